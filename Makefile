@@ -1,0 +1,87 @@
+# The verbs of this checkout. CI calls the same ones.
+#
+#   make setup      everything that is needed, into .venv, .rlib and Debian's packages; quick when it is there
+#   make demo       train, kill, resume: what rekindle does, on real data; writes into demo/out
+#   make test       test-python (jax, torch, tensorflow) and test-r
+#   make lint       ruff, mypy, lintr, spelling, shell scripts, help pages up to date
+#   make check      R CMD build and R CMD check --as-cran, with Python and without
+#   make document   NAMESPACE and man/ from the comments in R/
+#   make bench      python/benchmarks       make faults    python/faults
+#   make build-python                       wheel and sdist, into dist
+#   make clean      removes what the verbs made, set-up aside
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BACKENDS := jax torch tensorflow
+PYTHON := .venv/bin/python
+RSCRIPT := Rscript --no-init-file
+
+export R_LIBS := $(CURDIR)/.rlib$(if $(R_LIBS),:$(R_LIBS))
+export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
+# The libraries' own start-up talk, which hides what the verbs print.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export TF_ENABLE_ONEDNN_OPTS ?= 0
+export JAX_PLATFORMS ?= cpu
+
+.PHONY: help setup install demo test test-python $(BACKENDS:%=test-python-%) test-r lint \
+	lint-python lint-r lint-shell check document bench faults build-python clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@tools/setup
+
+# rekindle itself in the private library, installed again when a source changed.
+R_SOURCES := $(shell find DESCRIPTION NAMESPACE R man inst -type f -not -path '*/__pycache__/*' 2>/dev/null)
+install: setup .rlib/rekindle/DESCRIPTION
+.rlib/rekindle/DESCRIPTION: $(R_SOURCES) | setup
+	@echo "[install] rekindle into .rlib"
+	@rm -rf .rlib/rekindle
+	@R CMD INSTALL --no-byte-compile --library=.rlib . >.rlib/rekindle.log 2>&1 || { cat .rlib/rekindle.log; exit 1; }
+
+demo: install
+	@$(RSCRIPT) demo/demo.R
+
+test: test-python test-r
+
+test-python: $(BACKENDS:%=test-python-%)
+$(BACKENDS:%=test-python-%): test-python-%: setup
+	KERAS_BACKEND=$* .venv/bin/pytest $(PYTEST_ARGS)
+
+test-r: install
+	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
+
+lint: lint-python lint-r lint-shell
+
+lint-python: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+lint-r: install
+	$(RSCRIPT) tools/lint-r.R
+
+lint-shell: setup
+	bash -n tools/setup tools/check .ci/run
+	shellcheck tools/setup tools/check .ci/run
+
+check: setup
+	tools/check
+
+document: setup
+	$(RSCRIPT) -e 'roxygen2::roxygenise(load_code = "source")'
+
+bench: setup
+	$(PYTHON) python/benchmarks/run.py $(BENCH_ARGS)
+
+faults: setup
+	$(PYTHON) python/faults/run.py $(FAULTS_ARGS)
+
+build-python: setup
+	rm -rf dist
+	$(PYTHON) -m build --no-isolation --outdir dist .
+
+clean:
+	rm -rf build dist demo/out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.Rcheck rekindle_*.tar.gz
+	find inst python -name __pycache__ -type d -prune -exec rm -rf {} +

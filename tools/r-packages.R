@@ -1,0 +1,77 @@
+# What R packages the checkout needs, and which of them are missing.
+#
+#   Rscript tools/r-packages.R missing          names, one a line, that every verb needs
+#   Rscript tools/r-packages.R optional         names that make more run, but that nothing fails without
+#   Rscript tools/r-packages.R reticulate       "numpy1" or "numpy2": what the installed reticulate can read
+#   Rscript tools/r-packages.R cran LIB PKG...  install from the configured CRAN mirror into LIB
+#
+# DESCRIPTION is the one list: Imports, Suggests and Config/Needs/development.
+
+optional <- "keras3" # not in Debian; everything runs through reticulate without it
+
+needed <- function() {
+  fields <- c("Imports", "Suggests", "Config/Needs/development")
+  wanted <- read.dcf("DESCRIPTION", fields = fields)
+  entries <- trimws(unlist(strsplit(wanted, ",")))
+  found <- regmatches(entries, regexec("^([[:alnum:].]+)(?:\\s*\\(>=\\s*([^)]+)\\))?", entries, perl = TRUE))
+  data.frame(
+    name = vapply(found, `[[`, "", 2L),
+    version = vapply(found, function(x) if (nzchar(x[[3]])) x[[3]] else "0", "")
+  )
+}
+
+installed_version <- function(name) {
+  found <- suppressWarnings(utils::packageDescription(name, fields = "Version"))
+  if (is.na(found)) "-1" else found
+}
+
+is_older <- function(have, want) {
+  have == "-1" || utils::compareVersion(have, want) < 0
+}
+
+missing_of <- function(table) {
+  old <- mapply(is_older, vapply(table$name, installed_version, ""), table$version)
+  table$name[old]
+}
+
+# All hard dependencies of `names`, themselves included, that are absent or older than something in the
+# closure asks for. install.packages() alone leaves a package that is there but too old as it is.
+outdated_closure <- function(names, db) {
+  closure <- unique(c(names, unlist(tools::package_dependencies(names, db, recursive = TRUE))))
+  closure <- intersect(closure, rownames(db))
+  wants <- unlist(strsplit(c(db[closure, c("Depends", "Imports", "LinkingTo")]), ","))
+  wants <- regmatches(wants, regexec("^\\s*([[:alnum:].]+)\\s*\\(>=\\s*([^)]+)\\)", wants))
+  wants <- Filter(function(x) length(x) == 3 && x[[2]] %in% closure, wants)
+  too_old <- vapply(wants, function(x) is_older(installed_version(x[[2]]), trimws(x[[3]])), NA)
+  absent <- closure[vapply(closure, installed_version, "") == "-1"]
+  unique(c(absent, vapply(wants[too_old], `[[`, "", 2L)))
+}
+
+install_from_cran <- function(lib, names) {
+  options(timeout = 10)
+  if (identical(getOption("repos")[["CRAN"]], "@CRAN@")) utils::chooseCRANmirror(ind = 1)
+  db <- suppressWarnings(tryCatch(utils::available.packages(), error = function(e) NULL))
+  names <- intersect(names, rownames(db))
+  if (!length(names)) {
+    return(cat("no CRAN mirror answers, or it lacks what was asked for\n"))
+  }
+  options(timeout = 600)
+  dir.create(lib, showWarnings = FALSE, recursive = TRUE)
+  .libPaths(c(lib, .libPaths()))
+  utils::install.packages(outdated_closure(names, db), lib = lib, available = db, quiet = TRUE)
+}
+
+args <- commandArgs(trailingOnly = TRUE)
+if (args[[1]] == "missing") {
+  table <- needed()
+  writeLines(missing_of(table[!table$name %in% optional, ]))
+} else if (args[[1]] == "optional") {
+  table <- needed()
+  writeLines(missing_of(table[table$name %in% optional, ]))
+} else if (args[[1]] == "reticulate") {
+  cat(if (is_older(installed_version("reticulate"), "1.38")) "numpy1" else "numpy2")
+} else if (args[[1]] == "cran") {
+  install_from_cran(args[[2]], args[-(1:2)])
+} else {
+  stop("missing, optional, reticulate or cran, not ", args[[1]])
+}
