@@ -1,0 +1,69 @@
+"""The last callback of the list: the one that sees what all the others have done."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Protocol
+
+import keras
+
+from rekindle._run import keras_internals
+from rekindle._run.run import Run, Settings
+
+
+class Owner(Protocol):
+    """What the companion asks of the callback that the user made."""
+
+    def take_due(self) -> bool:
+        """Whether a save is due; asking clears it."""
+
+
+class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
+    """Does the work of a backup callback, from the end of the list of callbacks.
+
+    There, in each hook, every other callback has run: at the start of training all have reset themselves, so
+    what is put back stays; at an end all have drawn their conclusions, so they are in the picture.
+    """
+
+    def __init__(self, settings: Settings, owner: Owner, model: Any) -> None:
+        super().__init__()
+        self._owner = owner
+        self._epoch = 0
+        found, code = keras_internals.find_callback_list()
+        self.is_listed = found is not None
+        self._list = weakref.ref(found) if found is not None else lambda: None
+        callbacks = self._list
+        self.run = Run(settings, model, lambda: keras_internals.is_running(callbacks(), code))
+        self.set_model(model)
+        if found is not None:
+            self._join(found)
+
+    def _join(self, found: Any) -> None:
+        # A list that the user made may hold the companion of a fit() that ended by an exception.
+        found.callbacks[:] = [cb for cb in found.callbacks if not isinstance(cb, Companion)]
+        found.callbacks.append(self)
+        # fit() has no hook for its own failure. What it leaves behind is its list, which dies with it.
+        finalizer = weakref.finalize(found, self.run.close)
+        finalizer.atexit = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.run.begin()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+        self.run.epoch_begins()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._owner.take_due():
+            self.run.save(self._epoch, batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.run.epoch_ends(epoch, logs)
+        if self._owner.take_due():
+            self.run.save(epoch + 1, 0)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        found = self._list()
+        if found is not None and self in found.callbacks:
+            found.callbacks.remove(self)
+        self.run.end()

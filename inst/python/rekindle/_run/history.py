@@ -1,0 +1,68 @@
+"""Every epoch and metric of the run, over however many calls of fit() it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from rekindle import checkpoint
+from rekindle._store.pack import AnyArray
+from rekindle.errors import DamageError
+
+
+class HistoryRecord:
+    """What Keras' `History` would hold had the run never been interrupted.
+
+    Attributes:
+        epoch: Zero-based indices of the epochs that ended.
+        metrics: For each metric, its values in the order of the epochs that reported it.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.metrics: dict[str, list[Any]] = {}
+
+    def add(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
+        self.epoch.append(int(epoch))
+        for name, value in (logs or {}).items():
+            self.metrics.setdefault(name, []).append(value)
+
+    def take(self, arrays: dict[str, AnyArray]) -> Any:
+        """As JSON values; values that are arrays go into `arrays`."""
+        metrics = {name: [_plain(v) for v in values] for name, values in self.metrics.items()}
+        return checkpoint.flatten({"epoch": self.epoch, "metrics": metrics}, "history", arrays)
+
+    @classmethod
+    def from_state(cls, state: Any, arrays: Mapping[str, AnyArray], directory: str) -> HistoryRecord:
+        """What :meth:`take` gave.
+
+        Raises:
+            DamageError: The state is something else.
+        """
+        record = cls()
+        try:
+            tree = checkpoint.unflatten(state, arrays)
+            record.epoch = [int(epoch) for epoch in tree["epoch"]]
+            record.metrics = {str(name): list(values) for name, values in tree["metrics"].items()}
+        except (checkpoint.BrokenTreeError, TypeError, KeyError, ValueError, AttributeError) as error:
+            raise DamageError(
+                f"The history in the save in {directory!r} is not one that rekindle wrote: {error!r}",
+                directory=directory,
+                damages=["the history is not one that rekindle wrote"],
+            ) from None
+        return record
+
+    def fill(self, history: Any) -> None:
+        """Puts the whole run into a `History` of Keras."""
+        history.epoch = list(self.epoch)
+        history.history = {name: list(values) for name, values in self.metrics.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A metric's value without its backend: logs may hold tensors when a loop of one's own calls the hooks."""
+    if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
+        return value
+    return keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else float(value)

@@ -1,0 +1,7 @@
+"""The folder on disk and its only writer; nothing outside this package makes a system call on it."""
+
+from rekindle._store.commit import Snapshot
+from rekindle._store.folder import Folder, Save
+from rekindle._store.manifest import Manifest, Position
+
+__all__ = ["Folder", "Manifest", "Position", "Save", "Snapshot"]

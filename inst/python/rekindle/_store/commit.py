@@ -1,0 +1,206 @@
+"""Writing a save so that a crash at any instant leaves the one before it or the new one, each whole.
+
+The order, and what is in the folder if the machine stops right after each step:
+
+1. the pack is written under a temporary name and synced        a leftover, swept by the next save
+2. it is renamed to its own name                                a pack that no manifest names, swept likewise
+3. the manifest is written under a temporary name and synced    the same, and a second leftover
+4. the folder is synced                                         the same, now also after a power cut
+5. the manifest is renamed to its own name                      the new save, or after a power cut the old one
+6. the folder is synced                                         the new save, for good: it is acknowledged
+
+Without step 4 a power cut could keep the rename of the manifest and lose that of the pack. Only after step 6
+may anything older go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rekindle._store import format as fmt
+from rekindle._store import fs, pack
+from rekindle._store.manifest import Array, Manifest, Pack, Position, encode
+from rekindle._store.pack import AnyArray
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is to be saved.
+
+    Attributes:
+        arrays: Arrays by name, of a dtype that format 1 knows.
+        state: JSON values; NaN and infinities are not among them.
+        position: Where the run stands.
+    """
+
+    arrays: Mapping[str, AnyArray]
+    state: Mapping[str, Any] = field(default_factory=dict)
+    position: Position = Position()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What names a save: its number, its place in the order of saving, its run, its time, who wrote it."""
+
+    number: int
+    serial: int
+    run: str
+    time: float
+    version: str
+
+
+class Commit:
+    """One save on its way to the disk."""
+
+    def __init__(
+        self,
+        folder: str,
+        prefix: str,
+        identity: Identity,
+        snapshot: Snapshot,
+        base: Manifest | None,
+    ) -> None:
+        """Decides what has to be written; `base` is a whole save of the folder whose arrays may be shared."""
+        self._folder = folder
+        self._prefix = prefix
+        self._identity = identity
+        self._snapshot = snapshot
+        arrays = snapshot.arrays
+        self._digests = {
+            name: pack.digest(pack.as_bytes(array)) for name, array in arrays.items()
+        }
+        self._shared = _shareable(folder, base, arrays, self._digests) if base else {}
+        self._base_packs = dict(base.packs) if base else {}
+        self._fresh = {name: array for name, array in arrays.items() if name not in self._shared}
+        self._pack_path: str | None = None
+
+    @property
+    def bytes_needed(self) -> int:
+        """Bytes of array data that this save adds to the folder."""
+        return sum(array.nbytes for array in self._fresh.values())
+
+    def prepare(self) -> Manifest:
+        """Steps 1 to 4. On failure, everything written is gone again."""
+        manifest = self._manifest_path()
+        temporary = self._temporary(manifest)
+        # Leftovers of a crash may stand under these names; the lock says that nobody is writing them.
+        fs.remove(temporary)
+        try:
+            prepared = self._prepared()
+            fs.write_new(temporary, encode(prepared))
+            fs.sync_folder(self._folder)
+        except BaseException:
+            self.abandon()
+            raise
+        return prepared
+
+    def publish(self) -> None:
+        """Step 5, the commit point. On failure, everything written is gone again."""
+        manifest = self._manifest_path()
+        try:
+            fs.rename(self._temporary(manifest), manifest)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def acknowledge(self) -> None:
+        """Step 6. On failure the save is there, and may or may not outlive a power cut."""
+        fs.sync_folder(self._folder)
+
+    def abandon(self) -> None:
+        """Removes what was written, as far as the system lets us; a later save sweeps the rest."""
+        fs.discard(self._temporary(self._manifest_path()))
+        if self._pack_path is not None:
+            fs.discard(self._pack_path)
+
+    def _prepared(self) -> Manifest:
+        rows, packs = dict(self._shared), {}
+        if self._fresh:
+            name, written, new_rows = self._write_pack()
+            packs[name] = written
+            rows |= new_rows
+        for row in self._shared.values():
+            packs[row.pack] = self._base_packs[row.pack]
+        identity = self._identity
+        return Manifest(
+            number=identity.number,
+            serial=identity.serial,
+            run=identity.run,
+            time=identity.time,
+            version=identity.version,
+            position=self._snapshot.position,
+            arrays={name: rows[name] for name in self._snapshot.arrays},
+            packs=packs,
+            state=self._snapshot.state,
+        )
+
+    def _write_pack(self) -> tuple[str, Pack, dict[str, Array]]:
+        """Steps 1 and 2."""
+        name = self._free_pack_name()
+        path = os.path.join(self._folder, name)
+        temporary = self._temporary(path)
+        fs.remove(temporary)
+        metadata = {
+            fmt.PACK_METADATA_KEY: str(fmt.FORMAT),
+            "run": self._identity.run,
+            "number": str(self._identity.number),
+        }
+        written, rows = pack.write(temporary, name, self._fresh, self._digests, metadata)
+        try:
+            fs.rename(temporary, path)
+        except BaseException:
+            fs.discard(temporary)
+            raise
+        self._pack_path = path
+        return name, written, rows
+
+    def _free_pack_name(self) -> str:
+        # A name is in use when this number was saved before, or when somebody else's file has it.
+        again = 0
+        while True:
+            name = fmt.pack_name(self._prefix, self._identity.number, again)
+            if not fs.exists(os.path.join(self._folder, name)):
+                return name
+            again += 1
+
+    def _manifest_path(self) -> str:
+        return os.path.join(self._folder, fmt.manifest_name(self._prefix, self._identity.number))
+
+    def _temporary(self, path: str) -> str:
+        return os.path.join(self._folder, fmt.temporary_name(os.path.basename(path)))
+
+
+def _shareable(
+    folder: str, base: Manifest, arrays: Mapping[str, AnyArray], digests: Mapping[str, str]
+) -> dict[str, Array]:
+    """The arrays that need not be written again, with where they lie: unchanged, in packs worth keeping."""
+    same = {
+        name: row
+        for name, row in base.arrays.items()
+        if name in arrays
+        and row.digest == digests[name]
+        and row.dtype == arrays[name].dtype.name
+        and row.shape == arrays[name].shape
+    }
+    live = dict.fromkeys(base.packs, 0)
+    for row in same.values():
+        live[row.pack] += row.stop - row.start
+    # A pack that is mostly dead bytes is let go: else a few unchanged arrays would keep a whole old save.
+    keep = {
+        name
+        for name, entry in base.packs.items()
+        if live[name] * 2 >= entry.size - entry.header and _is_intact(folder, name, entry.size)
+    }
+    return {name: row for name, row in same.items() if row.pack in keep}
+
+
+def _is_intact(folder: str, name: str, size: int) -> bool:
+    """Whether the pack is still there in its size: a folder can be tidied by hand while a run lives."""
+    try:
+        status = os.lstat(os.path.join(folder, name))
+    except OSError:
+        return False
+    return status.st_size == size

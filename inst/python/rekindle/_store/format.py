@@ -1,0 +1,97 @@
+"""The folder on disk: every name and constant of format 1, and nothing else.
+
+A folder with the prefix ``ckpt`` holds::
+
+    ckpt-12.json            manifest of save 12; its appearance under this name is the commit
+    ckpt-12.safetensors     pack: the arrays that save 12 was the first to need
+    ckpt-12.1.safetensors   pack of a save 12 written again while the name above was still in use
+    checkpoint              what is kept, for people and for other tools; rebuilt from the manifests
+    .lock                   held by the operating system while a run lives
+    .rekindle-*.tmp         being written; a leftover of a crash when nobody holds the lock
+    *.damaged               set aside because its bytes are not those that were written
+"""
+
+from __future__ import annotations
+
+import re
+
+FORMAT = 1
+
+PREFIX = "ckpt"
+LOCK = ".lock"
+STATE = "checkpoint"
+
+TEMPORARY_PREFIX = ".rekindle-"
+TEMPORARY_SUFFIX = ".tmp"
+DAMAGED_SUFFIX = ".damaged"
+
+# The first bytes of the files that are not told from foreign ones by a digest.
+LOCK_MAGIC = b'{"rekindle_lock":'
+STATE_MAGIC = b"# rekindle "
+MANIFEST_MAGIC = b'{"rekindle_format":'
+PACK_METADATA_KEY = "rekindle"
+
+# The last line of a manifest: the XXH3-128 of every byte before it. It stays the last line in every later
+# format, so that any reader can tell a newer manifest from a damaged one.
+DIGEST_LINE = re.compile(rb'"xxh3_128":"([0-9a-f]{32})"\}\n')
+DIGEST_LINE_LENGTH = len('"xxh3_128":""}\n') + 32
+
+# Where the data of a pack begins is a multiple of this, so that a mapped array is aligned for any dtype.
+PACK_ALIGNMENT = 64
+
+# A save's number as it stands in a name: no sign, no leading zero, and small enough for 64 bits.
+_NUMBER = r"(0|[1-9][0-9]{0,17})"
+MAX_NUMBER = 10**18 - 1
+
+# NumPy's name of a dtype -> the name that safetensors gives it.
+DTYPES = {
+    "bool": "BOOL",
+    "uint8": "U8",
+    "int8": "I8",
+    "uint16": "U16",
+    "int16": "I16",
+    "uint32": "U32",
+    "int32": "I32",
+    "uint64": "U64",
+    "int64": "I64",
+    "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2": "F8_E5M2",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float32": "F32",
+    "float64": "F64",
+    "complex64": "C64",
+}
+
+# NumPy 1 arrays have at most 32 axes.
+MAX_AXES = 32
+
+
+def manifest_name(prefix: str, number: int) -> str:
+    return f"{prefix}-{number}.json"
+
+
+def pack_name(prefix: str, number: int, again: int = 0) -> str:
+    return f"{prefix}-{number}.{again}.safetensors" if again else f"{prefix}-{number}.safetensors"
+
+
+def manifest_pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(prefix)}-{_NUMBER}\.json")
+
+
+def pack_pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(prefix)}-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safetensors")
+
+
+def temporary_name(name: str) -> str:
+    return f"{TEMPORARY_PREFIX}{name}{TEMPORARY_SUFFIX}"
+
+
+def is_temporary(name: str) -> bool:
+    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
+
+
+def state_pattern(prefix: str) -> re.Pattern[bytes]:
+    """A save's number where the file `checkpoint` lists it."""
+    line = rf'^all_model_checkpoint_paths: "{re.escape(prefix)}-{_NUMBER}"$'
+    return re.compile(line.encode("ascii"), re.MULTILINE)

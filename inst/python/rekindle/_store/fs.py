@@ -1,0 +1,174 @@
+"""System calls, with what the operating system leaves to the caller: short writes, EINTR, the folder's own sync."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# A link in place of a file is never followed: it may lead out of the folder. Opening a FIFO must not wait.
+SAFE = _CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+# What a file system answers that has no such way of syncing (a folder's, or macOS' full one).
+_NO_SUCH_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
+
+# One transfer of at most this size: Linux cuts larger ones at 2 GiB, and macOS refuses them.
+_LARGEST_TRANSFER = 1 << 30
+
+
+class NotRegularError(OSError):
+    """Something that is no regular file (a link, a folder, a device) stands under the name."""
+
+
+def retrying(call: Callable[..., _T], *args: object) -> _T:
+    """`call(*args)`, again when a signal interrupted it: Python does so for open and write, not for rename."""
+    while True:
+        try:
+            return call(*args)
+        except InterruptedError:
+            continue
+
+
+@contextlib.contextmanager
+def closing(fd: int) -> Iterator[int]:
+    """Closes `fd`; an error of close() counts only when nothing else went wrong (NFS reports EDQUOT there)."""
+    try:
+        yield fd
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+        raise
+    os.close(fd)
+
+
+def create(path: str) -> int:
+    """Opens a new file for writing. Fails when anything, a link included, stands there already."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE, 0o666)
+
+
+def open_regular(path: str) -> tuple[int, int]:
+    """Opens a regular file for reading: its descriptor and its size in bytes."""
+    try:
+        fd = os.open(path, os.O_RDONLY | SAFE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+            raise NotRegularError(error.errno, "not a regular file", path) from error
+        raise
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotRegularError(errno.EINVAL, "not a regular file", path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd, status.st_size
+
+
+def read_file(path: str) -> bytes:
+    fd, size = open_regular(path)
+    with closing(fd):
+        data = bytearray(size)
+        count = read_into(fd, memoryview(data), 0)
+    return bytes(data[:count])
+
+
+def read_into(fd: int, buffer: memoryview, offset: int) -> int:
+    """Fills `buffer` from `offset` on: the number of bytes there were, fewer when the file ends."""
+    file = io.FileIO(fd, closefd=False)
+    file.seek(offset)
+    done = 0
+    while done < len(buffer):
+        count = file.readinto(buffer[done : done + _LARGEST_TRANSFER])
+        if not count:
+            break
+        done += count
+    return done
+
+
+def write_all(fd: int, data: memoryview) -> None:
+    """Writes all of `data`: a disk that fills up, or a signal, may end one write early without an error."""
+    while len(data):
+        count = os.write(fd, data[:_LARGEST_TRANSFER])
+        if count == 0:
+            raise OSError(errno.EIO, "write() wrote nothing")
+        data = data[count:]
+
+
+def sync(fd: int) -> None:
+    """Returns when the file's bytes are on the medium. On macOS fsync() stops at the drive's cache."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+        except OSError as error:
+            # Network file systems know only the plain call.
+            if error.errno not in _NO_SUCH_SYNC:
+                raise
+    os.fsync(fd)
+
+
+def sync_folder(path: str) -> None:
+    """Returns when the names in the folder are on the medium. Windows has no such call and needs none."""
+    if sys.platform == "win32":
+        return
+    with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)) as fd:
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno not in _NO_SUCH_SYNC:
+                raise
+
+
+def write_new(path: str, data: bytes) -> None:
+    """A new file with these bytes, synced. On failure it is gone again."""
+    fd = create(path)
+    try:
+        with closing(fd):
+            write_all(fd, memoryview(data))
+            sync(fd)
+    except BaseException:
+        discard(path)
+        raise
+
+
+def rename(old: str, new: str) -> None:
+    retrying(os.replace, old, new)
+
+
+def remove(path: str) -> None:
+    """Removes a file; one that is gone already is no error."""
+    with contextlib.suppress(FileNotFoundError):
+        retrying(os.unlink, path)
+
+
+def discard(path: str) -> None:
+    """Removes a partial file on the way out of a failure, whose own error matters more than this one's."""
+    with contextlib.suppress(OSError):
+        remove(path)
+
+
+def exists(path: str) -> bool:
+    """Whether anything, a dangling link included, stands under the name."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def free_bytes(path: str) -> int | None:
+    try:
+        status = os.statvfs(path)
+    except (OSError, AttributeError):
+        return None
+    return status.f_bavail * status.f_frsize
