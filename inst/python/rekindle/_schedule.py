@@ -51,8 +51,8 @@ class Never(_NoBatches):
 class EachBatches:
     """A save whenever at least `count` batches ended since the last one, over the borders of epochs.
 
-    With ``steps_per_execution`` above 1, Keras reports only the last batch of each execution: the batches in
-    between are counted with it, as Keras' own callback does.
+    With ``steps_per_execution`` above 1, Keras reports only the last batch of each execution: the
+    batches in between are counted with it, as Keras' own callback does.
     """
 
     by_batch = True

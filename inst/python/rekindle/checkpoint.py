@@ -1,8 +1,8 @@
 """Trees of Python values, taken apart into named arrays and JSON values, and put together again.
 
-JSON has no tuples, sets, bytes, NaN, dicts with other keys than strings, or arrays. Each of these becomes an
-object with the one key ``"$"``, whose value is a list: the kind, then what it takes to build it. A dict that
-itself has a key ``"$"`` is written as one with arbitrary keys.
+JSON has no tuples, sets, bytes, NaN, dicts with other keys than strings, or arrays. Each of these
+becomes an object with the one key ``"$"``, whose value is a list: the kind, then what it takes to
+build it. A dict that itself has a key ``"$"`` is written as one with arbitrary keys.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
         return {_TAG: ["bytes", base64.b64encode(tree).decode("ascii")]}
     if isinstance(tree, Mapping):
         return _flatten_mapping(tree, place, arrays)
-    # Named tuples and other subclasses would come back as something else: better refused than changed.
+    # Named tuples and other subclasses would come back as something else: better refused than
+    # changed.
     if type(tree) in (list, tuple, set, frozenset):
         items = [flatten(item, f"{place}/{index}", arrays) for index, item in enumerate(tree)]
         return items if type(tree) is list else {_TAG: [type(tree).__name__, items]}

@@ -1,25 +1,25 @@
 """What can go wrong, as one small tree.
 
-Every exception that rekindle raises on purpose is a :class:`RekindleError`, and each also is the builtin
-exception that a caller would catch without knowing rekindle::
+Every exception that rekindle raises on purpose is a :class:`RekindleError`, and each also is the
+builtin exception that a caller would catch without knowing rekindle::
 
     RekindleError
     ├── ArgumentError     (ValueError)    an argument is not of the accepted form
     ├── DependencyError   (ImportError)   Keras, or the backend it is set to, cannot be imported
     ├── LockError         (RuntimeError)  another run holds the folder
-    ├── ForeignFileError  (RuntimeError)  a file that rekindle did not write stands where its own would
-    ├── FormatError       (RuntimeError)  the folder was written by a newer rekindle
-    ├── DamageError       (RuntimeError)  saves are there, and none of them is whole
-    ├── MismatchError     (RuntimeError)  the save does not fit the objects it should be restored into
-    ├── RestoreError      (OSError)       the folder could not be opened or read
-    └── SaveError         (OSError)       a save could not be written; the one before it still stands
+    ├── ForeignFileError  (RuntimeError)  a file that rekindle did not write stands where its own
+    would ├── FormatError       (RuntimeError)  the folder was written by a newer rekindle ├──
+    DamageError       (RuntimeError)  saves are there, and none of them is whole ├── MismatchError
+    (RuntimeError)  the save does not fit the objects it should be restored into ├── RestoreError
+    (OSError)       the folder could not be opened or read └── SaveError         (OSError)       a
+    save could not be written; the one before it still stands
 
-Warnings are :class:`RekindleWarning` (a ``UserWarning``): :class:`DamageWarning` when an older save had to be
-taken, :class:`SaveWarning` when a save failed and training goes on, :class:`InexactWarning` when a resumed run
-cannot be the run that was interrupted.
+Warnings are :class:`RekindleWarning` (a ``UserWarning``): :class:`DamageWarning` when an older save
+had to be taken, :class:`SaveWarning` when a save failed and training goes on,
+:class:`InexactWarning` when a resumed run cannot be the run that was interrupted.
 
-The data an exception speaks of is in its attributes, named in each class's docstring. Exceptions can be
-pickled, so that they cross process borders whole.
+The data an exception speaks of is in its attributes, named in each class's docstring. Exceptions
+can be pickled, so that they cross process borders whole.
 """
 
 from __future__ import annotations

@@ -28,45 +28,48 @@ __all__ = ["BackupAndRestore"]
 class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
     """Saves a training run as it goes, and resumes it after an interruption of any kind.
 
-    A drop-in replacement for ``keras.callbacks.BackupAndRestore``. Run the same script again after a crash, a
-    kill or a power cut, and ``fit()`` goes on from the last save: with the model's variables, the optimizer's
-    and the epoch. Each save is one atomic commit: a crash at any instant leaves the save before it or the new
-    one, whole. Every byte is verified before it is used.
+    A drop-in replacement for ``keras.callbacks.BackupAndRestore``. Run the same script again after
+    a crash, a kill or a power cut, and ``fit()`` goes on from the last save: with the model's
+    variables, the optimizer's and the epoch. Each save is one atomic commit: a crash at any instant
+    leaves the save before it or the new one, whole. Every byte is verified before it is used.
 
     Args:
-        backup_dir: str or ``os.PathLike``. The folder for the saves, made when it is not there. ``~`` is
-            expanded, and a relative path counts from the working directory of now. Only one run at a time can
-            use a folder. Files in it that are not rekindle's are left alone.
-        save_freq: ``"epoch"``, int or False. ``"epoch"`` saves at the end of each epoch; a whole number from 1
-            up, after that many batches, counted over the borders of epochs; ``False`` never. Defaults to
-            ``"epoch"``.
+        backup_dir: str or ``os.PathLike``. The folder for the saves, made when it is not there.
+            ``~`` is expanded, and a relative path counts from the working directory of now. Only
+            one run at a time can use a folder. Files in it that are not rekindle's are left alone.
+        save_freq: ``"epoch"``, int or False. ``"epoch"`` saves at the end of each epoch; a whole
+            number from 1 up, after that many batches, counted over the borders of epochs; ``False``
+            never. Defaults to ``"epoch"``.
         double_checkpoint: bool. Keep the last two saves instead of one. Defaults to ``False``.
-        delete_checkpoint: bool. Remove the saves when training is complete; the folder goes too when it is then
-            empty and was made by rekindle. Defaults to ``True``.
-        restore_history: bool. Whether the ``History`` that a resumed ``fit()`` returns holds the epochs of the
-            whole run. By default, as in Keras, only those that this call ran.
-        on_save_error: ``"warn"`` or ``"raise"``. What to do when a save cannot be written, as on a full disk.
-            ``"warn"`` warns once for each cause, keeps the save before, goes on, and tries again when the next
-            save is due. Defaults to ``"warn"``.
-        verbose: 0, 1 or 2. 1 prints a line when a run is resumed, 2 also one for each save. Defaults to 0.
+        delete_checkpoint: bool. Remove the saves when training is complete; the folder goes too
+            when it is then empty and was made by rekindle. Defaults to ``True``.
+        restore_history: bool. Whether the ``History`` that a resumed ``fit()`` returns holds the
+            epochs of the whole run. By default, as in Keras, only those that this call ran.
+        on_save_error: ``"warn"`` or ``"raise"``. What to do when a save cannot be written, as on a
+            full disk. ``"warn"`` warns once for each cause, keeps the save before, goes on, and
+            tries again when the next save is due. Defaults to ``"warn"``.
+        verbose: 0, 1 or 2. 1 prints a line when a run is resumed, 2 also one for each save.
+            Defaults to 0.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
-        resume_report: ``None`` when nothing was restored by the last ``fit()``, else a dict: ``number`` of the
-            save, ``epoch`` (counted from 0) that training went on with, ``batch`` (how many batches of that
-            epoch the save had seen), ``step`` (optimizer steps in all), ``time`` of the save in POSIX seconds.
+        resume_report: ``None`` when nothing was restored by the last ``fit()``, else a dict:
+            ``number`` of the save, ``epoch`` (counted from 0) that training went on with, ``batch``
+            (how many batches of that epoch the save had seen), ``step`` (optimizer steps in all),
+            ``time`` of the save in POSIX seconds.
 
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
 
-    ``fit()`` raises, before training begins: ``LockError`` when another run holds the folder; ``MismatchError``
-    when the backup is of another model, with the differences; ``DamageError`` when saves are there and none is
-    whole; ``FormatError`` when they were written by a newer rekindle; ``ForeignFileError`` when somebody else's
-    file has the name of a save; ``RestoreError`` when the system refuses to open or read. With
-    ``on_save_error="raise"`` it raises ``SaveError`` when a save fails.
+    ``fit()`` raises, before training begins: ``LockError`` when another run holds the folder;
+    ``MismatchError`` when the backup is of another model, with the differences; ``DamageError``
+    when saves are there and none is whole; ``FormatError`` when they were written by a newer
+    rekindle; ``ForeignFileError`` when somebody else's file has the name of a save;
+    ``RestoreError`` when the system refuses to open or read. With ``on_save_error="raise"`` it
+    raises ``SaveError`` when a save fails.
 
-    The arguments `backup_dir`, `save_freq`, `double_checkpoint` and `delete_checkpoint` mean what they mean in
-    Keras 3.15 (https://keras.io/api/callbacks/backup_and_restore/).
+    The arguments `backup_dir`, `save_freq`, `double_checkpoint` and `delete_checkpoint` mean what
+    they mean in Keras 3.15 (https://keras.io/api/callbacks/backup_and_restore/).
 
     Example::
 
@@ -102,7 +105,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self._due = False
         self._current_epoch = 0
         self._companion: Companion | None = None
-        # Only on the instance that needs it: a class that has this hook costs JAX its asynchronous dispatch.
+        # Only on the instance that needs it: a class that has this hook costs JAX its asynchronous
+        # dispatch.
         if self._schedule.by_batch:
             self.on_train_batch_end = self._train_batch_ended
 
@@ -142,7 +146,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         return due
 
     def _tell(self, hook: str, *args: Any) -> None:
-        # A training loop of one's own calls these hooks without a CallbackList: then nobody else calls it.
+        # A training loop of one's own calls these hooks without a CallbackList: then nobody else
+        # calls it.
         if self._companion is not None and not self._companion.is_listed:
             getattr(self._companion, hook)(*args)
 

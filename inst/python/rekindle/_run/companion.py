@@ -21,8 +21,9 @@ class Owner(Protocol):
 class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
     """Does the work of a backup callback, from the end of the list of callbacks.
 
-    There, in each hook, every other callback has run: at the start of training all have reset themselves, so
-    what is put back stays; at an end all have drawn their conclusions, so they are in the picture.
+    There, in each hook, every other callback has run: at the start of training all have reset
+    themselves, so what is put back stays; at an end all have drawn their conclusions, so they are
+    in the picture.
     """
 
     def __init__(self, settings: Settings, owner: Owner, model: Any) -> None:
@@ -42,7 +43,8 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         # A list that the user made may hold the companion of a fit() that ended by an exception.
         found.callbacks[:] = [cb for cb in found.callbacks if not isinstance(cb, Companion)]
         found.callbacks.append(self)
-        # fit() has no hook for its own failure. What it leaves behind is its list, which dies with it.
+        # fit() has no hook for its own failure. What it leaves behind is its list, which dies with
+        # it.
         finalizer = weakref.finalize(found, self.run.close)
         finalizer.atexit = False
 

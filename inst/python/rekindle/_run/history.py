@@ -36,7 +36,9 @@ class HistoryRecord:
         return checkpoint.flatten({"epoch": self.epoch, "metrics": metrics}, "history", arrays)
 
     @classmethod
-    def from_state(cls, state: Any, arrays: Mapping[str, AnyArray], directory: str) -> HistoryRecord:
+    def from_state(
+        cls, state: Any, arrays: Mapping[str, AnyArray], directory: str
+    ) -> HistoryRecord:
         """What :meth:`take` gave.
 
         Raises:
@@ -47,7 +49,13 @@ class HistoryRecord:
             tree = checkpoint.unflatten(state, arrays)
             record.epoch = [int(epoch) for epoch in tree["epoch"]]
             record.metrics = {str(name): list(values) for name, values in tree["metrics"].items()}
-        except (checkpoint.BrokenTreeError, TypeError, KeyError, ValueError, AttributeError) as error:
+        except (
+            checkpoint.BrokenTreeError,
+            TypeError,
+            KeyError,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise DamageError(
                 f"The history in the save in {directory!r} is not one that rekindle wrote: {error!r}",
                 directory=directory,

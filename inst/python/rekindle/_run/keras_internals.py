@@ -1,6 +1,7 @@
 """Every name of Keras that is not public, in one place.
 
-Each function says what happens when a future Keras no longer has the name. Seen in Keras 3.5 to 3.15.
+Each function says what happens when a future Keras no longer has the name. Seen in Keras 3.5 to
+3.15.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ _CallbackList = keras.callbacks.CallbackList
 def find_callback_list() -> tuple[Any, CodeType | None]:
     """The CallbackList that is calling the hook we are in, and the code of the fit() that calls it in turn.
 
-    The list is not handed to callbacks; it is the `self` of a frame above. ``(None, None)`` when there is none,
-    as when hooks are called by a training loop of one's own.
+    The list is not handed to callbacks; it is the `self` of a frame above. ``(None, None)`` when
+    there is none, as when hooks are called by a training loop of one's own.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -70,8 +71,8 @@ def sync_variables(model: Any) -> None:
 def build_from_data(model: Any) -> None:
     """Gives an unbuilt model and its optimizer their variables, from the shapes of the data alone.
 
-    Needed on TensorFlow, where fit() builds them only in its first step. Where the names are missing the model
-    stays unbuilt, and the caller says so.
+    Needed on TensorFlow, where fit() builds them only in its first step. Where the names are
+    missing the model stays unbuilt, and the caller says so.
     """
     build = getattr(model, "_symbolic_build", None)
     dataset = getattr(fit_locals().get("epoch_iterator"), "_distributed_dataset", None)

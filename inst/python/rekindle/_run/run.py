@@ -112,7 +112,11 @@ class Run:
         if not differences:
             return
         shown = differences[:20]
-        more = [f"... and {len(differences) - len(shown)} more"] if len(differences) > len(shown) else []
+        more = (
+            [f"... and {len(differences) - len(shown)} more"]
+            if len(differences) > len(shown)
+            else []
+        )
         raise MismatchError(
             f"The backup in {self._settings.directory!r} is of another model. Nothing was changed.\n"
             + "".join(f"- {line}\n" for line in shown + more)
@@ -158,7 +162,8 @@ class Run:
         return Snapshot(arrays, state, self._position)
 
     def epoch_begins(self) -> None:
-        # fit() has read it. Left there, the next fit() of this model would begin at this epoch, too.
+        # fit() has read it. Left there, the next fit() of this model would begin at this epoch,
+        # too.
         keras_internals.set_initial_epoch(self._model, None)
 
     def epoch_ends(self, epoch: int, logs: Any) -> None:
@@ -215,4 +220,3 @@ def _duration(seconds: float) -> str:
             count = int(seconds // size)
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{seconds:.0f} seconds"
-

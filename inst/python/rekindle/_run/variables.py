@@ -18,9 +18,9 @@ _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
 def named(model: Any) -> dict[str, Any]:
     """Every variable of the model and of its optimizer, by name, each once.
 
-    Keras numbers the layers of a process: the second `Dense` is `dense_1`, also when the first was part of
-    another model. Such numbers are counted anew from the model's own first layer, so that a model built twice
-    in one session has the same names twice.
+    Keras numbers the layers of a process: the second `Dense` is `dense_1`, also when the first was
+    part of another model. Such numbers are counted anew from the model's own first layer, so that a
+    model built twice in one session has the same names twice.
     """
     variables = _unique(model.variables)
     optimizer = getattr(model, "optimizer", None)
@@ -65,7 +65,9 @@ class _Renumbered:
     def __init__(self, model: Any, variables: list[Any]) -> None:
         owners = [model, *model._flatten_layers(), getattr(model, "optimizer", None)]
         # Only names that Keras makes from a class are numbered by it; "block_2" is the user's own.
-        self._automatic = {_snake_case(type(owner).__name__) for owner in owners if owner is not None}
+        self._automatic = {
+            _snake_case(type(owner).__name__) for owner in owners if owner is not None
+        }
         numbers: dict[str, set[int]] = {}
         for variable in variables:
             for part in variable.path.split("/"):

@@ -74,8 +74,8 @@ def _refuse_foreign(
 ) -> None:
     """Raises unless something shows that the damaged file under a manifest's name was once a manifest.
 
-    Damage can take every byte of it, so a pack of the same save, or the mention in our state file, speaks for
-    it too. With no such sign, it may be anybody's file, and is not ours to touch.
+    Damage can take every byte of it, so a pack of the same save, or the mention in our state file,
+    speaks for it too. With no such sign, it may be anybody's file, and is not ours to touch.
     """
     if data is not None and _looks_like_manifest(data):
         return
@@ -99,8 +99,8 @@ def _looks_like_manifest(data: bytes) -> bool:
         return True
     if fmt.DIGEST_LINE.fullmatch(data[-fmt.DIGEST_LINE_LENGTH :]) is None:
         return False
-    # A flipped bit in the first line leaves everything after it; a whole document of somebody else's that ends
-    # in such a line is no manifest of ours.
+    # A flipped bit in the first line leaves everything after it; a whole document of somebody
+    # else's that ends in such a line is no manifest of ours.
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):

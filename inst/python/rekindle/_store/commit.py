@@ -3,14 +3,15 @@
 The order, and what is in the folder if the machine stops right after each step:
 
 1. the pack is written under a temporary name and synced        a leftover, swept by the next save
-2. it is renamed to its own name                                a pack that no manifest names, swept likewise
-3. the manifest is written under a temporary name and synced    the same, and a second leftover
-4. the folder is synced                                         the same, now also after a power cut
-5. the manifest is renamed to its own name                      the new save, or after a power cut the old one
-6. the folder is synced                                         the new save, for good: it is acknowledged
+2. it is renamed to its own name                                a pack that no manifest names, swept
+likewise 3. the manifest is written under a temporary name and synced    the same, and a second
+leftover 4. the folder is synced                                         the same, now also after a
+power cut 5. the manifest is renamed to its own name                      the new save, or after a
+power cut the old one 6. the folder is synced                                         the new save,
+for good: it is acknowledged
 
-Without step 4 a power cut could keep the rename of the manifest and lose that of the pack. Only after step 6
-may anything older go.
+Without step 4 a power cut could keep the rename of the manifest and lose that of the pack. Only
+after step 6 may anything older go.
 """
 
 from __future__ import annotations
@@ -69,9 +70,7 @@ class Commit:
         self._identity = identity
         self._snapshot = snapshot
         arrays = snapshot.arrays
-        self._digests = {
-            name: pack.digest(pack.as_bytes(array)) for name, array in arrays.items()
-        }
+        self._digests = {name: pack.digest(pack.as_bytes(array)) for name, array in arrays.items()}
         self._shared = _shareable(folder, base, arrays, self._digests) if base else {}
         self._base_packs = dict(base.packs) if base else {}
         self._fresh = {name: array for name, array in arrays.items() if name not in self._shared}
@@ -86,7 +85,8 @@ class Commit:
         """Steps 1 to 4. On failure, everything written is gone again."""
         manifest = self._manifest_path()
         temporary = self._temporary(manifest)
-        # Leftovers of a crash may stand under these names; the lock says that nobody is writing them.
+        # Leftovers of a crash may stand under these names; the lock says that nobody is writing
+        # them.
         fs.remove(temporary)
         try:
             prepared = self._prepared()
@@ -188,7 +188,8 @@ def _shareable(
     live = dict.fromkeys(base.packs, 0)
     for row in same.values():
         live[row.pack] += row.stop - row.start
-    # A pack that is mostly dead bytes is let go: else a few unchanged arrays would keep a whole old save.
+    # A pack that is mostly dead bytes is let go: else a few unchanged arrays would keep a whole old
+    # save.
     keep = {
         name
         for name, entry in base.packs.items()

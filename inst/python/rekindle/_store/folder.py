@@ -55,7 +55,8 @@ class Folder:
         self._run = uuid.uuid4().hex
         self._lock = Lock(directory)
         self._catalog = cat.Catalog()
-        # Numbers of saves whose bytes were written or verified here, so that later ones may share them.
+        # Numbers of saves whose bytes were written or verified here, so that later ones may share
+        # them.
         self._verified: set[int] = set()
 
     def open(self) -> None:
@@ -112,7 +113,8 @@ class Folder:
             number: The save's number; by default the one after the highest there is.
 
         Raises:
-            SaveError: The system refused. The saves before still stand, and no partial file is left.
+            SaveError: The system refused. The saves before still stand, and no partial file is
+                left.
             LockError: The folder went away meanwhile, and another run has made it again.
         """
         self.open()
@@ -165,8 +167,8 @@ class Folder:
             fs.remove(self._path(fmt.manifest_name(self.prefix, number)))
             del self._catalog.manifests[number]
             self._verified.discard(number)
-        # A manifest must be gone for good before a pack of its goes: else a power cut could bring back a save
-        # without its arrays.
+        # A manifest must be gone for good before a pack of its goes: else a power cut could bring
+        # back a save without its arrays.
         if numbers:
             fs.sync_folder(self.directory)
 
@@ -275,8 +277,8 @@ class Folder:
     def clear(self) -> None:
         """Removes every save and every other file of rekindle's, and lets go of the folder.
 
-        The folder itself goes when it is then empty and rekindle made it. What the system refuses to remove
-        stays, with a :class:`SaveWarning`.
+        The folder itself goes when it is then empty and rekindle made it. What the system refuses
+        to remove stays, with a :class:`SaveWarning`.
         """
         try:
             if self._lock.is_held:
@@ -287,7 +289,8 @@ class Folder:
             self.close()
 
     def _remove_all(self) -> None:
-        # The newest goes last: a crash in between must never leave an older save to be taken for the newest.
+        # The newest goes last: a crash in between must never leave an older save to be taken for
+        # the newest.
         numbers = self.numbers
         self._remove_manifests(numbers[:-1])
         self._remove_manifests(numbers[-1:])

@@ -31,12 +31,13 @@ STATE_MAGIC = b"# rekindle "
 MANIFEST_MAGIC = b'{"rekindle_format":'
 PACK_METADATA_KEY = "rekindle"
 
-# The last line of a manifest: the XXH3-128 of every byte before it. It stays the last line in every later
-# format, so that any reader can tell a newer manifest from a damaged one.
+# The last line of a manifest: the XXH3-128 of every byte before it. It stays the last line in every
+# later format, so that any reader can tell a newer manifest from a damaged one.
 DIGEST_LINE = re.compile(rb'"xxh3_128":"([0-9a-f]{32})"\}\n')
 DIGEST_LINE_LENGTH = len('"xxh3_128":""}\n') + 32
 
-# Where the data of a pack begins is a multiple of this, so that a mapped array is aligned for any dtype.
+# Where the data of a pack begins is a multiple of this, so that a mapped array is aligned for any
+# dtype.
 PACK_ALIGNMENT = 64
 
 # A save's number as it stands in a name: no sign, no leading zero, and small enough for 64 bits.

@@ -14,7 +14,8 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-# A link in place of a file is never followed: it may lead out of the folder. Opening a FIFO must not wait.
+# A link in place of a file is never followed: it may lead out of the folder. Opening a FIFO must
+# not wait.
 SAFE = _CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 # What a file system answers that has no such way of syncing (a folder's, or macOS' full one).

@@ -62,8 +62,8 @@ class Lock:
         try:
             if not _try_lock(fd):
                 self._refuse(_read(fd, self._path))
-            # The holder before us may have cleaned up between our open and our lock: then what we hold is the
-            # lock of a file that nobody else will ever open.
+            # The holder before us may have cleaned up between our open and our lock: then what we
+            # hold is the lock of a file that nobody else will ever open.
             if not self._is_at(fd):
                 os.close(fd)
                 return False
@@ -108,7 +108,11 @@ class Lock:
         who = "another run"
         if holder.pid is not None:
             here = holder.pid == os.getpid() and holder.host == socket.gethostname()
-            who = "another run in this process" if here else f"process {holder.pid} on {holder.host!r}"
+            who = (
+                "another run in this process"
+                if here
+                else f"process {holder.pid} on {holder.host!r}"
+            )
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.started))
             who += f", since {since}"
         raise LockError(
@@ -121,8 +125,8 @@ class Lock:
         )
 
     def _drop_in_child(self) -> None:
-        # Closing is not unlocking: the parent's descriptor keeps the lock. Left open, the child would keep
-        # it alive after the parent's death.
+        # Closing is not unlocking: the parent's descriptor keeps the lock. Left open, the child
+        # would keep it alive after the parent's death.
         if self._fd is not None:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
@@ -166,7 +170,8 @@ def _read(fd: int, path: str) -> Holder:
         return Holder()
     if not text.startswith(fmt.LOCK_MAGIC):
         raise ForeignFileError(
-            f"{path!r} is not a lock of rekindle's. Move it away, or choose another folder.", path=path
+            f"{path!r} is not a lock of rekindle's. Move it away, or choose another folder.",
+            path=path,
         )
     try:
         row = json.loads(text)

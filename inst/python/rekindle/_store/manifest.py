@@ -1,6 +1,7 @@
 """The manifest of a save: what it holds, where each byte of it lies, and the digest of each.
 
-Reading trusts nothing: a file is either exactly what :func:`encode` wrote, or :class:`Damage` is raised.
+Reading trusts nothing: a file is either exactly what :func:`encode` wrote, or :class:`Damage` is
+raised.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ def encode(manifest: Manifest) -> bytes:
     }
     lines = [f"{_dump(name)}:{_dump(value)}" for name, value in head.items()]
     lines[0] = "{" + lines[0]
-    lines.append(_table("packs", {name: _pack_entry(pack) for name, pack in manifest.packs.items()}))
+    lines.append(
+        _table("packs", {name: _pack_entry(pack) for name, pack in manifest.packs.items()})
+    )
     lines.append(
         _table("arrays", {name: _array_entry(array) for name, array in manifest.arrays.items()})
     )
@@ -159,7 +162,8 @@ def _checked_document(data: bytes) -> dict[str, Any]:
         raise Damage("the manifest has no digest line at its end")
     if xxhash.xxh3_128_hexdigest(body).encode("ascii") != match[1]:
         raise Damage("the manifest's digest does not match its bytes")
-    # From here on the bytes are those that somebody wrote; that it was rekindle is still to be seen.
+    # From here on the bytes are those that somebody wrote; that it was rekindle is still to be
+    # seen.
     try:
         document = json.loads(
             data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int

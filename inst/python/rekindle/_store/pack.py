@@ -1,7 +1,7 @@
 """Packs: safetensors files, written in one pass and read back with every byte checked.
 
-The safetensors library writes whole files from whole buffers and syncs nothing, so the writing is done here;
-what is written is plain safetensors, and the tests read it with that library.
+The safetensors library writes whole files from whole buffers and syncs nothing, so the writing is
+done here; what is written is plain safetensors, and the tests read it with that library.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def write(
 
     On failure the file is gone again.
     """
-    # Larger elements first: then every array is aligned to its element without gaps, which safetensors forbids.
+    # Larger elements first: then every array is aligned to its element without gaps, which
+    # safetensors forbids.
     order = sorted(arrays, key=lambda key: (-arrays[key].dtype.itemsize, key))
     header, offsets = _header(arrays, order, metadata)
     fd = fs.create(path)
