@@ -1,0 +1,131 @@
+# From a Python exception to an R condition. The classes follow from the Python class names alone:
+# rekindle.LockError is `rekindle_lock`, then `rekindle_error`, then the chain of Python classes as
+# current versions of reticulate spell it.
+#
+# Python's warnings (rekindle.SaveWarning and its kin) are printed by reticulate as they come.
+# Turning them into R warnings belongs here too.
+
+# Evaluates `expr`. A Python exception leaves it as a condition with classes, message and data, whose call
+# is that of the frame `call`.
+convert_exceptions <- function(expr, call = NULL) {
+  before <- last_exception()
+  withCallingHandlers(expr, error = function(cnd) {
+    exception <- exception_of(cnd, before)
+    if (!is.null(exception)) {
+      stop(condition_from_exception(exception, cnd, call))
+    }
+  })
+}
+
+last_exception <- function() {
+  # Asking a Python that does not run would start it.
+  if (reticulate::py_available(initialize = FALSE)) {
+    attr(reticulate::py_last_error(), "exception")
+  }
+}
+
+# The Python exception that `cnd` stands for, or NULL. reticulate 1.28 passes on nothing but a text, and
+# remembers the last exception: it is the one if it was not there before and the text names its class.
+exception_of <- function(cnd, before) {
+  if (is_converted(cnd)) {
+    return(NULL)
+  }
+  if (inherits(cnd, "python.builtin.BaseException")) {
+    return(attr(cnd, "py_object", exact = TRUE) %||% cnd)
+  }
+  if (!inherits(cnd, "Rcpp::exception")) {
+    return(NULL)
+  }
+  exception <- last_exception()
+  if (is.null(exception) || identical(exception, before)) {
+    return(NULL)
+  }
+  name <- sub("^python\\.builtin\\.", "", class(exception)[[1]])
+  if (grepl(name, conditionMessage(cnd), fixed = TRUE)) exception
+}
+
+is_converted <- function(cnd) {
+  typeof(cnd) == "list" && "exception" %in% names(cnd)
+}
+
+condition_from_exception <- function(exception, cnd, call) {
+  chain <- setdiff(class(exception), c("python.builtin.object", "error", "condition"))
+  chain <- c(rekindle_classes(chain), chain, "error", "condition")
+  ours <- "rekindle_error" %in% chain
+  if (!ours && inherits(cnd, "python.builtin.BaseException")) {
+    return(without_noise(cnd))
+  }
+  fields <- list(
+    # What is ours says everything in its message. For the others, the name is part of the meaning:
+    # str(KeyError("a")) is no more than 'a'.
+    message = if (ours) text_of(exception) else paste0(name_of(exception), text_of(exception)),
+    call = if (is.null(call)) conditionCall(cnd) else frame_call(call),
+    traceback = traceback_of(exception),
+    exception = exception
+  )
+  data <- if (ours) data_of(exception)
+  structure(
+    c(fields, data[setdiff(names(data), names(fields))]),
+    class = chain,
+    py_object = exception
+  )
+}
+
+# "rekindle.ForeignFileError" gives c("rekindle_foreign_file", "rekindle_error").
+rekindle_classes <- function(chain) {
+  ours <- grep("^rekindle\\.[[:alnum:]]+Error$", chain, value = TRUE)
+  nouns <- sub("Error$", "", sub("^rekindle\\.", "", ours))
+  snake <- tolower(gsub("([a-z0-9])([A-Z])", "\\1_\\2", nouns))
+  snake[snake == "rekindle"] <- "error" # the root of the tree
+  if (length(snake)) paste0("rekindle_", snake)
+}
+
+text_of <- function(exception) {
+  reticulate::import_builtins()$str(exception)
+}
+
+name_of <- function(exception) {
+  paste0(reticulate::import_builtins()$type(exception)$`__name__`, ": ")
+}
+
+traceback_of <- function(exception) {
+  lines <- reticulate::import("traceback")$format_exception(exception)
+  paste(unlist(lines), collapse = "")
+}
+
+# The public attributes, converted; errno is the system's, and no entry of vars().
+data_of <- function(exception) {
+  data <- as.list(reticulate::import_builtins()$vars(exception))
+  if (reticulate::py_has_attr(exception, "errno")) {
+    data$errno <- reticulate::py_to_r(exception$errno)
+  }
+  data[!startsWith(names(data), "_")]
+}
+
+# Current versions of reticulate give the classes themselves, and end the message with a hint at
+# py_last_error(). The condition stays what it is, less that line.
+without_noise <- function(cnd) {
+  if (typeof(cnd) != "list") {
+    return(cnd)
+  }
+  lines <- strsplit(conditionMessage(cnd), "\n", fixed = TRUE)[[1]]
+  lines <- lines[!grepl("reticulate::py_last_error()", lines, fixed = TRUE)]
+  classes <- class(cnd)
+  cnd <- unclass(cnd)
+  cnd$message <- paste(lines, collapse = "\n")
+  class(cnd) <- classes
+  cnd
+}
+
+# A condition of ours inherits from Python classes, for which reticulate has methods that look for
+# attributes of a Python object. Its fields are its own.
+
+#' @export
+`$.rekindle_error` <- function(x, name) {
+  unclass(x)[[name]]
+}
+
+#' @export
+`[[.rekindle_error` <- function(x, i, ...) {
+  unclass(x)[[i]]
+}

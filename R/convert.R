@@ -1,0 +1,17 @@
+# From checked R values to what Python is given.
+
+# Absolute, in UTF-8, `~` expanded. The folder need not exist, which rules out normalizePath().
+# It is made absolute here because Python's working directory is that of the process' start, and R's may
+# be changed by setwd() before fit() runs.
+as_python_path <- function(path) {
+  path <- path.expand(as.character(path))
+  if (!grepl("^([A-Za-z]:)?[/\\\\]", path)) {
+    path <- file.path(getwd(), path)
+  }
+  enc2utf8(path)
+}
+
+# "epoch" and FALSE as they are; a number as an integer, for 5 would be 5.0 in Python.
+as_python_save_freq <- function(save_freq) {
+  if (is.numeric(save_freq)) as.integer(save_freq) else save_freq
+}

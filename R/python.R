@@ -1,0 +1,92 @@
+# Finds and loads the Python package. Nothing here runs before it is needed: loading the R package
+# starts no Python.
+
+# What the bundled package needs from pip; the same as in pyproject.toml.
+python_requirements <- c("keras>=3.5", "ml-dtypes>=0.2", "numpy>=1.23", "xxhash>=3.0")
+
+# Newer versions of reticulate make an environment on demand, from what packages declare.
+# Older ones have no py_require(), and R CMD check would miss it there: hence the look-up by name.
+declare_requirements <- function() {
+  if ("py_require" %in% getNamespaceExports("reticulate")) {
+    getExportedValue("reticulate", "py_require")(python_requirements)
+  }
+}
+
+# The Python package, or a submodule of it such as "keras", loaded on the first call.
+rekindle_module <- function(submodule = NULL, call = caller_env()) {
+  if (is.null(the$module) || reticulate::py_is_null_xptr(the$module)) {
+    check_python_starts(call)
+    folder <- system.file("python", package = "rekindle")
+    the$module <- load_module(reticulate::import_from_path("rekindle", folder), call)
+    tell_other_copy(the$module)
+  }
+  if (is.null(submodule)) {
+    return(the$module)
+  }
+  load_module(reticulate::import(paste0("rekindle.", submodule)), call)
+}
+
+load_module <- function(expr, call) {
+  withCallingHandlers(
+    convert_exceptions(expr, call = call),
+    python.builtin.ImportError = function(cnd) {
+      if (!inherits(cnd, "rekindle_error")) abort_dependency(cnd, call)
+    }
+  )
+}
+
+check_python_starts <- function(call) {
+  problem <- NULL
+  started <- tryCatch(
+    reticulate::py_available(initialize = TRUE),
+    error = function(cnd) {
+      problem <<- conditionMessage(cnd)
+      FALSE
+    }
+  )
+  if (!started) {
+    abort(
+      c(
+        "No Python can be started.",
+        x = problem,
+        i = "Install Python 3.10 or newer, with keras and one of jax, torch or tensorflow.",
+        i = "`reticulate::py_config()` shows where reticulate looks; `RETICULATE_PYTHON` tells it."
+      ),
+      class = c("rekindle_dependency", "rekindle_error"),
+      call = call
+    )
+  }
+}
+
+# A Python package that the bundled one itself needs is missing.
+abort_dependency <- function(cnd, call) {
+  abort(
+    c(
+      paste0("rekindle's Python part cannot be loaded: ", conditionMessage(cnd)),
+      i = "Into the Python that `reticulate::py_config()` shows, install:",
+      set_names(python_requirements, "*"),
+      i = "`reticulate::py_install()` can do so."
+    ),
+    class = c("rekindle_dependency", "rekindle_error"),
+    call = call
+  )
+}
+
+# Python keeps the first copy of a package that a process imports. When that is a pip-installed one of
+# another version, what it does may differ from what this package's help says: say so, once.
+tell_other_copy <- function(module) {
+  bundled <- as.character(utils::packageVersion("rekindle"))
+  loaded <- module$`__version__`
+  if (the$told_other_copy || loaded == bundled) {
+    return(invisible())
+  }
+  the$told_other_copy <- TRUE
+  cli::cli_warn(
+    c(
+      paste0("Python had already imported rekindle ", loaded, "; the R package brings ", bundled, "."),
+      i = "The imported copy is used: {.path {dirname(module$`__file__`)}}",
+      i = "Install the same version of both, or use the R package first."
+    ),
+    class = "rekindle_other_copy"
+  )
+}

@@ -1,0 +1,3 @@
+.onLoad <- function(libname, pkgname) { # nolint: object_name_linter. R's own name.
+  declare_requirements()
+}
