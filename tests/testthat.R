@@ -1,0 +1,4 @@
+library(testthat)
+library(rekindle)
+
+test_check("rekindle")

@@ -1,0 +1,68 @@
+# Python is used where the machine says which one, and never fetched.
+skip_without_keras <- function() {
+  testthat::skip_if(!nzchar(Sys.getenv("RETICULATE_PYTHON")), "RETICULATE_PYTHON names no Python")
+  testthat::skip_if_not(
+    reticulate::py_module_available("keras"),
+    "the Python of RETICULATE_PYTHON cannot be started, or lacks keras or its backend"
+  )
+}
+
+skip_without_python <- function() {
+  testthat::skip_if(!nzchar(Sys.getenv("RETICULATE_PYTHON")), "RETICULATE_PYTHON names no Python")
+  testthat::skip_if_not(
+    reticulate::py_available(initialize = TRUE) && reticulate::py_module_available("numpy"),
+    "the Python of RETICULATE_PYTHON cannot be started, or lacks numpy"
+  )
+}
+
+# Runs `code` in a new R process with this library path; returns what it printed, warnings included.
+run_r <- function(code, env = character()) {
+  testthat::skip_if_not_installed("processx")
+  script <- withr::local_tempfile(fileext = ".R")
+  writeLines(code, script)
+  result <- processx::run(
+    file.path(R.home("bin"), "Rscript"),
+    c("--vanilla", script),
+    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), env),
+    stderr_to_stdout = TRUE,
+    error_on_status = FALSE,
+    timeout = 120
+  )
+  result$stdout
+}
+
+# Raises, in Python, what the expression says; a stand-in for anything that R calls there.
+py_raise <- function(expression) {
+  reticulate::py_run_string(paste0("import rekindle\nraise ", expression))
+}
+
+# A model of one dense layer; `units` and the number of `rows` decide its shapes and batches.
+tiny_fit <- function(..., epochs = 10L, units = 3L, rows = 5L) {
+  keras <- reticulate::import("keras")
+  np <- reticulate::import("numpy", convert = FALSE)
+  keras$utils$set_random_seed(1L)
+  model <- keras$Sequential(list(
+    keras$layers$Input(reticulate::tuple(4L)),
+    keras$layers$Dense(as.integer(units), name = "dense")
+  ))
+  model$compile(optimizer = "sgd", loss = "mse")
+  history <- model$fit(
+    np$ones(c(as.integer(rows), 4L)), np$zeros(c(as.integer(rows), as.integer(units))),
+    epochs = epochs, batch_size = 1L, verbose = 0L, callbacks = list(...)
+  )
+  list(history = history, weights = model$get_weights())
+}
+
+# An R error in an R callback, at the beginning of the epoch `at`, counted from 0.
+interrupt_at <- function(at) {
+  reticulate::import("keras")$callbacks$LambdaCallback(
+    on_epoch_begin = function(epoch, logs) if (epoch == at) stop("Interrupting!")
+  )
+}
+
+interrupted <- function(expr) {
+  tryCatch(
+    with_python_conditions(expr),
+    python.builtin.RuntimeError = function(e) "Interrupted!"
+  )
+}

@@ -1,0 +1,220 @@
+# --- the arguments --------------------------------------------------------------------------------------
+
+expect_refused <- function(object, argument) {
+  cnd <- expect_error(object, class = "rekindle_argument")
+  expect_s3_class(cnd, "rekindle_error")
+  expect_identical(cnd$argument, argument)
+}
+
+test_that("backup_dir must be a single path", {
+  expect_refused(callback_backup_and_restore(), "backup_dir")
+  for (bad in list("", NA_character_, character(), c("a", "b"), 1, NULL, TRUE, list("a"))) {
+    expect_refused(callback_backup_and_restore(bad), "backup_dir")
+  }
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore()
+    callback_backup_and_restore("")
+    callback_backup_and_restore(NA_character_)
+    callback_backup_and_restore(c("a", "b"))
+    callback_backup_and_restore(NULL)
+    callback_backup_and_restore(1)
+  })
+})
+
+test_that("save_freq must be \"epoch\", a whole number >= 1 or FALSE", {
+  bads <- list(
+    "batch", 0.5, NA, NA_real_, NA_integer_, Inf, -Inf, NaN, c(1, 2), TRUE, 0, -1L, NULL, 3e9,
+    list(5), c("epoch", "epoch"), c(FALSE, FALSE), 5i
+  )
+  for (bad in bads) {
+    expect_refused(callback_backup_and_restore("d", save_freq = bad), "save_freq")
+  }
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", save_freq = 0.5)
+    callback_backup_and_restore("d", save_freq = "batch")
+    callback_backup_and_restore("d", save_freq = TRUE)
+    callback_backup_and_restore("d", save_freq = 0L)
+    callback_backup_and_restore("d", save_freq = c(1, 2))
+    callback_backup_and_restore("d", save_freq = Inf)
+    callback_backup_and_restore("d", save_freq = NULL)
+    callback_backup_and_restore("d", save_freq = mean)
+  })
+})
+
+test_that("flags must be TRUE or FALSE", {
+  for (bad in list(NA, 1, "TRUE", c(TRUE, FALSE), logical(), NULL)) {
+    expect_refused(callback_backup_and_restore("d", double_checkpoint = bad), "double_checkpoint")
+    expect_refused(callback_backup_and_restore("d", delete_checkpoint = bad), "delete_checkpoint")
+    expect_refused(callback_backup_and_restore("d", restore_history = bad), "restore_history")
+  }
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", double_checkpoint = NA)
+    callback_backup_and_restore("d", delete_checkpoint = "yes")
+    callback_backup_and_restore("d", restore_history = 1)
+  })
+})
+
+test_that("on_save_error and verbose must be one of their choices", {
+  for (bad in list("stop", NA_character_, c("warn", "raise"), TRUE, 1, NULL)) {
+    expect_refused(callback_backup_and_restore("d", on_save_error = bad), "on_save_error")
+  }
+  for (bad in list(3, -1, 0.5, NA, NA_real_, TRUE, "1", c(0, 1), NULL)) {
+    expect_refused(callback_backup_and_restore("d", verbose = bad), "verbose")
+  }
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", on_save_error = "stop")
+    callback_backup_and_restore("d", verbose = 3)
+    callback_backup_and_restore("d", verbose = TRUE)
+  })
+})
+
+test_that("an unknown argument is refused with the nearest name", {
+  expect_refused(callback_backup_and_restore("d", save_frq = 5), "save_frq")
+  expect_refused(callback_backup_and_restore("d", "epoch", FALSE, TRUE, FALSE), "...")
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", save_frq = 5)
+    callback_backup_and_restore("d", restor_history = TRUE)
+    callback_backup_and_restore("d", "epoch", FALSE, TRUE, FALSE)
+  })
+})
+
+test_that("an unknown argument is refused without being evaluated", {
+  expect_refused(callback_backup_and_restore("d", save_frq = stop("evaluated")), "save_frq")
+})
+
+test_that("arguments are checked in their order", {
+  expect_refused(callback_backup_and_restore("", save_freq = 0.5, verbose = 9), "backup_dir")
+  expect_refused(callback_backup_and_restore("d", save_freq = 0.5, verbose = 9), "save_freq")
+})
+
+# --- in Python ------------------------------------------------------------------------------------------
+
+test_that("every accepted form of the arguments gives a Keras callback", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  keras <- reticulate::import("keras")
+  forms <- list("epoch", 5, 5L, 1, FALSE)
+  for (save_freq in forms) {
+    callback <- callback_backup_and_restore(dir, save_freq = save_freq)
+    expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
+    expect_true(reticulate::import_builtins()$isinstance(callback, keras$callbacks$Callback))
+  }
+  callback <- callback_backup_and_restore(
+    dir, 5, TRUE, FALSE,
+    restore_history = FALSE, on_save_error = "raise", verbose = 2
+  )
+  expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
+})
+
+test_that("the Keras example runs 6 of 10 epochs after an interruption, and the history has all 10", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  expect_identical(interrupted(tiny_fit(callback_backup_and_restore(dir), interrupt_at(4))), "Interrupted!")
+
+  callback <- callback_backup_and_restore(dir)
+  ran <- integer()
+  count <- reticulate::import("keras")$callbacks$LambdaCallback(
+    on_epoch_begin = function(epoch, logs) ran <<- c(ran, epoch)
+  )
+  resumed <- tiny_fit(callback, count)
+
+  expect_identical(ran, 4:9)
+  expect_equal(unlist(resumed$history$epoch), 0:9)
+  expect_length(unlist(resumed$history$history$loss), 10)
+  expect_identical(callback$resume_report$epoch, 4L)
+  expect_identical(callback$resume_report$batch, 0L)
+})
+
+test_that("restore_history = FALSE gives the epochs of this fit() alone", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  interrupted(tiny_fit(callback_backup_and_restore(dir), interrupt_at(4)))
+  resumed <- tiny_fit(callback_backup_and_restore(dir, restore_history = FALSE))
+  expect_equal(unlist(resumed$history$epoch), 4:9)
+})
+
+test_that("a run that was interrupted between epochs ends with the weights of one that was not", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  interrupted(tiny_fit(callback_backup_and_restore(dir), interrupt_at(4), rows = 1))
+  resumed <- tiny_fit(callback_backup_and_restore(dir), rows = 1)
+  expect_identical(resumed$weights, tiny_fit(rows = 1)$weights)
+})
+
+test_that("a completed run leaves no files of its own, and none of the user's is touched", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  writeLines("mine", file.path(dir, "notes.txt"))
+  tiny_fit(callback_backup_and_restore(dir), epochs = 2L)
+  expect_identical(list.files(dir, all.files = TRUE, no.. = TRUE), "notes.txt")
+
+  tiny_fit(callback_backup_and_restore(dir, delete_checkpoint = FALSE), epochs = 2L)
+  expect_true(any(grepl("^ckpt-", list.files(dir))))
+})
+
+test_that("paths may be relative to R's working directory, non-ASCII, or of the class fs_path", {
+  skip_without_keras()
+  skip_if_not_installed("fs")
+  withr::local_dir(withr::local_tempdir())
+  folder <- fs::path("Prüfung 学習")
+  tiny_fit(callback_backup_and_restore(folder, delete_checkpoint = FALSE), epochs = 1L)
+  expect_true(any(grepl("^ckpt-", list.files("Prüfung 学習"))))
+})
+
+test_that("a model that does not fit the backup is refused with the differences", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  interrupted(tiny_fit(callback_backup_and_restore(dir), interrupt_at(2)))
+  cnd <- expect_error(
+    with_python_conditions(tiny_fit(callback_backup_and_restore(dir), units = 2)),
+    class = "rekindle_mismatch"
+  )
+  expect_s3_class(cnd, c("rekindle_error", "python.builtin.RuntimeError"), exact = FALSE)
+  expect_type(unlist(cnd$differences), "character")
+  expect_match(cnd$differences, "dense", all = FALSE)
+})
+
+test_that("a folder that another run holds is refused, with the holder", {
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  nested <- NULL
+  again <- reticulate::import("keras")$callbacks$LambdaCallback(
+    on_epoch_begin = function(epoch, logs) {
+      nested <<- tryCatch(
+        with_python_conditions(tiny_fit(callback_backup_and_restore(dir), epochs = 1L)),
+        rekindle_lock = identity
+      )
+    }
+  )
+  tiny_fit(callback_backup_and_restore(dir), again, epochs = 1L)
+  expect_s3_class(nested, "rekindle_lock")
+  expect_identical(nested$pid, Sys.getpid())
+})
+
+# --- with keras3 ----------------------------------------------------------------------------------------
+
+test_that("the example of keras3's help page ends with 10 full rows, each with its true epoch", {
+  skip_without_keras()
+  skip_if_not_installed("keras3")
+  dir <- withr::local_tempdir()
+  x <- keras3::op_ones(c(5, 20))
+  y <- keras3::op_zeros(c(5, 10))
+  interrupting <- keras3::new_callback_class(
+    "Interrupting",
+    on_epoch_begin = function(epoch, logs = NULL) if (epoch == 4) stop("Interrupting!")
+  )
+  model <- keras3::keras_model_sequential() |> keras3::layer_dense(10)
+  keras3::compile(model, optimizer = keras3::optimizer_sgd(), loss = "mse")
+  train <- function(...) {
+    keras3::fit(
+      model, x, y,
+      epochs = 10, batch_size = 1, verbose = 0,
+      callbacks = list(callback_backup_and_restore(dir), ...)
+    )
+  }
+  expect_identical(interrupted(train(interrupting())), "Interrupted!")
+  rows <- as.data.frame(train())
+  expect_identical(nrow(rows), 10L)
+  expect_equal(rows$epoch, 1:10)
+  expect_false(anyNA(rows$value))
+})

@@ -1,0 +1,13 @@
+# The R half of `make test`: testthat on the installed package, closing with a plain line.
+Sys.setenv(NOT_CRAN = Sys.getenv("NOT_CRAN", "true")) # snapshots are compared
+results <- as.data.frame(testthat::test_dir(
+  "tests/testthat",
+  package = "rekindle",
+  load_package = "installed",
+  reporter = Sys.getenv("TESTTHAT_REPORTER", "check"),
+  stop_on_failure = FALSE
+))
+failed <- sum(results$failed > 0 | results$error)
+skipped <- sum(results$skipped & !results$error & results$failed == 0)
+cat(sprintf("%d passed, %d failed, %d skipped\n", nrow(results) - failed - skipped, failed, skipped))
+quit(status = as.integer(failed > 0 || any(results$warning > 0)))
