@@ -1,7 +1,7 @@
 # The verbs of this checkout. CI calls the same ones.
 #
 #   make setup      everything that is needed, into .venv, .rlib and Debian's packages; quick when it is there
-#   make demo       train, kill, resume: what rekindle does, on real data; writes into demo/out
+#   make demo       train, kill, resume: what rekindle does, on real data; writes into build/demo
 #   make test       test-python (jax, torch, tensorflow) and test-r
 #   make lint       ruff, mypy, lintr, spelling, shell scripts, help pages up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
@@ -41,7 +41,7 @@ install: setup .rlib/rekindle/DESCRIPTION
 	@R CMD INSTALL --no-byte-compile --library=.rlib . >.rlib/rekindle.log 2>&1 || { cat .rlib/rekindle.log; exit 1; }
 
 demo: install
-	@$(RSCRIPT) demo/demo.R
+	@$(RSCRIPT) tools/demo/demo.R
 
 test: test-python test-r
 
@@ -83,5 +83,5 @@ build-python: setup
 	$(PYTHON) -m build --no-isolation --outdir dist .
 
 clean:
-	rm -rf build dist demo/out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.Rcheck rekindle_*.tar.gz
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.Rcheck rekindle_*.tar.gz
 	find inst python -name __pycache__ -type d -prune -exec rm -rf {} +

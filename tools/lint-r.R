@@ -9,7 +9,7 @@ report <- function(what, found) {
   problems <<- problems + found
 }
 
-lints <- do.call(c, lapply(c("R", "tests", "demo", "tools", "vignettes"), lintr::lint_dir))
+lints <- do.call(c, lapply(c("R", "tests", "tools", "vignettes"), lintr::lint_dir))
 if (length(lints)) print(structure(lints, class = "lints"))
 report("lintr", length(lints))
 

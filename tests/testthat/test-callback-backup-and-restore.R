@@ -1,9 +1,9 @@
 # --- the arguments --------------------------------------------------------------------------------------
 
 expect_refused <- function(object, argument) {
-  cnd <- expect_error(object, class = "rekindle_argument")
-  expect_s3_class(cnd, "rekindle_error")
-  expect_identical(cnd$argument, argument)
+  cnd <- testthat::expect_error(object, class = "rekindle_argument")
+  testthat::expect_s3_class(cnd, "rekindle_error")
+  testthat::expect_identical(cnd$argument, argument)
 }
 
 test_that("backup_dir must be a single path", {
