@@ -44,7 +44,10 @@
 #' backup_dir <- tempfile("backup")
 #'
 #' fit <- function(...) {
-#'   model <- keras$Sequential(list(keras$layers$Input(shape(20)), keras$layers$Dense(10L)))
+#'   model <- keras$Sequential(list(
+#'     keras$layers$Input(reticulate::tuple(20L)),
+#'     keras$layers$Dense(10L)
+#'   ))
 #'   model$compile(optimizer = "sgd", loss = "mse")
 #'   model$fit(
 #'     np$ones(c(5L, 20L)), np$zeros(c(5L, 10L)),
@@ -52,7 +55,6 @@
 #'     callbacks = list(callback_backup_and_restore(backup_dir), ...)
 #'   )
 #' }
-#' shape <- function(...) reticulate::tuple(...)
 #'
 #' # Something goes wrong in epoch 4 (counting from 0) ...
 #' interrupt <- keras$callbacks$LambdaCallback(
