@@ -13,11 +13,11 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BACKENDS := jax torch tensorflow
-PYTHON := .venv/bin/python
+export VENV ?= .venv
 RSCRIPT := Rscript --no-init-file
 
 export R_LIBS := $(CURDIR)/.rlib$(if $(R_LIBS),:$(R_LIBS))
-export RETICULATE_PYTHON := $(CURDIR)/.venv/bin/python
+export RETICULATE_PYTHON := $(CURDIR)/$(VENV)/bin/python
 # The libraries' own start-up talk, which hides what the verbs print.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
@@ -47,7 +47,7 @@ test: test-python test-r
 
 test-python: $(BACKENDS:%=test-python-%)
 $(BACKENDS:%=test-python-%): test-python-%: setup
-	KERAS_BACKEND=$* .venv/bin/pytest $(PYTEST_ARGS)
+	KERAS_BACKEND=$* $(VENV)/bin/pytest $(PYTEST_ARGS)
 
 test-r: install
 	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
@@ -55,9 +55,9 @@ test-r: install
 lint: lint-python lint-r lint-shell
 
 lint-python: setup
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 lint-r: install
 	$(RSCRIPT) tools/lint-r.R
@@ -73,14 +73,14 @@ document: setup
 	$(RSCRIPT) -e 'roxygen2::roxygenise(load_code = "source")'
 
 bench: setup
-	$(PYTHON) python/benchmarks/run.py $(BENCH_ARGS)
+	$(VENV)/bin/python python/benchmarks/run.py $(BENCH_ARGS)
 
 faults: setup
-	$(PYTHON) python/faults/run.py $(FAULTS_ARGS)
+	$(VENV)/bin/python python/faults/run.py $(FAULTS_ARGS)
 
 build-python: setup
 	rm -rf dist
-	$(PYTHON) -m build --no-isolation --outdir dist .
+	$(VENV)/bin/python -m build --no-isolation --outdir dist .
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.Rcheck rekindle_*.tar.gz
