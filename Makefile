@@ -17,7 +17,7 @@ export VENV ?= .venv
 RSCRIPT := Rscript --no-init-file
 
 export R_LIBS := $(CURDIR)/.rlib$(if $(R_LIBS),:$(R_LIBS))
-export RETICULATE_PYTHON := $(CURDIR)/$(VENV)/bin/python
+export RETICULATE_PYTHON := $(abspath $(VENV))/bin/python
 # The libraries' own start-up talk, which hides what the verbs print.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
