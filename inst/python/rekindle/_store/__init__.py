@@ -1,4 +1,4 @@
-"""The folder on disk and its only writer; nothing outside this package makes a system call on it."""
+"""The folder on disk and its only writer: nothing else makes a system call on it."""
 
 from rekindle._store.commit import Snapshot
 from rekindle._store.folder import Folder, Save

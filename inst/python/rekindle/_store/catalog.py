@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass, field
 
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack
-from rekindle._store.manifest import Damage, Manifest, decode
+from rekindle._store.decode import decode
+from rekindle._store.manifest import Damage, Manifest
 from rekindle.errors import ForeignFileError
 
 
@@ -26,13 +28,32 @@ class Catalog:
 
     def in_order(self) -> list[Manifest]:
         """The saves in the order of saving."""
-        return sorted(self.manifests.values(), key=lambda manifest: manifest.serial)
+        return sorted(self.manifests.values(), key=lambda save: (save.serial, save.number))
 
     def next_number(self) -> int:
-        return max([0, *self.manifests, *self.damaged]) + 1
+        """The number after the highest.
+
+        Raises:
+            OSError: There is none that a reader would know.
+        """
+        number = max([0, *self.manifests, *self.damaged]) + 1
+        if number > fmt.MAX_NUMBER:
+            raise OSError(errno.EOVERFLOW, f"save {number - 1} is the last that has a number")
+        return number
 
     def next_serial(self) -> int:
-        return max([0, *(manifest.serial for manifest in self.manifests.values())]) + 1
+        """The place after the newest save's; raises as :meth:`next_number` does."""
+        serial = max([0, *(manifest.serial for manifest in self.manifests.values())]) + 1
+        if serial >= fmt.COUNT_LIMIT:
+            raise OSError(errno.EOVERFLOW, "no place is left in the order of saving")
+        return serial
+
+    def protected_packs(self, folder_names: list[str], prefix: str) -> set[str]:
+        """Packs that must stay: in use, or of a save whose damage is still to be set aside."""
+        pattern = fmt.pack_pattern(prefix)
+        matches = [match for match in map(pattern.fullmatch, folder_names) if match]
+        waiting = {match[0] for match in matches if int(match[1]) in self.damaged}
+        return self.packs_in_use() | waiting
 
     def packs_in_use(self) -> set[str]:
         return {name for manifest in self.manifests.values() for name in manifest.packs}
@@ -48,7 +69,7 @@ def scan(folder: str, prefix: str) -> Catalog:
     """
     catalog = Catalog()
     pattern = fmt.manifest_pattern(prefix)
-    names = os.listdir(folder)
+    names = fs.names_in(folder)
     for name in names:
         match = pattern.fullmatch(name)
         if match is None:
@@ -56,13 +77,16 @@ def scan(folder: str, prefix: str) -> Catalog:
         number = int(match[1])
         path = os.path.join(folder, name)
         try:
-            data = fs.read_file(path)
+            data = fs.read_file(path, fmt.MAX_MANIFEST_BYTES)
             catalog.manifests[number] = decode(data, prefix=prefix, number=number, path=path)
         except FileNotFoundError:
             continue
         except fs.NotRegularError:
             _refuse_foreign(folder, prefix, number, names, None)
             catalog.damaged[number] = "the manifest is not a regular file"
+        except fs.TooLargeError as error:
+            _refuse_foreign(folder, prefix, number, names, None)
+            catalog.damaged[number] = f"the manifest is {error.strerror}"
         except Damage as damage:
             _refuse_foreign(folder, prefix, number, names, data)
             catalog.damaged[number] = str(damage)
@@ -72,7 +96,7 @@ def scan(folder: str, prefix: str) -> Catalog:
 def _refuse_foreign(
     folder: str, prefix: str, number: int, names: list[str], data: bytes | None
 ) -> None:
-    """Raises unless something shows that the damaged file under a manifest's name was once a manifest.
+    """Raises unless something shows that what has a manifest's name once was one.
 
     Damage can take every byte of it, so a pack of the same save, or the mention in our state file,
     speaks for it too. With no such sign, it may be anybody's file, and is not ours to touch.
@@ -88,8 +112,8 @@ def _refuse_foreign(
         return
     path = os.path.join(folder, fmt.manifest_name(prefix, number))
     raise ForeignFileError(
-        f"{path!r} stands where rekindle would write, and rekindle did not write it. Nothing was touched."
-        " Move that file away, or choose another folder for the backup.",
+        f"{path!r} stands where rekindle would write, and rekindle did not write it. Nothing was"
+        " touched. Move that file away, or choose another folder for the backup.",
         path=path,
     )
 
@@ -119,19 +143,21 @@ def state_text(manifests: list[Manifest], prefix: str) -> bytes:
 
 
 def state_is_ours(folder: str) -> bool:
-    """Whether the file `checkpoint` is absent or rekindle's: TensorFlow, for one, has a file of that name."""
+    """Whether the file `checkpoint` is absent or ours: TensorFlow, too, has one of that name."""
     try:
-        return fs.read_file(os.path.join(folder, fmt.STATE)).startswith(fmt.STATE_MAGIC)
+        data = fs.read_file(os.path.join(folder, fmt.STATE), fmt.MAX_STATE_BYTES)
     except FileNotFoundError:
         return True
     except OSError:
         return False
+    # It is not synced: a power cut may leave it empty, zeroed or cut off anywhere.
+    return data.startswith(fmt.STATE_MAGIC) or fmt.STATE_MAGIC.startswith(data.rstrip(b"\0"))
 
 
 def listed(folder: str, prefix: str) -> set[int]:
-    """The numbers that our own state file names; none when it is absent, garbage or somebody else's."""
+    """The numbers that our own state file names; none when it is absent or not ours."""
     try:
-        data = fs.read_file(os.path.join(folder, fmt.STATE))
+        data = fs.read_file(os.path.join(folder, fmt.STATE), fmt.MAX_STATE_BYTES)
     except OSError:
         return set()
     if not data.startswith(fmt.STATE_MAGIC):

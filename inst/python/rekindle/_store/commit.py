@@ -1,14 +1,13 @@
-"""Writing a save so that a crash at any instant leaves the one before it or the new one, each whole.
+"""Writing a save so that a crash at any instant leaves the one before it, or it, whole.
 
 The order, and what is in the folder if the machine stops right after each step:
 
-1. the pack is written under a temporary name and synced        a leftover, swept by the next save
-2. it is renamed to its own name                                a pack that no manifest names, swept
-likewise 3. the manifest is written under a temporary name and synced    the same, and a second
-leftover 4. the folder is synced                                         the same, now also after a
-power cut 5. the manifest is renamed to its own name                      the new save, or after a
-power cut the old one 6. the folder is synced                                         the new save,
-for good: it is acknowledged
+1. The pack is written under a temporary name and synced: a leftover, swept after the next save.
+2. It is renamed to its own name: a pack that no manifest names, swept likewise.
+3. The manifest is written under a temporary name and synced: the same, and a second leftover.
+4. The folder is synced: the same, now also after a power cut.
+5. The manifest is renamed to its own name: the new save, or after a power cut the old one.
+6. The folder is synced: the new save, for good. It is acknowledged.
 
 Without step 4 a power cut could keep the rename of the manifest and lose that of the pack. Only
 after step 6 may anything older go.
@@ -16,7 +15,9 @@ after step 6 may anything older go.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ from rekindle._store import format as fmt
 from rekindle._store import fs, pack
 from rekindle._store.manifest import Array, Manifest, Pack, Position, encode
 from rekindle._store.pack import AnyArray
+from rekindle.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ class Snapshot:
 
     arrays: Mapping[str, AnyArray]
     state: Mapping[str, Any] = field(default_factory=dict)
-    position: Position = Position()
+    position: Position = field(default_factory=Position)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What names a save: its number, its place in the order of saving, its run, its time, who wrote it."""
+    """What names a save: number, place in the order of saving, run, time, rekindle's version."""
 
     number: int
     serial: int
@@ -64,12 +66,13 @@ class Commit:
         snapshot: Snapshot,
         base: Manifest | None,
     ) -> None:
-        """Decides what has to be written; `base` is a whole save of the folder whose arrays may be shared."""
+        """Decides what has to be written; `base` is a whole save whose arrays may be shared."""
         self._folder = folder
         self._prefix = prefix
         self._identity = identity
         self._snapshot = snapshot
         arrays = snapshot.arrays
+        _refuse_unknown(arrays)
         self._digests = {name: pack.digest(pack.as_bytes(array)) for name, array in arrays.items()}
         self._shared = _shareable(folder, base, arrays, self._digests) if base else {}
         self._base_packs = dict(base.packs) if base else {}
@@ -85,12 +88,14 @@ class Commit:
         """Steps 1 to 4. On failure, everything written is gone again."""
         manifest = self._manifest_path()
         temporary = self._temporary(manifest)
-        # Leftovers of a crash may stand under these names; the lock says that nobody is writing
-        # them.
+        # Leftovers of a crash may stand under these names; the lock says that nobody writes them.
         fs.remove(temporary)
         try:
             prepared = self._prepared()
-            fs.write_new(temporary, encode(prepared))
+            text = encode(prepared)
+            if len(text) > fmt.MAX_MANIFEST_BYTES:
+                raise OSError(errno.EFBIG, "the manifest is larger than a reader would take")
+            fs.write_new(temporary, text)
             fs.sync_folder(self._folder)
         except BaseException:
             self.abandon()
@@ -100,9 +105,14 @@ class Commit:
     def publish(self) -> None:
         """Step 5, the commit point. On failure, everything written is gone again."""
         manifest = self._manifest_path()
+        temporary = self._temporary(manifest)
         try:
-            fs.rename(self._temporary(manifest), manifest)
+            fs.rename(temporary, manifest)
         except BaseException:
+            # A network file system may have renamed and lost the answer. Then the manifest needs
+            # its pack, and a pack too many is swept after the next save.
+            if _is_gone(temporary):
+                self._pack_path = None
             self.abandon()
             raise
 
@@ -173,10 +183,20 @@ class Commit:
         return os.path.join(self._folder, fmt.temporary_name(os.path.basename(path)))
 
 
+def _refuse_unknown(arrays: Mapping[str, AnyArray]) -> None:
+    for name, array in arrays.items():
+        if array.dtype.name not in fmt.DTYPES or name == fmt.PACK_METADATA:
+            raise ArgumentError(
+                f"The array {name!r} of dtype {array.dtype} cannot be saved.",
+                argument="arrays",
+                value=name,
+            )
+
+
 def _shareable(
     folder: str, base: Manifest, arrays: Mapping[str, AnyArray], digests: Mapping[str, str]
 ) -> dict[str, Array]:
-    """The arrays that need not be written again, with where they lie: unchanged, in packs worth keeping."""
+    """Where the arrays lie that need not be written again: unchanged, in packs worth keeping."""
     same = {
         name: row
         for name, row in base.arrays.items()
@@ -188,8 +208,7 @@ def _shareable(
     live = dict.fromkeys(base.packs, 0)
     for row in same.values():
         live[row.pack] += row.stop - row.start
-    # A pack that is mostly dead bytes is let go: else a few unchanged arrays would keep a whole old
-    # save.
+    # A pack of mostly dead bytes is let go: a few unchanged arrays would keep a whole old save.
     keep = {
         name
         for name, entry in base.packs.items()
@@ -199,9 +218,16 @@ def _shareable(
 
 
 def _is_intact(folder: str, name: str, size: int) -> bool:
-    """Whether the pack is still there in its size: a folder can be tidied by hand while a run lives."""
+    """Whether the pack is there in its size: a folder can be tidied by hand while a run lives."""
     try:
         status = os.lstat(os.path.join(folder, name))
     except OSError:
         return False
-    return status.st_size == size
+    return stat.S_ISREG(status.st_mode) and status.st_size == size
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        return not fs.exists(path)
+    except OSError:
+        return False

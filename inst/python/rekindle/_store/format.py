@@ -31,6 +31,9 @@ STATE_MAGIC = b"# rekindle "
 MANIFEST_MAGIC = b'{"rekindle_format":'
 PACK_METADATA_KEY = "rekindle"
 
+# Where safetensors keeps a file's metadata, beside the arrays: no array can have this name.
+PACK_METADATA = "__metadata__"
+
 # The last line of a manifest: the XXH3-128 of every byte before it. It stays the last line in every
 # later format, so that any reader can tell a newer manifest from a damaged one.
 DIGEST_LINE = re.compile(rb'"xxh3_128":"([0-9a-f]{32})"\}\n')
@@ -67,6 +70,15 @@ DTYPES = {
 # NumPy 1 arrays have at most 32 axes.
 MAX_AXES = 32
 
+# Larger files under these names are damaged: a hostile one must not fill the memory. The second is
+# the limit of the safetensors library.
+MAX_MANIFEST_BYTES = 1 << 30
+MAX_PACK_HEADER_BYTES = 100_000_000
+MAX_STATE_BYTES = 1 << 26
+
+# A place in the order of saving, like any other count in a manifest, is less than this.
+COUNT_LIMIT = 1 << 63
+
 
 def manifest_name(prefix: str, number: int) -> str:
     return f"{prefix}-{number}.json"
@@ -88,8 +100,10 @@ def temporary_name(name: str) -> str:
     return f"{TEMPORARY_PREFIX}{name}{TEMPORARY_SUFFIX}"
 
 
-def is_temporary(name: str) -> bool:
-    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
+def temporary_pattern(prefix: str) -> re.Pattern[str]:
+    """Only names that are being written under one of ours: others of that form are not ours."""
+    names = f"{manifest_pattern(prefix).pattern}|{pack_pattern(prefix).pattern}|{STATE}"
+    return re.compile(f"{re.escape(TEMPORARY_PREFIX)}(?:{names}){re.escape(TEMPORARY_SUFFIX)}")
 
 
 def state_pattern(prefix: str) -> re.Pattern[bytes]:

@@ -1,4 +1,4 @@
-"""System calls, with what the operating system leaves to the caller: short writes, EINTR, the folder's own sync."""
+"""System calls, with what the system leaves to the caller: short writes, EINTR, a folder's sync."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # not wait.
 SAFE = _CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
+# What opening a link (two systems' words for it) or a socket answers, where a file should be.
+_NOT_A_FILE = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}
+
 # What a file system answers that has no such way of syncing (a folder's, or macOS' full one).
 _NO_SUCH_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
 
@@ -29,8 +32,12 @@ class NotRegularError(OSError):
     """Something that is no regular file (a link, a folder, a device) stands under the name."""
 
 
+class TooLargeError(OSError):
+    """The file is larger than any that rekindle writes under such a name."""
+
+
 def retrying(call: Callable[..., _T], *args: object) -> _T:
-    """`call(*args)`, again when a signal interrupted it: Python does so for open and write, not for rename."""
+    """`call(*args)`, again after EINTR: Python sees to it for open, not for rename."""
     while True:
         try:
             return call(*args)
@@ -38,16 +45,22 @@ def retrying(call: Callable[..., _T], *args: object) -> _T:
             continue
 
 
+def close(fd: int) -> None:
+    # After EINTR the descriptor is gone on Linux: closing it again could hit another thread's file.
+    with contextlib.suppress(InterruptedError):
+        os.close(fd)
+
+
 @contextlib.contextmanager
 def closing(fd: int) -> Iterator[int]:
-    """Closes `fd`; an error of close() counts only when nothing else went wrong (NFS reports EDQUOT there)."""
+    """Closes `fd`; close()'s own error counts only as the first (NFS reports EDQUOT there)."""
     try:
         yield fd
     except BaseException:
         with contextlib.suppress(OSError):
-            os.close(fd)
+            close(fd)
         raise
-    os.close(fd)
+    close(fd)
 
 
 def create(path: str) -> int:
@@ -55,12 +68,12 @@ def create(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE, 0o666)
 
 
-def open_regular(path: str) -> tuple[int, int]:
-    """Opens a regular file for reading: its descriptor and its size in bytes."""
+def open_regular(path: str, flags: int = os.O_RDONLY) -> tuple[int, int]:
+    """Opens a regular file that is there: its descriptor and its size in bytes."""
     try:
-        fd = os.open(path, os.O_RDONLY | SAFE)
+        fd = os.open(path, flags | SAFE, 0o666)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+        if error.errno in _NOT_A_FILE:
             raise NotRegularError(error.errno, "not a regular file", path) from error
         raise
     try:
@@ -68,14 +81,18 @@ def open_regular(path: str) -> tuple[int, int]:
         if not stat.S_ISREG(status.st_mode):
             raise NotRegularError(errno.EINVAL, "not a regular file", path)
     except BaseException:
-        os.close(fd)
+        with contextlib.suppress(OSError):
+            close(fd)
         raise
     return fd, status.st_size
 
 
-def read_file(path: str) -> bytes:
+def read_file(path: str, at_most: int) -> bytes:
+    """The file's bytes. A sparse file may be larger than memory: its size is looked at first."""
     fd, size = open_regular(path)
     with closing(fd):
+        if size > at_most:
+            raise TooLargeError(errno.EFBIG, f"larger than {at_most} bytes", path)
         data = bytearray(size)
         count = read_into(fd, memoryview(data), 0)
     return bytes(data[:count])
@@ -95,7 +112,7 @@ def read_into(fd: int, buffer: memoryview, offset: int) -> int:
 
 
 def write_all(fd: int, data: memoryview) -> None:
-    """Writes all of `data`: a disk that fills up, or a signal, may end one write early without an error."""
+    """Writes all of `data`: a filling disk or a signal may end one write early without an error."""
     while len(data):
         count = os.write(fd, data[:_LARGEST_TRANSFER])
         if count == 0:
@@ -104,7 +121,7 @@ def write_all(fd: int, data: memoryview) -> None:
 
 
 def sync(fd: int) -> None:
-    """Returns when the file's bytes are on the medium. On macOS fsync() stops at the drive's cache."""
+    """Waits until the file's bytes are on the medium. macOS' fsync() stops at the drive's cache."""
     if sys.platform == "darwin":
         import fcntl
 
@@ -119,7 +136,7 @@ def sync(fd: int) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Returns when the names in the folder are on the medium. Windows has no such call and needs none."""
+    """Returns when the folder's names are on the medium. Windows has no such call, nor needs it."""
     if sys.platform == "win32":
         return
     with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)) as fd:
@@ -130,13 +147,14 @@ def sync_folder(path: str) -> None:
                 raise
 
 
-def write_new(path: str, data: bytes) -> None:
-    """A new file with these bytes, synced. On failure it is gone again."""
+def write_new(path: str, data: bytes, *, durable: bool = True) -> None:
+    """A new file with these bytes, synced unless told not to. On failure it is gone again."""
     fd = create(path)
     try:
         with closing(fd):
             write_all(fd, memoryview(data))
-            sync(fd)
+            if durable:
+                sync(fd)
     except BaseException:
         discard(path)
         raise
@@ -153,9 +171,13 @@ def remove(path: str) -> None:
 
 
 def discard(path: str) -> None:
-    """Removes a partial file on the way out of a failure, whose own error matters more than this one's."""
+    """Removes a partial file on the way out of a failure, whose own error matters more."""
     with contextlib.suppress(OSError):
         remove(path)
+
+
+def names_in(path: str) -> list[str]:
+    return retrying(os.listdir, path)
 
 
 def exists(path: str) -> bool:

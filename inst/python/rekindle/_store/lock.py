@@ -1,4 +1,4 @@
-"""One writer a folder: a lock that the operating system drops when its holder dies, however it dies."""
+"""One writer a folder: a lock that the system drops when its holder dies, however it dies."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from rekindle._store import format as fmt
 from rekindle._store import fs
 from rekindle.errors import ForeignFileError, LockError
 
-# Written in one call and padded to one disk sector: no reader, and no crash, meets half of it.
+# Written in one call and padded to one disk sector: no reader meets half of it.
 _SIZE = 512
+
+# A holder writes its name right after it has the lock; who is refused waits for that so long.
+_PATIENCE = 1.0
 
 # Locks that this process holds, to be let go in a forked child.
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()
@@ -48,24 +51,29 @@ class Lock:
         self._folder = folder
         self._path = os.path.join(folder, fmt.LOCK)
         self._fd: int | None = None
+        self._pid = 0
         self.holder = Holder()
+        self.made_file = False
 
     def acquire(self, *, made_folder: bool) -> bool:
-        """Takes the lock: False when the file went away meanwhile, and the caller should begin again.
+        """Takes the lock: False when the file came or went meanwhile, and the caller tries again.
 
         Raises:
             LockError: Another run holds it.
             ForeignFileError: The file is not one of rekindle's.
             OSError: The system refused.
         """
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | fs.SAFE, 0o666)
+        opened = self._open()
+        if opened is None:
+            return False
+        fd, self.made_file = opened
         try:
             if not _try_lock(fd):
-                self._refuse(_read(fd, self._path))
+                self._refuse(fd)
             # The holder before us may have cleaned up between our open and our lock: then what we
             # hold is the lock of a file that nobody else will ever open.
             if not self._is_at(fd):
-                os.close(fd)
+                fs.close(fd)
                 return False
             before = _read(fd, self._path)
             self.holder = Holder(
@@ -76,16 +84,37 @@ class Lock:
                 _write(fd, self.holder)
         except BaseException:
             with contextlib.suppress(OSError):
-                os.close(fd)
+                fs.close(fd)
             raise
-        self._fd = fd
+        self._fd, self._pid = fd, os.getpid()
         _held.add(self)
         return True
+
+    def _open(self) -> tuple[int, bool] | None:
+        """The file's descriptor and whether we made it, or None when it comes and goes."""
+        try:
+            try:
+                return fs.open_regular(self._path, os.O_RDWR)[0], False
+            except OSError as error:
+                # Another user's file in a folder that we share, or a medium that can only be read:
+                # it can be locked all the same.
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                    raise
+                return fs.open_regular(self._path)[0], False
+        except FileNotFoundError:
+            pass
+        except fs.NotRegularError:
+            raise _not_ours(self._path) from None
+        try:
+            return fs.open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL)[0], True
+        except FileExistsError:
+            return None
 
     @property
     def is_held(self) -> bool:
         """Whether this object holds the lock of the file that now stands in the folder."""
-        return self._fd is not None and self._is_at(self._fd)
+        # The process is compared because a fork made by C code (R's mclapply) tells Python nothing.
+        return self._fd is not None and self._pid == os.getpid() and self._is_at(self._fd)
 
     def release(self, *, remove: bool = False) -> None:
         """Lets go; with `remove`, takes the file away first, while nobody else can hold it."""
@@ -94,7 +123,7 @@ class Lock:
         if fd is None:
             return
         with fs.closing(fd):
-            if remove and self._is_at(fd):
+            if remove and self._pid == os.getpid() and self._is_at(fd):
                 fs.remove(self._path)
 
     def _is_at(self, fd: int) -> bool:
@@ -104,20 +133,19 @@ class Lock:
             return False
         return os.path.samestat(there, os.fstat(fd))
 
-    def _refuse(self, holder: Holder) -> None:
-        who = "another run"
-        if holder.pid is not None:
-            here = holder.pid == os.getpid() and holder.host == socket.gethostname()
-            who = (
-                "another run in this process"
-                if here
-                else f"process {holder.pid} on {holder.host!r}"
-            )
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.started))
-            who += f", since {since}"
+    def _refuse(self, fd: int) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        holder = _read(fd, self._path)
+        # A name that is missing, or of a process that is no more, is about to be written over.
+        while not _may_be_alive(holder) and time.monotonic() < deadline:
+            time.sleep(0.01)
+            holder = _read(fd, self._path)
+        if not _may_be_alive(holder):
+            holder = Holder()
         raise LockError(
-            f"The backup folder {self._folder!r} is in use by {who}. Two runs cannot share one folder:"
-            " wait until that run ends, stop it, or give this run a folder of its own.",
+            f"The backup folder {self._folder!r} is in use by {_name(holder)}. Two runs cannot"
+            " share one folder: wait until that run ends, stop it, or give this run a folder of"
+            " its own.",
             directory=self._folder,
             host=holder.host,
             pid=holder.pid,
@@ -157,22 +185,52 @@ def _try_lock(fd: int) -> bool:
 
             fs.retrying(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK):
+        busy = errno.EACCES if sys.platform == "win32" else errno.EWOULDBLOCK
+        if error.errno in (busy, errno.EDEADLK):
             return False
         raise
     return True
 
 
+def _may_be_alive(holder: Holder) -> bool:
+    """Whether the process may be there, as far as this host can tell."""
+    if holder.pid is None:
+        return False
+    if holder.host != socket.gethostname() or sys.platform == "win32":
+        return True
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _name(holder: Holder) -> str:
+    if holder.pid is None:
+        return "another run"
+    here = holder.pid == os.getpid() and holder.host == socket.gethostname()
+    who = "another run in this process" if here else f"process {holder.pid} on {holder.host!r}"
+    if holder.started is None:
+        return who
+    return f"{who}, since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(holder.started))}"
+
+
+def _not_ours(path: str) -> ForeignFileError:
+    return ForeignFileError(
+        f"{path!r} is not a lock of rekindle's. Move it away, or choose another folder.", path=path
+    )
+
+
 def _read(fd: int, path: str) -> Holder:
     data = bytearray(_SIZE)
     text = bytes(data[: fs.read_into(fd, memoryview(data), 0)]).rstrip(b" \n\0")
-    if not text:
+    # It is not synced: a power cut may leave it empty, zeroed or cut off anywhere.
+    if fmt.LOCK_MAGIC.startswith(text):
         return Holder()
     if not text.startswith(fmt.LOCK_MAGIC):
-        raise ForeignFileError(
-            f"{path!r} is not a lock of rekindle's. Move it away, or choose another folder.",
-            path=path,
-        )
+        raise _not_ours(path)
     try:
         row = json.loads(text)
     except (ValueError, RecursionError):
@@ -184,11 +242,13 @@ def _holder(row: Any) -> Holder:
     """Whatever of the text makes sense: it is for people, and nothing else depends on it."""
     if not isinstance(row, dict):
         return Holder()
-    host, pid, started = row.get("host"), row.get("pid"), row.get("started")
+    host: object = row.get("host")
+    pid: object = row.get("pid")
+    started: object = row.get("started")
     return Holder(
         host[:255] if isinstance(host, str) else None,
         pid if type(pid) is int and 0 < pid < 2**31 else None,
-        float(started) if type(started) in (int, float) and 0 <= started < 1e11 else None,
+        float(started) if isinstance(started, int | float) and 0 <= started < 1e11 else None,
         row.get("made_folder") is True,
     )
 

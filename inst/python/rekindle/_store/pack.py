@@ -32,13 +32,18 @@ _HEAD = 64
 
 
 def as_bytes(array: AnyArray) -> memoryview:
-    """The array's bytes as format 1 stores them: little-endian, C order. No copy when it lies so already."""
+    """The array's bytes as format 1 stores them, little-endian in C order; copied if need be."""
     # Not `ascontiguousarray`, which gives a scalar an axis.
     array = np.asarray(array, order="C")
     if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
         array = array.astype(array.dtype.newbyteorder("<"))
     # Viewed as bytes because bfloat16 and its like have no buffer of their own.
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return _buffer(array.reshape(-1).view(np.uint8))
+
+
+def _buffer(array: npt.NDArray[np.uint8]) -> memoryview:
+    data: Any = array  # NumPy's stubs do not say that an array is a buffer.
+    return memoryview(data)
 
 
 def digest(data: memoryview | bytearray | bytes) -> str:
@@ -52,12 +57,12 @@ def write(
     digests: Mapping[str, str],
     metadata: Mapping[str, str],
 ) -> tuple[Pack, dict[str, Array]]:
-    """Writes a new pack at `path`, synced, which is to stand under `name`: it, and where each array lies.
+    """Writes a new pack at `path`, synced, which is to be `name`: it, and where each array lies.
 
     On failure the file is gone again.
     """
-    # Larger elements first: then every array is aligned to its element without gaps, which
-    # safetensors forbids.
+    # Larger elements first: every array is aligned to its element without the gaps that safetensors
+    # forbids.
     order = sorted(arrays, key=lambda key: (-arrays[key].dtype.itemsize, key))
     header, offsets = _header(arrays, order, metadata)
     fd = fs.create(path)
@@ -83,7 +88,7 @@ def _header(
     arrays: Mapping[str, AnyArray], order: list[str], metadata: Mapping[str, str]
 ) -> tuple[bytes, dict[str, tuple[int, int]]]:
     offsets = {}
-    entries: dict[str, object] = {"__metadata__": dict(metadata)}
+    entries: dict[str, object] = {fmt.PACK_METADATA: dict(metadata)}
     position = 0
     for key in order:
         array = arrays[key]
@@ -131,7 +136,7 @@ def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
 
 @contextlib.contextmanager
 def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
-    """The pack's descriptor, once its size and its header are found to be those that were written."""
+    """The pack's descriptor, once its size and its header are seen to be those written."""
     try:
         fd, size = fs.open_regular(os.path.join(folder, name))
     except FileNotFoundError:
@@ -150,7 +155,7 @@ def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
 
 def _read_array(fd: int, key: str, row: Array) -> AnyArray:
     data = np.empty(row.stop - row.start, np.uint8)
-    buffer = memoryview(data)
+    buffer = _buffer(data)
     if fs.read_into(fd, buffer, row.start) != len(buffer) or digest(buffer) != row.digest:
         raise Damage(f"array {key[:200]!r} in {row.pack!r} does not match its digest")
     return data.view(_dtype(row.dtype)).reshape(row.shape)

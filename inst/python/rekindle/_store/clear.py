@@ -1,0 +1,104 @@
+"""Taking away what is no longer needed, and setting aside what is damaged: only files of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from rekindle._store import catalog as cat
+from rekindle._store import format as fmt
+from rekindle._store import fs, pack
+
+
+class Clearing:
+    """The removals in one folder, in an order that no power cut can turn against a reader.
+
+    Args:
+        folder: The folder.
+        prefix: First part of the names of the saves.
+    """
+
+    def __init__(self, folder: str, prefix: str) -> None:
+        self._folder = folder
+        self._prefix = prefix
+        # Whether every manifest that is gone is gone for good. Those of an earlier run may not be.
+        self.removals_are_durable = False
+
+    def remove_manifests(self, catalog: cat.Catalog, numbers: list[int]) -> None:
+        for number in numbers:
+            fs.remove(self._path(fmt.manifest_name(self._prefix, number)))
+            self.removals_are_durable = False
+            del catalog.manifests[number]
+
+    def sync(self) -> None:
+        fs.sync_folder(self._folder)
+        self.removals_are_durable = True
+
+    def sweep(self, catalog: cat.Catalog) -> None:
+        """Removes temporary files, and packs of ours that no manifest names."""
+        names = fs.names_in(self._folder)
+        temporary = fmt.temporary_pattern(self._prefix)
+        for name in names:
+            if temporary.fullmatch(name):
+                fs.remove(self._path(name))
+        lost = self._lost_packs(catalog, names)
+        # Else a power cut could bring back a manifest without its pack.
+        if lost and not self.removals_are_durable:
+            self.sync()
+        for name in lost:
+            fs.remove(self._path(name))
+
+    def _lost_packs(self, catalog: cat.Catalog, names: list[str]) -> list[str]:
+        pattern = fmt.pack_pattern(self._prefix)
+        protected = catalog.protected_packs(names, self._prefix)
+        return [
+            name
+            for name in names
+            if pattern.fullmatch(name) and name not in protected and pack.is_ours(self._path(name))
+        ]
+
+    def write_state(self, catalog: cat.Catalog) -> None:
+        """Writes the file `checkpoint` anew, unless it is somebody else's."""
+        if not cat.state_is_ours(self._folder):
+            return
+        temporary = self._path(fmt.temporary_name(fmt.STATE))
+        fs.remove(temporary)
+        # Not synced: the manifests say the same, and are right where this file is not.
+        text = cat.state_text(catalog.in_order(), self._prefix)
+        fs.write_new(temporary, text, durable=False)
+        try:
+            fs.rename(temporary, self._path(fmt.STATE))
+        except BaseException:
+            fs.discard(temporary)
+            raise
+
+    def remove_state(self) -> None:
+        if cat.state_is_ours(self._folder):
+            fs.remove(self._path(fmt.STATE))
+
+    def set_aside(self, catalog: cat.Catalog, number: int) -> str:
+        """Renames a damaged save's manifest and packs: the manifest's new name.
+
+        Nothing is synced: should a power cut undo it, the damage is found once more.
+        """
+        in_use = catalog.packs_in_use()
+        pattern = fmt.pack_pattern(self._prefix)
+        manifest = fmt.manifest_name(self._prefix, number)
+        target = self._rename_aside(manifest)
+        for name in fs.names_in(self._folder):
+            match = pattern.fullmatch(name)
+            if match and int(match[1]) == number and name not in in_use:
+                self._rename_aside(name)
+        return target
+
+    def _rename_aside(self, name: str) -> str:
+        target, again = name + fmt.DAMAGED_SUFFIX, 1
+        while fs.exists(self._path(target)):
+            again += 1
+            target = f"{name}{fmt.DAMAGED_SUFFIX}-{again}"
+        with contextlib.suppress(FileNotFoundError):
+            fs.rename(self._path(name), self._path(target))
+        return target
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)

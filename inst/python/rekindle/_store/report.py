@@ -1,0 +1,45 @@
+"""What the system's refusals are called in messages to people."""
+
+from __future__ import annotations
+
+import errno
+
+from rekindle._store import fs
+from rekindle.errors import RestoreError, SaveError
+
+
+def reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def not_restored(what: str, directory: str, error: BaseException) -> RestoreError:
+    return RestoreError(
+        f"{what}: {reason(error)}. Nothing was changed.", directory=directory, errno=_errno(error)
+    )
+
+
+def not_saved(directory: str, error: BaseException, needed: int) -> SaveError:
+    free = fs.free_bytes(directory)
+    room = "" if free is None else f", {_size(free)} are free"
+    return SaveError(
+        f"A save could not be written to {directory!r}: {reason(error)}"
+        f" ({_size(needed)} needed{room}). The save before it still stands.",
+        directory=directory,
+        errno=_errno(error),
+        needed=needed,
+        free=free,
+    )
+
+
+def _errno(error: BaseException) -> int | None:
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    return error.errno if isinstance(error, OSError) else None
+
+
+def _size(count: int) -> str:
+    if count < 10_000:
+        return f"{count} bytes"
+    return f"{count / 1e6:,.2f} MB" if count < 1e9 else f"{count / 1e9:,.2f} GB"
