@@ -18,6 +18,8 @@ RSCRIPT := Rscript --no-init-file
 
 export R_LIBS := $(CURDIR)/.rlib$(if $(R_LIBS),:$(R_LIBS))
 export RETICULATE_PYTHON := $(abspath $(VENV))/bin/python
+# Without a language set, R and Python would take only ASCII for file names.
+export LANG ?= C.UTF-8
 # The libraries' own start-up talk, which hides what the verbs print.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0

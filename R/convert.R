@@ -4,7 +4,11 @@
 # It is made absolute here because Python's working directory is that of the process' start, and R's may
 # be changed by setwd() before fit() runs.
 as_python_path <- function(path) {
-  path <- path.expand(as.character(path))
+  path <- enc2utf8(as.character(path))
+  # path.expand() translates to the session's encoding, which may not have all of the characters.
+  if (startsWith(path, "~")) {
+    path <- path.expand(path)
+  }
   if (!grepl("^([A-Za-z]:)?[/\\\\]", path)) {
     path <- file.path(getwd(), path)
   }
