@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from rekindle import _schedule
@@ -13,14 +14,16 @@ try:
     import keras
 except ImportError as error:
     raise DependencyError(
-        f"`rekindle.keras` needs Keras 3 and the backend it is set to, and importing them failed: {error}."
-        " Install them with `pip install keras` and one of `jax`, `torch` or `tensorflow`, and choose that"
-        " backend by the environment variable KERAS_BACKEND.",
+        "`rekindle.keras` needs Keras 3 and the backend it is set to, and importing them failed:"
+        f" {error}. Install them with `pip install keras` and one of `jax`, `torch` or"
+        " `tensorflow`, and choose that backend by the environment variable KERAS_BACKEND.",
         package=getattr(error, "name", None) or "keras",
     ) from error
 
+from rekindle._run import objects
 from rekindle._run.companion import Companion
 from rekindle._run.run import Settings
+from rekindle.checkpoint import UnsupportedValueError
 
 __all__ = ["BackupAndRestore"]
 
@@ -45,9 +48,15 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             when it is then empty and was made by rekindle. Defaults to ``True``.
         restore_history: bool. Whether the ``History`` that a resumed ``fit()`` returns holds the
             epochs of the whole run. By default, as in Keras, only those that this call ran.
+        on_mismatch: ``"error"`` or ``"warn"``. What to do when the optimizer, the loss, the batch
+            size, the shuffling, the steps or the length of the data are not those of the backup.
+            Another model is always an error. Defaults to ``"error"``.
         on_save_error: ``"warn"`` or ``"raise"``. What to do when a save cannot be written, as on a
             full disk. ``"warn"`` warns once for each cause, keeps the save before, goes on, and
             tries again when the next save is due. Defaults to ``"warn"``.
+        extra_state: dict of named objects, or ``None``. State outside of the model that belongs to
+            the run: objects with ``state_dict()`` and ``load_state_dict()``, Keras variables,
+            layers, optimizers or metrics, or random generators. Defaults to ``None``.
         verbose: 0, 1 or 2. 1 prints a line when a run is resumed, 2 also one for each save.
             Defaults to 0.
 
@@ -85,7 +94,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         delete_checkpoint: bool = True,
         *,
         restore_history: bool = False,
+        on_mismatch: str = "error",
         on_save_error: str = "warn",
+        extra_state: Mapping[str, Any] | None = None,
         verbose: int = 0,
     ) -> None:
         super().__init__()
@@ -98,7 +109,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             max_to_keep=2 if self.double_checkpoint else 1,
             delete_checkpoint=self.delete_checkpoint,
             restore_history=_flag("restore_history", restore_history),
+            on_mismatch=_choice("on_mismatch", on_mismatch, ("error", "warn")),
             on_save_error=_choice("on_save_error", on_save_error, ("warn", "raise")),
+            extra_state=_extra_state(extra_state),
             verbose=int(_choice("verbose", verbose, (0, 1, 2))),
         )
         self._schedule = _schedule.schedule(self.save_freq)
@@ -112,7 +125,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     @property
     def resume_report(self) -> dict[str, Any] | None:
-        return self._companion.run.report if self._companion is not None else None
+        return self._companion.report if self._companion is not None else None
 
     @property
     def _last_batch_seen(self) -> int:
@@ -141,7 +154,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self._tell("on_train_end", logs)
 
     def take_due(self) -> bool:
-        """Whether a save is due; asking clears it. For the companion that stands last in the list."""
+        """Whether a save is due; asking clears it. For the companion, last in the list."""
         due, self._due = self._due, False
         return due
 
@@ -207,3 +220,27 @@ def _choice(name: str, value: Any, accepted: tuple[Any, ...]) -> Any:
         argument=name,
         value=value,
     )
+
+
+def _extra_state(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ArgumentError(
+            f"Invalid value for argument `extra_state`. Received: extra_state={value!r}."
+            " Expected a dict of named objects.",
+            argument="extra_state",
+            value=value,
+        )
+    for name, item in value.items():
+        try:
+            objects.take(item, name, {})
+        except UnsupportedValueError as error:
+            raise ArgumentError(
+                f"Invalid value for argument `extra_state`. Received: {name}={item!r:.200}."
+                " Expected objects with the methods state_dict() and load_state_dict(), Keras variables,"
+                " layers, optimizers or metrics, or random generators.",
+                argument="extra_state",
+                value=value,
+            ) from error
+    return dict(value)

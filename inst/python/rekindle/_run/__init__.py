@@ -1,1 +1,1 @@
-"""The running fit(): its variables, its history, where it stands, and how to bring all of it back."""
+"""The running fit(): what makes up its state, and how to bring all of it back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import keras
@@ -28,13 +29,14 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def __init__(self, settings: Settings, owner: Owner, model: Any) -> None:
         super().__init__()
+        self._settings = settings
         self._owner = owner
         self._epoch = 0
-        found, code = keras_internals.find_callback_list()
+        self._run: Run | None = None
+        self.report: dict[str, Any] | None = None
+        found, self._fit_code = keras_internals.find_callback_list()
         self.is_listed = found is not None
-        self._list = weakref.ref(found) if found is not None else lambda: None
-        callbacks = self._list
-        self.run = Run(settings, model, lambda: keras_internals.is_running(callbacks(), code))
+        self._list: Callable[[], Any] = weakref.ref(found) if found is not None else lambda: None
         self.set_model(model)
         if found is not None:
             self._join(found)
@@ -45,27 +47,50 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         found.callbacks.append(self)
         # fit() has no hook for its own failure. What it leaves behind is its list, which dies with
         # it.
-        finalizer = weakref.finalize(found, self.run.close)
+        finalizer = weakref.finalize(found, self.close)
         finalizer.atexit = False
 
+    def close(self) -> None:
+        """Ends the run where it stands. Safe to call again."""
+        # Let go of, because it holds the data of the fit().
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+
     def on_train_begin(self, logs: Any = None) -> None:
-        self.run.begin()
+        listed, code = self._list, self._fit_code
+        found = listed()
+        left_out = (Companion, type(self._owner), keras.callbacks.History)
+        others = [] if found is None else found.callbacks
+        self._run = Run(
+            self._settings,
+            self.model,
+            [callback for callback in others if not isinstance(callback, left_out)],
+            listed,
+            lambda: keras_internals.is_running(listed(), code),
+        )
+        self.report = self._run.report
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
-        self.run.epoch_begins()
+        if self._run is not None:
+            self._run.epoch_begins()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._owner.take_due():
-            self.run.save(self._epoch, batch + 1)
+        if self._owner.take_due() and self._run is not None:
+            self._run.save(self._epoch, batch + 1, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.run.epoch_ends(epoch, logs)
+        if self._run is None:
+            return
+        self._run.epoch_ends(epoch, logs)
         if self._owner.take_due():
-            self.run.save(epoch + 1, 0)
+            self._run.save(epoch + 1, 0, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         found = self._list()
         if found is not None and self in found.callbacks:
             found.callbacks.remove(self)
-        self.run.end()
+        if self._run is not None:
+            self._run.end()
+        self.close()

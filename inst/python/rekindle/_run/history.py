@@ -10,7 +10,6 @@ import numpy as np
 
 from rekindle import checkpoint
 from rekindle._store.pack import AnyArray
-from rekindle.errors import DamageError
 
 
 class HistoryRecord:
@@ -36,31 +35,12 @@ class HistoryRecord:
         return checkpoint.flatten({"epoch": self.epoch, "metrics": metrics}, "history", arrays)
 
     @classmethod
-    def from_state(
-        cls, state: Any, arrays: Mapping[str, AnyArray], directory: str
-    ) -> HistoryRecord:
-        """What :meth:`take` gave.
-
-        Raises:
-            DamageError: The state is something else.
-        """
+    def from_state(cls, state: Any, arrays: Mapping[str, AnyArray]) -> HistoryRecord:
+        """What :meth:`take` gave; reading anything else fails as broken trees do."""
         record = cls()
-        try:
-            tree = checkpoint.unflatten(state, arrays)
-            record.epoch = [int(epoch) for epoch in tree["epoch"]]
-            record.metrics = {str(name): list(values) for name, values in tree["metrics"].items()}
-        except (
-            checkpoint.BrokenTreeError,
-            TypeError,
-            KeyError,
-            ValueError,
-            AttributeError,
-        ) as error:
-            raise DamageError(
-                f"The history in the save in {directory!r} is not one that rekindle wrote: {error!r}",
-                directory=directory,
-                damages=["the history is not one that rekindle wrote"],
-            ) from None
+        tree = checkpoint.unflatten(state, arrays)
+        record.epoch = [int(epoch) for epoch in tree["epoch"]]
+        record.metrics = {str(name): list(values) for name, values in tree["metrics"].items()}
         return record
 
     def fill(self, history: Any) -> None:
@@ -70,7 +50,7 @@ class HistoryRecord:
 
 
 def _plain(value: Any) -> Any:
-    """A metric's value without its backend: logs may hold tensors when a loop of one's own calls the hooks."""
+    """A metric's value without its backend: a loop of one's own may report tensors."""
     if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
         return value
     return keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else float(value)

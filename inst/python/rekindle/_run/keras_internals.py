@@ -11,12 +11,17 @@ from types import CodeType, FrameType
 from typing import Any
 
 import keras
+import numpy as np
+from keras.src.backend.common import global_state as _global_state
+from keras.src.random.seed_generator import global_seed_generator as _global_seed_generator
+
+_GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 _CallbackList = keras.callbacks.CallbackList
 
 
 def find_callback_list() -> tuple[Any, CodeType | None]:
-    """The CallbackList that is calling the hook we are in, and the code of the fit() that calls it in turn.
+    """The CallbackList that calls the hook we are in, and the code of the fit() that calls it.
 
     The list is not handed to callbacks; it is the `self` of a frame above. ``(None, None)`` when
     there is none, as when hooks are called by a training loop of one's own.
@@ -46,14 +51,28 @@ def is_running(callback_list: Any, code: CodeType | None) -> bool:
     return False
 
 
-def fit_locals() -> dict[str, Any]:
-    """The local variables of the fit() that is calling the hook we are in; empty when there is none."""
+def find_fit() -> dict[str, Any]:
+    """The arguments and the data of the fit() that calls the hook we are in; empty without one.
+
+    Only the names that are asked for elsewhere are taken: keeping all would keep the data alive.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_code.co_varnames:
-            return frame.f_locals
+            names = frame.f_locals
+            return {name: names[name] for name in _FIT_NAMES if name in names}
         frame = frame.f_back
     return {}
+
+
+_FIT_NAMES = (
+    "epoch_iterator",
+    "batch_size",
+    "steps_per_epoch",
+    "shuffle",
+    "class_weight",
+    "epochs",
+)
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> None:
@@ -62,22 +81,82 @@ def set_initial_epoch(model: Any, epoch: int | None) -> None:
 
 
 def sync_variables(model: Any) -> None:
-    """On JAX the newest values are in the train loop's own state until it is told to hand them over."""
+    """On JAX the train loop holds the newest values until it is told to hand them over."""
     sync = getattr(model, "jax_state_sync", None)
     if sync is not None:
         sync()
 
 
-def build_from_data(model: Any) -> None:
-    """Gives an unbuilt model and its optimizer their variables, from the shapes of the data alone.
+def is_built(model: Any) -> bool:
+    """Whether the model, its optimizer and its metrics have their variables."""
+    optimizer = getattr(model, "optimizer", None)
+    metrics = getattr(model, "_compile_metrics", None)
+    return (
+        bool(model.built)
+        and (optimizer is None or bool(optimizer.built))
+        and (metrics is None or bool(metrics.built))
+    )
+
+
+def build_from_data(model: Any, epoch_iterator: Any) -> None:
+    """Gives the model, its optimizer and its metrics their variables, from the shapes of the data.
 
     Needed on TensorFlow, where fit() builds them only in its first step. Where the names are
-    missing the model stays unbuilt, and the caller says so.
+    missing they stay unbuilt, and the caller says so.
     """
     build = getattr(model, "_symbolic_build", None)
-    dataset = getattr(fit_locals().get("epoch_iterator"), "_distributed_dataset", None)
+    dataset = getattr(epoch_iterator, "_distributed_dataset", None)
     spec = getattr(dataset, "element_spec", None)
     if build is None or spec is None:
         return
     with model.distribute_strategy.scope():
         build(data_batch=spec)
+
+
+def layers(model: Any) -> list[Any]:
+    """The model's layers, those inside other layers among them."""
+    return list(model._flatten_layers())
+
+
+def global_seed_state() -> Any:
+    """The state of Keras' global seed generator; ``None`` while there is none."""
+    generator = _global_state.get_global_attribute(_GLOBAL_SEED_GENERATOR)
+    return None if generator is None else keras.ops.convert_to_numpy(generator.state)
+
+
+def set_global_seed_state(state: Any) -> None:
+    """Puts back what :func:`global_seed_state` gave: with ``None``, the next use makes it anew."""
+    if state is None:
+        _global_state.set_global_attribute(_GLOBAL_SEED_GENERATOR, None)
+    else:
+        _global_seed_generator().state.assign(state)
+
+
+def tensorflow_random_state() -> Any:
+    """TensorFlow's eager random state: where operations get their seeds once one is set."""
+    from tensorflow.python.eager import context
+    from tensorflow.python.ops import stateful_random_ops
+
+    rng = getattr(context.context(), "_rng", None)
+    generator = getattr(stateful_random_ops, "global_generator", None)
+    return {
+        "context": None if rng is None else _python_random(rng.getstate()),
+        "generator": None if generator is None else generator.state.numpy(),
+    }
+
+
+def set_tensorflow_random_state(state: Any) -> None:
+    from tensorflow.python.eager import context
+    from tensorflow.python.ops import stateful_random_ops
+
+    rng = getattr(context.context(), "_rng", None)
+    if rng is not None and state["context"] is not None:
+        version, words, gauss = state["context"]
+        rng.setstate((version, tuple(int(word) for word in words), gauss))
+    if state["generator"] is not None:
+        stateful_random_ops.get_global_generator().state.assign(state["generator"])
+
+
+def _python_random(state: Any) -> list[Any]:
+    version, words, gauss = state
+    return [version, np.array(words, np.uint32), gauss]

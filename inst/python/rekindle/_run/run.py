@@ -1,26 +1,25 @@
-"""One fit() under backup: what is taken of it, and how it is put back."""
+"""One fit() under backup, from its beginning to its end, however it ends."""
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
-from rekindle._run import keras_internals, variables
-from rekindle._run.history import HistoryRecord
-from rekindle._store import Position, Save, Snapshot
-from rekindle.errors import (
-    InexactWarning,
-    MismatchError,
-    SaveError,
-    SaveWarning,
-)
+from rekindle._run import keras_internals
+from rekindle._run.callbacks import CallbackStates
+from rekindle._run.data import DataPlace
+from rekindle._run.replay import Replay
+from rekindle._run.state import RunState
+from rekindle._store import Position, Save
+from rekindle.errors import InexactWarning, SaveError, SaveWarning
 from rekindle.manager import CheckpointManager
 
 
@@ -32,8 +31,10 @@ class Settings:
     max_to_keep: int
     delete_checkpoint: bool
     restore_history: bool
+    on_mismatch: str
     on_save_error: str
     verbose: int
+    extra_state: Mapping[str, Any] = field(default_factory=dict)
 
 
 # The run that last took each folder in this process, by the folder's real path.
@@ -41,143 +42,164 @@ _runs: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 
 
 class Run:
-    """One fit() of one model, from `on_train_begin` to its end, however it ends.
+    """One fit() of one model. Made at its beginning, after every other callback has begun.
+
+    Making it takes the folder and brings back what is in it.
 
     Args:
         settings: The callback's arguments.
         model: The compiled model.
+        callbacks: The other callbacks of the fit().
+        callback_list: A weak reference to their CallbackList; it gives ``None`` when there is none.
         is_training: Whether the fit() is still going on.
+
+    Raises:
+        LockError: Another run holds the folder.
+        DamageError, FormatError, ForeignFileError, RestoreError: The folder cannot be used.
+        MismatchError: The save does not fit.
     """
 
-    def __init__(self, settings: Settings, model: Any, is_training: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        model: Any,
+        callbacks: list[Any],
+        callback_list: Callable[[], Any],
+        is_training: Callable[[], bool],
+    ) -> None:
         self._settings = settings
         self._model = model
+        self._callback_list = callback_list
         self._is_training = is_training
-        self._history = HistoryRecord()
-        self._position = Position()
-        self._warned: set[int | None] = set()
-        self._manager = CheckpointManager(self, settings.directory, settings.max_to_keep)
+        self._warned: set[Any] = set()
+        self._resuming: Save | None = None
+        self._replay: Callable[[], Replay | None] = lambda: None
         self.report: dict[str, Any] | None = None
+        fit = keras_internals.find_fit()
+        self._state = RunState(
+            directory=settings.directory,
+            model=model,
+            fit=fit,
+            callbacks=CallbackStates(callbacks),
+            data=_data_place(fit),
+            extra=settings.extra_state,
+            refuses=settings.on_mismatch == "error",
+        )
+        self._manager = CheckpointManager(self._state, settings.directory, settings.max_to_keep)
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
 
-    def begin(self) -> None:
-        """Takes the folder and brings back what is in it.
-
-        Raises:
-            LockError: Another run holds the folder.
-            DamageError, FormatError, ForeignFileError, RestoreError: The folder cannot be used.
-            MismatchError: The save does not fit the model.
-        """
+    def _begin(self) -> None:
         # An earlier fit() of this process that ended by an exception had no last hook to let go in.
         key = os.path.realpath(self._settings.directory)
         earlier = _runs.get(key)
         if earlier is not None and not earlier._is_training():
             earlier.close()
-        try:
-            self._manager.open()
-            save = self._manager.restore()
-        except BaseException:
-            self._manager.close()
-            raise
+        self._manager.open()
         _runs[key] = self
+        save = self._manager.restore()
         if save is not None:
-            self._announce(save)
+            self._resume(save)
 
-    def put(self, save: Save) -> None:
-        """Brings the state of a save back; see :class:`rekindle.manager.Checkpointable`."""
-        model, manifest = self._model, save.manifest
-        if not variables.build(model):
-            raise MismatchError(
-                f"There is a backup in {self._settings.directory!r}, and the model has no variables yet to"
-                " restore it into. Build the model before fit(), by calling it on a batch of data or"
-                " with an Input layer.",
-                differences=["expected a built model, found one without variables"],
-            )
-        targets = variables.named(model)
-        self._refuse_other_model(variables.differences(targets, manifest))
-        directory = self._settings.directory
-        history = HistoryRecord.from_state(manifest.state.get("history"), save.arrays, directory)
-        position = manifest.position
-        if position.epoch is None:
-            raise MismatchError(
-                f"The saves in {directory!r} are not of a fit(): they name no epoch.",
-                differences=["expected an epoch to go on with, found none"],
-            )
-        variables.assign(targets, save.arrays)
-        self._history = history
+    def _resume(self, save: Save) -> None:
+        state, position = self._state, save.manifest.position
         if self._settings.restore_history:
-            history.fill(model.history)
-        keras_internals.set_initial_epoch(model, position.epoch)
-
-    def _refuse_other_model(self, differences: list[str]) -> None:
-        if not differences:
-            return
-        shown = differences[:20]
-        more = (
-            [f"... and {len(differences) - len(shown)} more"]
-            if len(differences) > len(shown)
-            else []
-        )
-        raise MismatchError(
-            f"The backup in {self._settings.directory!r} is of another model. Nothing was changed.\n"
-            + "".join(f"- {line}\n" for line in shown + more)
-            + "Go on with the model that was saved, give this one a backup folder of its own, or rename or"
-            " remove that folder to start afresh.",
-            differences=differences,
-        )
+            state.history.fill(self._model.history)
+        if position.batch and (state.data is None or self._callback_list() is None):
+            state.notes.append(
+                f"the place in the data could not be found, so epoch {position.epoch} (counted from"
+                f" 0) is run again from its start, and its first {position.batch} batches are"
+                " trained on twice"
+            )
+            state.position = Position(position.step, position.epoch, 0)
+        epoch = position.epoch
+        if self._model.stop_training and not position.batch:
+            # Stopped early, and killed before it could end: no epoch is left to run.
+            epoch = max(epoch or 0, int(state.fit.get("epochs") or 0))
+        keras_internals.set_initial_epoch(self._model, epoch)
+        self._resuming = save
+        self._announce(save)
 
     def _announce(self, save: Save) -> None:
-        manifest = save.manifest
-        epoch, batch = manifest.position.epoch, manifest.position.batch or 0
+        notes, manifest = self._state.notes, save.manifest
+        position = manifest.position
         self.report = {
             "number": manifest.number,
-            "epoch": epoch,
-            "batch": batch,
-            "step": manifest.position.step,
+            "epoch": position.epoch,
+            "batch": position.batch or 0,
+            "step": position.step,
             "time": manifest.time,
+            "exact": not notes,
+            "notes": list(notes),
         }
-        age = max(0.0, time.time() - manifest.time)
+        age = _duration(max(0.0, time.time() - manifest.time))
+        place = f"epoch {position.epoch}" + (f", batch {position.batch}" if position.batch else "")
         self._say(
-            1,
-            f"Resuming at epoch {epoch} (counted from 0) from save {manifest.number},"
-            f" taken {_duration(age)} ago.",
+            1, f"Resuming at {place} (counted from 0) from save {manifest.number}, taken {age} ago."
         )
-        if batch:
-            warnings.warn(
-                f"Save {manifest.number} in {self._settings.directory!r} was taken after {batch} batches of"
-                f" epoch {epoch} (counted from 0). That epoch is run again from its start, so the model"
-                " is trained on these batches twice.",
-                InexactWarning,
-                stacklevel=2,
-            )
-
-    def take(self) -> Snapshot:
-        """The state as it is now; see :class:`rekindle.manager.Checkpointable`."""
-        keras_internals.sync_variables(self._model)
-        arrays = variables.values(variables.named(self._model))
-        state = {
-            "backend": keras.backend.backend(),
-            "keras": keras.__version__,
-            "history": self._history.take(arrays),
-        }
-        return Snapshot(arrays, state, self._position)
+        for note in notes:
+            self._warn_inexact(note)
 
     def epoch_begins(self) -> None:
-        # fit() has read it. Left there, the next fit() of this model would begin at this epoch,
-        # too.
+        """After every other callback's `on_epoch_begin`."""
+        # fit() has read it. Left there, the next fit() of this model would begin here, too.
         keras_internals.set_initial_epoch(self._model, None)
+        save, self._resuming = self._resuming, None
+        state = self._state
+        state.begin_epoch(save)
+        if save is None or not state.position.batch:
+            return
+        replay = Replay(
+            self._model,
+            self._callback_list,
+            self._is_training,
+            state.position.batch,
+            state.logs_of(save),
+            lambda text: self._say(1, text),
+            lambda: self._replayed(save),
+        )
+        # Weak: it lives for as long as the hooks it has taken over.
+        self._replay = weakref.ref(replay)
+        replay.start()
+
+    def _replayed(self, save: Save) -> None:
+        self._state.put_after_replay(save)
+        if self._state.data_is_the_same(save):
+            return
+        note = (
+            "the data did not give the same batches again, so training goes on after as many"
+            " batches of the epoch, but not after the same ones"
+        )
+        if self.report is not None:
+            self.report["exact"] = False
+            self.report["notes"].append(note)
+        self._warn_inexact(note)
 
     def epoch_ends(self, epoch: int, logs: Any) -> None:
-        self._history.add(epoch, logs)
+        """After every other callback's `on_epoch_end`."""
+        self._state.history.add(epoch, logs)
 
-    def save(self, epoch: int, batch: int) -> None:
-        """Saves the run as one that goes on with this batch of this epoch, both counted from 0."""
-        self._position = Position(self._step(), epoch, batch)
+    def save(self, epoch: int, batch: int, logs: Any) -> None:
+        """Saves the run as one that goes on with this batch of this epoch, counted from 0."""
+        state = self._state
+        state.position = Position(self._step(), epoch, batch)
+        state.logs = logs or {}
         try:
             manifest = self._manager.save()
         except SaveError as error:
             self._save_failed(error)
-            return
-        self._say(2, f"Saved epoch {epoch}, batch {batch} as save {manifest.number}.")
+        else:
+            self._say(2, f"Saved epoch {epoch}, batch {batch} as save {manifest.number}.")
+        for name in state.lost:
+            self._warn_once(
+                f"{name} is of a type that cannot be saved. A resumed run begins with it as the"
+                " script makes it. Give its class the methods state_dict() and load_state_dict()"
+                " to have it saved.",
+                InexactWarning,
+            )
 
     def _step(self) -> int | None:
         iterations = getattr(getattr(self._model, "optimizer", None), "iterations", None)
@@ -202,16 +224,40 @@ class Run:
         """Training is complete."""
         if self._settings.delete_checkpoint:
             self._manager.clear()
-        self.close()
 
     def close(self) -> None:
         """Leaves no trace on the model, and lets go of the folder. Safe to call again."""
+        replay = self._replay()
+        if replay is not None:
+            replay.stop()
         keras_internals.set_initial_epoch(self._model, None)
+        if self._state.data is not None:
+            self._state.data.stop_watching()
         self._manager.close()
+
+    def _warn_inexact(self, note: str) -> None:
+        self._warn_once(
+            f"The resumed run may differ from the interrupted one: {note}.", InexactWarning
+        )
+
+    def _warn_once(self, text: str, category: type[Warning]) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warnings.warn(text, category, stacklevel=3)
 
     def _say(self, verbosity: int, text: str) -> None:
         if self._settings.verbose >= verbosity:
-            print(f"rekindle: {text}", flush=True)
+            sys.stdout.write(f"rekindle: {text}\n")
+            sys.stdout.flush()
+
+
+def _data_place(fit: Mapping[str, Any]) -> DataPlace | None:
+    """The place in the data of a fit(); ``None`` when Keras' names for it are not there."""
+    iterator = fit.get("epoch_iterator")
+    names = ("data_adapter", "_get_iterator", "_steps_seen", "_num_batches", "_current_iterator")
+    if iterator is None or not all(hasattr(iterator, name) for name in names):
+        return None
+    return DataPlace(iterator)
 
 
 def _duration(seconds: float) -> str:

@@ -63,7 +63,7 @@ class _Renumbered:
     """Paths of variables with Keras' running numbers counted anew for one model."""
 
     def __init__(self, model: Any, variables: list[Any]) -> None:
-        owners = [model, *model._flatten_layers(), getattr(model, "optimizer", None)]
+        owners = [model, *keras_internals.layers(model), getattr(model, "optimizer", None)]
         # Only names that Keras makes from a class are numbered by it; "block_2" is the user's own.
         self._automatic = {
             _snake_case(type(owner).__name__) for owner in owners if owner is not None
@@ -103,8 +103,16 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def metrics(model: Any) -> dict[str, Any]:
+    """The variables of the model's metrics, by name: what an epoch has added up so far."""
+    found: dict[str, Any] = {}
+    for variable in _unique(model.metrics_variables):
+        _add(found, f"metrics/{len(found)}", variable)
+    return found
+
+
 def values(variables: Mapping[str, Any]) -> dict[str, AnyArray]:
-    """The variables' values now, as arrays of the host. They may share memory with the variables."""
+    """The variables' values now, as host arrays. They may share memory with the variables."""
     return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
 
 
@@ -136,13 +144,11 @@ def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
     return lines
 
 
-def build(model: Any) -> bool:
-    """Gives the model and its optimizer their variables where they have none yet: whether all have now."""
-    if not model.built:
-        keras_internals.build_from_data(model)
-    if not model.built:
-        return False
+def build(model: Any, epoch_iterator: Any) -> bool:
+    """Gives the model, its optimizer and its metrics their variables: whether all have them now."""
+    if not keras_internals.is_built(model):
+        keras_internals.build_from_data(model, epoch_iterator)
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None and not optimizer.built:
+    if model.built and optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
-    return True
+    return bool(model.built)

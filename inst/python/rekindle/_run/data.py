@@ -1,0 +1,230 @@
+"""Where a fit() is in its data, and how to get there again without training.
+
+Keras draws batches from iterators that it makes from the data, most often one for each epoch. A
+place is known by how the iterator was born (the random states when it was made and when it was
+first read, and how many were made before it) and by how many steps it has given. On resume the same
+iterator is born again, and read as far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rekindle import checkpoint
+from rekindle._run import objects, random_states, sources
+from rekindle._store.pack import AnyArray, as_bytes, digest
+
+# An attribute of a data set that is larger than this holds the data, not a place in it.
+_DATA_BYTES = 1 << 26
+
+
+@dataclass
+class _Birth:
+    """Random states when an iterator was made, and when it was first read."""
+
+    made: Any = None
+    read: Any = None
+
+
+class DataPlace:
+    """The place of one fit() in its data.
+
+    Args:
+        epoch_iterator: Keras' own, which is watched from now on.
+    """
+
+    def __init__(self, epoch_iterator: Any) -> None:
+        self._iterator = epoch_iterator
+        self._adapter = epoch_iterator.data_adapter
+        self._make = epoch_iterator._get_iterator
+        self._birth = _Birth()
+        self._births = 0
+        self._script: _Birth | None = None
+        self._at_epoch: dict[str, Any] = {}
+        self._last_batch: Any = None
+        self._unseeded = sources.UnseededArrays.of(epoch_iterator)
+        epoch_iterator._get_iterator = self._get_iterator
+        sources.drop_early_batches(self._adapter)
+        self._baseline = self._dataset_state({})
+
+    def stop_watching(self) -> None:
+        self._iterator.__dict__.pop("_get_iterator", None)
+
+    def _get_iterator(self) -> Any:
+        return _Source(self, self._make())
+
+    # What `_Source` and `_Reader` report.
+
+    def made(self) -> None:
+        """An iterator is about to be made."""
+        if self._script is not None:
+            self._put_random(self._script.made)
+        self._birth = _Birth(made=self._take_random())
+        if not sources.is_tensorflow():
+            return
+        # TensorFlow's first read is out of sight, and its iterators are real as soon as they are
+        # made.
+        self._script = None
+        self._births += 1
+        if self._unseeded is not None:
+            self._unseeded.begin(self._births)
+
+    def first_read(self) -> None:
+        """It is about to be read for the first time."""
+        script, self._script = self._script, None
+        if script is not None and script.read is not None:
+            self._put_random(script.read)
+        self._birth.read = self._take_random()
+        self._births += 1
+
+    def has_read(self, batch: Any) -> None:
+        self._last_batch = batch
+
+    # What the run asks for.
+
+    def epoch_begins(self) -> None:
+        """Notes where the epoch begins, after every callback's `on_epoch_begin`."""
+        self._at_epoch = {
+            "live": self._is_live(),
+            "steps": self._iterator._steps_seen,
+            "dataset": self._dataset_state(self._baseline),
+        }
+
+    def take(self, batch: int, arrays: dict[str, AnyArray]) -> Any:
+        """The place after `batch` batches of the current epoch, 0 for the one about to begin."""
+        if batch == 0:
+            self._last_batch = None
+            self.epoch_begins()
+        place = dict(self._at_epoch)
+        current = place["live"] or batch > 0
+        is_counted = sources.is_tensorflow() or self._birth.read is not None
+        place["earlier"] = self._births - 1 if current and is_counted else self._births
+        place["made"] = self._birth.made if current else None
+        place["read"] = self._birth.read if current else None
+        place["num_batches"] = self._iterator._num_batches
+        place["batch"] = sources.batch_digest(self._last_batch)
+        place["base"] = None if self._unseeded is None else self._unseeded.base
+        dataset = place.pop("dataset")
+        return {
+            "place": checkpoint.flatten(place, "data", arrays),
+            "dataset": _flatten_dataset(dataset, arrays),
+        }
+
+    def put(self, saved: Any, batch: int, arrays: Mapping[str, AnyArray]) -> None:
+        """Goes to the beginning of a place's epoch, from where `batch` batches are left to read."""
+        place = checkpoint.unflatten(saved["place"], arrays)
+        self._put_dataset(saved["dataset"], arrays)
+        iterator = self._iterator
+        iterator._num_batches = place["num_batches"]
+        if place["base"] is not None and self._unseeded is not None:
+            self._unseeded.restart(place["base"])
+        self._births = int(place["earlier"])
+        dataset = sources.shuffling_dataset(iterator)
+        if dataset is not None and self._unseeded is None:
+            for _ in range(self._births):
+                iter(dataset)
+        if place["live"]:
+            self._script = _Birth(place["made"], place["read"])
+            reborn = iter(iterator._get_iterator())
+            for _ in range(int(place["steps"])):
+                next(reborn)
+            iterator._current_iterator = reborn
+            iterator._steps_seen = int(place["steps"])
+        elif batch:
+            self._script = _Birth(place["made"], place["read"])
+
+    def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
+        """Whether the batch read last is the one that was read last before the save.
+
+        True also where nobody could look: on TensorFlow batches stay inside its graph.
+        """
+        expected = checkpoint.unflatten(saved["place"], arrays)["batch"]
+        found = sources.batch_digest(self._last_batch)
+        return expected is None or found is None or expected == found
+
+    def _is_live(self) -> bool:
+        """Whether the last epoch's iterator goes on in the next, as with `steps_per_epoch`."""
+        iterator = self._iterator
+        return iterator.steps_per_epoch is not None and iterator._current_iterator is not None
+
+    def _take_random(self) -> Any:
+        loaders = [
+            generator.get_state().numpy() for generator in sources.loader_generators(self._adapter)
+        ]
+        return {"process": random_states.take(), "loaders": loaders}
+
+    def _put_random(self, states: Any) -> None:
+        if states is None:
+            return
+        random_states.put(states["process"])
+        generators = sources.loader_generators(self._adapter)
+        for generator, state in zip(generators, states["loaders"], strict=False):
+            import torch
+
+            generator.set_state(torch.from_numpy(np.array(state)))
+
+    def _dataset_state(self, baseline: Mapping[str, Any]) -> dict[str, Any]:
+        """A PyDataset's attributes that differ from the baseline, each with its arrays."""
+        dataset = getattr(self._adapter, "py_dataset", None)
+        found = {}
+        for name, value in vars(dataset).items() if dataset is not None else ():
+            if getattr(value, "nbytes", 0) > _DATA_BYTES:
+                continue
+            arrays: dict[str, AnyArray] = {}
+            try:
+                state = objects.take(value, f"dataset/{name}", arrays)
+            except checkpoint.UnsupportedValueError:
+                continue
+            key = (repr(state), [digest(as_bytes(array)) for array in arrays.values()])
+            if name not in baseline or baseline[name][0] != key:
+                found[name] = (key, state, {k: np.array(v) for k, v in arrays.items()})
+        return found
+
+    def _put_dataset(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+        dataset = getattr(self._adapter, "py_dataset", None)
+        for name, state in saved.items() if dataset is not None else ():
+            setattr(dataset, name, objects.put(state, arrays, getattr(dataset, name, None)))
+
+
+def _flatten_dataset(dataset: Mapping[str, Any], arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    for _, _, own in dataset.values():
+        arrays.update(own)
+    return {name: state for name, (_, state, _) in dataset.items()}
+
+
+class _Source:
+    """What Keras makes its iterator from, reporting when it does."""
+
+    def __init__(self, place: DataPlace, source: Any) -> None:
+        self._place = place
+        self._source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        self._place.made()
+        iterator = iter(self._source)
+        # TensorFlow reads its own iterators inside its graphs: nothing can stand in their place.
+        return iterator if sources.is_tensorflow() else _Reader(self._place, iterator)
+
+
+class _Reader:
+    """An iterator that reports its first read, and each batch."""
+
+    def __init__(self, place: DataPlace, iterator: Iterator[Any]) -> None:
+        self._place = place
+        self._iterator = iterator
+        self._is_new = True
+
+    def __iter__(self) -> _Reader:
+        return self
+
+    def __next__(self) -> Any:
+        if self._is_new:
+            self._is_new = False
+            self._place.first_read()
+        batch = next(self._iterator)
+        self._place.has_read(batch)
+        return batch

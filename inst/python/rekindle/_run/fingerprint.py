@@ -1,0 +1,65 @@
+"""What must be the same in both runs for the resumed one to be the interrupted one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+
+def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides what a training step is, as plain values, by the name a user knows it by.
+
+    `epochs`, `verbose`, validation data and callbacks are not among it: they may change freely.
+    """
+    found = {
+        "backend": keras.backend.backend(),
+        "optimizer": _name(getattr(model, "optimizer", None)),
+        "loss": _name(getattr(model, "loss", None)),
+        "steps_per_execution": int(getattr(model, "steps_per_execution", 1) or 1),
+    }
+    iterator = fit.get("epoch_iterator")
+    if iterator is None:
+        return found
+    adapter = iterator.data_adapter
+    found |= {
+        "data": type(adapter).__name__.removesuffix("Adapter"),
+        "batch size": _plain(getattr(adapter, "batch_size", None)),
+        "number of samples": _plain(getattr(adapter, "_num_samples", None)),
+        "batches in an epoch": _plain(adapter.num_batches),
+        "steps_per_epoch": _plain(fit.get("steps_per_epoch")),
+        "shuffle": _plain(getattr(adapter, "_shuffle", None)),
+        "class_weight": _class_weight(fit.get("class_weight")),
+    }
+    return found
+
+
+def differences(expected: Mapping[str, Any], saved: Any) -> list[str]:
+    """A line for each thing that is known of both runs and differs."""
+    if not isinstance(saved, dict):
+        return []
+    return [
+        f"{name}: expected {value!r}, found {saved[name]!r} in the backup"
+        for name, value in expected.items()
+        if name in saved and saved[name] != value
+    ]
+
+
+def _name(value: Any) -> Any:
+    """A name for an optimizer or a loss that does not depend on how it was spelled."""
+    if isinstance(value, list | tuple):
+        return [_name(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _name(item) for key, item in value.items()}
+    if value is None or isinstance(value, str):
+        return value
+    return getattr(value, "__name__", None) or type(value).__name__
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | str) else int(value)
+
+
+def _class_weight(value: Any) -> Any:
+    return None if value is None else [[str(key), float(w)] for key, w in sorted(value.items())]

@@ -1,0 +1,112 @@
+"""Going over the batches that were trained before the save, without training on them again.
+
+fit() itself walks through the epoch: for as long as it is among those batches, its train function
+is one that only reads, and nobody is told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from rekindle.errors import MismatchError
+
+# Seconds between two lines of progress, the first of which tells that there is something to wait
+# for.
+_PATIENCE = 1.0
+
+
+class Replay:
+    """The skipping of the first `batches` of an epoch.
+
+    Args:
+        model: The model that is being fitted.
+        callback_list: A weak reference to the CallbackList of its fit().
+        is_training: Whether that fit() is still going on.
+        batches: How many batches to skip, at least 1.
+        logs: What the last of them reported.
+        say: Shows a line of progress.
+        done: Called after the last of them, before anything else runs.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        callback_list: Callable[[], Any],
+        is_training: Callable[[], bool],
+        batches: int,
+        logs: dict[str, Any],
+        say: Callable[[str], None],
+        done: Callable[[], None],
+    ) -> None:
+        self._model = model
+        self._callback_list = callback_list
+        self._is_training = is_training
+        self._batches = batches
+        self._logs = logs
+        self._say = say
+        self._done = done
+        self._train_function: Any = None
+        self._spoken = 0.0
+
+    def start(self) -> None:
+        """To be called before the epoch's first batch."""
+        self._train_function = self._model.train_function
+        self._spoken = time.monotonic()
+        self._model.train_function = self._read
+        callback_list = self._callback_list()
+        callback_list.on_train_batch_begin = self._ignore
+        callback_list.on_train_batch_end = self._ended
+
+    def stop(self) -> None:
+        """Puts the train function and the callbacks' hooks back. Safe to call again."""
+        if self._train_function is not None:
+            self._model.train_function = self._train_function
+            self._train_function = None
+        callback_list = self._callback_list()
+        for hook in ("on_train_batch_begin", "on_train_batch_end") if callback_list else ():
+            callback_list.__dict__.pop(hook, None)
+
+    def _read(self, *args: Any) -> Any:
+        # A fit() that failed while it skipped leaves this function behind, and the next must train.
+        if not self._is_training():
+            train_function = self._train_function
+            self.stop()
+            return train_function(*args)
+        # JAX passes its state and an iterator, TensorFlow an iterator, PyTorch the batches already
+        # read.
+        if keras.backend.backend() != "torch":
+            self._read_steps(args[-1])
+        return (self._logs, args[0]) if len(args) == 2 else self._logs
+
+    def _read_steps(self, iterator: Any) -> None:
+        for step in range(self._model.steps_per_execution):
+            try:
+                next(iterator)
+            except StopIteration:
+                if step == 0:
+                    raise self._too_short() from None
+                return
+
+    def _too_short(self) -> MismatchError:
+        return MismatchError(
+            f"The data ends before batch {self._batches} of the epoch, where the backup was taken."
+            " It is not the data that the interrupted run was trained on.",
+            differences=[
+                f"data: expected at least {self._batches} batches in the epoch, found fewer"
+            ],
+        )
+
+    def _ignore(self, batch: int, logs: Any = None) -> None:
+        """In place of a hook that the other callbacks have seen before the interruption."""
+
+    def _ended(self, batch: int, logs: Any = None) -> None:
+        if batch + 1 >= self._batches:
+            self.stop()
+            self._done()
+        elif time.monotonic() - self._spoken > _PATIENCE:
+            self._spoken = time.monotonic()
+            self._say(f"Reading over batches trained before: {batch + 1} of {self._batches}.")

@@ -1,0 +1,149 @@
+"""What is particular to each kind of data that fit() takes."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import secrets
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from rekindle._store.pack import AnyArray, as_bytes, digest
+
+
+def is_tensorflow() -> bool:
+    return bool(keras.backend.backend() == "tensorflow")
+
+
+def shuffling_dataset(epoch_iterator: Any) -> Any:
+    """The tf.data dataset whose shuffles depend on how many iterators were made of it, if any.
+
+    Those that wrap Python code are left out: each iterator would run that code.
+    """
+    adapter = epoch_iterator.data_adapter
+    if type(adapter).__name__ not in ("TFDatasetAdapter", "ArrayDataAdapter"):
+        return None
+    if is_tensorflow():
+        return getattr(epoch_iterator, "_distributed_dataset", None)
+    dataset = getattr(adapter, "_dataset", None)
+    return dataset if hasattr(dataset, "element_spec") else None
+
+
+def loader_generators(adapter: Any) -> list[Any]:
+    """The random generators of a PyTorch DataLoader and of its samplers, each once."""
+    torch = sys.modules.get("torch")
+    loader = getattr(adapter, "_dataloader", None)
+    if torch is None or loader is None:
+        return []
+    batch_sampler = getattr(loader, "batch_sampler", None)
+    owners = [
+        loader,
+        getattr(loader, "sampler", None),
+        batch_sampler,
+        getattr(batch_sampler, "sampler", None),
+    ]
+    found = [getattr(owner, "generator", None) for owner in owners]
+    unique = {id(g): g for g in found if isinstance(g, torch.Generator)}
+    return list(unique.values())
+
+
+def drop_early_batches(adapter: Any) -> None:
+    """Empties the queue of a PyDataset with workers before training begins.
+
+    What Keras' workers prepared while the model was built stands in that queue, as many batches as
+    there was time for: the first epochs would begin with these, and with no two runs the same.
+    """
+    ready = getattr(getattr(adapter, "enqueuer", None), "ready_queue", None)
+    if ready is not None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ready.get(block=False)
+
+
+def batch_digest(batch: Any) -> str | None:
+    """A digest of a batch's arrays; ``None`` when there is no batch, or it holds none."""
+    arrays = [np.asarray(keras.ops.convert_to_numpy(leaf)) for leaf in _leaves(batch)]
+    parts = [f"{array.dtype}{array.shape}{_digest(array)}" for array in arrays]
+    return digest("".join(parts).encode()) if parts else None
+
+
+def _digest(array: AnyArray) -> str:
+    return digest(as_bytes(array)) if array.dtype != object else ""
+
+
+def _leaves(batch: Any) -> Iterator[Any]:
+    for leaf in keras.tree.flatten(batch):
+        if isinstance(leaf, np.ndarray | np.generic) or keras.ops.is_tensor(leaf):
+            yield leaf
+
+
+class UnseededArrays:
+    """Arrays shuffled by TensorFlow without a seed: made to be shuffled by a seed of ours.
+
+    Without `keras.utils.set_random_seed()`, TensorFlow's shuffle of arrays cannot be repeated by
+    anybody. The same data is drawn in an order that depends on `base` and on the number of the
+    iterator alone.
+
+    Attributes:
+        base: The seed.
+    """
+
+    def __init__(self, epoch_iterator: Any) -> None:
+        import tensorflow as tf
+
+        self._iterator = epoch_iterator
+        self._number = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.base = 0
+        self.restart(secrets.randbits(31))
+
+    @classmethod
+    def of(cls, epoch_iterator: Any) -> UnseededArrays | None:
+        """For the data of this fit(); ``None`` when it is of another kind, or can be repeated."""
+        adapter = epoch_iterator.data_adapter
+        if not is_tensorflow() or type(adapter).__name__ != "ArrayDataAdapter":
+            return None
+        from tensorflow.python.eager import context
+
+        is_seeded = context.global_seed() is not None
+        is_one = epoch_iterator._distribute_strategy.num_replicas_in_sync == 1
+        if is_seeded or not is_one or not getattr(adapter, "_shuffle", False):
+            return None
+        return cls(epoch_iterator)
+
+    def restart(self, base: int) -> None:
+        """Draws from the beginning, by the seed `base`."""
+        self.base = base
+        self._number.assign(0)
+        with self._shuffling_by_base():
+            dataset = self._iterator.data_adapter.get_tf_dataset()
+        strategy = self._iterator._distribute_strategy
+        self._iterator._distributed_dataset = strategy.experimental_distribute_dataset(dataset)
+
+    def begin(self, number: int) -> None:
+        """The next iterator is the one of this number."""
+        self._number.assign(number)
+
+    @contextlib.contextmanager
+    def _shuffling_by_base(self) -> Iterator[None]:
+        # The adapter's own pipeline, with one operation of it exchanged while its graph is traced.
+        import tensorflow as tf
+
+        original, base, number = tf.random.shuffle, self.base, self._number
+
+        def shuffle(value: Any) -> Any:
+            # With shuffle="batch" each batch is shuffled by itself: its first index makes it
+            # differ.
+            seed = tf.stack(
+                [tf.cast(base, tf.int64) + tf.cast(value[0], tf.int64), number.read_value()]
+            )
+            return tf.random.experimental.stateless_shuffle(value, seed=seed)
+
+        tf.random.shuffle = shuffle
+        try:
+            yield
+        finally:
+            tf.random.shuffle = original

@@ -1,0 +1,225 @@
+"""The whole state of a fit(): taken as one snapshot, and put back in the places it came from."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+
+from rekindle import checkpoint
+from rekindle._run import fingerprint, keras_internals, objects, random_states, variables
+from rekindle._run.callbacks import CallbackStates
+from rekindle._run.data import DataPlace
+from rekindle._run.history import HistoryRecord
+from rekindle._store import Manifest, Position, Save, Snapshot
+from rekindle._store.pack import AnyArray
+from rekindle.errors import DamageError, MismatchError
+
+_T = TypeVar("_T")
+
+# What reading a state that nobody wrote so can raise, on the way to finding that out.
+_BROKEN = (checkpoint.BrokenTreeError, AttributeError, IndexError, KeyError, TypeError, ValueError)
+
+
+@dataclass
+class RunState:
+    """The state of one fit(); what :class:`rekindle.manager.CheckpointManager` saves and restores.
+
+    Attributes:
+        directory: The backup folder, for messages.
+        model: The compiled model.
+        fit: Arguments and data of the fit(), as far as they could be found.
+        callbacks: The other callbacks.
+        data: The place in the data, or ``None`` when it cannot be known.
+        extra: The user's own objects, by name.
+        refuses: Whether another set-up than the saved one is refused, or only noted.
+        history: Every epoch so far.
+        position: Where the run stands.
+        logs: What the last batch reported.
+        notes: What of the save could not be brought back exactly.
+        lost: ``Class.attribute`` of what could not be saved.
+    """
+
+    directory: str
+    model: Any
+    fit: Mapping[str, Any]
+    callbacks: CallbackStates
+    data: DataPlace | None
+    extra: Mapping[str, Any]
+    refuses: bool
+    history: HistoryRecord = field(default_factory=HistoryRecord)
+    position: Position = field(default_factory=Position)
+    logs: Mapping[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def take(self) -> Snapshot:
+        """The state as it is now."""
+        model = self.model
+        keras_internals.sync_variables(model)
+        arrays = variables.values(variables.named(model) | variables.metrics(model))
+        batch = self.position.batch or 0
+        callbacks, self.lost = self.callbacks.take(arrays)
+        state = {
+            "versions": _versions(),
+            "fingerprint": fingerprint.take(model, self.fit),
+            "history": self.history.take(arrays),
+            "callbacks": callbacks,
+            "data": None if self.data is None else self.data.take(batch, arrays),
+            "extra": {
+                name: objects.take(value, f"extra/{name}", arrays)
+                for name, value in self.extra.items()
+            },
+            "logs": checkpoint.flatten(dict(self.logs) if batch else {}, "logs", arrays),
+            "stop_training": bool(model.stop_training),
+            # Last: nothing of the above may draw after it.
+            "random": checkpoint.flatten(random_states.take(), "random", arrays),
+        }
+        return Snapshot(arrays, state, self.position)
+
+    def put(self, save: Save) -> None:
+        """Brings the state back as far as it can be before the first epoch.
+
+        Raises:
+            MismatchError: The save is of another model or set-up; nothing was changed.
+            DamageError: The state of a callback or of the data cannot be put back.
+        """
+        manifest = save.manifest
+        self._refuse_no_fit(manifest)
+        if not variables.build(self.model, self.fit.get("epoch_iterator")):
+            raise self._unbuilt()
+        targets = variables.named(self.model)
+        self._refuse_other_model(variables.differences(targets, manifest))
+        self._compare(manifest)
+        self.history = self._read(
+            lambda: HistoryRecord.from_state(manifest.state["history"], save.arrays)
+        )
+        self.position = manifest.position
+        variables.assign(targets, save.arrays)
+        self._put_beside(save)
+
+    def put_after_replay(self, save: Save) -> None:
+        """Brings back what the epoch's beginning and the reading of its batches have changed."""
+        named = variables.named(self.model) | variables.metrics(self.model)
+        keras_internals.sync_variables(self.model)
+        variables.assign({k: v for k, v in named.items() if k in save.arrays}, save.arrays)
+        self._put_beside(save)
+
+    def begin_epoch(self, save: Save | None) -> None:
+        """At the beginning of an epoch, and of the one that a save resumes in."""
+        if self.data is None:
+            return
+        if save is not None:
+            states = random_states.take()
+            batch = self.position.batch or 0
+            data = save.manifest.state.get("data")
+            if data is not None:
+                place = self.data
+                self._read(lambda: place.put(data, batch, save.arrays))
+            random_states.put(states)
+        self.data.epoch_begins()
+
+    def logs_of(self, save: Save) -> dict[str, Any]:
+        """What the last batch before the save reported."""
+        logs = self._read(lambda: checkpoint.unflatten(save.manifest.state["logs"], save.arrays))
+        return dict(logs)
+
+    def data_is_the_same(self, save: Save) -> bool:
+        """Whether the data gave again what it gave before the save, as far as can be seen."""
+        data, saved = self.data, save.manifest.state.get("data")
+        if data is None or saved is None:
+            return True
+        place = data
+        return self._read(lambda: place.gave_the_same(saved, save.arrays))
+
+    def _put_beside(self, save: Save) -> None:
+        """Everything but the variables."""
+        state, arrays = save.manifest.state, save.arrays
+        gone = self._read(lambda: self.callbacks.put(state["callbacks"], arrays))
+        for name in gone:
+            self._note(f"the callback {name} is no longer in the list, so its state was not used")
+        self._read(lambda: self._put_extra(state["extra"], arrays))
+        self.model.stop_training = bool(state.get("stop_training"))
+        states = self._read(lambda: checkpoint.unflatten(state["random"], arrays))
+        self._read(lambda: random_states.put(states))
+
+    def _put_extra(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+        for name, state in saved.items():
+            if name in self.extra:
+                objects.put(state, arrays, self.extra[name])
+            else:
+                self._note(f"`extra_state` no longer holds {name!r}, so its state was not used")
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def _compare(self, manifest: Manifest) -> None:
+        expected = fingerprint.take(self.model, self.fit)
+        lines = fingerprint.differences(expected, manifest.state.get("fingerprint"))
+        if lines and self.refuses:
+            raise self._mismatch("of another training set-up", lines)
+        self.notes += lines
+        saved = manifest.state.get("versions")
+        self.notes += [
+            f"{line} (other versions may compute other bits)"
+            for line in fingerprint.differences(_versions(), saved)
+        ]
+
+    def _read(self, read: Callable[[], _T]) -> _T:
+        """What `read` gives; what it raises on a state that is none is told as the damage it is."""
+        try:
+            return read()
+        except _BROKEN as error:
+            raise DamageError(
+                f"The state in the save in {self.directory!r} cannot be put back: {error!r:.500}."
+                " The callbacks, the data or `extra_state` are not those it was taken from, or"
+                " rekindle did not write it. To start training afresh on purpose, rename or remove"
+                " that folder.",
+                directory=self.directory,
+                damages=[f"{error!r:.500}"],
+            ) from error
+
+    def _unbuilt(self) -> MismatchError:
+        return MismatchError(
+            f"There is a backup in {self.directory!r}, and the model has no variables yet to"
+            " restore it into. Build the model before fit(), by calling it on a batch of data or with an"
+            " Input layer.",
+            differences=["model: expected a built model, found one without variables"],
+        )
+
+    def _refuse_no_fit(self, manifest: Manifest) -> None:
+        if manifest.position.epoch is None:
+            raise MismatchError(
+                f"The saves in {self.directory!r} are not of a fit(): they name no epoch.",
+                differences=["position: expected an epoch to go on with, found none"],
+            )
+
+    def _refuse_other_model(self, differences: list[str]) -> None:
+        if differences:
+            raise self._mismatch("of another model", differences)
+
+    def _mismatch(self, what: str, differences: list[str]) -> MismatchError:
+        shown = differences[:20]
+        if len(differences) > len(shown):
+            shown.append(f"... and {len(differences) - len(shown)} more")
+        return MismatchError(
+            f"The backup in {self.directory!r} is {what}. Nothing was changed.\n"
+            + "".join(f"- {line}\n" for line in shown)
+            + "Go on with what was saved, give this run a backup folder of its own, or rename or"
+            " remove that folder to start afresh.",
+            differences=differences,
+        )
+
+
+def _versions() -> dict[str, str]:
+    backend = keras.backend.backend()
+    found = {"python": platform.python_version(), "keras": keras.__version__}
+    found["numpy"] = np.__version__
+    module = __import__(backend)
+    found[backend] = str(getattr(module, "__version__", "unknown"))
+    return found

@@ -1,0 +1,124 @@
+"""The table of exactness: every kind of data, on every backend, killed and resumed, against a run never killed.
+
+    python python/exact/run.py [--backends jax torch] [--sources arrays PyDataset] [--freqs epoch 1 4] [--kills N]
+
+Each cell is a run killed by SIGKILL and resumed by a process forked anew, at several points. A cell says how
+many of its kills ended in a report equal to that of the run never killed, bit for bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BACKENDS = ("jax", "torch", "tensorflow")
+FREQS = ("epoch", 1, 4)
+# In the first, a middle and the last batch of an epoch, before and after its save, and during validation.
+KILLS = (
+    ["begin", 1, 0],
+    ["begin", 2, 4],
+    ["end", 1, 3],
+    ["validation", 2],
+    ["epoch_end", 1],
+    ["begin", 0, 5],
+)
+
+
+class Zygote:
+    """A process that has imported Keras and forks a child for each run: fresh, without the seconds of importing."""
+
+    def __init__(self, backend):
+        env = dict(os.environ, KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+        env["TF_ENABLE_ONEDNN_OPTS"] = "0"
+        self._process = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, "zygote.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=env,
+            cwd=HERE,
+        )
+
+    def run(self, config):
+        """The child's exit status: negative for the signal that killed it."""
+        self._process.stdin.write(json.dumps(config) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def compare(expected, found):
+    """The names of what differs between two reports."""
+    return [name for name in expected if expected[name] != found[name]]
+
+
+def report(folder):
+    with open(os.path.join(folder, "report.json")) as file:
+        return json.load(file)
+
+
+def one_cell(zygote, source, freq, kills, scratch):
+    """How many kills ended as the run never killed, and what differed in the others."""
+    base = {"source": source, "save_freq": freq}
+    never = os.path.join(scratch, "never")
+    if zygote.run(base | {"folder": never}) != 0:
+        return 0, 0, ["the run never killed failed"]
+    good, tried, wrong = 0, 0, []
+    for kill in kills:
+        folder = os.path.join(scratch, "-".join(map(str, kill)))
+        status = zygote.run(base | {"folder": folder, "kill": kill})
+        if status == 0:
+            continue  # the run ended, or was stopped early, before that point
+        tried += 1
+        if zygote.run(base | {"folder": folder}) != 0:
+            wrong.append(f"{kill}: the resumed run failed")
+            continue
+        differing = compare(report(never), report(folder))
+        good += not differing
+        wrong += [f"{kill}: {', '.join(differing)}"] if differing else []
+    return good, tried, wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--backends", nargs="+", default=BACKENDS)
+    parser.add_argument("--sources", nargs="+")
+    parser.add_argument("--freqs", nargs="+", default=FREQS)
+    parser.add_argument("--kills", type=int, default=len(KILLS))
+    options = parser.parse_args()
+    freqs = [freq if freq == "epoch" else int(freq) for freq in options.freqs]
+    failed = 0
+    began = time.time()
+    for backend in options.backends:
+        os.environ["KERAS_BACKEND"] = backend
+        zygote = Zygote(backend)
+        known = json.loads(zygote._process.stdout.readline())
+        for source, backends in known.items():
+            if backend not in backends or (options.sources and source not in options.sources):
+                continue
+            for freq in freqs:
+                scratch = tempfile.mkdtemp(prefix="exact-")
+                good, tried, wrong = one_cell(zygote, source, freq, KILLS[: options.kills], scratch)
+                shutil.rmtree(scratch, ignore_errors=True)
+                failed += bool(wrong)
+                mark = "equal" if not wrong else "DIFFERS"
+                print(f"{backend:<11}{source:<31}save_freq={freq!s:<6}{good:>2} of {tried}  {mark}", flush=True)
+                for line in wrong:
+                    print(f"{'':<11}  {line}", flush=True)
+        zygote.close()
+    print(f"{'all cells equal' if not failed else f'{failed} cells differ'}, {time.time() - began:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

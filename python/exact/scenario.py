@@ -1,0 +1,185 @@
+"""One training run: killed where it is told to be, resumed when it finds a backup, and reported at its end.
+
+    python scenario.py '{"source": "arrays", "save_freq": 1, "folder": "run", "kill": ["begin", 2, 5]}'
+
+Run it again without `kill` and it resumes. What it writes to `<folder>/report.json` at its end is the whole
+outcome of the run, as digests: two runs with equal reports are the same run, bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import warnings
+
+import keras
+import numpy as np
+
+import sources
+from rekindle.keras import BackupAndRestore
+
+EPOCHS = 4
+
+
+class Killer(keras.callbacks.Callback):
+    """Kills the process at ["begin" or "end", epoch, batch], ["validation", epoch] or ["epoch_end", epoch]."""
+
+    def __init__(self, kill):
+        super().__init__()
+        self.kill_at = tuple(kill or ())
+        self.current = 0
+
+    def _die_at(self, *place):
+        if place == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.current = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._die_at("begin", self.current, batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._die_at("end", self.current, batch)
+
+    def on_test_begin(self, logs=None):
+        self._die_at("validation", self.current)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._die_at("epoch_end", epoch)
+
+
+class Recorder(keras.callbacks.Callback):
+    """A callback of one's own: state in lists, arrays, counters and a random generator."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.draws = []
+        self.total = np.zeros(3)
+        self.noise = np.random.default_rng(11)
+        self.tags = {"epochs": (), 7: {1, 2}}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.draws.append(float(np.random.rand()))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.draws.append(float(self.noise.normal()))
+        self.total += [1.0, epoch, logs["loss"]]
+        self.tags["epochs"] += (epoch,)
+
+
+class BatchRecorder(Recorder):
+    """The same, and it looks at every batch, as a callback may that saves by batches anyway."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.seen.append(batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(float(logs["loss"]))
+        self.draws.append(random.random())
+
+
+def make_model(source):
+    model = keras.Sequential(
+        [
+            keras.layers.Dense(8, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.3),
+            keras.layers.Dense(1),
+        ]
+    )
+    if not source.unbuilt:
+        model.build((None, sources.FEATURES))
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        loss="mse",
+        metrics=["mae"],
+        steps_per_execution=source.steps_per_execution,
+    )
+    return model
+
+
+def main(config):
+    warnings.simplefilter("ignore")
+    if os.environ.get("EXACT_WARNINGS"):
+        warnings.simplefilter("always")
+    folder = config["folder"]
+    os.makedirs(folder, exist_ok=True)
+    source = sources.SOURCES[config["source"]]
+    if source.seeded:
+        keras.utils.set_random_seed(config.get("seed", 7))
+    model = make_model(source)
+    recorder = (Recorder if config["save_freq"] == "epoch" else BatchRecorder)()
+    backup = BackupAndRestore(
+        os.path.join(folder, "backup"),
+        save_freq=config["save_freq"],
+        restore_history=True,
+        on_save_error="raise",
+        verbose=config.get("verbose", 0),
+    )
+    best = os.path.join(folder, "best.weights.h5")
+    csv = os.path.join(folder, "log.csv")
+    early = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+    plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.05)
+    check = keras.callbacks.ModelCheckpoint(
+        best, monitor="val_loss", save_best_only=True, save_weights_only=True
+    )
+    log = keras.callbacks.CSVLogger(csv)
+    killer = Killer(config.get("kill"))
+    callbacks = [early, backup, log, recorder, plateau, check, killer]
+    fit = source.make()
+    history = model.fit(epochs=EPOCHS, callbacks=callbacks, verbose=config.get("bar", 0), **fit)
+    report = {
+        "weights": [digest(w) for w in model.get_weights()],
+        "seeds": [digest(v) for v in model.variables],
+        "optimizer": [digest(v) for v in model.optimizer.variables],
+        "learning rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+        "history": {k: [float(v) for v in values] for k, values in history.history.items()},
+        "epochs": history.epoch,
+        "recorder": repr((recorder.seen, recorder.draws, recorder.total.tolist(), recorder.tags)),
+        "early": repr((early.wait, early.best, early.best_epoch, early.stopped_epoch)),
+        "plateau": repr((plateau.wait, plateau.best, plateau.cooldown_counter)),
+        "check": repr((check.best,)),
+        "log": open(csv).read(),
+        "best": digest_file(model, best),
+        "draws": next_draws(recorder),
+        "left": os.path.exists(backup.backup_dir),
+    }
+    if backup.resume_report is not None:
+        with open(os.path.join(folder, "resumed.jsonl"), "a") as file:
+            file.write(json.dumps(backup.resume_report) + "\n")
+    with open(os.path.join(folder, "report.json"), "w") as file:
+        json.dump(report, file)
+
+
+def digest(value):
+    array = np.asarray(keras.ops.convert_to_numpy(value))
+    return hashlib.sha256(array.tobytes()).hexdigest()[:16]
+
+
+def digest_file(model, path):
+    model.load_weights(path)
+    return [digest(w) for w in model.get_weights()]
+
+
+def next_draws(recorder):
+    found = [random.random(), float(np.random.rand()), float(recorder.noise.normal())]
+    found.append(float(keras.ops.convert_to_numpy(keras.random.uniform(()))))
+    if "torch" in sys.modules:
+        import torch
+
+        found.append(float(torch.rand(())))
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        found.append(float(tf.random.uniform(())))
+    return found
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

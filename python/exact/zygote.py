@@ -1,0 +1,39 @@
+"""Forks a child for each line of its input, which runs the scenario that the line describes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import traceback
+
+import scenario
+import sources
+
+
+def _is_possible(name):
+    needs = {"Grain": "grain", "tf.data": "tensorflow", "DataLoader": "torch"}
+    return all(importlib.util.find_spec(m) for key, m in needs.items() if name.startswith(key))
+
+
+def main():
+    print(json.dumps({n: s.backends for n, s in sources.SOURCES.items() if _is_possible(n)}), flush=True)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                os.dup2(2, 1)
+                scenario.main(json.loads(line))
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        _, raw = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(raw), flush=True)
+
+
+if __name__ == "__main__":
+    main()
