@@ -1,8 +1,7 @@
 # From checked R values to what Python is given.
 
 # Absolute, in UTF-8, `~` expanded. The folder need not exist, which rules out normalizePath().
-# It is made absolute here because Python's working directory is that of the process' start, and R's may
-# be changed by setwd() before fit() runs.
+# `~` is R's home here, which on Windows is not Python's; and a later setwd() must not move the folder.
 as_python_path <- function(path) {
   path <- enc2utf8(as.character(path))
   # path.expand() translates to the session's encoding, which may not have all of the characters.
