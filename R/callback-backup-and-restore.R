@@ -3,8 +3,12 @@
 #' @description
 #' A callback for `fit()` of a Keras 3 model. While training goes on it keeps a backup of it in `backup_dir`.
 #' When the process dies, however it dies, run the same script again: `fit()` then begins by restoring the
-#' last save (model, optimizer, epoch, history) and goes on from there. When training completes, the backup
-#' is deleted.
+#' last save, and goes on from there. When training completes, the backup is deleted.
+#'
+#' A save holds the model, the optimizer, the place in the data, the random states of Python, NumPy and the
+#' backend, the state of the other Python callbacks, and the history. A resumed run therefore ends with the
+#' weights of the run that was never interrupted; where something cannot be brought back exactly, a warning
+#' says what. R's own random state (`.Random.seed`) and what R callbacks remember are not saved.
 #'
 #' It takes the arguments of the function of the same name in keras3, with the same meaning, and can stand in
 #' its place. What differs is what a crash leaves behind: a save is written beside the one before and becomes
@@ -21,6 +25,9 @@
 #' @param ... Must be empty: the arguments after it must be named.
 #' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first one on, each
 #'   under its own number. `FALSE` gives only the epochs that this call of `fit()` ran, as Keras does.
+#' @param on_mismatch What to do when the optimizer, the loss, the batch size, the shuffling, the steps or the
+#'   length of the data are not those of the backup: `"error"` stops, `"warn"` goes on. A backup of another
+#'   model is always an error.
 #' @param on_save_error What to do when a save cannot be written, because the disk is full, say: `"warn"` goes
 #'   on training on the strength of the save before, `"raise"` stops.
 #' @param verbose `0` is silent, `1` says what was restored, `2` also says each save.
@@ -74,6 +81,7 @@ callback_backup_and_restore <- function(backup_dir,
                                         delete_checkpoint = TRUE,
                                         ...,
                                         restore_history = TRUE,
+                                        on_mismatch = "error",
                                         on_save_error = "warn",
                                         verbose = 0) {
   check_path(backup_dir)
@@ -82,6 +90,7 @@ callback_backup_and_restore <- function(backup_dir,
   check_flag(delete_checkpoint)
   check_dots_unused(..., known = names(formals(callback_backup_and_restore)))
   check_flag(restore_history)
+  check_one_of(on_mismatch, c("error", "warn"))
   check_one_of(on_save_error, c("warn", "raise"))
   check_one_of(verbose, 0:2)
 
@@ -93,6 +102,7 @@ callback_backup_and_restore <- function(backup_dir,
       double_checkpoint = double_checkpoint,
       delete_checkpoint = delete_checkpoint,
       restore_history = restore_history,
+      on_mismatch = on_mismatch,
       on_save_error = on_save_error,
       verbose = as.integer(verbose)
     ),

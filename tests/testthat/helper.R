@@ -53,10 +53,18 @@ tiny_fit <- function(..., epochs = 10L, units = 3L, rows = 5L) {
   list(history = history, weights = model$get_weights())
 }
 
-# An R error in an R callback, at the beginning of the epoch `at`, counted from 0.
-interrupt_at <- function(at) {
-  reticulate::import("keras")$callbacks$LambdaCallback(
-    on_epoch_begin = function(epoch, logs) if (epoch == at) stop("Interrupting!")
+# An R error in an R callback, at the beginning of the epoch `at`, counted from 0; or in its batch `batch`.
+interrupt_at <- function(at, batch = NULL) {
+  now <- NULL
+  lambda <- reticulate::import("keras")$callbacks$LambdaCallback
+  if (is.null(batch)) {
+    return(lambda(on_epoch_begin = function(epoch, logs) if (epoch == at) stop("Interrupting!")))
+  }
+  lambda(
+    on_epoch_begin = function(epoch, logs) now <<- epoch,
+    on_train_batch_begin = function(batch_now, logs) {
+      if (now == at && batch_now == batch) stop("Interrupting!")
+    }
   )
 }
 

@@ -54,7 +54,10 @@ test_that("flags must be TRUE or FALSE", {
   })
 })
 
-test_that("on_save_error and verbose must be one of their choices", {
+test_that("on_mismatch, on_save_error and verbose must be one of their choices", {
+  for (bad in list("raise", NA_character_, c("error", "warn"), FALSE, NULL)) {
+    expect_refused(callback_backup_and_restore("d", on_mismatch = bad), "on_mismatch")
+  }
   for (bad in list("stop", NA_character_, c("warn", "raise"), TRUE, 1, NULL)) {
     expect_refused(callback_backup_and_restore("d", on_save_error = bad), "on_save_error")
   }
@@ -62,6 +65,7 @@ test_that("on_save_error and verbose must be one of their choices", {
     expect_refused(callback_backup_and_restore("d", verbose = bad), "verbose")
   }
   expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", on_mismatch = "raise")
     callback_backup_and_restore("d", on_save_error = "stop")
     callback_backup_and_restore("d", verbose = 3)
     callback_backup_and_restore("d", verbose = TRUE)
@@ -101,7 +105,7 @@ test_that("every accepted form of the arguments gives a Keras callback", {
   }
   callback <- callback_backup_and_restore(
     dir, 5, TRUE, FALSE,
-    restore_history = FALSE, on_save_error = "raise", verbose = 2
+    restore_history = FALSE, on_mismatch = "warn", on_save_error = "raise", verbose = 2
   )
   expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
 })
@@ -133,12 +137,36 @@ test_that("restore_history = FALSE gives the epochs of this fit() alone", {
   expect_equal(unlist(resumed$history$epoch), 4:9)
 })
 
-test_that("a run that was interrupted between epochs ends with the weights of one that was not", {
+test_that("an interrupted run ends with the weights of one that was not", {
+  skip_without_keras()
+  undisturbed <- tiny_fit()
+
+  between <- withr::local_tempdir()
+  interrupted(tiny_fit(callback_backup_and_restore(between), interrupt_at(4)))
+  resumed <- tiny_fit(callback_backup_and_restore(between))
+  expect_identical(resumed$weights, undisturbed$weights)
+  expect_identical(unlist(resumed$history$history$loss), unlist(undisturbed$history$history$loss))
+
+  within <- withr::local_tempdir()
+  interrupted(tiny_fit(callback_backup_and_restore(within, save_freq = 2), interrupt_at(4, batch = 3)))
+  callback <- callback_backup_and_restore(within, save_freq = 2)
+  resumed <- tiny_fit(callback)
+  expect_identical(callback$resume_report[c("epoch", "batch")], list(epoch = 4L, batch = 2L))
+  expect_identical(resumed$weights, undisturbed$weights)
+})
+
+test_that("what decides a training step is compared, and on_mismatch says what a difference means", {
   skip_without_keras()
   dir <- withr::local_tempdir()
-  interrupted(tiny_fit(callback_backup_and_restore(dir), interrupt_at(4), rows = 1))
-  resumed <- tiny_fit(callback_backup_and_restore(dir), rows = 1)
-  expect_identical(resumed$weights, tiny_fit(rows = 1)$weights)
+  interrupted(tiny_fit(callback_backup_and_restore(dir), interrupt_at(2)))
+  cnd <- expect_error(
+    with_python_conditions(tiny_fit(callback_backup_and_restore(dir), rows = 6)),
+    class = "rekindle_mismatch"
+  )
+  expect_match(unlist(cnd$differences), "number of samples", all = FALSE)
+  callback <- callback_backup_and_restore(dir, on_mismatch = "warn")
+  tiny_fit(callback, rows = 6)
+  expect_identical(callback$resume_report$epoch, 2L)
 })
 
 test_that("a completed run leaves no files of its own, and none of the user's is touched", {

@@ -91,11 +91,9 @@ say("")
 say("Digest of the final weights, killed and resumed:  %s", resumed$result$digest)
 say("Digest of the final weights, undisturbed:         %s", undisturbed$result$digest)
 if (resumed$result$digest == undisturbed$result$digest) {
-  say("They are equal, bit for bit.")
+  say("They are equal, bit for bit: the resumed run is the run.")
 } else {
-  say("The epochs up to %d are equal, bit for bit: that is what was saved.", same_until)
-  say("After them the two differ. This version restores the model, the optimizer, the epoch and the history;")
-  say("it does not restore the random states yet, so the resumed run shuffled the data in another order.")
+  stop(sprintf("they differ; the losses are equal up to epoch %d", same_until), call. = FALSE)
 }
 left <- list.files(file.path(out, "backup"), all.files = TRUE, no.. = TRUE)
 say("Files left in the backup folder after completion: %d", length(left))
