@@ -1,9 +1,9 @@
-"""One training run: killed where it is told to be, resumed when it finds a backup, and reported at its end.
+"""One training run: killed where told, resumed when it finds a backup, reported at its end.
 
-    python scenario.py '{"source": "arrays", "save_freq": 1, "folder": "run", "kill": ["begin", 2, 5]}'
+    scenario.py '{"source": "arrays", "save_freq": 1, "folder": "a", "kill": ["begin", 2, 5]}'
 
-Run it again without `kill` and it resumes. What it writes to `<folder>/report.json` at its end is the whole
-outcome of the run, as digests: two runs with equal reports are the same run, bit for bit.
+Run it again without `kill` and it resumes. What it writes to `<folder>/report.json` at its end is
+the whole outcome of the run, as digests: two runs with equal reports are the same run, bit for bit.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pathlib
 import random
 import signal
 import sys
@@ -18,15 +19,15 @@ import warnings
 
 import keras
 import numpy as np
-
 import sources
+
 from rekindle.keras import BackupAndRestore
 
 EPOCHS = 4
 
 
 class Killer(keras.callbacks.Callback):
-    """Kills the process at ["begin" or "end", epoch, batch], ["validation", epoch] or ["epoch_end", epoch]."""
+    """Kills the process at ["begin", epoch, batch], ["end", ...], ["validation", epoch] or so."""
 
     def __init__(self, kill):
         super().__init__()
@@ -124,7 +125,9 @@ def main(config):
     )
     best = os.path.join(folder, "best.weights.h5")
     csv = os.path.join(folder, "log.csv")
-    early = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+    early = keras.callbacks.EarlyStopping(
+        "val_loss", min_delta=0.01, patience=2, restore_best_weights=True
+    )
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.05)
     check = keras.callbacks.ModelCheckpoint(
         best, monitor="val_loss", save_best_only=True, save_weights_only=True
@@ -145,7 +148,7 @@ def main(config):
         "early": repr((early.wait, early.best, early.best_epoch, early.stopped_epoch)),
         "plateau": repr((plateau.wait, plateau.best, plateau.cooldown_counter)),
         "check": repr((check.best,)),
-        "log": open(csv).read(),
+        "log": pathlib.Path(csv).read_text(),
         "best": digest_file(model, best),
         "draws": next_draws(recorder),
         "left": os.path.exists(backup.backup_dir),

@@ -1,4 +1,4 @@
-"""The kinds of data that fit() takes, each as a small data set of 83 samples, 11 batches, the last one partial."""
+"""The kinds of data that fit() takes: each has 83 samples in 11 batches, the last one partial."""
 
 from __future__ import annotations
 
@@ -117,6 +117,7 @@ def _loader(own_generator=False, workers=0):
     def make():
         import torch
 
+        torch.manual_seed(13)  # Keras seeds PyTorch only where it is the backend.
         generator = torch.Generator().manual_seed(5) if own_generator else None
         data = torch.utils.data.TensorDataset(*map(torch.from_numpy, _xy()))
         loader = torch.utils.data.DataLoader(

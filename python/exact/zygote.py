@@ -18,7 +18,10 @@ def _is_possible(name):
 
 
 def main():
-    print(json.dumps({n: s.backends for n, s in sources.SOURCES.items() if _is_possible(n)}), flush=True)
+    print(
+        json.dumps({n: s.backends for n, s in sources.SOURCES.items() if _is_possible(n)}),
+        flush=True,
+    )
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
@@ -27,7 +30,7 @@ def main():
                 os.dup2(2, 1)
                 scenario.main(json.loads(line))
                 status = 0
-            except BaseException:
+            except BaseException:  # noqa: BLE001  (the parent is told by the status)
                 traceback.print_exc()
             finally:
                 os._exit(status)

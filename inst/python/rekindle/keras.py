@@ -238,8 +238,8 @@ def _extra_state(value: Any) -> dict[str, Any]:
         except UnsupportedValueError as error:
             raise ArgumentError(
                 f"Invalid value for argument `extra_state`. Received: {name}={item!r:.200}."
-                " Expected objects with the methods state_dict() and load_state_dict(), Keras variables,"
-                " layers, optimizers or metrics, or random generators.",
+                " Expected objects with the methods state_dict() and load_state_dict(), Keras"
+                " variables, layers, optimizers or metrics, or random generators.",
                 argument="extra_state",
                 value=value,
             ) from error

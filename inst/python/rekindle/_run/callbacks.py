@@ -42,8 +42,12 @@ _STATELESS = (
     keras.losses.Loss,
 )
 
-# State of the profiler, of the process, or of open files.
+# State of the profiler, of the process or of open files, and what is derived again in the process:
+# a callback that monitors a metric turns the sign of `min_delta` when it first sees `monitor_op`
+# unset.
 _TRANSIENT = {
+    "EarlyStopping": {"min_delta", "monitor_op"},
+    "ReduceLROnPlateau": {"min_delta", "monitor_op"},
     "TensorBoard": {
         "_batch_start_time",
         "_batch_trace_context",

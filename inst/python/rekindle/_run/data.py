@@ -46,8 +46,12 @@ class DataPlace:
         self._script: _Birth | None = None
         self._at_epoch: dict[str, Any] = {}
         self._last_batch: Any = None
+        self._draws_ahead = False
         self._unseeded = sources.UnseededArrays.of(epoch_iterator)
         epoch_iterator._get_iterator = self._get_iterator
+        self._sees_reads = not sources.is_tensorflow() or sources.watch_python_source(
+            epoch_iterator, lambda source: _Source(self, source, reports_making=False)
+        )
         sources.drop_early_batches(self._adapter)
         self._baseline = self._dataset_state({})
 
@@ -61,15 +65,16 @@ class DataPlace:
 
     def made(self) -> None:
         """An iterator is about to be made."""
+        sources.wait_for_workers(self._adapter)
         if self._script is not None:
             self._put_random(self._script.made)
         self._birth = _Birth(made=self._take_random())
         if not sources.is_tensorflow():
             return
-        # TensorFlow's first read is out of sight, and its iterators are real as soon as they are
-        # made.
-        self._script = None
+        # TensorFlow's iterators are real as soon as they are made, and most are read out of sight.
         self._births += 1
+        if not self._sees_reads:
+            self._script = None
         if self._unseeded is not None:
             self._unseeded.begin(self._births)
 
@@ -79,10 +84,21 @@ class DataPlace:
         if script is not None and script.read is not None:
             self._put_random(script.read)
         self._birth.read = self._take_random()
-        self._births += 1
+        if not sources.is_tensorflow():
+            self._births += 1
 
-    def has_read(self, batch: Any) -> None:
-        self._last_batch = batch
+    def has_read(self, batch: Any, *, drew: bool) -> None:
+        """It gave a batch; `drew` tells whether that changed the process' random states."""
+        if sources.is_tensorflow():
+            # Read ahead by another thread: it is not the batch that is trained on next.
+            self._draws_ahead = self._draws_ahead or drew
+        else:
+            self._last_batch = batch
+
+    @property
+    def draws_ahead(self) -> bool:
+        """Whether batches are drawn ahead from random states that the training draws from, too."""
+        return self._draws_ahead
 
     # What the run asks for.
 
@@ -91,6 +107,7 @@ class DataPlace:
         self._at_epoch = {
             "live": self._is_live(),
             "steps": self._iterator._steps_seen,
+            "random": random_states.take(),
             "dataset": self._dataset_state(self._baseline),
         }
 
@@ -102,6 +119,7 @@ class DataPlace:
         place = dict(self._at_epoch)
         current = place["live"] or batch > 0
         is_counted = sources.is_tensorflow() or self._birth.read is not None
+        place["draws_ahead"] = self._draws_ahead
         place["earlier"] = self._births - 1 if current and is_counted else self._births
         place["made"] = self._birth.made if current else None
         place["read"] = self._birth.read if current else None
@@ -114,8 +132,13 @@ class DataPlace:
             "dataset": _flatten_dataset(dataset, arrays),
         }
 
-    def put(self, saved: Any, batch: int, arrays: Mapping[str, AnyArray]) -> None:
-        """Goes to the beginning of a place's epoch, from where `batch` batches are left to read."""
+    def put(self, saved: Any, batch: int, arrays: Mapping[str, AnyArray]) -> bool:
+        """Goes to the beginning of a place's epoch, from where `batch` batches are left to read.
+
+        Returns:
+            Whether what follows in the data can be what followed before the interruption.
+        """
+        now = random_states.take()
         place = checkpoint.unflatten(saved["place"], arrays)
         self._put_dataset(saved["dataset"], arrays)
         iterator = self._iterator
@@ -136,6 +159,9 @@ class DataPlace:
             iterator._steps_seen = int(place["steps"])
         elif batch:
             self._script = _Birth(place["made"], place["read"])
+        # Workers of a PyDataset draw as soon as the epoch begins.
+        random_states.put(place["random"] if batch else now)
+        return not place["draws_ahead"]
 
     def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
         """Whether the batch read last is the one that was read last before the save.
@@ -199,11 +225,14 @@ def _flatten_dataset(dataset: Mapping[str, Any], arrays: dict[str, AnyArray]) ->
 class _Source:
     """What Keras makes its iterator from, reporting when it does."""
 
-    def __init__(self, place: DataPlace, source: Any) -> None:
+    def __init__(self, place: DataPlace, source: Any, *, reports_making: bool = True) -> None:
         self._place = place
         self._source = source
+        self._reports_making = reports_making
 
     def __iter__(self) -> Iterator[Any]:
+        if not self._reports_making:
+            return _Reader(self._place, iter(self._source))
         self._place.made()
         iterator = iter(self._source)
         # TensorFlow reads its own iterators inside its graphs: nothing can stand in their place.
@@ -225,6 +254,7 @@ class _Reader:
         if self._is_new:
             self._is_new = False
             self._place.first_read()
+        before = random_states.fast_mark()
         batch = next(self._iterator)
-        self._place.has_read(batch)
+        self._place.has_read(batch, drew=random_states.fast_mark() != before)
         return batch

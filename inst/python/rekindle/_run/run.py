@@ -124,7 +124,7 @@ class Run:
         self._announce(save)
 
     def _announce(self, save: Save) -> None:
-        notes, manifest = self._state.notes, save.manifest
+        manifest = save.manifest
         position = manifest.position
         self.report = {
             "number": manifest.number,
@@ -132,14 +132,18 @@ class Run:
             "batch": position.batch or 0,
             "step": position.step,
             "time": manifest.time,
-            "exact": not notes,
-            "notes": list(notes),
         }
         age = _duration(max(0.0, time.time() - manifest.time))
         place = f"epoch {position.epoch}" + (f", batch {position.batch}" if position.batch else "")
         self._say(
             1, f"Resuming at {place} (counted from 0) from save {manifest.number}, taken {age} ago."
         )
+        self._tell_notes()
+
+    def _tell_notes(self) -> None:
+        notes = self._state.notes
+        if self.report is not None:
+            self.report["exact"], self.report["notes"] = not notes, list(notes)
         for note in notes:
             self._warn_inexact(note)
 
@@ -150,6 +154,8 @@ class Run:
         save, self._resuming = self._resuming, None
         state = self._state
         state.begin_epoch(save)
+        if save is not None:
+            self._tell_notes()
         if save is None or not state.position.batch:
             return
         replay = Replay(
@@ -167,16 +173,12 @@ class Run:
 
     def _replayed(self, save: Save) -> None:
         self._state.put_after_replay(save)
-        if self._state.data_is_the_same(save):
-            return
-        note = (
-            "the data did not give the same batches again, so training goes on after as many"
-            " batches of the epoch, but not after the same ones"
-        )
-        if self.report is not None:
-            self.report["exact"] = False
-            self.report["notes"].append(note)
-        self._warn_inexact(note)
+        if not self._state.data_is_the_same(save):
+            self._state.notes.append(
+                "the data did not give the same batches again, so training goes on after as many"
+                " batches of the epoch, but not after the same ones"
+            )
+        self._tell_notes()
 
     def epoch_ends(self, epoch: int, logs: Any) -> None:
         """After every other callback's `on_epoch_end`."""

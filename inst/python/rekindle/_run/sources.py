@@ -6,7 +6,8 @@ import contextlib
 import queue
 import secrets
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -64,6 +65,51 @@ def drop_early_batches(adapter: Any) -> None:
                 ready.get(block=False)
 
 
+def wait_for_workers(adapter: Any) -> None:
+    """Waits until the workers of a PyDataset have shuffled, by Python's own random generator.
+
+    They do so in a thread of theirs, at the beginning of the epoch; without waiting, whether this
+    comes before or after the next draw is a matter of luck.
+    """
+    enqueuer: Any = getattr(adapter, "enqueuer", None)
+    thread = getattr(enqueuer, "run_thread", None)
+    while (
+        thread is not None
+        and thread.is_alive()
+        and enqueuer.is_running()
+        and enqueuer.future_queue.empty()
+        and enqueuer.ready_queue.empty()
+    ):
+        time.sleep(0.001)
+
+
+# Which method gives the Python iterator that a tf.data pipeline wraps, by the adapter's class.
+_PYTHON_SOURCES = {
+    "TorchDataLoaderAdapter": "get_numpy_iterator",
+    "PyDatasetAdapter": "_get_iterator",
+    "GeneratorDataAdapter": "generator",
+}
+
+
+def watch_python_source(epoch_iterator: Any, watch: Callable[[Any], Any]) -> bool:
+    """Wraps the Python iterator inside a tf.data pipeline: whether there is one."""
+    adapter = epoch_iterator.data_adapter
+    name = _PYTHON_SOURCES.get(type(adapter).__name__)
+    original = getattr(adapter, name, None) if name is not None else None
+    if name is None or original is None:
+        return False
+    setattr(adapter, name, lambda: iter(watch(original())))
+    rebuild(epoch_iterator)
+    return True
+
+
+def rebuild(epoch_iterator: Any) -> None:
+    """Makes TensorFlow's pipeline of the data anew; nothing is read."""
+    dataset = epoch_iterator.data_adapter.get_tf_dataset()
+    strategy = epoch_iterator._distribute_strategy
+    epoch_iterator._distributed_dataset = strategy.experimental_distribute_dataset(dataset)
+
+
 def batch_digest(batch: Any) -> str | None:
     """A digest of a batch's arrays; ``None`` when there is no batch, or it holds none."""
     arrays = [np.asarray(keras.ops.convert_to_numpy(leaf)) for leaf in _leaves(batch)]
@@ -119,9 +165,7 @@ class UnseededArrays:
         self.base = base
         self._number.assign(0)
         with self._shuffling_by_base():
-            dataset = self._iterator.data_adapter.get_tf_dataset()
-        strategy = self._iterator._distribute_strategy
-        self._iterator._distributed_dataset = strategy.experimental_distribute_dataset(dataset)
+            rebuild(self._iterator)
 
     def begin(self, number: int) -> None:
         """The next iterator is the one of this number."""

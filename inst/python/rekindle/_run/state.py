@@ -114,13 +114,15 @@ class RunState:
         if self.data is None:
             return
         if save is not None:
-            states = random_states.take()
             batch = self.position.batch or 0
             data = save.manifest.state.get("data")
             if data is not None:
                 place = self.data
-                self._read(lambda: place.put(data, batch, save.arrays))
-            random_states.put(states)
+                if not self._read(lambda: place.put(data, batch, save.arrays)):
+                    self._note(
+                        "TensorFlow reads the data ahead, and reading it draws from random states"
+                        " that training draws from, too"
+                    )
         self.data.epoch_begins()
 
     def logs_of(self, save: Save) -> dict[str, Any]:
@@ -187,8 +189,8 @@ class RunState:
     def _unbuilt(self) -> MismatchError:
         return MismatchError(
             f"There is a backup in {self.directory!r}, and the model has no variables yet to"
-            " restore it into. Build the model before fit(), by calling it on a batch of data or with an"
-            " Input layer.",
+            " restore it into. Build the model before fit(), by calling it on a batch of data or"
+            " with an Input layer.",
             differences=["model: expected a built model, found one without variables"],
         )
 
