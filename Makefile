@@ -6,7 +6,7 @@
 #   make lint       ruff, mypy, lintr, spelling, shell scripts, help pages up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   NAMESPACE and man/ from the comments in R/
-#   make bench      python/benchmarks       make faults    python/faults
+#   make bench      python/benchmarks       make faults    python/faults       make exact    python/exact
 #   make build-python                       wheel and sdist, into dist
 #   make clean      removes what the verbs made, set-up aside
 
@@ -26,7 +26,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup install demo test test-python $(BACKENDS:%=test-python-%) test-r lint \
-	lint-python lint-r lint-shell check document bench faults build-python clean
+	lint-python lint-r lint-shell check document bench faults exact build-python clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -79,6 +79,9 @@ bench: setup
 
 faults: setup
 	$(VENV)/bin/python python/faults/run.py $(FAULTS_ARGS)
+
+exact: setup
+	$(VENV)/bin/python python/exact/run.py $(EXACT_ARGS)
 
 build-python: setup
 	rm -rf dist
