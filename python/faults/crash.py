@@ -1,0 +1,97 @@
+"""Kills a process before, in and after each call that changes a folder, and judges the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from faults import children, preload, tree
+from faults.scenes import Scene
+
+
+@dataclass
+class Tally:
+    """States tried, and what was wrong with those that were not whole."""
+
+    tried: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> int:
+        return self.tried - len(self.wrong)
+
+    def add(self, where: str, fault: str | None) -> None:
+        self.tried += 1
+        if fault is not None:
+            self.wrong.append(f"{where}: {fault}")
+
+
+def prepared(thing: Any, scene: Scene, top: str) -> tree.Tree:
+    """The folder as the scene finds it, with as many saves as it asks for."""
+    tree.empty(top)
+    if scene.saves:
+        thing.save(top, range(scene.saves), scene.kept)
+    return tree.take(top)
+
+
+def act(scene: Scene, top: str, faults: preload.Faults, arm: Any) -> children.Outcome:
+    """Acts the scene in a child: it says how many calls there were at each acknowledgement."""
+
+    def work(say: children.Say) -> None:
+        faults.watch(top)
+        scene.act(top, arm, lambda index: say(index))
+        say({"calls": faults.disarm()})
+
+    return children.run(work)
+
+
+def count(scene: Scene, top: str, faults: preload.Faults, kinds: int) -> int:
+    outcome = act(scene, top, faults, lambda: faults.count_from_here(kinds))
+    assert outcome.crash is None, outcome.crash
+    return outcome.said[-1]["calls"]
+
+
+def kill_sweep(
+    thing: Any, scene: Scene, top: str, faults: preload.Faults, start: tree.Tree | None = None
+) -> Tally:
+    """Every place where the process may die, from a folder as prepared or from `start`."""
+    if start is None:
+        start = prepared(thing, scene, top)
+    tally = Tally()
+    for where, acknowledged in crashes(scene, top, faults, start):
+        tally.add(where, scene.judge(thing, top, acknowledged=acknowledged))
+    return tally
+
+
+def crashes(
+    scene: Scene, top: str, faults: preload.Faults, start: tree.Tree
+) -> Iterator[tuple[str, bool]]:
+    """Leaves the folder in each crashed state in turn: where it died, and what it had promised."""
+    tree.put(start, top)
+    calls = count(scene, top, faults, preload.CHANGES)
+    writes = count_after(scene, top, faults, start)
+    plans = [(preload.KILL_BEFORE, preload.CHANGES, n, "before call") for n in range(1, calls + 1)]
+    plans += [(preload.KILL_AFTER, preload.CHANGES, calls, "after call")]
+    plans += [(preload.KILL_HALF, preload.WRITE, n, "inside write") for n in range(1, writes + 1)]
+    for action, kinds, n, words in plans:
+        tree.put(start, top)
+        outcome = act(scene, top, faults, lambda a=(action, kinds, n): faults.arm(*a))
+        assert outcome.killed, (scene.name, words, n, outcome)
+        yield f"{scene.name}, killed {words} {n}", bool(outcome.said)
+
+
+def count_after(scene: Scene, top: str, faults: preload.Faults, start: tree.Tree) -> int:
+    tree.put(start, top)
+    return count(scene, top, faults, preload.WRITE)
+
+
+def leftovers(thing: Any, scene: Scene, top: str, faults: preload.Faults) -> list[tree.Tree]:
+    """The distinct states that a first crash leaves behind, where its save did not come about."""
+    start = prepared(thing, scene, top)
+    found: dict[bytes, tree.Tree] = {}
+    for _ in crashes(scene, top, faults, start):
+        left = tree.take(top)
+        if left != start and thing.restored(top) in (None, scene.saves - 1):
+            found[tree.digest(left)] = left
+    return list(found.values())

@@ -1,0 +1,84 @@
+"""A fit() under rekindle's callback, of which one call after the other fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from faults import children, preload, tree
+from faults.refusals import ERRORS
+from rekindle.errors import RekindleWarning, RestoreError
+from rekindle.keras import BackupAndRestore
+
+EPOCHS = 3
+
+
+def _fit(top: str, epochs: int) -> Any:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    callback = BackupAndRestore(os.path.join(top, "backup"), delete_checkpoint=False)
+    history = model.fit(x, y, batch_size=4, epochs=epochs, verbose=0, callbacks=[callback])
+    return history.epoch, callback.resume_report
+
+
+def _run(top: str, faults: preload.Faults, arm: Any, say: children.Say) -> None:
+    _fit(top, 1)
+    faults.watch(top)
+    arm()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=RekindleWarning)
+        try:
+            epochs, _ = _fit(top, EPOCHS)
+        except RestoreError:
+            say("restore")
+            epochs, _ = _fit(top, EPOCHS)
+        assert epochs == [1, 2], epochs
+        calls = faults.disarm()
+        # Whatever failed, the next save stands; a failed one may have cost its own epoch only.
+        epochs, _ = _fit(top, EPOCHS + 1)
+        assert epochs in ([3], [2, 3], [1, 2, 3]), epochs
+        epochs, report = _fit(top, EPOCHS + 1)
+        assert epochs == [], epochs
+        assert report["epoch"] == EPOCHS + 1, report
+    say({"calls": calls})
+
+
+def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
+    """For each errno: calls tried, trainings refused at their start, and what was wrong."""
+    rows = []
+    with tree.scratch() as top:
+        # The first fit() of a process does much that later ones need not.
+        _fit(top, 1)
+        tree.empty(top)
+        counted = children.run(
+            lambda say: _run(top, faults, lambda: faults.count_from_here(preload.EVERYTHING), say)
+        )
+        assert counted.crash is None, counted.crash
+        calls = counted.said[-1]["calls"]
+        for name in ERRORS:
+            row: dict[str, Any] = {"error": name, "tried": 0, "refused": 0, "wrong": []}
+            is_short = name == "short write"
+            action = preload.SHORT if is_short else preload.FAIL
+            kinds = preload.WRITE if is_short else preload.EVERYTHING
+            number = 0 if is_short else getattr(errno, name)
+            for n in range(1, calls + 1, max(1, step)):
+                tree.empty(top)
+
+                def work(say: children.Say, n: int = n, to: Any = (action, kinds, number)) -> None:
+                    _run(top, faults, lambda: faults.arm(to[0], to[1], n, n, to[2]), say)
+
+                outcome = children.run(work)
+                row["tried"] += 1
+                row["refused"] += "restore" in outcome.said
+                if outcome.crash is not None or outcome.status:
+                    row["wrong"].append(f"call {n}, {name}: {outcome.crash or outcome.status}")
+            rows.append(row)
+    return rows

@@ -1,0 +1,165 @@
+"""Stores with one promise broken each, to see that the sweeps notice: `run.py --mutant NAME`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from rekindle._store import clear, commit, decode, folder, fs, lock, pack
+
+
+def no_folder_sync() -> None:
+    fs.sync_folder = lambda path: None
+
+
+def no_file_sync() -> None:
+    fs.sync = lambda fd: None
+
+
+def no_sync_before_commit() -> None:
+    def prepare(self):
+        keep, fs.sync_folder = fs.sync_folder, lambda path: None
+        try:
+            return whole(self)
+        finally:
+            fs.sync_folder = keep
+
+    whole = commit.Commit.prepare
+    commit.Commit.prepare = prepare
+
+
+def no_sync_after_commit() -> None:
+    commit.Commit.acknowledge = lambda self: None
+
+
+def manifest_in_place() -> None:
+    def publish(self):
+        path = self._manifest_path()
+        with open(self._temporary(path), "rb") as file:
+            data = file.read()
+        with open(path, "wb", buffering=0) as file:
+            file.write(data)
+            os.fsync(file.fileno())
+        os.unlink(self._temporary(path))
+
+    commit.Commit.publish = publish
+
+
+def manifest_before_pack() -> None:
+    def write(path, name, arrays, digests, metadata):
+        written, rows = pack_write(path, name, arrays, digests, metadata)
+        with open(path, "rb") as file:
+            late[path] = file.read()
+        with open(path, "wb"):
+            pass
+        return written, rows
+
+    def publish(self):
+        whole(self)
+        for path, data in late.items():
+            final = path.replace(".rekindle-", "").removesuffix(".tmp")
+            with open(final, "wb", buffering=0) as file:
+                file.write(data)
+                os.fsync(file.fileno())
+        late.clear()
+
+    late: dict[str, bytes] = {}
+    pack_write, pack.write = pack.write, write
+    whole, commit.Commit.publish = commit.Commit.publish, publish
+
+
+def older_goes_first() -> None:
+    def _carry_out(self, given):
+        self.keep([])
+        return whole(self, given)
+
+    whole = folder.Folder._carry_out
+    folder.Folder._carry_out = _carry_out
+
+
+def newest_cleared_first() -> None:
+    order = folder.Folder._remove_all
+
+    def _remove_all(self):
+        self._remove(self.numbers[-1:])
+        self._clearing.sync()
+        order(self)
+
+    folder.Folder._remove_all = _remove_all
+
+
+def sweep_without_sync() -> None:
+    clear.Clearing.sync = lambda self: None
+
+
+def leftovers_stay() -> None:
+    clear.Clearing.sweep = lambda self, catalog: None
+
+
+def partial_files_stay() -> None:
+    fs.discard = lambda path: None
+
+
+def arrays_unchecked() -> None:
+    def _read_array(fd, key, row):
+        data = np.empty(row.stop - row.start, np.uint8)
+        fs.read_into(fd, memoryview(data), row.start)
+        return data.view(pack._dtype(row.dtype)).reshape(row.shape)
+
+    pack._read_array = _read_array
+
+
+def manifest_unchecked() -> None:
+    def _checked_document(data):
+        digest = data[-35:-3].decode("ascii", "replace")
+        decode.xxhash = type("x", (), {"xxh3_128_hexdigest": staticmethod(lambda _: digest)})
+        return whole(data)
+
+    whole = decode._checked_document
+    decode._checked_document = _checked_document
+
+
+def layout_unchecked() -> None:
+    decode._check_layout = lambda manifest, prefix: None
+
+
+def refusals_escape() -> None:
+    def commit_(self, snapshot, number=None):
+        self.open()
+        return self._carry_out(self._begin(snapshot, number))
+
+    folder.Folder.commit = commit_
+
+
+def no_lock() -> None:
+    lock._try_lock = lambda fd: True
+
+
+def short_writes_believed() -> None:
+    fs.write_all = lambda fd, data: os.write(fd, data)
+
+
+ALL: dict[str, Callable[[], None]] = {
+    mutant.__name__.replace("_", "-"): mutant
+    for mutant in (
+        no_folder_sync,
+        no_file_sync,
+        no_sync_before_commit,
+        no_sync_after_commit,
+        manifest_in_place,
+        manifest_before_pack,
+        older_goes_first,
+        newest_cleared_first,
+        sweep_without_sync,
+        leftovers_stay,
+        partial_files_stay,
+        arrays_unchecked,
+        manifest_unchecked,
+        layout_unchecked,
+        refusals_escape,
+        no_lock,
+        short_writes_believed,
+    )
+}

@@ -1,0 +1,162 @@
+"""Lets the N-th call fail, for every N and every errno, and sees what the store makes of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import warnings
+from dataclasses import dataclass, field
+
+from faults import children, preload, scenes, tree
+from rekindle._store import Folder
+from rekindle.errors import RekindleError, RekindleWarning, RestoreError, SaveError
+
+ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EACCES", "EROFS", "EINTR", "short write")
+
+
+@dataclass
+class Refusals:
+    """What came of the calls that failed, one after the other.
+
+    Attributes:
+        tried: Calls that were made to fail.
+        unharmed: Runs that did not notice.
+        saves: Runs in which a save failed, with a :class:`SaveError`.
+        restores: Runs that were refused before they began, with a :class:`RestoreError`.
+        warned: Runs that could not clear something away, with a warning.
+        wrong: Everything else.
+    """
+
+    tried: int = 0
+    unharmed: int = 0
+    saves: int = 0
+    restores: int = 0
+    warned: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def add(self, where: str, outcome: children.Outcome, fault: str | None) -> None:
+        self.tried += 1
+        if fault is not None:
+            self.wrong.append(f"{where}: {fault}")
+        elif "save" in outcome.said:
+            self.saves += 1
+        elif "restore" in outcome.said:
+            self.restores += 1
+        elif "warning" in outcome.said:
+            self.warned += 1
+        else:
+            self.unharmed += 1
+
+
+class Case:
+    """A run with two saves of which one call, or all from one on, fail; then one more save.
+
+    Args:
+        top: The folder that is watched.
+        kept: How many saves are kept.
+        error: A name of :data:`ERRORS`.
+        lasting: Whether the calls fail from the N-th on, until the run's last save.
+    """
+
+    def __init__(
+        self, top: str, kept: int, error: str, faults: preload.Faults, *, lasting: bool
+    ) -> None:
+        self.top, self.kept, self.error, self.lasting = top, kept, error, lasting
+        self._faults = faults
+        tree.empty(top)
+        scenes.Store().save(top, range(3), kept)
+        self._start = tree.take(top)
+        self._is_short = error == "short write"
+        self._kinds = preload.WRITE if self._is_short else preload.EVERYTHING
+
+    def calls(self) -> int:
+        """How many calls a run makes that none is refused."""
+        outcome = children.run(lambda say: self._run(preload.FOREVER, say))
+        assert outcome.crash is None, outcome.crash
+        return outcome.said[-1]["calls"]
+
+    def try_call(self, n: int) -> tuple[children.Outcome, str | None]:
+        """Lets the n-th call fail: what came of it, and what was wrong with that."""
+        tree.put(self._start, self.top)
+        outcome = children.run(lambda say: self._run(n, say))
+        if outcome.crash is not None or outcome.killed:
+            return outcome, outcome.crash or f"the process ended with {outcome.status}"
+        acknowledged = [index for index in outcome.said if isinstance(index, int)]
+        if acknowledged[-1:] != [12]:
+            return outcome, "the save after the failure did not succeed"
+        try:
+            found = scenes.Store().restored(self.top)
+        except RekindleError as error:
+            return outcome, repr(error)
+        return outcome, None if found == 12 else f"save {found} was restored"
+
+    def _arm(self, n: int) -> None:
+        last = preload.FOREVER if self.lasting else n
+        number = 0 if self._is_short else getattr(errno, self.error)
+        action = preload.SHORT if self._is_short else preload.FAIL
+        self._faults.watch(self.top)
+        self._faults.arm(action, self._kinds, n, last, number)
+
+    def _run(self, n: int, say: children.Say) -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self._two_saves(n, say)
+        if caught:
+            assert all(issubclass(one.category, RekindleWarning) for one in caught), caught
+            say("warning")
+
+    def _two_saves(self, n: int, say: children.Say) -> None:
+        folder = scenes.Store().open(self.top)
+        self._arm(n)
+        try:
+            folder.newest()
+        except RestoreError:
+            say("restore")
+            self._faults.disarm()
+            folder.newest()
+        for index in (10, 11):
+            self._save(folder, index, say)
+        folder.close()
+        calls = self._faults.disarm()
+        self._save(folder, 12, say)
+        names = set(os.listdir(folder.directory))
+        expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
+        assert names == expected | folder._catalog.packs_in_use(), names
+        folder.close()
+        say({"calls": calls})
+
+    def _save(self, folder: Folder, index: int, say: children.Say) -> None:
+        before = self._names(folder)
+        try:
+            folder.commit(scenes.snapshot(index))
+            say(index)
+            folder.keep(folder.numbers[-self.kept :])
+        except SaveError as error:
+            say("save")
+            _check_wording(error)
+            added = self._names(folder) - before
+            # Where unlink() fails, too, what was written stays for the next sweep.
+            if not self.lasting and not any(name.endswith(".json") for name in added):
+                assert not added, added
+
+    def _names(self, folder: Folder) -> set[str]:
+        with self._faults.paused():
+            return set(os.listdir(folder.directory)) - {".lock"}
+
+
+def _check_wording(error: SaveError) -> None:
+    assert error.needed > 0
+    assert " needed" in str(error)
+    assert "still stands" in str(error)
+
+
+def sweep(
+    kept: int, error: str, top: str, faults: preload.Faults, *, lasting: bool, step: int = 1
+) -> Refusals:
+    """Every call failing with this errno, or each `step`-th."""
+    case = Case(top, kept, error, faults, lasting=lasting)
+    refusals = Refusals()
+    for n in range(1, case.calls() + 1, step):
+        outcome, fault = case.try_call(n)
+        refusals.add(f"call {n} failing with {error}", outcome, fault)
+    return refusals

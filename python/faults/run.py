@@ -1,0 +1,219 @@
+"""Crashes, damages and refuses rekindle in every way there is, and prints what came of it.
+
+Exits with 1 when any claim fails. `--quick` tries a little of everything in under a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from faults import corrupt, crash, fuzz, power, preload, race, refusals, scenes, table, tree
+
+HERE = Path(__file__).parent
+PARTS = ("crash", "refuse", "damage", "fuzz", "race", "fit", "kills", "peer")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a little of everything")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between them")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fuzz-seconds", type=float, default=900.0, help="at most so long")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--mutant", help="break the store on purpose, as mutants.py says")
+    arguments = parser.parse_args()
+    arguments.only = arguments.only.split(",")
+    return arguments
+
+
+class Report:
+    """Prints the tables, and remembers what went wrong."""
+
+    def __init__(self) -> None:
+        self.wrong: list[str] = []
+
+    def add(self, part: str, wrong: list[str]) -> None:
+        self.wrong += [f"{part}: {one}" for one in wrong]
+
+    def end(self) -> int:
+        for line in self.wrong[:20]:
+            print(f"WRONG  {line[:1500]}")
+        print(f"{len(self.wrong)} claims failed" if self.wrong else "every claim held")
+        return 1 if self.wrong else 0
+
+
+def crashes(faults: preload.Faults, report: Report, *, quick: bool) -> None:
+    rows = []
+    with tree.scratch() as top:
+        for kept in (1, 2):
+            for scene in scenes.scenes(kept):
+                rows.append(_row(scene, scene.name, [None], top, faults, report))
+                if scene.name in ("first save", "later save", "clean-up"):
+                    starts = crash.leftovers(scenes.Store(), scene, top, faults)
+                    starts = starts[:: 5 if quick else 1]
+                    name = f"{scene.name}, after a crashed one"
+                    rows.append(_row(scene, name, starts, top, faults, report))
+    _show_crashes("rekindle", rows)
+
+
+def _row(
+    scene: scenes.Scene,
+    name: str,
+    starts: list[Any],
+    top: str,
+    faults: preload.Faults,
+    report: Report,
+) -> dict[str, Any]:
+    sums = {kind: [0, 0] for kind in ("killed", *power.MOODS)}
+    for start in starts:
+        killed = crash.kill_sweep(scenes.Store(), scene, top, faults, start)
+        cut = power.power_sweep(scenes.Store(), scene, top, faults, start)
+        for kind, tally in {"killed": killed, **cut}.items():
+            sums[kind][0] += tally.tried
+            sums[kind][1] += tally.whole
+            report.add(f"{scene.kept} kept", tally.wrong)
+    return {"scene": name, "kept": scene.kept, "tallies": sums}
+
+
+def _show_crashes(name: str, rows: list[dict[str, Any]]) -> None:
+    cells = []
+    for row in rows:
+        counts = row["tallies"].values()
+        tried, whole = (sum(count[i] for count in counts) for i in (0, 1))
+        each = [f"{whole}/{tried}" for tried, whole in counts]
+        cells.append([row["scene"], row["kept"], *each, tried, whole])
+    tried, whole = (sum(row[i] for row in cells) for i in (-2, -1))
+    cells.append(["all", "", "", "", "", "", tried, whole])
+    head = ["scene", "saves kept", "killed", *power.MOODS, "states tried", "restored whole"]
+    table.show(f"Crashes and power cuts: {name} (restored whole / states tried)", head, cells)
+
+
+def peer(report: Report, arguments: argparse.Namespace) -> None:
+    _show_crashes("keras.callbacks.BackupAndRestore", _keras("peer", arguments))
+
+
+def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
+    cells = []
+    with tree.scratch() as top:
+        for kept in (1, 2):
+            for error in refusals.ERRORS:
+                for lasting in (False, True):
+                    # These two are answers to one call; a file system cannot go on with them.
+                    if lasting and error in ("EINTR", "short write"):
+                        continue
+                    step = 5 if quick else 1
+                    found = refusals.sweep(kept, error, top, faults, lasting=lasting, step=step)
+                    report.add(f"{kept} kept", found.wrong)
+                    length = "from it on" if lasting else "once"
+                    cells.append([error, length, kept, found.tried, found.unharmed, found.warned])
+                    cells[-1] += [found.saves, found.restores, len(found.wrong)]
+    head = ["N-th call failing with", "for", "saves kept", "calls tried", "unharmed"]
+    head += ["file not cleared", "save failed", "refused at the start", "wrong"]
+    table.show("Failing calls: the run ends, nothing is lost, the next save succeeds", head, cells)
+
+
+def fit(report: Report, arguments: argparse.Namespace) -> None:
+    rows = _keras("fit", arguments, 16 if arguments.quick else 1)
+    cells = []
+    for row in rows:
+        report.add("fit()", row["wrong"])
+        cells.append([row["error"], row["tried"], row["refused"], len(row["wrong"])])
+    head = ["N-th call failing with", "trainings tried", "refused before training", "wrong"]
+    table.show("The same with fit() under the callback: training finishes", head, cells)
+
+
+def damage(report: Report, arguments: argparse.Namespace) -> None:
+    flips, others = (300, 170) if arguments.quick else (10_000, 2_000)
+    rng = random.Random(arguments.seed)
+    with tree.scratch() as top:
+        damages = corrupt.Damages(top)
+        cells = []
+        tries = ((damages.flip, flips, "single bits flipped"), (damages.damage, others, "other"))
+        for do, count, name in tries:
+            damages.seen.clear()
+            before = len(damages.wrong)
+            do(rng, count)
+            cells += [[name, ending, n] for ending, n in damages.seen.most_common()]
+            cells.append([name, "believed, or another error", len(damages.wrong) - before])
+        report.add("damage", damages.wrong)
+    table.show("Damages to a folder with three saves", ["damage", "taken", "times"], cells)
+
+
+def fuzzing(report: Report, arguments: argparse.Namespace) -> None:
+    count = 20_000 if arguments.quick else 1_000_000
+    with tree.scratch() as top:
+        made = fuzz.Fuzz(top, arguments.seed)
+        done = made.run(count, arguments.fuzz_seconds)
+        report.add("fuzz", made.wrong)
+    cells = [["files tried", done], *made.seen.most_common(), ["wrong", len(made.wrong)]]
+    table.show(f"Made-up manifests and packs, seed {arguments.seed}", ["what", "times"], cells)
+
+
+def racing(report: Report, arguments: argparse.Namespace) -> None:
+    rounds = 10 if arguments.quick else 100
+    wrong = race.run(rounds, arguments.seed)
+    report.add("race", wrong)
+    cells = [[rounds, rounds - len(wrong)]]
+    table.show("Two processes race for one folder", ["rounds", "exactly one won"], cells)
+
+
+def kills(report: Report, arguments: argparse.Namespace) -> None:
+    found = _keras("kills", arguments, 8 if arguments.quick else arguments.kills)
+    report.add("kills", found["wrong"])
+    cells = [[name, value] for name, value in found.items() if name != "wrong"]
+    table.show("A fit() that saves at each batch, killed at random times", ["what", "n"], cells)
+
+
+def _keras(part: str, arguments: argparse.Namespace, count: int = 0) -> Any:
+    """What a part of keras_runs.py found."""
+    with tempfile.TemporaryDirectory() as folder:
+        into = os.path.join(folder, "found.json")
+        command = [sys.executable, str(HERE / "keras_runs.py"), part, "--into", into]
+        command += ["--count", str(count), "--seed", str(arguments.seed)]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+        # Each part starts from a clean process, and loads the library by itself.
+        environment.pop("LD_PRELOAD", None)
+        done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise SystemExit(f"{part} ended with {done.returncode}:\n{done.stderr[-4000:]}")
+        return json.loads(Path(into).read_text())
+
+
+def main() -> int:
+    arguments = _arguments()
+    preload.restart_under_it()
+    if arguments.mutant:
+        from faults import mutants
+
+        mutants.ALL[arguments.mutant]()
+    faults, report, quick = preload.Faults(), Report(), arguments.quick
+    parts = {
+        "crash": lambda: crashes(faults, report, quick=quick),
+        "refuse": lambda: refuse(faults, report, quick=quick),
+        "damage": lambda: damage(report, arguments),
+        "fuzz": lambda: fuzzing(report, arguments),
+        "race": lambda: racing(report, arguments),
+        "fit": lambda: fit(report, arguments),
+        "kills": lambda: kills(report, arguments),
+        "peer": lambda: None if quick else peer(report, arguments),
+    }
+    for name in arguments.only:
+        begun = time.monotonic()
+        parts[name]()
+        print(f"({name}: {time.monotonic() - begun:.0f} s)", flush=True)
+    return report.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

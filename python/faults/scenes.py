@@ -1,0 +1,192 @@
+"""What is crashed: a first save, a later one, the sweep of old ones, the clean-up, on one store.
+
+A scene is made ready, then acted in a child that may die, then judged by a fresh reader. Saves are
+told by an index from which every bit of them follows.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rekindle._store import Folder, Position, Save, Snapshot
+from rekindle.errors import RekindleError, RekindleWarning
+
+BOX = "backup"  # The folder of saves, inside of the folder that is watched.
+
+
+def arrays(index: int) -> dict[str, Any]:
+    """Arrays of which one never changes, one seldom, and one always."""
+    often = np.random.default_rng(index)
+    seldom = np.random.default_rng(1000 + index // 2)
+    return {
+        "often": often.standard_normal((16, 16), np.float32),
+        "seldom": seldom.standard_normal(200),
+        "never": np.arange(900, dtype=np.int32),
+        "step": np.int64(index),
+        "empty": np.zeros((0, 4), np.float16),
+    }
+
+
+def snapshot(index: int) -> Snapshot:
+    return Snapshot(arrays(index), {"index": index}, Position(index, index, 0))
+
+
+def index_of(save: Save) -> int:
+    """Which save it is; raises unless every bit of it is that save's."""
+    index = save.manifest.state["index"]
+    expected = arrays(index)
+    assert list(save.arrays) == list(expected)
+    for name, array in expected.items():
+        found = save.arrays[name]
+        assert found.dtype == array.dtype, name
+        assert found.shape == array.shape, name
+        assert found.tobytes() == array.tobytes(), name
+    return index
+
+
+class Store:
+    """rekindle's store as the thing that is crashed."""
+
+    name = "rekindle"
+
+    def open(self, top: str) -> Folder:
+        return Folder(os.path.join(top, BOX), "0.0.0")
+
+    def save(self, top: str, saves: range, kept: int) -> None:
+        folder = self.open(top)
+        for index in saves:
+            folder.commit(snapshot(index))
+            folder.keep(folder.numbers[-kept:])
+        folder.close()
+
+    def restored(self, top: str) -> int | None:
+        """The index of the save that a fresh reader takes; None when there is none."""
+        folder = self.open(top)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RekindleWarning)
+                save = folder.newest()
+            return None if save is None else index_of(save)
+        finally:
+            folder.close()
+
+    def goes_on(self, top: str, kept: int) -> str | None:
+        """What is wrong with the next save after a crash; None when all is well."""
+        folder = self.open(top)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RekindleWarning)
+            folder.newest()
+            warnings.simplefilter("error")
+            manifest = folder.commit(snapshot(77))
+            folder.keep(folder.numbers[-kept:])
+        expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
+        expected |= folder._catalog.packs_in_use()
+        folder.close()
+        if self.restored(top) != 77:
+            return "the next save is not the one restored"
+        found = {name for name in os.listdir(folder.directory) if ".damaged" not in name}
+        if found != expected:
+            return f"after the next save ({manifest.number}) the folder holds {sorted(found)}"
+        return None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One thing that a crash may hit.
+
+    Attributes:
+        name: For the tables.
+        saves: How many saves there are when it begins.
+        act: Does it, in the folder, calling `begin()` when all is set and `ack(index)` when a save
+            is acknowledged.
+        kept: How many saves are kept.
+        before: The saves that may be restored as long as nothing is acknowledged.
+        after: Those that may be restored from then on.
+    """
+
+    name: str
+    saves: int
+    act: Callable[[str, Callable[[], None], Callable[[int], None]], None]
+    kept: int
+    before: frozenset[int | None]
+    after: frozenset[int | None]
+
+    def judge(self, thing: Any, top: str, *, acknowledged: bool) -> str | None:
+        """What is wrong with the folder, as a fresh reader finds it; None when nothing is."""
+        allowed = self.after if acknowledged else self.before
+        try:
+            found = thing.restored(top)
+        except RekindleError as error:
+            return f"{type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001  (any at all is a finding)
+            return f"{type(error).__name__}: {error}"
+        if found not in allowed:
+            return f"save {found} was restored, where one of {sorted(map(str, allowed))} was due"
+        return thing.goes_on(top, self.kept)
+
+
+def scenes(kept: int) -> list[Scene]:
+    """The scenes of rekindle's store."""
+    store = Store()
+    last = 4
+
+    def first(top: str, begin: Any, ack: Any) -> None:
+        begin()
+        folder = store.open(top)
+        folder.open()
+        folder.newest()
+        folder.commit(snapshot(0))
+        ack(0)
+        folder.keep(folder.numbers[-kept:])
+
+    def later(top: str, begin: Any, ack: Any) -> None:
+        folder = store.open(top)
+        folder.open()
+        begin()
+        folder.newest()
+        folder.commit(snapshot(last))
+        ack(last)
+        folder.keep(folder.numbers[-kept:])
+
+    def again(top: str, begin: Any, ack: Any) -> None:
+        folder = store.open(top)
+        folder.newest()
+        begin()
+        folder.commit(snapshot(last), number=folder.numbers[-1])
+        ack(last)
+        folder.keep(folder.numbers[-kept:])
+
+    def sweep(top: str, begin: Any, ack: Any) -> None:
+        folder = store.open(top)
+        folder.newest()
+        for index in range(last, last + 3):
+            folder.commit(snapshot(index))
+        for name in (".rekindle-ckpt-9.json.tmp", ".rekindle-checkpoint.tmp"):
+            with open(os.path.join(folder.directory, name), "wb") as file:
+                file.write(b"left behind")
+        begin()
+        folder.keep(folder.numbers[-kept:])
+
+    def clean_up(top: str, begin: Any, ack: Any) -> None:
+        folder = store.open(top)
+        folder.newest()
+        begin()
+        folder.clear()
+
+    def only(*indices: int | None) -> frozenset[int | None]:
+        return frozenset(indices)
+
+    end = last - 1
+    return [
+        Scene("first save", 0, first, kept, only(None, 0), only(0)),
+        Scene("later save", last, later, kept, only(end, last), only(last)),
+        Scene("same number again", last, again, kept, only(end, last), only(last)),
+        Scene("sweep", last, sweep, kept, only(last + 2), only(last + 2)),
+        Scene("clean-up", last, clean_up, kept, only(end, None), only(end, None)),
+    ]
