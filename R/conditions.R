@@ -59,7 +59,8 @@ condition_from_exception <- function(exception, cnd, call) {
     # What is ours says everything in its message. For the others, the name is part of the meaning:
     # str(KeyError("a")) is no more than 'a'.
     message = if (ours) text_of(exception) else paste0(name_of(exception), text_of(exception)),
-    call = if (is.null(call)) conditionCall(cnd) else frame_call(call),
+    # Not that of `cnd`, which is a function inside reticulate.
+    call = if (!is.null(call)) frame_call(call),
     traceback = traceback_of(exception),
     exception = exception
   )

@@ -49,6 +49,17 @@ test_that("the attributes of an exception are the fields of its condition", {
   expect_identical(cnd$errno, 28L)
 })
 
+test_that("the call is the user's, or none; never one inside the bridge", {
+  skip_without_python()
+  rekindle_module()
+  raised <- function(...) {
+    tryCatch(convert_exceptions(py_raise("rekindle.DamageError('x')"), ...), error = conditionCall)
+  }
+  expect_null(raised())
+  mine <- function() raised(call = rlang::current_env())
+  expect_identical(mine(), quote(mine()))
+})
+
 test_that("the traceback is kept, and the Python object", {
   skip_without_python()
   rekindle_module()
