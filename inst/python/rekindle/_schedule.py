@@ -49,7 +49,7 @@ class Never(_NoBatches):
 
 
 class EachBatches:
-    """A save whenever at least `count` batches ended since the last one, over the borders of epochs.
+    """A save whenever `count` batches or more ended since the last one, over epochs' borders.
 
     With ``steps_per_execution`` above 1, Keras reports only the last batch of each execution: the
     batches in between are counted with it, as Keras' own callback does.
@@ -79,7 +79,7 @@ class EachBatches:
 
 
 def schedule(save_freq: str | int | bool) -> Schedule:
-    """The schedule for a `save_freq` that was checked already: "epoch", a whole number from 1 up, or False."""
+    """The schedule for a checked `save_freq`: "epoch", a whole number from 1 up, or False."""
     if save_freq is False:
         return Never()
     if save_freq == "epoch":

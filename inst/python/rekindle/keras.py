@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import numbers
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -186,13 +186,9 @@ def _folder(value: Any) -> str:
 def _save_freq(value: Any) -> str | int:
     if value is False or (isinstance(value, str) and value == "epoch"):
         return value
-    if not isinstance(value, bool):
-        try:
-            count = operator.index(value)
-        except TypeError:
-            count = 0
-        if count >= 1:
-            return count
+    # A bool is an int to isinstance(), and True would save after every batch.
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1:
+        return int(value)
     raise ArgumentError(
         f"Invalid value for argument `save_freq`. Received: save_freq={value!r}."
         " Expected 'epoch', a whole number of batches from 1 up, or False.",

@@ -1,4 +1,4 @@
-"""Numbering, saving, restoring and keeping saves of one object; the folder itself is the store's."""
+"""Numbering, saving, restoring and keeping saves of one object; the folder is the store's."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CheckpointManager:
         return self._folder.numbers
 
     def open(self) -> None:
-        """Takes the folder for this run; see :meth:`rekindle._store.Folder.open` for what it raises."""
+        """Takes the folder for this run; raises what :meth:`rekindle._store.Folder.open` does."""
         self._folder.open()
 
     def restore(self) -> Save | None:

@@ -1,0 +1,85 @@
+"""What the tests of the callback share: a small model, its data, runs in their own processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+EXACT = Path(__file__).parents[2] / "exact"
+
+
+@pytest.fixture
+def backup_dir(tmp_path):
+    return tmp_path / "backup"
+
+
+def make_model(width=4, *, built=True, optimizer="adam", name=None):
+    layers = [keras.layers.Dense(width, name=name), keras.layers.Dense(1)]
+    model = keras.Sequential(([keras.layers.Input((3,))] if built else []) + layers)
+    model.compile(optimizer, "mse", metrics=["mae"])
+    return model
+
+
+def data(samples=20):
+    rng = np.random.RandomState(0)
+    return rng.normal(size=(samples, 3)).astype("float32"), rng.normal(size=(samples, 1))
+
+
+def fit(model, *callbacks, epochs=3, samples=20, batch_size=4, **more):
+    x, y = data(samples)
+    return model.fit(
+        x,
+        y,
+        epochs=epochs,
+        batch_size=batch_size,
+        verbose=0,
+        callbacks=list(callbacks),
+        **more,
+    )
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Raises at the beginning of an epoch, or of a batch of it. Nobody misses its state."""
+
+    current = None
+
+    def __init__(self, epoch, batch=None):
+        super().__init__()
+        self.epoch, self.batch = epoch, batch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        Interrupt.current = epoch
+        if epoch == self.epoch and self.batch is None:
+            raise RuntimeError("Interrupting!")
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (Interrupt.current, batch) == (self.epoch, self.batch):
+            raise RuntimeError("Interrupting!")
+
+
+def interrupt(model, callback, epoch, batch=None, **more):
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(model, callback, Interrupt(epoch, batch), epochs=epoch + 3, **more)
+
+
+def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch"):
+    """Runs the scenario of `python/exact` in a fresh process: its exit status."""
+    config = {"source": source, "save_freq": save_freq, "folder": str(folder), "kill": kill}
+    done = subprocess.run(
+        [sys.executable, "scenario.py", json.dumps(config)],
+        cwd=EXACT,
+        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode > 0:
+        raise AssertionError(done.stderr)
+    return done.returncode

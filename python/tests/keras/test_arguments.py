@@ -1,0 +1,97 @@
+"""Every rule for an argument, by its class and its words."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+import rekindle
+from rekindle.keras import BackupAndRestore
+
+
+@pytest.mark.parametrize("value", ["", None, b""])
+def test_an_empty_backup_dir_is_refused_in_keras_words(value):
+    with pytest.raises(ValueError, match=r"^Empty `backup_dir` argument passed") as caught:
+        BackupAndRestore(value)
+    assert isinstance(caught.value, rekindle.ArgumentError)
+    assert caught.value.argument == "backup_dir"
+
+
+@pytest.mark.parametrize("value", [3, True, ["backup"], object()])
+def test_a_backup_dir_that_is_no_path_is_refused(value):
+    with pytest.raises(rekindle.ArgumentError, match="Invalid value for argument `backup_dir`"):
+        BackupAndRestore(value)
+
+
+@pytest.mark.parametrize("value", ["batch", 0.15, True, 0, -1, 5.0, None, [1], "", np.True_])
+def test_an_invalid_save_freq_is_refused_in_keras_words(value):
+    with pytest.raises(
+        ValueError, match=r"^Invalid value for argument `save_freq`\. Received"
+    ) as e:
+        BackupAndRestore("backup", save_freq=value)
+    assert isinstance(e.value, rekindle.ArgumentError)
+    assert "Expected 'epoch', a whole number of batches from 1 up, or False." in str(e.value)
+
+
+@pytest.mark.parametrize("value", ["epoch", 1, 500, False, np.int64(3)])
+def test_a_valid_save_freq_is_kept(value):
+    assert BackupAndRestore("backup", save_freq=value).save_freq == value
+
+
+@pytest.mark.parametrize("name", ["double_checkpoint", "delete_checkpoint", "restore_history"])
+@pytest.mark.parametrize("value", [1, 0, None, "yes"])
+def test_flags_are_true_or_false(name, value):
+    words = f"Invalid value for argument `{name}`. Received: {name}={value!r}. Expected True or"
+    with pytest.raises(rekindle.ArgumentError, match=words):
+        BackupAndRestore("backup", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("on_save_error", "ignore", "'warn' or 'raise'"),
+        ("on_mismatch", None, "'error' or 'warn'"),
+        ("verbose", 3, "0, 1 or 2"),
+        ("verbose", True, "0, 1 or 2"),
+    ],
+)
+def test_choices_name_what_is_accepted(name, value, expected):
+    with pytest.raises(rekindle.ArgumentError, match=f"`{name}`.*Expected {expected}"):
+        BackupAndRestore("backup", **{name: value})
+
+
+@pytest.mark.parametrize("value", [[1], {1: 2}, {"data": object()}])
+def test_extra_state_is_a_dict_of_objects_with_a_state(value):
+    with pytest.raises(rekindle.ArgumentError, match="Invalid value for argument `extra_state`"):
+        BackupAndRestore("backup", extra_state=value)
+
+
+def test_keyword_arguments_are_keyword_only():
+    with pytest.raises(TypeError, match="positional"):
+        BackupAndRestore("backup", "epoch", False, True, False)
+
+
+def test_paths_are_made_absolute_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert BackupAndRestore("a").backup_dir == str(tmp_path / "a")
+    assert BackupAndRestore("~/b").backup_dir == str(tmp_path / "home" / "b")
+    assert BackupAndRestore(pathlib.Path("c")).backup_dir == str(tmp_path / "c")
+    assert BackupAndRestore(os.fsencode("dé")).backup_dir == str(tmp_path / "dé")
+
+
+def test_it_is_a_callback_of_keras():
+    assert isinstance(BackupAndRestore("backup"), keras.callbacks.Callback)
+
+
+def test_only_a_callback_by_batches_asks_for_batches():
+    default = keras.callbacks.Callback.on_train_batch_end
+    assert type(BackupAndRestore("backup")).on_train_batch_end is default
+    by_batch = BackupAndRestore("backup", save_freq=2).on_train_batch_end
+    assert not keras.src.utils.python_utils.is_default(by_batch)
+    by_epoch = BackupAndRestore("backup").on_train_batch_end
+    assert keras.src.utils.python_utils.is_default(by_epoch)

@@ -1,0 +1,70 @@
+"""Killed by SIGKILL, resumed by a fresh process: the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+
+import pytest
+from conftest import run_scenario
+from safetensors.numpy import load_file
+
+
+def stored(folder):
+    """The newest save as a stranger reads it: its manifest, and its arrays' digests by name."""
+    manifests = [json.loads(path.read_bytes()) for path in folder.glob("backup/ckpt-*.json")]
+    newest = max(manifests, key=lambda manifest: manifest["serial"])
+    packs = {name: load_file(folder / "backup" / name) for name in newest["packs"]}
+    return newest, {
+        name: hashlib.sha256(packs[row["pack"]][name].tobytes()).hexdigest()[:16]
+        for name, row in newest["arrays"].items()
+    }
+
+
+def report(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def never(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("never")
+    assert run_scenario(folder) == 0
+    return report(folder)
+
+
+@pytest.mark.parametrize(
+    ("save_freq", "kills"),
+    [
+        ("epoch", [["begin", 2, 4]]),
+        ("epoch", [["validation", 1], ["begin", 2, 0], ["begin", 3, 9]]),
+    ],
+)
+def test_a_run_killed_between_saves_ends_as_if_it_was_not(tmp_path, never, save_freq, kills):
+    for kill in kills:
+        assert run_scenario(tmp_path, kill=kill, save_freq=save_freq) == -signal.SIGKILL
+        manifest, _ = stored(tmp_path)
+        done = kill[1]
+        assert (manifest["epoch"], manifest["batch"]) == (done, 0)
+        assert manifest["step"] == done * 11
+    assert run_scenario(tmp_path, save_freq=save_freq) == 0
+    assert report(tmp_path) == never
+
+
+def test_a_run_killed_within_epochs_ends_as_if_it_was_not(tmp_path):
+    assert run_scenario(tmp_path / "never", save_freq=1) == 0
+    for kill in (["begin", 0, 5], ["begin", 1, 7], ["epoch_end", 1], ["begin", 3, 1]):
+        assert run_scenario(tmp_path / "killed", save_freq=1, kill=kill) == -signal.SIGKILL
+    assert run_scenario(tmp_path / "killed", save_freq=1) == 0
+    assert report(tmp_path / "killed") == report(tmp_path / "never")
+
+
+def test_the_bits_on_disk_are_the_bits_that_go_on(tmp_path):
+    """What a stranger reads from the folder is what the next run goes on with."""
+    assert run_scenario(tmp_path, kill=["begin", 3, 2]) == -signal.SIGKILL
+    manifest, first = stored(tmp_path)
+    assert (manifest["epoch"], manifest["step"]) == (3, 33)
+    assert run_scenario(tmp_path) == 0
+    line = json.loads((tmp_path / "resumed.jsonl").read_text())
+    assert (line["epoch"], line["batch"], line["step"]) == (3, 0, 33)
+    assert len(first) > 20
