@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from faults import scenes, tree
+from rekindle._store import Save
+from rekindle._store.decode import decode
 from rekindle.errors import DamageWarning, RekindleError, RekindleWarning
 
 SAVES = 3
@@ -31,6 +33,10 @@ class Damages:
         self._box = os.path.join(top, scenes.BOX)
         self._top = top
         self._start = tree.take(self._box)
+        self._known = {
+            number: decode(self._data(f"ckpt-{number}.json"), prefix="ckpt", number=number, path="")
+            for number in range(1, SAVES + 1)
+        }
         self._files = sorted(name for name, data in self._start.items() if data)
         # What a link may lead to, and what nobody may change.
         self._outside = Path(top) / _TOOLS
@@ -155,7 +161,7 @@ class Damages:
             warnings.simplefilter("always")
             try:
                 save = folder.newest()
-                ending = self._ending(what, None if save is None else scenes.index_of(save), caught)
+                ending = self._ending(what, save, caught)
             except RekindleError as error:
                 ending = type(error).__name__
             except Exception as error:  # noqa: BLE001  (any other is what is looked for)
@@ -170,7 +176,10 @@ class Damages:
             self.wrong.append(f"{what}: something outside of the folder changed")
         self.seen[ending] += 1
 
-    def _ending(self, what: str, index: int | None, caught: list[warnings.WarningMessage]) -> str:
+    def _ending(self, what: str, save: Save | None, caught: list[warnings.WarningMessage]) -> str:
+        index = None if save is None else scenes.index_of(save)
+        if save is not None and save.manifest != self._known[save.manifest.number]:
+            self.wrong.append(f"{what}: a changed manifest was believed")
         told = any(issubclass(one.category, DamageWarning) for one in caught)
         if not all(issubclass(one.category, RekindleWarning) for one in caught):
             self.wrong.append(f"{what}: warned of {caught}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from faults import children, preload, tree
 from faults.scenes import Scene
+from rekindle.errors import RekindleError
 
 
 @dataclass
@@ -92,6 +94,8 @@ def leftovers(thing: Any, scene: Scene, top: str, faults: preload.Faults) -> lis
     found: dict[bytes, tree.Tree] = {}
     for _ in crashes(scene, top, faults, start):
         left = tree.take(top)
-        if left != start and thing.restored(top) in (None, scene.saves - 1):
-            found[tree.digest(left)] = left
+        # What cannot be restored is a finding of the first sweep already.
+        with contextlib.suppress(RekindleError):
+            if left != start and thing.restored(top) in (None, scene.saves - 1):
+                found[tree.digest(left)] = left
     return list(found.values())

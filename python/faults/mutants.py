@@ -71,12 +71,12 @@ def manifest_before_pack() -> None:
 
 
 def older_goes_first() -> None:
-    def _carry_out(self, given):
+    def _begin(self, snapshot, number):
         self.keep([])
-        return whole(self, given)
+        return whole(self, snapshot, number)
 
-    whole = folder.Folder._carry_out
-    folder.Folder._carry_out = _carry_out
+    whole = folder.Folder._begin
+    folder.Folder._begin = _begin
 
 
 def newest_cleared_first() -> None:
@@ -141,9 +141,9 @@ def short_writes_believed() -> None:
     fs.write_all = lambda fd, data: os.write(fd, data)
 
 
-ALL: dict[str, Callable[[], None]] = {
-    mutant.__name__.replace("_", "-"): mutant
-    for mutant in (
+# The mutants, by the part of run.py that is to notice them.
+_BY_PART: dict[str, tuple[Callable[[], None], ...]] = {
+    "crash": (
         no_folder_sync,
         no_file_sync,
         no_sync_before_commit,
@@ -154,12 +154,19 @@ ALL: dict[str, Callable[[], None]] = {
         newest_cleared_first,
         sweep_without_sync,
         leftovers_stay,
-        partial_files_stay,
-        arrays_unchecked,
-        manifest_unchecked,
-        layout_unchecked,
-        refusals_escape,
-        no_lock,
-        short_writes_believed,
-    )
+    ),
+    "refuse": (partial_files_stay, refusals_escape, short_writes_believed),
+    "damage": (arrays_unchecked, manifest_unchecked),
+    "fuzz": (layout_unchecked,),
+    "race": (no_lock,),
+}
+
+ALL = {
+    mutant.__name__.replace("_", "-"): mutant for mutants in _BY_PART.values() for mutant in mutants
+}
+
+NOTICED_BY = {
+    mutant.__name__.replace("_", "-"): part
+    for part, mutants in _BY_PART.items()
+    for mutant in mutants
 }

@@ -18,10 +18,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from faults import corrupt, crash, fuzz, power, preload, race, refusals, scenes, table, tree
+from faults import (
+    corrupt,
+    crash,
+    fuzz,
+    mutants,
+    power,
+    preload,
+    race,
+    refusals,
+    scenes,
+    table,
+    tree,
+)
 
 HERE = Path(__file__).parent
-PARTS = ("crash", "refuse", "damage", "fuzz", "race", "fit", "kills", "peer")
+PARTS = ("crash", "peer", "refuse", "fit", "damage", "fuzz", "race", "kills", "mutants")
 
 
 def _arguments() -> argparse.Namespace:
@@ -53,13 +65,13 @@ class Report:
         return 1 if self.wrong else 0
 
 
-def crashes(faults: preload.Faults, report: Report, *, quick: bool) -> None:
+def crashes(faults: preload.Faults, report: Report, *, quick: bool, brief: bool) -> None:
     rows = []
     with tree.scratch() as top:
         for kept in (1, 2):
             for scene in scenes.scenes(kept):
                 rows.append(_row(scene, scene.name, [None], top, faults, report))
-                if scene.name in ("first save", "later save", "clean-up"):
+                if scene.name in ("first save", "later save", "clean-up") and not brief:
                     starts = crash.leftovers(scenes.Store(), scene, top, faults)
                     starts = starts[:: 5 if quick else 1]
                     name = f"{scene.name}, after a crashed one"
@@ -175,6 +187,19 @@ def kills(report: Report, arguments: argparse.Namespace) -> None:
     table.show("A fit() that saves at each batch, killed at random times", ["what", "n"], cells)
 
 
+def broken(report: Report) -> None:
+    """Each broken store must be noticed, or these sweeps prove nothing."""
+    cells = []
+    for mutant, part in mutants.NOTICED_BY.items():
+        command = [sys.executable, __file__, "--quick", "--mutant", mutant, "--only", part]
+        done = subprocess.run(command, capture_output=True, text=True)
+        last = (done.stdout.splitlines() or ["nothing"])[-1]
+        if done.returncode != 1 or not last.endswith("claims failed"):
+            report.add("mutants", [f"{mutant} was not noticed: {last}"])
+        cells.append([mutant, part, last])
+    table.show("Stores with one promise broken", ["mutant", "sweep", "what it said"], cells)
+
+
 def _keras(part: str, arguments: argparse.Namespace, count: int = 0) -> Any:
     """What a part of keras_runs.py found."""
     with tempfile.TemporaryDirectory() as folder:
@@ -194,12 +219,10 @@ def main() -> int:
     arguments = _arguments()
     preload.restart_under_it()
     if arguments.mutant:
-        from faults import mutants
-
         mutants.ALL[arguments.mutant]()
     faults, report, quick = preload.Faults(), Report(), arguments.quick
     parts = {
-        "crash": lambda: crashes(faults, report, quick=quick),
+        "crash": lambda: crashes(faults, report, quick=quick, brief=bool(arguments.mutant)),
         "refuse": lambda: refuse(faults, report, quick=quick),
         "damage": lambda: damage(report, arguments),
         "fuzz": lambda: fuzzing(report, arguments),
@@ -207,6 +230,7 @@ def main() -> int:
         "fit": lambda: fit(report, arguments),
         "kills": lambda: kills(report, arguments),
         "peer": lambda: None if quick else peer(report, arguments),
+        "mutants": lambda: None if quick else broken(report),
     }
     for name in arguments.only:
         begun = time.monotonic()

@@ -1,0 +1,67 @@
+"""The store's tests: they know neither Keras nor a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rekindle._store import Folder, Position, Snapshot
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "backup"
+
+
+@pytest.fixture
+def opened(home: Path) -> Iterator[Callable[..., Folder]]:
+    """Makes folders at `home`, one after the other, and lets go of all at the end."""
+    folders = []
+
+    def make(path: Path = home) -> Folder:
+        for folder in folders:
+            folder.close()
+        folders.append(Folder(str(path), "1.2.3"))
+        return folders[-1]
+
+    yield make
+    for folder in folders:
+        folder.close()
+
+
+@pytest.fixture
+def folder(opened: Callable[..., Folder]) -> Folder:
+    made = opened()
+    made.open()
+    return made
+
+
+def snapshot(index: int, *, frozen: int = 1000) -> Snapshot:
+    """A save of an array that changes and one that does not."""
+    arrays = {
+        "changes": np.full((3, 4), index, np.float32),
+        "frozen": np.arange(frozen, dtype=np.int64),
+    }
+    return Snapshot(arrays, {"index": index}, Position(10 * index, index, 0))
+
+
+@pytest.fixture(name="snapshot")
+def _snapshot() -> Callable[..., Snapshot]:
+    return snapshot
+
+
+@pytest.fixture
+def fill(opened: Callable[..., Folder]) -> Callable[..., Folder]:
+    """Saves 1 to `count` in the folder at `home`, with `kept` of them kept; closed again."""
+
+    def fill(count: int, kept: int = 20) -> Folder:
+        folder = opened()
+        for index in range(1, count + 1):
+            folder.commit(snapshot(index))
+            folder.keep(folder.numbers[-kept:])
+        folder.close()
+        return folder
+
+    return fill
