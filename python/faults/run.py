@@ -73,7 +73,7 @@ def crashes(faults: preload.Faults, report: Report, *, quick: bool, brief: bool)
                 rows.append(_row(scene, scene.name, [None], top, faults, report))
                 if scene.name in ("first save", "later save", "clean-up") and not brief:
                     starts = crash.leftovers(scenes.Store(), scene, top, faults)
-                    starts = starts[:: 5 if quick else 1]
+                    starts = starts[:: 9 if quick else 1]
                     name = f"{scene.name}, after a crashed one"
                     rows.append(_row(scene, name, starts, top, faults, report))
     _show_crashes("rekindle", rows)
@@ -136,7 +136,7 @@ def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
 
 
 def fit(report: Report, arguments: argparse.Namespace) -> None:
-    rows = _keras("fit", arguments, 16 if arguments.quick else 1)
+    rows = _keras("fit", arguments, 24 if arguments.quick else 1)
     cells = []
     for row in rows:
         report.add("fit()", row["wrong"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rekindle._store import Folder, Position, Snapshot
 
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import load_file
+
 from rekindle._store import Folder, Position, Snapshot
 from rekindle._store.format import DTYPES
 from rekindle.errors import ArgumentError
-from safetensors.numpy import load_file
 
 FAST = settings(
     max_examples=60,
@@ -42,7 +43,7 @@ def any_arrays(draw):
         return np.asfortranarray(array)
     if form == "reversed":
         return array[::-1] if array.ndim else array
-    if form == "big-endian" and dtype.kind in "iufc" and dtype.name not in ("bfloat16",):
+    if form == "big-endian" and dtype.kind in "iufc" and dtype.name != "bfloat16":
         return array.astype(array.dtype.newbyteorder(">"))
     return array
 
@@ -56,7 +57,10 @@ def bits(array) -> bytes:
 
 names = st.text(min_size=1, max_size=30).filter(lambda name: name != "__metadata__")
 json_values = st.recursive(
-    st.none() | st.booleans() | st.text() | st.integers(-(10**300), 10**300)
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.integers(-(10**300), 10**300)
     # JSON has one zero, and neither NaN nor infinities.
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

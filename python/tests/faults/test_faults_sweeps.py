@@ -1,0 +1,43 @@
+"""The long sweeps of `make faults`, in short."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FAULTS = Path(__file__).parents[2] / "faults"
+sys.path.insert(0, str(FAULTS.parent))
+
+from faults import mutants, preload  # noqa: E402  (not a package that is installed)
+
+pytestmark = pytest.mark.skipif(
+    preload.compiler() is None or sys.platform != "linux",
+    reason="the preload library needs Linux and a C compiler",
+)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FAULTS / "run.py"), "--quick", *arguments]
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("part", ["crash", "refuse", "damage", "fuzz", "race", "fit", "kills"])
+def test_every_claim_holds(part):
+    done = run("--only", part)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    assert done.stdout.endswith("every claim held\n")
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    ["no-sync-before-commit", "older-goes-first", "refusals-escape", "arrays-unchecked", "no-lock"],
+)
+def test_a_broken_store_is_noticed(mutant):
+    done = run("--only", mutants.NOTICED_BY[mutant], "--mutant", mutant)
+    assert done.returncode == 1, done.stdout[-5000:] + done.stderr[-5000:]
+    assert done.stdout.endswith("claims failed\n")
