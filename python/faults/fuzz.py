@@ -32,6 +32,67 @@ _RAW += (b'{"a":1,"a":2}', b"\xff\xfe", b"[" * 400 + b"]" * 400, b"null", b"[[]]
 _TAGS = ("array", "scalar", "float", "bytes", "dict", "tuple", "set", "frozenset", "other", None)
 
 
+class Source:
+    """Changes to manifests, at random, from one seed."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+
+    def spoil(self, document: dict[str, Any]) -> None:
+        """Changes one value somewhere, keeping the whole a JSON document."""
+        place: Any = document
+        while True:
+            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            if not keys:
+                return
+            key = self.rng.choice(keys)
+            inner = place[key]
+            if not isinstance(inner, dict | list) or not inner or self.rng.random() < 0.2:
+                break
+            place = inner
+        action = self.rng.random()
+        if action < 0.15:
+            del place[key]
+        elif action < 0.3 and isinstance(place, dict):
+            place[self.rng.choice(_TEXTS)] = place.pop(key)
+        else:
+            place[key] = self.value(3)
+
+    def value(self, depth: int) -> Any:
+        kind = self.rng.randrange(8 if depth else 5)
+        if kind < 2:
+            return self.rng.choice(_NUMBERS)
+        if kind == 2:
+            return self.rng.choice(_TEXTS)
+        if kind == 3:
+            return self.rng.choice((None, True, False))
+        if kind == 4:
+            return self.rng.randrange(10**6)
+        if kind == 5:
+            return [self.value(depth - 1) for _ in range(self.rng.randrange(4))]
+        if kind == 6:
+            return {"$": [self.rng.choice(_TAGS), self.value(depth - 1)]}
+        return {self.rng.choice(_TEXTS): self.value(depth - 1) for _ in range(2)}
+
+    def mutate(self, data: bytearray) -> bytearray:
+        for _ in range(self.rng.choice((1, 1, 2, 4, 16))):
+            at = self.rng.randrange(len(data)) if data else 0
+            action = self.rng.randrange(6)
+            if action == 0 and data:
+                data[at] ^= 1 << self.rng.randrange(8)
+            elif action == 1 and data:
+                data[at] = self.rng.choice(b'0123456789{}[]",:-e.\\/nN\x00\xff')
+            elif action == 2:
+                del data[at : at + self.rng.choice((1, 8, 200))]
+            elif action == 3:
+                data[at:at] = data[self.rng.randrange(len(data) + 1) :][:200]
+            elif action == 4:
+                data[at:at] = self.rng.choice(_RAW)[:600]
+            else:
+                del data[at:]
+        return data
+
+
 class Fuzz:
     """A seeded source of bad manifests and packs, and the reader that must stand them.
 
@@ -46,6 +107,7 @@ class Fuzz:
 
     def __init__(self, top: str, seed: int) -> None:
         self._rng = random.Random(seed)
+        self._source = Source(self._rng)
         tree.empty(top)
         scenes.Store().save(top, range(2), 2)
         self._top = top
@@ -84,75 +146,21 @@ class Fuzz:
         return done
 
     def _mutated_manifest(self) -> None:
-        data = self._mutate(bytearray(self._manifest))
+        data = self._source.mutate(bytearray(self._manifest))
         if self._rng.random() < 0.5:
-            data = _with_digest(bytes(data[: -len(_LAST)]))
+            data = with_digest(bytes(data[: -len(_LAST)]))
         self._read(bytes(data))
 
     def _made_manifest(self) -> None:
         document = json.loads(self._manifest)
         for _ in range(self._rng.choice((1, 1, 1, 2, 5))):
-            self._spoil(document)
+            self._source.spoil(document)
         document.pop("xxh3_128", None)
         text = json.dumps(document).encode()[:-1] + b","
         if self._rng.random() < 0.15:
             at = self._rng.choice([i for i, byte in enumerate(text) if byte in b":,[{"]) + 1
             text = text[:at] + self._rng.choice(_RAW) + text[at:]
-        self._read(_with_digest(text))
-
-    def _spoil(self, document: dict[str, Any]) -> None:
-        """Changes one value somewhere, keeping the whole a JSON document."""
-        place: Any = document
-        while True:
-            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
-            if not keys:
-                return
-            key = self._rng.choice(keys)
-            inner = place[key]
-            if not isinstance(inner, dict | list) or not inner or self._rng.random() < 0.2:
-                break
-            place = inner
-        action = self._rng.random()
-        if action < 0.15:
-            del place[key]
-        elif action < 0.3 and isinstance(place, dict):
-            place[self._rng.choice(_TEXTS)] = place.pop(key)
-        else:
-            place[key] = self._value(3)
-
-    def _value(self, depth: int) -> Any:
-        kind = self._rng.randrange(8 if depth else 5)
-        if kind < 2:
-            return self._rng.choice(_NUMBERS)
-        if kind == 2:
-            return self._rng.choice(_TEXTS)
-        if kind == 3:
-            return self._rng.choice((None, True, False))
-        if kind == 4:
-            return self._rng.randrange(10**6)
-        if kind == 5:
-            return [self._value(depth - 1) for _ in range(self._rng.randrange(4))]
-        if kind == 6:
-            return {"$": [self._rng.choice(_TAGS), self._value(depth - 1)]}
-        return {self._rng.choice(_TEXTS): self._value(depth - 1) for _ in range(2)}
-
-    def _mutate(self, data: bytearray) -> bytearray:
-        for _ in range(self._rng.choice((1, 1, 2, 4, 16))):
-            at = self._rng.randrange(len(data)) if data else 0
-            action = self._rng.randrange(6)
-            if action == 0 and data:
-                data[at] ^= 1 << self._rng.randrange(8)
-            elif action == 1 and data:
-                data[at] = self._rng.choice(b'0123456789{}[]",:-e.\\/nN\x00\xff')
-            elif action == 2:
-                del data[at : at + self._rng.choice((1, 8, 200))]
-            elif action == 3:
-                data[at:at] = data[self._rng.randrange(len(data) + 1) :][:200]
-            elif action == 4:
-                data[at:at] = self._rng.choice(_RAW)[:600]
-            else:
-                del data[at:]
-        return data
+        self._read(with_digest(text))
 
     def _read(self, data: bytes) -> None:
         try:
@@ -183,7 +191,7 @@ class Fuzz:
             self.wrong.append(f"{error!r} taking up the state of {data[:2000]!r}")
 
     def _mutated_pack(self) -> None:
-        header = self._mutate(bytearray(self._pack_bytes[: self._header]))
+        header = self._source.mutate(bytearray(self._pack_bytes[: self._header]))
         if self._rng.random() < 0.8:
             # As long as it was: what else would be seen by the size alone.
             header = header[: self._header].ljust(self._header)
@@ -207,5 +215,5 @@ class Fuzz:
 _LAST = b'"xxh3_128":"00000000000000000000000000000000"}\n'
 
 
-def _with_digest(body: bytes) -> bytes:
+def with_digest(body: bytes) -> bytes:
     return body + b'"xxh3_128":"%s"}\n' % xxhash.xxh3_128_hexdigest(body).encode()

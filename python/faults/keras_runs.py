@@ -3,6 +3,7 @@
 peer    Keras' own `BackupAndRestore`, crashed by the same sweeps as rekindle's store
 fit     a fit() under rekindle's callback, with each of its calls failing
 kills   a fit() that saves at every batch, killed at random times and run again
+states  a fit() that resumes from states that somebody made up
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from faults import preload
 
 ARGUMENTS = argparse.ArgumentParser(description=__doc__)
-ARGUMENTS.add_argument("part", choices=("peer", "fit", "kills"))
+ARGUMENTS.add_argument("part", choices=("peer", "fit", "kills", "states"))
 ARGUMENTS.add_argument("--into", required=True)
 ARGUMENTS.add_argument("--count", type=int, default=0)
 ARGUMENTS.add_argument("--seed", type=int, default=0)
@@ -44,6 +45,10 @@ def main() -> None:
         from faults import fits
 
         found = fits.run(preload.Faults(), arguments.count)
+    elif arguments.part == "states":
+        from faults import states
+
+        found = states.run(arguments.count, arguments.seed)
     else:
         from faults import kills
 

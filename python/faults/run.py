@@ -33,13 +33,14 @@ from faults import (
 )
 
 HERE = Path(__file__).parent
-PARTS = ("crash", "peer", "refuse", "fit", "damage", "fuzz", "race", "kills", "mutants")
+PARTS = ("crash", "peer", "refuse", "fit", "damage", "fuzz", "race", "kills", "states", "mutants")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a little of everything")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between them")
+    parser.add_argument("--states", type=int, default=300, help="made-up states to resume from")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fuzz-seconds", type=float, default=900.0, help="at most so long")
     parser.add_argument("--kills", type=int, default=200)
@@ -187,6 +188,13 @@ def kills(report: Report, arguments: argparse.Namespace) -> None:
     table.show("A fit() that saves at each batch, killed at random times", ["what", "n"], cells)
 
 
+def states(report: Report, arguments: argparse.Namespace) -> None:
+    found = _keras("states", arguments, 12 if arguments.quick else arguments.states)
+    report.add("states", found["wrong"])
+    cells = [*found["seen"].items(), ["another error", len(found["wrong"])]]
+    table.show("A fit() that resumes from a made-up state", ["what", "times"], cells)
+
+
 def broken(report: Report) -> None:
     """Each broken store must be noticed, or these sweeps prove nothing."""
     cells = []
@@ -229,6 +237,7 @@ def main() -> int:
         "race": lambda: racing(report, arguments),
         "fit": lambda: fit(report, arguments),
         "kills": lambda: kills(report, arguments),
+        "states": lambda: states(report, arguments),
         "peer": lambda: None if quick else peer(report, arguments),
         "mutants": lambda: None if quick else broken(report),
     }

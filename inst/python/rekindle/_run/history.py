@@ -40,13 +40,22 @@ class HistoryRecord:
         record = cls()
         tree = checkpoint.unflatten(state, arrays)
         record.epoch = [int(epoch) for epoch in tree["epoch"]]
-        record.metrics = {str(name): list(values) for name, values in tree["metrics"].items()}
+        record.metrics = {
+            str(name): [_saved(value) for value in values]
+            for name, values in tree["metrics"].items()
+        }
         return record
 
     def fill(self, history: Any) -> None:
         """Puts the whole run into a `History` of Keras."""
         history.epoch = list(self.epoch)
         history.history = {name: list(values) for name, values in self.metrics.items()}
+
+
+def _saved(value: Any) -> Any:
+    if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
+        return value
+    raise TypeError(f"a metric cannot have a value of type {type(value).__name__!r}")
 
 
 def _plain(value: Any) -> Any:

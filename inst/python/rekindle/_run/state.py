@@ -17,12 +17,9 @@ from rekindle._run.data import DataPlace
 from rekindle._run.history import HistoryRecord
 from rekindle._store import Manifest, Position, Save, Snapshot
 from rekindle._store.pack import AnyArray
-from rekindle.errors import DamageError, MismatchError
+from rekindle.errors import DamageError, MismatchError, RekindleError
 
 _T = TypeVar("_T")
-
-# What reading a state that nobody wrote so can raise, on the way to finding that out.
-_BROKEN = (checkpoint.BrokenTreeError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 @dataclass
@@ -127,8 +124,8 @@ class RunState:
 
     def logs_of(self, save: Save) -> dict[str, Any]:
         """What the last batch before the save reported."""
-        logs = self._read(lambda: checkpoint.unflatten(save.manifest.state["logs"], save.arrays))
-        return dict(logs)
+        state = save.manifest.state
+        return self._read(lambda: dict(checkpoint.unflatten(state["logs"], save.arrays)))
 
     def data_is_the_same(self, save: Save) -> bool:
         """Whether the data gave again what it gave before the save, as far as can be seen."""
@@ -176,7 +173,11 @@ class RunState:
         """What `read` gives; what it raises on a state that is none is told as the damage it is."""
         try:
             return read()
-        except _BROKEN as error:
+        except RekindleError:
+            raise
+        # A state that somebody made up is put into Keras, a backend and anybody's callbacks: there is
+        # no list of what these may raise.
+        except Exception as error:
             raise DamageError(
                 f"The state in the save in {self.directory!r} cannot be put back: {error!r:.500}."
                 " The callbacks, the data or `extra_state` are not those it was taken from, or"
