@@ -175,8 +175,8 @@ class RunState:
             return read()
         except RekindleError:
             raise
-        # A state that somebody made up is put into Keras, a backend and anybody's callbacks: there is
-        # no list of what these may raise.
+        # A state that somebody made up is put into Keras, a backend and anybody's callbacks, and
+        # there is no list of what these may raise.
         except Exception as error:
             raise DamageError(
                 f"The state in the save in {self.directory!r} cannot be put back: {error!r:.500}."
