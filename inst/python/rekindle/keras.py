@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from rekindle import _schedule
 from rekindle.errors import ArgumentError, DependencyError
@@ -187,7 +188,7 @@ def _save_freq(value: Any) -> str | int:
     if value is False or (isinstance(value, str) and value == "epoch"):
         return value
     # A bool is an int to isinstance(), and True would save after every batch.
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1:
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1:
         return int(value)
     raise ArgumentError(
         f"Invalid value for argument `save_freq`. Received: save_freq={value!r}."

@@ -78,7 +78,8 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._owner.take_due() and self._run is not None:
-            self._run.save(self._epoch, batch + 1, logs)
+            done = keras_internals.batches_done(self.model, batch)
+            self._run.save(self._epoch, done, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._run is None:

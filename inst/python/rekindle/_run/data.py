@@ -40,7 +40,7 @@ class DataPlace:
     def __init__(self, epoch_iterator: Any) -> None:
         self._iterator = epoch_iterator
         self._adapter = epoch_iterator.data_adapter
-        self._make = epoch_iterator._get_iterator
+        self._given = 0
         self._birth = _Birth()
         self._births = 0
         self._script: _Birth | None = None
@@ -48,18 +48,26 @@ class DataPlace:
         self._last_batch: Any = None
         self._draws_ahead = False
         self._unseeded = sources.UnseededArrays.of(epoch_iterator)
-        epoch_iterator._get_iterator = self._get_iterator
+        self._watch()
         self._sees_reads = not sources.is_tensorflow() or sources.watch_python_source(
             epoch_iterator, lambda source: _Source(self, source, reports_making=False)
         )
+        self._watch()
         sources.drop_early_batches(self._adapter)
         self._baseline = self._dataset_state({})
 
+    def _watch(self) -> None:
+        """Stands between Keras and what it makes its iterators from."""
+        iterator = self._iterator
+        if sources.is_tensorflow():
+            dataset = sources.unwrapped(iterator._distributed_dataset)
+            iterator._distributed_dataset = _Source(self, dataset)
+        elif "_get_iterator" not in vars(iterator):
+            make = iterator._get_iterator
+            iterator._get_iterator = lambda: _Source(self, make())
+
     def stop_watching(self) -> None:
         self._iterator.__dict__.pop("_get_iterator", None)
-
-    def _get_iterator(self) -> Any:
-        return _Source(self, self._make())
 
     # What `_Source` and `_Reader` report.
 
@@ -69,6 +77,7 @@ class DataPlace:
         if self._script is not None:
             self._put_random(self._script.made)
         self._birth = _Birth(made=self._take_random())
+        self._given = 0
         if not sources.is_tensorflow():
             return
         # TensorFlow's iterators are real as soon as they are made, and most are read out of sight.
@@ -94,6 +103,7 @@ class DataPlace:
             self._draws_ahead = self._draws_ahead or drew
         else:
             self._last_batch = batch
+            self._given += 1
 
     @property
     def draws_ahead(self) -> bool:
@@ -106,7 +116,7 @@ class DataPlace:
         """Notes where the epoch begins, after every callback's `on_epoch_begin`."""
         self._at_epoch = {
             "live": self._is_live(),
-            "steps": self._iterator._steps_seen,
+            "steps": self._steps_given(),
             "random": random_states.take(),
             "dataset": self._dataset_state(self._baseline),
         }
@@ -145,6 +155,7 @@ class DataPlace:
         iterator._num_batches = place["num_batches"]
         if place["base"] is not None and self._unseeded is not None:
             self._unseeded.restart(place["base"])
+            self._watch()
         self._births = int(place["earlier"])
         dataset = sources.shuffling_dataset(iterator)
         if dataset is not None and self._unseeded is None:
@@ -152,7 +163,11 @@ class DataPlace:
                 iter(dataset)
         if place["live"]:
             self._script = _Birth(place["made"], place["read"])
-            reborn = iter(iterator._get_iterator())
+            reborn = iter(
+                iterator._distributed_dataset
+                if sources.is_tensorflow()
+                else iterator._get_iterator()
+            )
             for _ in range(int(place["steps"])):
                 next(reborn)
             iterator._current_iterator = reborn
@@ -171,6 +186,12 @@ class DataPlace:
         expected = checkpoint.unflatten(saved["place"], arrays)["batch"]
         found = sources.batch_digest(self._last_batch)
         return expected is None or found is None or expected == found
+
+    def _steps_given(self) -> int:
+        """How many steps the current iterator has given; TensorFlow's are read out of sight."""
+        if sources.is_tensorflow():
+            return int(getattr(self._iterator, "_steps_seen", 0))
+        return self._given
 
     def _is_live(self) -> bool:
         """Whether the last epoch's iterator goes on in the next, as with `steps_per_epoch`."""
@@ -227,14 +248,17 @@ class _Source:
 
     def __init__(self, place: DataPlace, source: Any, *, reports_making: bool = True) -> None:
         self._place = place
-        self._source = source
+        self.source = source
         self._reports_making = reports_making
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.source, name)
 
     def __iter__(self) -> Iterator[Any]:
         if not self._reports_making:
-            return _Reader(self._place, iter(self._source))
+            return _Reader(self._place, iter(self.source))
         self._place.made()
-        iterator = iter(self._source)
+        iterator = iter(self.source)
         # TensorFlow reads its own iterators inside its graphs: nothing can stand in their place.
         return iterator if sources.is_tensorflow() else _Reader(self._place, iterator)
 

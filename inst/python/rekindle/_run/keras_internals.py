@@ -14,8 +14,12 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state as _global_state
 from keras.src.random.seed_generator import global_seed_generator as _global_seed_generator
+from keras.src.trainers.epoch_iterator import EpochIterator as _EpochIterator
 
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"
+
+# Up to Keras 3.6, an execution of several steps is reported by its first step, later by its last.
+_REPORTS_FIRST_STEP = not hasattr(_EpochIterator, "_enumerate_iterator")
 
 _CallbackList = keras.callbacks.CallbackList
 
@@ -73,6 +77,25 @@ _FIT_NAMES = (
     "class_weight",
     "epochs",
 )
+
+
+def can_place(epoch_iterator: Any) -> bool:
+    """Whether the place in the data of this iterator of epochs can be known and gone to again."""
+    names = ["data_adapter", "_get_iterator", "_num_batches", "steps_per_epoch"]
+    if keras.backend.backend() == "tensorflow":
+        names += ["_distributed_dataset", "_distribute_strategy"]
+    if getattr(epoch_iterator, "steps_per_epoch", None) is not None:
+        names += ["_current_iterator"]
+        # Up to Keras 3.6, TensorFlow's does not count the steps of an iterator that lives on.
+        names += ["_enumerate_iterator"] if keras.backend.backend() == "tensorflow" else []
+    return all(hasattr(epoch_iterator, name) for name in names)
+
+
+def batches_done(model: Any, batch: int) -> int:
+    """How many batches of the epoch are done when the hooks are told that `batch` ended."""
+    if _REPORTS_FIRST_STEP:
+        return batch + int(getattr(model, "steps_per_execution", 1) or 1)
+    return batch + 1
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> None:

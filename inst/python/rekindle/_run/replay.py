@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
+from rekindle._run import keras_internals
 from rekindle.errors import MismatchError
 
 # Seconds between two lines of progress, the first of which tells that there is something to wait
@@ -76,9 +75,8 @@ class Replay:
             train_function = self._train_function
             self.stop()
             return train_function(*args)
-        # JAX passes its state and an iterator, TensorFlow an iterator, PyTorch the batches already
-        # read.
-        if keras.backend.backend() != "torch":
+        # JAX passes its state first. Then comes an iterator, or the batches that were already read.
+        if hasattr(args[-1], "__next__"):
             self._read_steps(args[-1])
         return (self._logs, args[0]) if len(args) == 2 else self._logs
 
@@ -104,7 +102,7 @@ class Replay:
         """In place of a hook that the other callbacks have seen before the interruption."""
 
     def _ended(self, batch: int, logs: Any = None) -> None:
-        if batch + 1 >= self._batches:
+        if keras_internals.batches_done(self._model, batch) >= self._batches:
             self.stop()
             self._done()
         elif time.monotonic() - self._spoken > _PATIENCE:

@@ -256,8 +256,7 @@ class Run:
 def _data_place(fit: Mapping[str, Any]) -> DataPlace | None:
     """The place in the data of a fit(); ``None`` when Keras' names for it are not there."""
     iterator = fit.get("epoch_iterator")
-    names = ("data_adapter", "_get_iterator", "_steps_seen", "_num_batches", "_current_iterator")
-    if iterator is None or not all(hasattr(iterator, name) for name in names):
+    if iterator is None or not keras_internals.can_place(iterator):
         return None
     return DataPlace(iterator)
 

@@ -29,9 +29,14 @@ def shuffling_dataset(epoch_iterator: Any) -> Any:
     if type(adapter).__name__ not in ("TFDatasetAdapter", "ArrayDataAdapter"):
         return None
     if is_tensorflow():
-        return getattr(epoch_iterator, "_distributed_dataset", None)
+        return unwrapped(getattr(epoch_iterator, "_distributed_dataset", None))
     dataset = getattr(adapter, "_dataset", None)
     return dataset if hasattr(dataset, "element_spec") else None
+
+
+def unwrapped(dataset: Any) -> Any:
+    """The dataset itself, where a watcher stands in its place."""
+    return getattr(dataset, "source", dataset)
 
 
 def loader_generators(adapter: Any) -> list[Any]:
