@@ -2,7 +2,7 @@
 #
 #   make setup      everything that is needed, into .venv, .rlib and Debian's packages; quick when it is there
 #   make demo       train, kill, resume: what rekindle does, on real data; writes into build/demo
-#   make test       test-python (jax, torch, tensorflow) and test-r
+#   make test       test-python (the store once, fit() on jax, torch and tensorflow) and test-r
 #   make lint       ruff, mypy, lintr, spelling, shell scripts, help pages up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   NAMESPACE and man/ from the comments in R/
@@ -25,7 +25,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: help setup install demo test test-python $(BACKENDS:%=test-python-%) test-r lint \
+.PHONY: help setup install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
 	lint-python lint-r lint-shell check document bench faults exact build-python clean
 
 help:
@@ -47,9 +47,14 @@ demo: install
 
 test: test-python test-r
 
-test-python: $(BACKENDS:%=test-python-%)
+test-python: test-python-store $(BACKENDS:%=test-python-%)
+
+# The store knows no backend; its crash tests drive fit() on one.
+test-python-store: setup
+	KERAS_BACKEND=jax $(VENV)/bin/pytest python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
+
 $(BACKENDS:%=test-python-%): test-python-%: setup
-	KERAS_BACKEND=$* $(VENV)/bin/pytest $(PYTEST_ARGS)
+	KERAS_BACKEND=$* $(VENV)/bin/pytest python/tests/keras $(PYTEST_ARGS)
 
 test-r: install
 	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
@@ -82,6 +87,9 @@ faults: setup
 
 exact: setup
 	$(VENV)/bin/python python/exact/run.py $(EXACT_ARGS)
+
+compat: setup
+	$(VENV)/bin/python python/compat/run.py $(COMPAT_ARGS)
 
 build-python: setup
 	rm -rf dist

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -92,6 +92,25 @@ def _set_state(kind: str, value: Any, state: Any) -> None:
         value.set_state(torch.from_numpy(np.array(state)))
     else:
         value.load_state_dict(state)
+
+
+class Foreign:
+    """State that another language keeps, such as R's random state.
+
+    Args:
+        take: Gives the state as it is now, as a plain value.
+        put: Puts such a value back.
+    """
+
+    def __init__(self, take: Callable[[], Any], put: Callable[[Any], None]) -> None:
+        self._take = take
+        self._put = put
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": self._take()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._put(state["value"])
 
 
 def has_state_dict(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Callbacks of Keras whose state is not in their attributes, but in a file or in another object.
+"""Callbacks of Keras whose state is not in their attributes, but in files or in another object.
 
 `CSVLogger` wipes its file when training begins, before anybody could read it: so the save holds the
 file's bytes. `ProgbarLogger` makes its bar anew in each epoch: so the bar's numbers are in the
@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle._run import event_files
 from rekindle._store.pack import AnyArray
 from rekindle.checkpoint import BrokenTreeError, flatten, unflatten
 
@@ -25,6 +26,8 @@ def take(callback: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
     if isinstance(callback, keras.callbacks.CSVLogger):
         data = _log(callback)
         return None if data is None else flatten(data, f"{place}/log", arrays)
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        return flatten(event_files.take(callback), f"{place}/files", arrays)
     bar = _bar(callback)
     if bar is None:
         return None
@@ -43,6 +46,9 @@ def put(callback: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
         if not isinstance(state, np.ndarray) or state.dtype != np.uint8:
             raise BrokenTreeError("the log of a CSVLogger is not a string of bytes")
         _put_log(callback, state.tobytes())
+        return
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        event_files.put(callback, state)
         return
     bar = _bar(callback)
     if bar is not None and isinstance(state, dict):
