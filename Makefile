@@ -6,7 +6,9 @@
 #   make lint       ruff, mypy, lintr, spelling, shell scripts, help pages up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   NAMESPACE and man/ from the comments in R/
-#   make bench      python/benchmarks       make faults    python/faults       make exact    python/exact
+#   make exact      the table of killed and resumed runs: data, backends, frequencies
+#   make compat     a part of it on older versions of Keras
+#   make faults     crashes, power cuts and damages, in thousands      make bench   python/benchmarks
 #   make build-python                       wheel and sdist, into dist
 #   make clean      removes what the verbs made, set-up aside
 
@@ -26,7 +28,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
-	lint-python lint-r lint-shell check document bench faults exact build-python clean
+	lint-python lint-r lint-shell check document bench faults exact compat build-python clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
