@@ -51,11 +51,21 @@ def test_a_run_killed_between_saves_ends_as_if_it_was_not(tmp_path, never, save_
     assert report(tmp_path) == never
 
 
-def test_a_run_killed_within_epochs_ends_as_if_it_was_not(tmp_path):
+def test_a_run_killed_five_times_in_a_row_ends_as_if_it_was_not(tmp_path):
     assert run_scenario(tmp_path / "never", save_freq=1) == 0
-    for kill in (["begin", 0, 5], ["begin", 1, 7], ["epoch_end", 1], ["begin", 3, 1]):
+    kills = (["begin", 0, 5], ["begin", 1, 7], ["epoch_end", 1], ["end", 2, 10], ["begin", 3, 1])
+    for kill in kills:
         assert run_scenario(tmp_path / "killed", save_freq=1, kill=kill) == -signal.SIGKILL
     assert run_scenario(tmp_path / "killed", save_freq=1) == 0
+    assert report(tmp_path / "killed") == report(tmp_path / "never")
+
+
+@pytest.mark.parametrize("source", ["PyDataset", "tf.data, unknown length", "generator"])
+def test_every_kind_of_data_goes_on_where_it_was(tmp_path, source):
+    """A few cells of the table that `make exact` prints whole."""
+    for folder, kill in (("never", None), ("killed", ["begin", 2, 4]), ("killed", None)):
+        status = run_scenario(tmp_path / folder, source=source, save_freq=4, kill=kill)
+        assert status == (-signal.SIGKILL if kill else 0)
     assert report(tmp_path / "killed") == report(tmp_path / "never")
 
 
