@@ -51,6 +51,15 @@ def _run(top: str, faults: preload.Faults, arm: Any, say: children.Say) -> None:
     say({"calls": calls})
 
 
+def _count(top: str, faults: preload.Faults, kinds: int) -> int:
+    tree.empty(top)
+    counted = children.run(
+        lambda say: _run(top, faults, lambda: faults.count_from_here(kinds), say)
+    )
+    assert counted.crash is None, counted.crash
+    return counted.said[-1]["calls"]
+
+
 def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
     """For each errno: calls tried, trainings refused at their start, and what was wrong."""
     rows = []
@@ -58,18 +67,14 @@ def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
         # The first fit() of a process does much that later ones need not.
         _fit(top, 1)
         tree.empty(top)
-        counted = children.run(
-            lambda say: _run(top, faults, lambda: faults.count_from_here(preload.EVERYTHING), say)
-        )
-        assert counted.crash is None, counted.crash
-        calls = counted.said[-1]["calls"]
+        calls = {kinds: _count(top, faults, kinds) for kinds in (preload.EVERYTHING, preload.WRITE)}
         for name in ERRORS:
             row: dict[str, Any] = {"error": name, "tried": 0, "refused": 0, "wrong": []}
             is_short = name == "short write"
             action = preload.SHORT if is_short else preload.FAIL
             kinds = preload.WRITE if is_short else preload.EVERYTHING
             number = 0 if is_short else getattr(errno, name)
-            for n in range(1, calls + 1, max(1, step)):
+            for n in range(1, calls[kinds] + 1, max(1, step)):
                 tree.empty(top)
 
                 def work(say: children.Say, n: int = n, to: Any = (action, kinds, number)) -> None:

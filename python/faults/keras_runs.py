@@ -14,15 +14,15 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from faults import preload
 
 ARGUMENTS = argparse.ArgumentParser(description=__doc__)
-ARGUMENTS.add_argument("part", choices=("peer", "fit", "kills", "states"))
+ARGUMENTS.add_argument("parts", nargs="+", help="as PART=COUNT")
 ARGUMENTS.add_argument("--into", required=True)
-ARGUMENTS.add_argument("--count", type=int, default=0)
 ARGUMENTS.add_argument("--seed", type=int, default=0)
 
 
@@ -37,23 +37,22 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(1)
-    if arguments.part == "peer":
-        from faults import peer
-
-        found = peer.run(preload.Faults())
-    elif arguments.part == "fit":
-        from faults import fits
-
-        found = fits.run(preload.Faults(), arguments.count)
-    elif arguments.part == "states":
-        from faults import states
-
-        found = states.run(arguments.count, arguments.seed)
-    else:
-        from faults import kills
-
-        found = kills.run(arguments.count, arguments.seed)
+    found = {}
+    for part in arguments.parts:
+        name, count = part.split("=")
+        found[name] = _run(name, int(count), arguments.seed)
     Path(arguments.into).write_text(json.dumps(found))
+
+
+def _run(part: str, count: int, seed: int) -> Any:
+    # Imported only now: Keras must find the environment as main() has set it.
+    from faults import fits, kills, peer, states
+
+    if part == "peer":
+        return peer.run(preload.Faults())
+    if part == "fit":
+        return fits.run(preload.Faults(), count)
+    return {"kills": kills, "states": states}[part].run(count, seed)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +32,11 @@ def compiler() -> str | None:
 
 
 def library() -> Path:
-    """The library, built when its source is newer; in a folder of this user's own."""
+    """The library, built when its source has changed."""
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"rekindle-faults-{os.getuid()}" / f"{digest}.so"
+    path = SOURCE.parents[2] / "build" / "faults" / f"{digest}.so"
     if not path.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}")
         command = [compiler(), "-O1", "-shared", "-fPIC", "-o", partial, SOURCE]
         subprocess.run([*command, "-ldl", "-lpthread"], check=True)

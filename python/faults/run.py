@@ -112,8 +112,8 @@ def _show_crashes(name: str, rows: list[dict[str, Any]]) -> None:
     table.show(f"Crashes and power cuts: {name} (restored whole / states tried)", head, cells)
 
 
-def peer(report: Report, arguments: argparse.Namespace) -> None:
-    _show_crashes("keras.callbacks.BackupAndRestore", _keras("peer", arguments))
+def peer(keras: KerasRuns) -> None:
+    _show_crashes("keras.callbacks.BackupAndRestore", keras["peer"])
 
 
 def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
@@ -136,8 +136,8 @@ def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
     table.show("Failing calls: the run ends, nothing is lost, the next save succeeds", head, cells)
 
 
-def fit(report: Report, arguments: argparse.Namespace) -> None:
-    rows = _keras("fit", arguments, 24 if arguments.quick else 1)
+def fit(report: Report, keras: KerasRuns) -> None:
+    rows = keras["fit"]
     cells = []
     for row in rows:
         report.add("fit()", row["wrong"])
@@ -181,15 +181,15 @@ def racing(report: Report, arguments: argparse.Namespace) -> None:
     table.show("Two processes race for one folder", ["rounds", "exactly one won"], cells)
 
 
-def kills(report: Report, arguments: argparse.Namespace) -> None:
-    found = _keras("kills", arguments, 8 if arguments.quick else arguments.kills)
+def kills(report: Report, keras: KerasRuns) -> None:
+    found = keras["kills"]
     report.add("kills", found["wrong"])
     cells = [[name, value] for name, value in found.items() if name != "wrong"]
     table.show("A fit() that saves at each batch, killed at random times", ["what", "n"], cells)
 
 
-def states(report: Report, arguments: argparse.Namespace) -> None:
-    found = _keras("states", arguments, 12 if arguments.quick else arguments.states)
+def states(report: Report, keras: KerasRuns) -> None:
+    found = keras["states"]
     report.add("states", found["wrong"])
     cells = [*found["seen"].items(), ["another error", len(found["wrong"])]]
     table.show("A fit() that resumes from a made-up state", ["what", "times"], cells)
@@ -208,19 +208,40 @@ def broken(report: Report) -> None:
     table.show("Stores with one promise broken", ["mutant", "sweep", "what it said"], cells)
 
 
-def _keras(part: str, arguments: argparse.Namespace, count: int = 0) -> Any:
-    """What a part of keras_runs.py found."""
-    with tempfile.TemporaryDirectory() as folder:
-        into = os.path.join(folder, "found.json")
-        command = [sys.executable, str(HERE / "keras_runs.py"), part, "--into", into]
-        command += ["--count", str(count), "--seed", str(arguments.seed)]
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-        # Each part starts from a clean process, and loads the library by itself.
-        environment.pop("LD_PRELOAD", None)
-        done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            raise SystemExit(f"{part} ended with {done.returncode}:\n{done.stderr[-4000:]}")
-        return json.loads(Path(into).read_text())
+class KerasRuns:
+    """The parts that need Keras, all in one process, when the first of them is asked for."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        quick = arguments.quick
+        self._counts = {
+            "fit": 24 if quick else 1,
+            "kills": 8 if quick else arguments.kills,
+            "states": 12 if quick else arguments.states,
+        }
+        if not quick:
+            self._counts["peer"] = 0
+        self._asked = [part for part in arguments.only if part in self._counts]
+        self._seed = arguments.seed
+        self._found: dict[str, Any] | None = None
+
+    def __getitem__(self, part: str) -> Any:
+        if self._found is None:
+            self._found = self._run()
+        return self._found[part]
+
+    def _run(self) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory() as folder:
+            into = os.path.join(folder, "found.json")
+            parts = [f"{part}={self._counts[part]}" for part in self._asked]
+            command = [sys.executable, str(HERE / "keras_runs.py"), *parts, "--into", into]
+            command += ["--seed", str(self._seed)]
+            environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
+            # It starts from a clean process, and loads the library by itself.
+            environment.pop("LD_PRELOAD", None)
+            done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
+            if done.returncode:
+                raise SystemExit(f"{command} ended with {done.returncode}:\n{done.stderr[-4000:]}")
+            return json.loads(Path(into).read_text())
 
 
 def main() -> int:
@@ -229,16 +250,17 @@ def main() -> int:
     if arguments.mutant:
         mutants.ALL[arguments.mutant]()
     faults, report, quick = preload.Faults(), Report(), arguments.quick
+    keras = KerasRuns(arguments)
     parts = {
         "crash": lambda: crashes(faults, report, quick=quick, brief=bool(arguments.mutant)),
         "refuse": lambda: refuse(faults, report, quick=quick),
         "damage": lambda: damage(report, arguments),
         "fuzz": lambda: fuzzing(report, arguments),
         "race": lambda: racing(report, arguments),
-        "fit": lambda: fit(report, arguments),
-        "kills": lambda: kills(report, arguments),
-        "states": lambda: states(report, arguments),
-        "peer": lambda: None if quick else peer(report, arguments),
+        "fit": lambda: fit(report, keras),
+        "kills": lambda: kills(report, keras),
+        "states": lambda: states(report, keras),
+        "peer": lambda: None if quick else peer(keras),
         "mutants": lambda: None if quick else broken(report),
     }
     for name in arguments.only:

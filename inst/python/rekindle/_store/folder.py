@@ -163,6 +163,8 @@ class Folder:
         What the system refuses to remove stays for the next time, with a :class:`SaveWarning`.
         """
         try:
+            if not self._lock.is_held:
+                return
             self._remove([number for number in self.numbers if number not in numbers])
             self._clearing.sweep(self._catalog)
             self._clearing.write_state(self._catalog)
