@@ -5,10 +5,10 @@
 #' When the process dies, however it dies, run the same script again: `fit()` then begins by restoring the
 #' last save, and goes on from there. When training completes, the backup is deleted.
 #'
-#' A save holds the model, the optimizer, the place in the data, the random states of Python, NumPy and the
-#' backend, the state of the other Python callbacks, and the history. A resumed run therefore ends with the
-#' weights of the run that was never interrupted; where something cannot be brought back exactly, a warning
-#' says what. R's own random state (`.Random.seed`) and what R callbacks remember are not saved.
+#' A save holds the model, the optimizer, the place in the data, the random states of R, Python, NumPy and the
+#' backend, the state of the other callbacks, and the history. A resumed run therefore ends with the weights of
+#' the run that was never interrupted; where something cannot be brought back exactly, a warning says what.
+#' What a callback remembers outside of itself is not seen: see "State kept in R", below.
 #'
 #' It takes the arguments of the function of the same name in keras3, with the same meaning, and can stand in
 #' its place. What differs is what a crash leaves behind: a save is written beside the one before and becomes
@@ -30,13 +30,43 @@
 #'   model is always an error.
 #' @param on_save_error What to do when a save cannot be written, because the disk is full, say: `"warn"` goes
 #'   on training on the strength of the save before, `"raise"` stops.
+#' @param extra_state `NULL`, or a named list of what else belongs to the run. Each element is either a Python
+#'   object that has a state (one with the methods `state_dict()` and `load_state_dict()`, or a Keras variable,
+#'   layer, optimizer or metric, or a random generator of Python, NumPy or PyTorch), or a pair of R functions:
+#'   `list(take = function() ..., put = function(value) ...)`.
 #' @param verbose `0` is silent, `1` says what was restored, `2` also says each save.
 #'
 #' @returns A Python callback object for the `callbacks` argument of `fit()`. It can stand there beside other
 #'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` when nothing was
 #'   restored. Otherwise it is a list with `epoch` (counted from 0) and `batch`, the place that training goes
-#'   on from; `step`, the training steps done so far; and `number` and `time` of the restored save, the
-#'   time in seconds since 1970.
+#'   on from; `step`, the training steps done so far; `number` and `time` of the restored save, the time in
+#'   seconds since 1970; `exact`, whether everything could be brought back as it was; and `notes`, what could
+#'   not.
+#'
+#' @section State kept in R:
+#' R's random state, `.Random.seed`, is saved and put back: the next [runif()] after a resumed `fit()` is that
+#' of the run never killed.
+#'
+#' Of a callback made with keras3's `Callback()` or `new_callback_class()`, what it assigns to `self` is saved
+#' by itself: numbers, strings, lists. What it keeps in `private`, in an environment, or in variables of an
+#' enclosing function stays in R, where nobody sees it. Either give the callback the methods `state_dict()`,
+#' which returns its state as a list, and `load_state_dict(state)`, which takes such a list; what is saved of
+#' the callback is then that list alone. Or let `extra_state` see the variables:
+#'
+#' ```r
+#' seen <- 0
+#' count <- callback_lambda(on_epoch_end = function(epoch, logs) seen <<- seen + 1)
+#' backup <- callback_backup_and_restore(
+#'   "backup",
+#'   extra_state = list(
+#'     seen = list(take = function() seen, put = function(value) seen <<- value)
+#'   )
+#' )
+#' ```
+#'
+#' What `take()` returns may be `NULL`, a vector, a factor, a data frame, or a list of these. `put()` is given
+#' the same value, missing values and attributes included. `take()` is called at each save, and when the
+#' backup callback is made.
 #'
 #' @section Conditions:
 #' An argument that is not of the accepted form gives an error of class `rekindle_argument`; a missing Python,
@@ -83,6 +113,7 @@ callback_backup_and_restore <- function(backup_dir,
                                         restore_history = TRUE,
                                         on_mismatch = "error",
                                         on_save_error = "warn",
+                                        extra_state = NULL,
                                         verbose = 0) {
   check_path(backup_dir)
   check_save_freq(save_freq)
@@ -92,6 +123,7 @@ callback_backup_and_restore <- function(backup_dir,
   check_flag(restore_history)
   check_one_of(on_mismatch, c("error", "warn"))
   check_one_of(on_save_error, c("warn", "raise"))
+  check_extra_state(extra_state)
   check_one_of(verbose, 0:2)
 
   keras_part <- rekindle_module("keras")
@@ -104,6 +136,7 @@ callback_backup_and_restore <- function(backup_dir,
       restore_history = restore_history,
       on_mismatch = on_mismatch,
       on_save_error = on_save_error,
+      extra_state = as_python_extra_state(extra_state),
       verbose = as.integer(verbose)
     ),
     call = current_env()

@@ -17,7 +17,7 @@ describe <- function(x) {
     return("NULL")
   }
   if (!is.atomic(x)) {
-    return(if (is.function(x)) "a function" else if (is.list(x)) "a list" else "an object")
+    return(if (is.function(x)) "a function" else if (is.list(x) && !is.object(x)) "a list" else "an object")
   }
   if (length(x) != 1) {
     return(paste("a vector of length", length(x)))
@@ -85,6 +85,65 @@ check_one_of <- function(x, choices, arg = caller_arg(x), call = caller_env()) {
     shown <- paste(paste(shown[-last], collapse = ", "), "or", shown[last])
     abort_argument(paste0("`", arg, "` must be ", shown, ", not ", describe(x), "."), x, arg, call)
   }
+}
+
+check_extra_state <- function(x, arg = caller_arg(x), call = caller_env()) {
+  if (is.null(x)) {
+    return(invisible())
+  }
+  if (!is.list(x) || is.object(x)) {
+    abort_argument(paste0("`", arg, "` must be NULL or a named list, not ", describe(x), "."), x, arg, call)
+  }
+  if (length(x) && (!is_named(x) || anyDuplicated(names(x)))) {
+    abort_argument(
+      c(
+        paste0("Each element of `", arg, "` must have a name of its own."),
+        i = "A backup knows it again by its name."
+      ),
+      x, arg, call
+    )
+  }
+  for (name in names(x)) {
+    check_state(x[[name]], paste0(arg, "$", name), name, arg, call)
+  }
+}
+
+# One element of `extra_state`. What Python objects have a state is known in Python.
+check_state <- function(x, shown, name, arg, call) {
+  if (name == ".Random.seed") {
+    abort_argument(
+      c(
+        paste0("`", arg, "` must not have an element `.Random.seed`."),
+        i = "R's random state is saved in any case."
+      ),
+      x, arg, call
+    )
+  }
+  if (is_python(x)) {
+    return(invisible())
+  }
+  if (!is_pair(x)) {
+    abort_argument(
+      c(
+        paste0("`", shown, "` must be a Python object or a pair of functions, not ", describe(x), "."),
+        i = "A pair is `list(take = function() ..., put = function(value) ...)`."
+      ),
+      x, arg, call
+    )
+  }
+  try_fetch(
+    encode_value(x$take()),
+    rekindle_unsupported = function(cnd) {
+      abort_argument(
+        c(
+          paste0("`", shown, "$take()` must return a value that can be saved."),
+          x = conditionMessage(cnd),
+          i = "NULL, vectors, factors, data frames and lists of these can."
+        ),
+        x, arg, call
+      )
+    }
+  )
 }
 
 # Nothing may come in by `...`: it only keeps the arguments after it from being given by position.

@@ -72,6 +72,35 @@ test_that("on_mismatch, on_save_error and verbose must be one of their choices",
   })
 })
 
+test_that("extra_state must be a named list of Python objects and pairs of functions", {
+  pair <- list(take = function() 1, put = function(value) NULL)
+  extra <- function(...) callback_backup_and_restore("d", extra_state = list(...))
+  for (bad in list(1, NA, TRUE, character(), mean, mtcars, list(1), pair, list(pair), list(a = pair, pair))) {
+    expect_refused(callback_backup_and_restore("d", extra_state = bad), "extra_state")
+  }
+  for (bad in list(NULL, 1, mean, mtcars, list(), pair["take"], c(pair, mean), list(take = 1, put = mean))) {
+    expect_refused(extra(a = pair, b = bad), "extra_state")
+  }
+  expect_refused(extra(a = pair, a = pair), "extra_state")
+  expect_refused(extra(.Random.seed = pair), "extra_state")
+  expect_refused(extra(a = list(take = globalenv, put = mean)), "extra_state")
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", extra_state = 1)
+    callback_backup_and_restore("d", extra_state = mtcars)
+    extra(pair)
+    extra(a = pair, a = pair)
+    extra(seen = 1)
+    extra(seen = pair["take"])
+    extra(.Random.seed = pair)
+    extra(seen = list(take = function() list(1, mean), put = function(value) NULL))
+  })
+})
+
+test_that("an error of the user's own function leaves as it is", {
+  own <- list(take = function() stop("no such table"), put = function(value) NULL)
+  expect_error(callback_backup_and_restore("d", extra_state = list(own = own)), "^no such table$")
+})
+
 test_that("an unknown argument is refused with the nearest name", {
   expect_refused(callback_backup_and_restore("d", save_frq = 5), "save_frq")
   expect_refused(callback_backup_and_restore("d", "epoch", FALSE, TRUE, FALSE), "...")
@@ -108,6 +137,22 @@ test_that("every accepted form of the arguments gives a Keras callback", {
     restore_history = FALSE, on_mismatch = "warn", on_save_error = "raise", verbose = 2
   )
   expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
+})
+
+test_that("extra_state takes what has a state in Python, and refuses what has none", {
+  skip_without_keras()
+  keras <- reticulate::import("keras")
+  np <- reticulate::import("numpy", convert = FALSE)
+  callback <- callback_backup_and_restore(
+    "d",
+    extra_state = list(
+      noise = np$random$default_rng(1L),
+      optimizer = keras$optimizers$SGD(0.1),
+      pair = list(put = function(value) NULL, take = function() NULL)
+    )
+  )
+  expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
+  expect_refused(callback_backup_and_restore("d", extra_state = list(a = keras)), "extra_state")
 })
 
 test_that("the Keras example runs 6 of 10 epochs after an interruption, and the history has all 10", {
@@ -153,6 +198,27 @@ test_that("an interrupted run ends with the weights of one that was not", {
   resumed <- tiny_fit(callback)
   expect_identical(callback$resume_report[c("epoch", "batch")], list(epoch = 4L, batch = 2L))
   expect_identical(resumed$weights, undisturbed$weights)
+})
+
+test_that("the next draw after a resumed fit() is that of a run not interrupted, and so is extra_state", {
+  skip_without_keras()
+  withr::local_preserve_seed()
+  drawn <- NULL
+  train <- function(dir, ...) {
+    set.seed(3)
+    drawn <<- c(start = NA)
+    lambda <- reticulate::import("keras")$callbacks$LambdaCallback(
+      on_epoch_end = function(epoch, logs) drawn <<- c(drawn, epoch = stats::rnorm(1))
+    )
+    state <- list(drawn = list(take = function() drawn, put = function(value) drawn <<- value))
+    tiny_fit(callback_backup_and_restore(dir, save_freq = 2, extra_state = state), lambda, ...)
+    list(drawn, stats::runif(1))
+  }
+  undisturbed <- train(withr::local_tempdir())
+  dir <- withr::local_tempdir()
+  interrupted(train(dir, interrupt_at(4, batch = 3)))
+  expect_identical(train(dir), undisturbed)
+  expect_length(drawn, 11)
 })
 
 test_that("what decides a training step is compared, and on_mismatch says what a difference means", {

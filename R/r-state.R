@@ -1,0 +1,99 @@
+# State that R keeps and Python saves: R's random state, and the user's own.
+#
+# A value crosses as a tree of lists and strings, of which neither bridge nor format loses anything: a bare
+# vector would come back without its NAs, its type and its attributes. serialize() is no way either, because
+# reading it back can run code.
+
+# An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives.
+foreign_state <- function(take, put) {
+  reticulate::import("rekindle._run.objects")$Foreign(
+    take = function() encode_value(take()),
+    put = function(value) {
+      put(decode_value(value))
+      NULL
+    }
+  )
+}
+
+# Named objects for Python: pairs of functions become objects, and R's random state joins them.
+as_python_extra_state <- function(extra_state) {
+  extra_state <- lapply(
+    extra_state,
+    function(item) if (is_pair(item)) foreign_state(item$take, item$put) else item
+  )
+  c(extra_state, list(.Random.seed = foreign_state(take_random_seed, put_random_seed)))
+}
+
+is_pair <- function(x) {
+  is.list(x) && !is_python(x) && length(x) == 2 && setequal(names(x), c("take", "put")) &&
+    is.function(x$take) && is.function(x$put)
+}
+
+is_python <- function(x) {
+  inherits(x, "python.builtin.object")
+}
+
+# Absent until the first draw, or set.seed(), of a session.
+take_random_seed <- function() {
+  get0(".Random.seed", envir = globalenv(), inherits = FALSE)
+}
+
+put_random_seed <- function(value) {
+  if (!is.null(value)) {
+    assign(".Random.seed", value, envir = globalenv())
+  } else if (!is.null(take_random_seed())) {
+    rm(".Random.seed", envir = globalenv())
+  }
+}
+
+# A value as its type, its contents and its attributes.
+encode_value <- function(x) {
+  type <- typeof(x)
+  if (!type %in% names(encoders) || isS4(x) || is_python(x)) {
+    abort(paste0("A value of type \"", type, "\" cannot be saved."), class = "rekindle_unsupported")
+  }
+  encoded <- list(type = type, values = encoders[[type]](as.vector(unclass(x))))
+  if (!is.null(attributes(x))) {
+    encoded$attributes <- lapply(attributes(x), encode_value)
+  }
+  encoded
+}
+
+decode_value <- function(encoded) {
+  x <- decoders[[encoded$type]](encoded$values)
+  if (!is.null(encoded$attributes)) {
+    attributes(x) <- lapply(encoded$attributes, decode_value)
+  }
+  x
+}
+
+join <- function(x) paste(x, collapse = " ")
+words <- function(x) {
+  found <- strsplit(x, " ", fixed = TRUE)[[1]]
+  found[found == "NA"] <- NA
+  found
+}
+
+encoders <- list(
+  "NULL" = function(x) "",
+  logical = join,
+  integer = function(x) join(sprintf("%d", x)),
+  # Hexadecimal is exact.
+  double = function(x) join(sprintf("%a", x)),
+  raw = join,
+  # A string may hold spaces, or be "NA": each stands by itself, and NULL for the one that is missing.
+  character = function(x) lapply(x, function(string) if (!is.na(string)) enc2utf8(string)),
+  list = function(x) lapply(unname(x), encode_value)
+)
+
+decoders <- list(
+  "NULL" = function(values) NULL,
+  logical = function(values) as.logical(words(values)),
+  integer = function(values) as.integer(words(values)),
+  double = function(values) as.double(words(values)),
+  raw = function(values) as.raw(strtoi(words(values), 16L)),
+  character = function(values) {
+    vapply(as.list(values), function(string) if (is.null(string)) NA_character_ else string, "")
+  },
+  list = function(values) lapply(values, decode_value)
+)

@@ -1,0 +1,59 @@
+values <- function() {
+  list(
+    NULL, TRUE, c(NA, FALSE), logical(),
+    integer(), c(1L, NA, -.Machine$integer.max, 100000L),
+    double(), c(pi, NA, NaN, Inf, -Inf, -0, 5e-324, .Machine$double.xmax, 0.1, 1e5),
+    character(), "", "NA", NA_character_, c("a b", NA, "\u00fc\n"),
+    as.raw(0:255), matrix(1:4, 2, dimnames = list(NULL, c("x", "y"))), c(a = 1),
+    list(), list(NULL), list("a"), list(1, "a", c(b = 2)), list(a = 1, b = list()),
+    factor(c("a", NA)), mtcars[1:3, ], Sys.Date(), as.POSIXlt(.POSIXct(0, "UTC"))
+  )
+}
+
+test_that("a value is the same after it was encoded and decoded", {
+  for (value in values()) {
+    expect_identical(decode_value(encode_value(value)), value)
+  }
+  withr::with_seed(1, numbers <- stats::rnorm(1000) * 10^stats::runif(1000, -300, 300))
+  expect_identical(decode_value(encode_value(numbers)), numbers)
+})
+
+test_that("a value is the same after it went through Python and the format of a save", {
+  skip_without_keras()
+  rekindle_module("keras")
+  there_and_back <- reticulate::py_run_string("
+import json
+from rekindle import checkpoint
+
+def there_and_back(state):
+    arrays = {}
+    saved = json.dumps(checkpoint.flatten(state.state_dict(), '', arrays))
+    state.load_state_dict(checkpoint.unflatten(json.loads(saved), arrays))
+")$there_and_back
+  for (value in values()) {
+    back <- "not called"
+    there_and_back(foreign_state(function() value, function(value) back <<- value))
+    expect_identical(back, value)
+  }
+})
+
+test_that("what may hold code or a connection is refused", {
+  for (bad in list(mean, sum, globalenv(), quote(a), quote(a + b), 1i, list(1, mean), y ~ x)) {
+    expect_error(encode_value(bad), class = "rekindle_unsupported")
+  }
+})
+
+test_that("R's random state is put back, its absence included", {
+  withr::local_preserve_seed()
+  set.seed(1, kind = "Wichmann-Hill")
+  state <- decode_value(encode_value(take_random_seed()))
+  drawn <- stats::runif(3)
+  RNGkind("default")
+  put_random_seed(state)
+  expect_identical(stats::runif(3), drawn)
+
+  put_random_seed(NULL)
+  expect_null(take_random_seed())
+  put_random_seed(NULL)
+  expect_null(take_random_seed())
+})
