@@ -1,6 +1,6 @@
 """The table of exactness: every kind of data on every backend, killed and resumed.
 
-    python python/exact/run.py [--backends jax] [--sources arrays] [--freqs epoch 1 4] [--kills N]
+    python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
 
 Each cell is a run killed by SIGKILL and resumed by a process forked anew, at several points. A cell
 says how many of its kills ended in a report equal to that of the run never killed, bit for bit.
@@ -70,9 +70,9 @@ def report(folder):
         return json.load(file)
 
 
-def one_cell(zygote, source, freq, kills, scratch):
+def one_cell(zygote, source, training, freq, kills, scratch):
     """How many kills ended as the run never killed, and what differed in the others."""
-    base = {"source": source, "save_freq": freq}
+    base = {"source": source, "training": training, "save_freq": freq}
     never = os.path.join(scratch, "never")
     if zygote.run(base | {"folder": never}) != 0:
         return 0, 0, ["the run never killed failed"]
@@ -99,10 +99,20 @@ def one_cell(zygote, source, freq, kills, scratch):
     return good, tried, wrong
 
 
+def cells(known, backend, options):
+    """Every kind of data with the plain training, and every other training with arrays."""
+    for source, backends in known["sources"].items():
+        if backend in backends and source in (options.sources or known["sources"]):
+            yield source, "plain"
+    for training in known["trainings"]:
+        if training != "plain" and training in (options.sources or known["trainings"]):
+            yield "arrays", training
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--backends", nargs="+", default=BACKENDS)
-    parser.add_argument("--sources", nargs="+")
+    parser.add_argument("--cells", dest="sources", nargs="+")
     parser.add_argument("--freqs", nargs="+", default=FREQS)
     parser.add_argument("--kills", type=int, default=len(KILLS))
     options = parser.parse_args()
@@ -113,19 +123,18 @@ def main():
         os.environ["KERAS_BACKEND"] = backend
         zygote = Zygote(backend)
         known = json.loads(zygote._process.stdout.readline())
-        for source, backends in known.items():
-            if backend not in backends or (options.sources and source not in options.sources):
-                continue
+        for source, training in cells(known, backend, options):
             for freq in freqs:
                 scratch = tempfile.mkdtemp(prefix="exact-")
-                good, tried, wrong = one_cell(zygote, source, freq, KILLS[: options.kills], scratch)
+                good, tried, wrong = one_cell(
+                    zygote, source, training, freq, KILLS[: options.kills], scratch
+                )
                 shutil.rmtree(scratch, ignore_errors=True)
                 failed += bool(wrong)
                 mark = "equal" if not wrong else "DIFFERS"
-                print(
-                    f"{backend:<11}{source:<31}save_freq={freq!s:<6}{good:>2} of {tried}  {mark}",
-                    flush=True,
-                )
+                what = source if training == "plain" else training
+                cell = f"{backend:<11}{what:<31}save_freq={freq!s:<6}"
+                print(f"{cell}{good:>2} of {tried}  {mark}", flush=True)
                 for line in wrong:
                     print(f"{'':<11}  {line}", flush=True)
         zygote.close()

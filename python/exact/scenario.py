@@ -85,7 +85,25 @@ class BatchRecorder(Recorder):
         self.draws.append(random.random())
 
 
-def make_model(source):
+def schedule():
+    return keras.optimizers.schedules.CosineDecay(0.02, 44, warmup_target=0.03, warmup_steps=7)
+
+
+# Ways of training, each with an optimizer made anew.
+TRAININGS = {
+    "plain": lambda: keras.optimizers.Adam(0.01),
+    "schedule, clipping": lambda: keras.optimizers.AdamW(schedule(), global_clipnorm=0.5),
+    "momentum, averaged weights": lambda: keras.optimizers.SGD(
+        0.01, momentum=0.9, nesterov=True, use_ema=True, ema_overwrite_frequency=5
+    ),
+    "accumulated gradients": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
+    "scaled loss": lambda: keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.RMSprop(0.01), dynamic_growth_steps=6
+    ),
+}
+
+
+def make_model(source, training):
     model = keras.Sequential(
         [
             keras.layers.Dense(8, activation="relu"),
@@ -97,7 +115,7 @@ def make_model(source):
     if not source.unbuilt:
         model.build((None, sources.FEATURES))
     model.compile(
-        keras.optimizers.Adam(0.01),
+        TRAININGS[training](),
         loss="mse",
         metrics=["mae"],
         steps_per_execution=source.steps_per_execution,
@@ -114,7 +132,8 @@ def main(config):
     source = sources.SOURCES[config["source"]]
     if source.seeded:
         keras.utils.set_random_seed(config.get("seed", 7))
-    model = make_model(source)
+    training = config.get("training", "plain")
+    model = make_model(source, training)
     recorder = (Recorder if config["save_freq"] == "epoch" else BatchRecorder)()
     backup = BackupAndRestore(
         os.path.join(folder, "backup"),
@@ -129,6 +148,10 @@ def main(config):
         "val_loss", min_delta=0.01, patience=2, restore_best_weights=True
     )
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.05)
+    if training == "schedule, clipping":
+        plateau = keras.callbacks.TerminateOnNaN()  # the rate is the schedule's to change
+    if training == "momentum, averaged weights":
+        plateau = keras.callbacks.SwapEMAWeights()
     check = keras.callbacks.ModelCheckpoint(
         best, monitor="val_loss", save_best_only=True, save_weights_only=True
     )
@@ -146,7 +169,7 @@ def main(config):
         "epochs": history.epoch,
         "recorder": repr((recorder.seen, recorder.draws, recorder.total.tolist(), recorder.tags)),
         "early": repr((early.wait, early.best, early.best_epoch, early.stopped_epoch)),
-        "plateau": repr((plateau.wait, plateau.best, plateau.cooldown_counter)),
+        "plateau": repr([getattr(plateau, k, None) for k in ("wait", "best", "cooldown_counter")]),
         "check": repr((check.best,)),
         "log": pathlib.Path(csv).read_text(),
         "best": digest_file(model, best),

@@ -18,10 +18,8 @@ def _is_possible(name):
 
 
 def main():
-    print(
-        json.dumps({n: s.backends for n, s in sources.SOURCES.items() if _is_possible(n)}),
-        flush=True,
-    )
+    possible = {n: s.backends for n, s in sources.SOURCES.items() if _is_possible(n)}
+    print(json.dumps({"sources": possible, "trainings": list(scenario.TRAININGS)}), flush=True)
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

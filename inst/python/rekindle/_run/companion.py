@@ -43,12 +43,17 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def _join(self, found: Any) -> None:
         # A list that the user made may hold the companion of a fit() that ended by an exception.
-        found.callbacks[:] = [cb for cb in found.callbacks if not isinstance(cb, Companion)]
+        found.callbacks[:] = [cb for cb in found.callbacks if not self._replaces(cb, found)]
         found.callbacks.append(self)
         # fit() has no hook for its own failure. What it leaves behind is its list, which dies with
         # it.
         finalizer = weakref.finalize(found, self.close)
         finalizer.atexit = False
+
+    def _replaces(self, callback: Any, found: Any) -> bool:
+        if not isinstance(callback, Companion):
+            return False
+        return callback._owner is self._owner or callback._owner not in found.callbacks
 
     def close(self) -> None:
         """Ends the run where it stands. Safe to call again."""

@@ -48,7 +48,6 @@ class DataPlace:
         self._last_batch: Any = None
         self._draws_ahead = False
         self._unseeded = sources.UnseededArrays.of(epoch_iterator)
-        self._watch()
         self._sees_reads = not sources.is_tensorflow() or sources.watch_python_source(
             epoch_iterator, lambda source: _Source(self, source, reports_making=False)
         )
@@ -62,7 +61,7 @@ class DataPlace:
         if sources.is_tensorflow():
             dataset = sources.unwrapped(iterator._distributed_dataset)
             iterator._distributed_dataset = _Source(self, dataset)
-        elif "_get_iterator" not in vars(iterator):
+        else:
             make = iterator._get_iterator
             iterator._get_iterator = lambda: _Source(self, make())
 
@@ -133,6 +132,7 @@ class DataPlace:
         place["earlier"] = self._births - 1 if current and is_counted else self._births
         place["made"] = self._birth.made if current else None
         place["read"] = self._birth.read if current else None
+        place["loaders"] = sources.take_loaders(self._adapter)
         place["num_batches"] = self._iterator._num_batches
         place["batch"] = sources.batch_digest(self._last_batch)
         place["base"] = None if self._unseeded is None else self._unseeded.base
@@ -162,7 +162,7 @@ class DataPlace:
             for _ in range(self._births):
                 iter(dataset)
         if place["live"]:
-            self._script = _Birth(place["made"], place["read"])
+            self._script = self._rehearsed(place)
             reborn = iter(
                 iterator._distributed_dataset
                 if sources.is_tensorflow()
@@ -173,9 +173,11 @@ class DataPlace:
             iterator._current_iterator = reborn
             iterator._steps_seen = int(place["steps"])
         elif batch:
-            self._script = _Birth(place["made"], place["read"])
+            self._script = self._rehearsed(place)
         # Workers of a PyDataset draw as soon as the epoch begins.
         random_states.put(place["random"] if batch else now)
+        if not batch:
+            sources.put_loaders(self._adapter, place["loaders"])
         return not place["draws_ahead"]
 
     def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
@@ -199,20 +201,20 @@ class DataPlace:
         return iterator.steps_per_epoch is not None and iterator._current_iterator is not None
 
     def _take_random(self) -> Any:
-        loaders = [
-            generator.get_state().numpy() for generator in sources.loader_generators(self._adapter)
-        ]
-        return {"process": random_states.take(), "loaders": loaders}
+        return {"process": random_states.take(), "loaders": sources.take_loaders(self._adapter)}
+
+    def _rehearsed(self, place: Mapping[str, Any]) -> _Birth:
+        """The states that are put back later, put once: broken ones are found while it is time."""
+        now = self._take_random()
+        for states in (place["made"], place["read"], now):
+            self._put_random(states)
+        return _Birth(place["made"], place["read"])
 
     def _put_random(self, states: Any) -> None:
         if states is None:
             return
         random_states.put(states["process"])
-        generators = sources.loader_generators(self._adapter)
-        for generator, state in zip(generators, states["loaders"], strict=False):
-            import torch
-
-            generator.set_state(torch.from_numpy(np.array(state)))
+        sources.put_loaders(self._adapter, states["loaders"])
 
     def _dataset_state(self, baseline: Mapping[str, Any]) -> dict[str, Any]:
         """A PyDataset's attributes that differ from the baseline, each with its arrays."""

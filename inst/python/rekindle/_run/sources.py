@@ -57,6 +57,19 @@ def loader_generators(adapter: Any) -> list[Any]:
     return list(unique.values())
 
 
+def take_loaders(adapter: Any) -> list[AnyArray]:
+    """The states of those generators."""
+    return [generator.get_state().numpy() for generator in loader_generators(adapter)]
+
+
+def put_loaders(adapter: Any, states: list[AnyArray]) -> None:
+    """Puts such states back."""
+    for generator, state in zip(loader_generators(adapter), states, strict=False):
+        import torch
+
+        generator.set_state(torch.from_numpy(np.array(state)))
+
+
 def drop_early_batches(adapter: Any) -> None:
     """Empties the queue of a PyDataset with workers before training begins.
 
