@@ -5,10 +5,10 @@
 #' When the process dies, however it dies, run the same script again: `fit()` then begins by restoring the
 #' last save, and goes on from there. When training completes, the backup is deleted.
 #'
-#' A save holds the model, the optimizer, the place in the data, the random states of R, Python, NumPy and the
-#' backend, the state of the other callbacks, and the history. A resumed run therefore ends with the weights of
-#' the run that was never interrupted; where something cannot be brought back exactly, a warning says what.
-#' What a callback remembers outside of itself is not seen: see "State kept in R", below.
+#' A save holds the model, the optimizer, the place in the data, the random states of R, Python, NumPy and
+#' the backend, the state of the other callbacks, and the history. A resumed run therefore ends with the
+#' weights of the run that was never interrupted; where something cannot be brought back exactly, a warning
+#' says what. What a callback remembers outside of itself is not seen: see "State kept in R", below.
 #'
 #' It takes the arguments of the function of the same name in keras3, with the same meaning, and can stand in
 #' its place. What differs is what a crash leaves behind: a save is written beside the one before and becomes
@@ -31,9 +31,9 @@
 #' @param on_save_error What to do when a save cannot be written, because the disk is full, say: `"warn"` goes
 #'   on training on the strength of the save before, `"raise"` stops.
 #' @param extra_state `NULL`, or a named list of what else belongs to the run. Each element is either a Python
-#'   object that has a state (one with the methods `state_dict()` and `load_state_dict()`, or a Keras variable,
-#'   layer, optimizer or metric, or a random generator of Python, NumPy or PyTorch), or a pair of R functions:
-#'   `list(take = function() ..., put = function(value) ...)`.
+#'   object that has a state (one with the methods `state_dict()` and `load_state_dict()`, or a Keras
+#'   variable, layer, optimizer or metric, or a random generator of Python, NumPy or PyTorch), or a pair of R
+#'   functions: `list(take = function() ..., put = function(value) ...)`.
 #' @param verbose `0` is silent, `1` says what was restored, `2` also says each save.
 #'
 #' @returns A Python callback object for the `callbacks` argument of `fit()`. It can stand there beside other

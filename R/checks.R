@@ -17,7 +17,8 @@ describe <- function(x) {
     return("NULL")
   }
   if (!is.atomic(x)) {
-    return(if (is.function(x)) "a function" else if (is.list(x) && !is.object(x)) "a list" else "an object")
+    kind <- if (is.object(x)) "object" else mode(x)
+    return(switch(kind, "function" = "a function", list = "a list", "an object"))
   }
   if (length(x) != 1) {
     return(paste("a vector of length", length(x)))

@@ -25,8 +25,7 @@ as_python_extra_state <- function(extra_state) {
 }
 
 is_pair <- function(x) {
-  is.list(x) && !is_python(x) && length(x) == 2 && setequal(names(x), c("take", "put")) &&
-    is.function(x$take) && is.function(x$put)
+  is.list(x) && !is.object(x) && setequal(names(x), c("take", "put")) && all(vapply(x, is.function, NA))
 }
 
 is_python <- function(x) {

@@ -7,7 +7,7 @@ dir.create(out, recursive = TRUE)
 
 say <- function(...) cat(sprintf(...), "\n", sep = "")
 script <- file.path("tools", "demo", "train.R")
-kill_after <- c(epoch = 5L, batch = 37L)
+kill_after <- c(epoch = 5L, batch = 50L)
 
 parse_progress <- function(lines) {
   lines <- grep("^progress ", lines, value = TRUE)
@@ -50,12 +50,16 @@ run_training <- function(name, backup, kill_after = NULL) {
 
 # --- three runs -----------------------------------------------------------------------------------------
 
-say("Training on 53,940 diamonds, 10 epochs of 106 batches, backend jax, a save after every epoch.\n")
+say("Training on 53,940 diamonds, 10 epochs of 106 batches, backend jax, a save every 20 batches.\n")
 
 say("1. A run that is killed.")
 killed <- run_training("killed", "backup", kill_after)
 killed_at <- utils::tail(killed$progress, 1)
-say("   SIGKILL in epoch %d, after batch %d.\n", killed_at$epoch, killed_at$batch)
+killed_steps <- (killed_at$epoch - 1L) * max(killed$progress$batch) + killed_at$batch
+say(
+  "   SIGKILL in the middle of epoch %d, after batch %d, %d steps into the run.\n",
+  killed_at$epoch, killed_at$batch, killed_steps
+)
 
 say("2. The same command again.")
 resumed <- run_training("resumed", "backup")
@@ -65,10 +69,7 @@ say(
   "   Restored save %d, %d steps into the run, and went on with epoch %d, batch %d.",
   report$number, report$step, report$epoch + 1L, report$batch + 1L
 )
-say(
-  "   Epochs 1 to %d were not run again. The %d batches that epoch %d had behind it were.",
-  report$epoch, killed_at$batch, killed_at$epoch
-)
+say("   Of all that was done, the last %d batches were run again.", killed_steps - report$step)
 say("   Its history has all %d epochs.\n", length(resumed$result$loss))
 
 say("3. A run that nobody kills, with a backup folder of its own.")
@@ -90,11 +91,13 @@ print(
 say("")
 say("Digest of the final weights, killed and resumed:  %s", resumed$result$digest)
 say("Digest of the final weights, undisturbed:         %s", undisturbed$result$digest)
-if (resumed$result$digest == undisturbed$result$digest) {
-  say("They are equal, bit for bit: the resumed run is the run.")
-} else {
-  stop(sprintf("they differ; the losses are equal up to epoch %d", same_until), call. = FALSE)
+if (!identical(resumed$result[c("loss", "digest")], undisturbed$result[c("loss", "digest")])) {
+  stop(
+    sprintf("The two differ: the resumed run is not the run. Their loss is equal up to epoch %d.", same_until),
+    call. = FALSE
+  )
 }
+say("The two are equal, bit for bit, and so is the loss of every epoch: the resumed run is the run.")
 left <- list.files(file.path(out, "backup"), all.files = TRUE, no.. = TRUE)
 say("Files left in the backup folder after completion: %d", length(left))
 
@@ -122,8 +125,8 @@ picture <- ggplot2::ggplot(
     "text",
     x = kill_position + 0.08, y = max(runs$loss), hjust = 0, vjust = 1, size = 3.5, lineheight = 1,
     label = sprintf(
-      "SIGKILL in epoch %d, batch %d;\nthe script, run again, goes on\nfrom the start of epoch %d",
-      killed_at$epoch, killed_at$batch, report$epoch + 1L
+      "SIGKILL in epoch %d, after batch %d;\nthe script, run again, goes on\nwith batch %d",
+      killed_at$epoch, killed_at$batch, report$batch + 1L
     )
   ) +
   ggplot2::scale_x_continuous("Epochs trained", breaks = 0:10) +

@@ -33,7 +33,7 @@ progress <- keras$callbacks$LambdaCallback(
   }
 )
 
-backup <- rekindle::callback_backup_and_restore(backup_dir)
+backup <- rekindle::callback_backup_and_restore(backup_dir, save_freq = 20)
 
 train <- function() {
   callbacks <- list(backup, progress)
