@@ -28,7 +28,13 @@ class BrokenTreeError(ValueError):
     """What was read is not a tree that :func:`flatten` could have written."""
 
 
-def flatten(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
+# What a reader of JSON can be trusted to take: far more than any state has, far less than it breaks
+# at.
+_MAX_DEPTH = 100
+_MAX_BITS = 1024
+
+
+def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 0) -> Any:
     """The tree as JSON values. Its arrays go into `arrays`, each named by its place in the tree.
 
     Raises:
@@ -38,18 +44,25 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
         return tree
     if isinstance(tree, np.ndarray | np.generic):
         return _flatten_array(tree, place, arrays)
+    if depth > _MAX_DEPTH:
+        raise UnsupportedValueError(f"{place}: more than {_MAX_DEPTH} values inside of each other")
     if isinstance(tree, int):
+        if tree.bit_length() > _MAX_BITS:
+            raise UnsupportedValueError(f"{place}: an integer of more than {_MAX_BITS} bits")
         return int(tree)
     if isinstance(tree, float):
         return float(tree) if math.isfinite(tree) else {_TAG: ["float", repr(float(tree))]}
     if isinstance(tree, bytes):
         return {_TAG: ["bytes", base64.b64encode(tree).decode("ascii")]}
     if isinstance(tree, Mapping):
-        return _flatten_mapping(tree, place, arrays)
+        return _flatten_mapping(tree, place, arrays, depth + 1)
     # Named tuples and other subclasses would come back as something else: better refused than
     # changed.
     if type(tree) in (list, tuple, set, frozenset):
-        items = [flatten(item, f"{place}/{index}", arrays) for index, item in enumerate(tree)]
+        items = [
+            flatten(item, f"{place}/{index}", arrays, depth=depth + 1)
+            for index, item in enumerate(tree)
+        ]
         return items if type(tree) is list else {_TAG: [type(tree).__name__, items]}
     raise UnsupportedValueError(f"{place}: a value of type {type(tree).__name__!r} cannot be saved")
 
@@ -66,12 +79,17 @@ def _flatten_array(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
     return {_TAG: ["scalar" if isinstance(tree, np.generic) else "array", name]}
 
 
-def _flatten_mapping(tree: Mapping[Any, Any], place: str, arrays: dict[str, AnyArray]) -> Any:
+def _flatten_mapping(
+    tree: Mapping[Any, Any], place: str, arrays: dict[str, AnyArray], depth: int
+) -> Any:
     if all(type(key) is str for key in tree) and _TAG not in tree:
-        return {key: flatten(value, f"{place}/{key}", arrays) for key, value in tree.items()}
+        return {
+            key: flatten(value, f"{place}/{key}", arrays, depth=depth)
+            for key, value in tree.items()
+        }
     pairs = [
-        [flatten(key, f"{place}/{index}", arrays), flatten(value, f"{place}/{index}", arrays)]
-        for index, (key, value) in enumerate(tree.items())
+        [flatten(part, f"{place}/{index}", arrays, depth=depth) for part in pair]
+        for index, pair in enumerate(tree.items())
     ]
     return {_TAG: ["dict", pairs]}
 

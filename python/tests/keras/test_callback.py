@@ -300,6 +300,69 @@ def test_another_set_up_is_refused_or_on_demand_warned_about(backup_dir, change,
     assert callback.resume_report["exact"] is False
 
 
+def test_a_second_model_with_dropout_in_one_session_is_the_first(backup_dir):
+    def with_dropout():
+        layers = [keras.layers.Dense(4), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.layers.Input((3,)), *layers])
+        model.compile("adam", "mse")
+        return model
+
+    interrupt(with_dropout(), BackupAndRestore(backup_dir), 2)
+    assert fit(with_dropout(), BackupAndRestore(backup_dir)).epoch == [2]
+
+
+def test_two_backups_of_one_fit_do_not_disturb_each_other(tmp_path):
+    def both():
+        return [BackupAndRestore(tmp_path / "a", save_freq=2), BackupAndRestore(tmp_path / "b")]
+
+    with pytest.raises(RuntimeError):
+        fit(make_model(), *both(), Interrupt(2, 3))
+    again = both()
+    assert fit(make_model(), *again).epoch == [2]
+    assert [(c.resume_report["epoch"], c.resume_report["batch"]) for c in again] in (
+        [(2, 2), (2, 0)],
+        [(2, 1), (2, 0)],
+    )
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="other backends shuffle in Python"
+)
+@pytest.mark.parametrize("shuffle", [True, "batch"])
+def test_arrays_shuffled_without_a_seed_are_gone_through_once_in_each_epoch(backup_dir, shuffle):
+    class Rows(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+            self.rows = []
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            self.rows += data[0][:, 0].numpy().tolist()
+            return super().train_step(data)
+
+    def train(*callbacks):
+        model = Rows()
+        model.compile("sgd", "mse", run_eagerly=True)
+        fit(model, BackupAndRestore(backup_dir, save_freq=1), *callbacks, shuffle=shuffle)
+        return model.rows
+
+    first = []
+    watch = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: first.append(list(watch.model.rows))
+    )
+    with pytest.raises(RuntimeError):
+        train(watch, Interrupt(1, 3))
+    rows = first[-1] + train()
+    assert len(first[-1]) == 20 + 12
+    for epoch in range(3):
+        assert sorted(rows[epoch * 20 : (epoch + 1) * 20]) == sorted(data()[0][:, 0].tolist())
+    assert rows[:20] != rows[20:40]
+
+
 def test_epochs_and_validation_data_may_change(backup_dir):
     interrupt(make_model(), BackupAndRestore(backup_dir), 2)
     history = fit(make_model(), BackupAndRestore(backup_dir), epochs=7, validation_data=data(8))

@@ -77,8 +77,21 @@ def test_anything_else_is_broken_or_harmless(value):
         unflatten(value, {})
 
 
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
 @pytest.mark.parametrize(
-    "value", [object(), len, {"a": [1, 2j]}, np.array([object()]), np.array(["text"])]
+    "value",
+    [
+        nested(150),
+        1 << 5000,
+        object(),
+        len,
+        {"a": [1, 2j]},
+        np.array([object()]),
+        np.array(["text"]),
+    ],
 )
 def test_what_cannot_be_saved_is_named_with_its_place(value):
     with pytest.raises(UnsupportedValueError, match=r"^here"):

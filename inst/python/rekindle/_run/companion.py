@@ -95,8 +95,9 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def on_train_end(self, logs: Any = None) -> None:
         found = self._list()
-        if found is not None and self in found.callbacks:
-            found.callbacks.remove(self)
+        if found is not None:
+            # A new list: Keras is iterating over this one, and would pass over whoever comes next.
+            found.callbacks = [callback for callback in found.callbacks if callback is not self]
         if self._run is not None:
             self._run.end()
         self.close()

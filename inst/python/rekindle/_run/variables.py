@@ -63,9 +63,11 @@ class _Renumbered:
     """Paths of variables with Keras' running numbers counted anew for one model."""
 
     def __init__(self, model: Any, variables: list[Any]) -> None:
-        owners = [model, *keras_internals.layers(model), getattr(model, "optimizer", None)]
+        optimizer = getattr(model, "optimizer", None)
+        inner = getattr(optimizer, "inner_optimizer", None)
+        owners = [model, *keras_internals.layers(model), optimizer, inner]
         # Only names that Keras makes from a class are numbered by it; "block_2" is the user's own.
-        self._automatic = {
+        self._automatic = {"seed_generator", "variable"} | {
             _snake_case(type(owner).__name__) for owner in owners if owner is not None
         }
         numbers: dict[str, set[int]] = {}
