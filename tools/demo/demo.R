@@ -93,7 +93,7 @@ say("Digest of the final weights, killed and resumed:  %s", resumed$result$diges
 say("Digest of the final weights, undisturbed:         %s", undisturbed$result$digest)
 if (!identical(resumed$result[c("loss", "digest")], undisturbed$result[c("loss", "digest")])) {
   stop(
-    sprintf("The two differ: the resumed run is not the run. Their loss is equal up to epoch %d.", same_until),
+    sprintf("The two differ: the resumed run is not the run. Their loss is equal to epoch %d.", same_until),
     call. = FALSE
   )
 }
