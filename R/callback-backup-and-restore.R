@@ -127,6 +127,7 @@ callback_backup_and_restore <- function(backup_dir,
   check_one_of(verbose, 0:2)
 
   keras_part <- rekindle_module("keras")
+  add_random_seed()
   convert_exceptions(
     keras_part$BackupAndRestore(
       backup_dir = as_python_path(backup_dir),

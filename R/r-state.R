@@ -4,6 +4,12 @@
 # vector would come back without its NAs, its type and its attributes. serialize() is no way either, because
 # reading it back can run code.
 
+# R's random state joins those of the process.
+add_random_seed <- function() {
+  random_states <- reticulate::import("rekindle._run.random_states")
+  random_states$add(".Random.seed", foreign_state(take_random_seed, put_random_seed))
+}
+
 # An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives.
 foreign_state <- function(take, put) {
   reticulate::import("rekindle._run.objects")$Foreign(
@@ -15,13 +21,11 @@ foreign_state <- function(take, put) {
   )
 }
 
-# Named objects for Python: pairs of functions become objects, and R's random state joins them.
+# Named objects for Python: pairs of functions become such objects.
 as_python_extra_state <- function(extra_state) {
-  extra_state <- lapply(
-    extra_state,
-    function(item) if (is_pair(item)) foreign_state(item$take, item$put) else item
-  )
-  c(extra_state, list(.Random.seed = foreign_state(take_random_seed, put_random_seed)))
+  if (length(extra_state)) {
+    lapply(extra_state, function(item) if (is_pair(item)) foreign_state(item$take, item$put) else item)
+  }
 }
 
 is_pair <- function(x) {

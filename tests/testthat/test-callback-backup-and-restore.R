@@ -221,6 +221,41 @@ test_that("the next draw after a resumed fit() is that of a run not interrupted,
   expect_length(drawn, 11)
 })
 
+test_that("batches that R code draws at random are drawn again, and the resumed run is the run", {
+  skip_without_keras()
+  skip_if(Sys.getenv("KERAS_BACKEND") == "tensorflow", "TensorFlow reads ahead, and says so")
+  withr::local_preserve_seed()
+  keras <- reticulate::import("keras")
+  np <- reticulate::import("numpy", convert = FALSE)
+  generate <- reticulate::py_run_string("
+def generate(draw):
+    while True:
+        yield draw()
+")$generate
+  train <- function(callback, ...) {
+    set.seed(5)
+    keras$utils$set_random_seed(5L)
+    batches <- generate(function() {
+      x <- matrix(stats::rnorm(12), 3)
+      reticulate::tuple(np$array(x), np$array(x[, 1, drop = FALSE]))
+    })
+    model <- keras$Sequential(list(keras$layers$Input(reticulate::tuple(4L)), keras$layers$Dense(1L)))
+    model$compile(optimizer = "sgd", loss = "mse")
+    history <- model$fit(
+      batches,
+      steps_per_epoch = 5L, epochs = 4L, verbose = 0L, callbacks = list(callback, ...), shuffle = FALSE
+    )
+    list(history$history, model$get_weights(), stats::runif(1))
+  }
+  undisturbed <- train(callback_backup_and_restore(withr::local_tempdir()))
+  dir <- withr::local_tempdir()
+  interrupted(train(callback_backup_and_restore(dir, save_freq = 2), interrupt_at(2, batch = 3)))
+  callback <- callback_backup_and_restore(dir, save_freq = 2)
+  expect_identical(train(callback), undisturbed)
+  expect_identical(callback$resume_report$batch, 2L)
+  expect_true(callback$resume_report$exact)
+})
+
 test_that("what decides a training step is compared, and on_mismatch says what a difference means", {
   skip_without_keras()
   dir <- withr::local_tempdir()

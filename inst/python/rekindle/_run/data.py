@@ -109,6 +109,15 @@ class DataPlace:
         """Whether batches are drawn ahead from random states that the training draws from, too."""
         return self._draws_ahead
 
+    def _look_for_foreign_draws(self) -> None:
+        """Whether R drew since the epoch began while TensorFlow reads Python code ahead.
+
+        The data may be R code, or a callback may have drawn: nobody can tell from here.
+        """
+        began = self._at_epoch.get("random", {}).get("foreign")
+        if began is not None and sources.is_tensorflow() and self._sees_reads:
+            self._draws_ahead = self._draws_ahead or random_states.take_foreign() != began
+
     # What the run asks for.
 
     def epoch_begins(self) -> None:
@@ -122,6 +131,7 @@ class DataPlace:
 
     def take(self, batch: int, arrays: dict[str, AnyArray]) -> Any:
         """The place after `batch` batches of the current epoch, 0 for the one about to begin."""
+        self._look_for_foreign_draws()
         if batch == 0:
             self._last_batch = None
             self.epoch_begins()

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from typing import Any
 
 import numpy as np
 
 from rekindle._run import keras_internals
+from rekindle._run.objects import Foreign
+
+# Random states that another language keeps in this process, by name.
+_foreign: dict[str, Foreign] = {}
+
+
+def add(name: str, state: Foreign) -> None:
+    """Counts a random state of another language as one of the process: R's, when R drives."""
+    _foreign[name] = state
 
 
 def take() -> dict[str, Any]:
@@ -27,7 +37,15 @@ def take() -> dict[str, Any]:
         found["torch"] = _take_torch()
     if "tensorflow" in sys.modules:
         found["tensorflow"] = keras_internals.tensorflow_random_state()
+    # R cannot be called from another thread while its own waits for that thread's batch.
+    if _foreign and threading.current_thread() is threading.main_thread():
+        found["foreign"] = take_foreign()
     return found
+
+
+def take_foreign() -> dict[str, Any]:
+    """The random states of other languages alone."""
+    return {name: state.state_dict() for name, state in _foreign.items()}
 
 
 def put(states: dict[str, Any]) -> None:
@@ -41,6 +59,9 @@ def put(states: dict[str, Any]) -> None:
         _put_torch(states["torch"])
     if "tensorflow" in states:
         keras_internals.set_tensorflow_random_state(states["tensorflow"])
+    for name, state in states.get("foreign", {}).items():
+        if name in _foreign:
+            _foreign[name].load_state_dict(state)
 
 
 def fast_mark() -> Any:
