@@ -68,8 +68,8 @@ class Lock:
             return False
         fd, self.made_file = opened
         try:
-            if not _try_lock(fd):
-                self._refuse(fd)
+            if not _try_lock(fd) and not self._outlasted(fd):
+                self._refuse(_read(fd, self._path))
             # The holder before us may have cleaned up between our open and our lock: then what we
             # hold is the lock of a file that nobody else will ever open.
             if not self._is_at(fd):
@@ -133,13 +133,20 @@ class Lock:
             return False
         return os.path.samestat(there, os.fstat(fd))
 
-    def _refuse(self, fd: int) -> None:
+    def _outlasted(self, fd: int) -> bool:
+        """Waits a moment while the lock is held and its holder is dead: whether it was let go.
+
+        Either a new holder is about to write its name, or a child that was forked at the moment of
+        the holder's death is about to close what it inherited.
+        """
         deadline = time.monotonic() + _PATIENCE
-        holder = _read(fd, self._path)
-        # A name that is missing, or of a process that is no more, is about to be written over.
-        while not _may_be_alive(holder) and time.monotonic() < deadline:
+        while not _may_be_alive(_read(fd, self._path)) and time.monotonic() < deadline:
             time.sleep(0.01)
-            holder = _read(fd, self._path)
+            if _try_lock(fd):
+                return True
+        return False
+
+    def _refuse(self, holder: Holder) -> None:
         if not _may_be_alive(holder):
             holder = Holder()
         raise LockError(
