@@ -1,0 +1,56 @@
+"""Random states of another language: R's, when R drives."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from rekindle import checkpoint
+from rekindle._run import random_states
+from rekindle._run.objects import Foreign
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    monkeypatch.setattr(random_states, "_foreign", {})
+    kept = {"state": "3 1 2"}
+    random_states.add("R", Foreign(lambda: kept["state"], lambda value: kept.update(state=value)))
+    return kept
+
+
+def there_and_back(states):
+    arrays = {}
+    return checkpoint.unflatten(checkpoint.flatten(states, "random", arrays), arrays)
+
+
+def test_a_state_that_was_added_is_taken_and_put_back(kept):
+    states = there_and_back(random_states.take())
+    kept["state"] = "later"
+    random_states.put(states)
+    assert kept["state"] == "3 1 2"
+
+
+def test_an_absent_state_is_put_back_as_absent(kept):
+    kept["state"] = None
+    states = there_and_back(random_states.take())
+    kept["state"] = "later"
+    random_states.put(states)
+    assert kept["state"] is None
+
+
+def test_another_thread_never_calls_the_other_language(kept):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(random_states.take()))
+    thread.start()
+    thread.join()
+    random_states.put(found[0])
+    assert "foreign" not in found[0]
+    assert kept["state"] == "3 1 2"
+
+
+def test_a_state_that_nobody_keeps_any_more_is_left_alone(kept, monkeypatch):
+    states = random_states.take()
+    monkeypatch.setattr(random_states, "_foreign", {})
+    random_states.put(states)
+    assert kept["state"] == "3 1 2"
