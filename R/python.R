@@ -2,7 +2,7 @@
 # starts no Python.
 
 # What the bundled package needs from pip; the same as in pyproject.toml.
-python_requirements <- c("keras>=3.5", "ml-dtypes>=0.2", "numpy>=1.23", "xxhash>=3.0")
+python_requirements <- c("keras>=3.6", "ml-dtypes>=0.2", "numpy>=1.23", "xxhash>=3.0")
 
 # Newer versions of reticulate make an environment on demand, from what packages declare.
 # Older ones have no py_require(), and R CMD check would miss it there: hence the look-up by name.

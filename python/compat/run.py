@@ -1,6 +1,6 @@
 """The same scenarios on older versions of Keras: killed, resumed, and compared bit for bit.
 
-    python python/compat/run.py [--versions 3.5.0 3.6.0] [--backends jax] [--folder .compat]
+    python python/compat/run.py [--versions 3.6.0 3.8.0] [--backends jax] [--folder .compat]
 
 Each version is installed into a folder of its own, which is put before the environment's packages;
 nothing else changes.
@@ -22,7 +22,7 @@ EXACT = ROOT / "python" / "exact"
 
 # The oldest that is supported, some between, and the newest. Before 3.10 Keras needs an older JAX.
 OLD_JAX = ["jax==0.4.38", "jaxlib==0.4.38"]
-VERSIONS = {"3.5.0": OLD_JAX, "3.6.0": OLD_JAX, "3.8.0": OLD_JAX, "3.10.0": [], "newest": []}
+VERSIONS = {"3.6.0": OLD_JAX, "3.8.0": OLD_JAX, "3.10.0": [], "newest": []}
 BACKENDS = ("jax", "torch", "tensorflow")
 CELLS = (
     ("arrays", "epoch", ["begin", 2, 4]),

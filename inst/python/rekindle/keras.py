@@ -21,6 +21,13 @@ except ImportError as error:
         package=getattr(error, "name", None) or "keras",
     ) from error
 
+if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
+    raise DependencyError(
+        f"`rekindle.keras` needs Keras 3.6 or newer, and Keras {keras.__version__} is installed."
+        " Upgrade it with `pip install --upgrade keras`.",
+        package="keras",
+    )
+
 from rekindle._run import objects
 from rekindle._run.companion import Companion
 from rekindle._run.run import Settings

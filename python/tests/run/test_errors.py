@@ -51,6 +51,19 @@ def test_importing_rekindle_imports_no_framework():
     assert out.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("version", ["2.15.0", "3.5.0", "3.0.0rc1"])
+def test_an_older_keras_is_refused_with_its_version(version):
+    code = (
+        "import types, sys; sys.modules['keras'] = keras = types.ModuleType('keras')\n"
+        f"keras.__version__ = {version!r}\n"
+        "import rekindle\n"
+        "try:\n    import rekindle.keras\n"
+        "except rekindle.DependencyError as error:\n    print(error)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"needs Keras 3.6 or newer, and Keras {version} is installed" in out.stdout
+
+
 def test_without_keras_the_callback_says_what_to_install():
     code = (
         "import sys; sys.modules['keras'] = None\n"

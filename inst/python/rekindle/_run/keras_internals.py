@@ -1,6 +1,6 @@
 """Every name of Keras that is not public, in one place.
 
-Each function says what happens when a future Keras no longer has the name. Seen in Keras 3.5 to
+Each function says what happens when a future Keras no longer has the name. Seen in Keras 3.6 to
 3.15.
 """
 
