@@ -11,6 +11,7 @@ import pytest
 from conftest import Interrupt, data, fit, interrupt, make_model
 
 import rekindle
+from rekindle._run import keras_internals
 from rekindle.keras import BackupAndRestore
 
 
@@ -437,6 +438,23 @@ def test_stopping_early_is_not_forgotten_by_a_kill_before_the_end(backup_dir):
     assert fit(again, BackupAndRestore(backup_dir), Stop(), epochs=6).epoch == []
     assert_same(values(again), values(model))
     assert not backup_dir.exists()
+
+
+def test_where_the_data_cannot_be_found_the_epoch_begins_again_and_says_so(backup_dir, monkeypatch):
+    interrupt(make_model(), BackupAndRestore(backup_dir, save_freq=1), 1, 3)
+    monkeypatch.setattr(keras_internals, "find_fit", dict)
+    callback, probe = BackupAndRestore(backup_dir, save_freq=1), Probe()
+    with pytest.warns(rekindle.InexactWarning, match="epoch 1 .* is run again from its start"):
+        fit(make_model(), callback, probe)
+    assert probe.seen[0] == (1, 0)
+    assert callback.resume_report["exact"] is False
+
+
+def test_where_keras_does_not_begin_at_the_epoch_it_is_said(backup_dir, monkeypatch):
+    interrupt(make_model(), BackupAndRestore(backup_dir), 2)
+    monkeypatch.setattr(keras_internals, "set_initial_epoch", lambda model, epoch: None)
+    with pytest.warns(rekindle.InexactWarning, match="began at epoch 0 .*, not at 2"):
+        fit(make_model(), BackupAndRestore(backup_dir))
 
 
 def test_hooks_called_by_a_loop_of_ones_own_save_and_restore(backup_dir):

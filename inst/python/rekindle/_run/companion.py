@@ -79,7 +79,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
         if self._run is not None:
-            self._run.epoch_begins()
+            self._run.epoch_begins(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._owner.take_due() and self._run is not None:

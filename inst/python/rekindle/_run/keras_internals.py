@@ -6,20 +6,34 @@ Each function says what happens when a future Keras no longer has the name. Seen
 
 from __future__ import annotations
 
+import importlib
 import sys
 from types import CodeType, FrameType
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state as _global_state
-from keras.src.random.seed_generator import global_seed_generator as _global_seed_generator
-from keras.src.trainers.epoch_iterator import EpochIterator as _EpochIterator
+
+
+def _private(module: str, name: str) -> Any:
+    """A name of Keras' inside, or ``None`` where a version does not have it."""
+    try:
+        return getattr(importlib.import_module(f"keras.src.{module}"), name)
+    except (ImportError, AttributeError):
+        return None
+
+
+_get_global = _private("backend.common.global_state", "get_global_attribute")
+_set_global = _private("backend.common.global_state", "set_global_attribute")
+_global_seed_generator = _private("random.seed_generator", "global_seed_generator")
+_EpochIterator = _private("trainers.epoch_iterator", "EpochIterator")
 
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 # Up to Keras 3.6, an execution of several steps is reported by its first step, later by its last.
-_REPORTS_FIRST_STEP = not hasattr(_EpochIterator, "_enumerate_iterator")
+_REPORTS_FIRST_STEP = _EpochIterator is not None and not hasattr(
+    _EpochIterator, "_enumerate_iterator"
+)
 
 _CallbackList = keras.callbacks.CallbackList
 
@@ -138,20 +152,21 @@ def build_from_data(model: Any, epoch_iterator: Any) -> None:
 
 def layers(model: Any) -> list[Any]:
     """The model's layers, those inside other layers among them."""
-    return list(model._flatten_layers())
+    flatten = getattr(model, "_flatten_layers", None)
+    return list(flatten() if flatten is not None else model.layers)
 
 
 def global_seed_state() -> Any:
-    """The state of Keras' global seed generator; ``None`` while there is none."""
-    generator = _global_state.get_global_attribute(_GLOBAL_SEED_GENERATOR)
+    """The state of Keras' global seed generator; ``None`` where there is none."""
+    generator = None if _get_global is None else _get_global(_GLOBAL_SEED_GENERATOR)
     return None if generator is None else keras.ops.convert_to_numpy(generator.state)
 
 
 def set_global_seed_state(state: Any) -> None:
     """Puts back what :func:`global_seed_state` gave: with ``None``, the next use makes it anew."""
-    if state is None:
-        _global_state.set_global_attribute(_GLOBAL_SEED_GENERATOR, None)
-    else:
+    if state is None and _set_global is not None:
+        _set_global(_GLOBAL_SEED_GENERATOR, None)
+    elif state is not None and _global_seed_generator is not None:
         _global_seed_generator().state.assign(state)
 
 

@@ -147,12 +147,19 @@ class Run:
         for note in notes:
             self._warn_inexact(note)
 
-    def epoch_begins(self) -> None:
+    def epoch_begins(self, epoch: int) -> None:
         """After every other callback's `on_epoch_begin`."""
         # fit() has read it. Left there, the next fit() of this model would begin here, too.
         keras_internals.set_initial_epoch(self._model, None)
         save, self._resuming = self._resuming, None
         state = self._state
+        if save is not None and epoch != save.manifest.position.epoch:
+            state.notes.append(
+                f"this Keras began at epoch {epoch} (counted from 0), not at"
+                f" {save.manifest.position.epoch}, where the save was taken"
+            )
+            self._tell_notes()
+            return
         state.begin_epoch(save)
         if save is not None:
             self._tell_notes()
