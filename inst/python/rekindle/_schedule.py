@@ -16,6 +16,9 @@ class Schedule(Protocol):
     by_batch: bool
     last_batch: int
 
+    def resumed_after(self, batches: int) -> None:
+        """The epoch goes on after so many batches, of which the last was followed by a save."""
+
     def batch_ended(self, batch: int) -> bool: ...
 
     def epoch_ended(self) -> bool: ...
@@ -26,6 +29,9 @@ class _NoBatches:
 
     by_batch = False
     last_batch = 0
+
+    def resumed_after(self, batches: int) -> None:
+        self.last_batch = batches - 1
 
     def batch_ended(self, batch: int) -> bool:
         self.last_batch = batch
@@ -62,6 +68,10 @@ class EachBatches:
         self.last_batch = 0
         self._since_save = 0
         self._epoch_is_new = True
+
+    def resumed_after(self, batches: int) -> None:
+        self.last_batch = batches - 1
+        self._epoch_is_new = False
 
     def batch_ended(self, batch: int) -> bool:
         self._since_save += batch + 1 if self._epoch_is_new else batch - self.last_batch

@@ -31,7 +31,6 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
 from rekindle._run import objects
 from rekindle._run.companion import Companion
 from rekindle._run.run import Settings
-from rekindle.checkpoint import UnsupportedValueError
 
 __all__ = ["BackupAndRestore"]
 
@@ -64,7 +63,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             tries again when the next save is due. Defaults to ``"warn"``.
         extra_state: dict of named objects, or ``None``. State outside of the model that belongs to
             the run: objects with ``state_dict()`` and ``load_state_dict()``, Keras variables,
-            layers, optimizers or metrics, or random generators. Defaults to ``None``.
+            layers, optimizers or metrics, random generators, or NumPy arrays, which are filled in
+            place. Defaults to ``None``.
         verbose: 0, 1 or 2. 1 prints a line when a run is resumed, 2 also one for each save.
             Defaults to 0.
 
@@ -166,6 +166,10 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         due, self._due = self._due, False
         return due
 
+    def resumed_after(self, batches: int) -> None:
+        """The epoch goes on after so many batches; told by the companion."""
+        self._schedule.resumed_after(batches)
+
     def _tell(self, hook: str, *args: Any) -> None:
         # A training loop of one's own calls these hooks without a CallbackList: then nobody else
         # calls it.
@@ -237,14 +241,12 @@ def _extra_state(value: Any) -> dict[str, Any]:
             value=value,
         )
     for name, item in value.items():
-        try:
-            objects.take(item, name, {})
-        except UnsupportedValueError as error:
+        if not objects.can_be_put_back(item):
             raise ArgumentError(
                 f"Invalid value for argument `extra_state`. Received: {name}={item!r:.200}."
                 " Expected objects with the methods state_dict() and load_state_dict(), Keras"
-                " variables, layers, optimizers or metrics, or random generators.",
+                " variables, layers, optimizers or metrics, random generators or NumPy arrays.",
                 argument="extra_state",
                 value=value,
-            ) from error
+            )
     return dict(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 
 import keras
@@ -268,7 +269,7 @@ def test_another_model_is_refused_with_a_list_of_the_differences(backup_dir, cha
     untouched = [np.array(w) for w in other.get_weights()]
     with pytest.raises(rekindle.MismatchError, match="is of another model") as caught:
         fit(other, BackupAndRestore(backup_dir))
-    assert any(__import__("re").search(expected, line) for line in caught.value.differences)
+    assert any(re.search(expected, line) for line in caught.value.differences)
     assert sorted(os.listdir(backup_dir)) == before
     assert_same(other.get_weights(), untouched)
     assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [2]
@@ -411,15 +412,25 @@ def test_extra_state_comes_back(backup_dir):
             self.phase = state["phase"]
 
     schedule, noise = Schedule(), np.random.default_rng(1)
-    extra = {"schedule": schedule, "noise": noise}
+    extra = {"schedule": schedule, "noise": noise, "counts": np.arange(3)}
     schedule.phase = 3
     noise.normal(size=5)
     interrupt(make_model(), BackupAndRestore(backup_dir, extra_state=extra), 1)
     expected = noise.normal()
-    fresh = {"schedule": Schedule(), "noise": np.random.default_rng(1)}
+    counts = np.zeros(3, int)
+    fresh = {"schedule": Schedule(), "noise": np.random.default_rng(1), "counts": counts}
     fit(make_model(), BackupAndRestore(backup_dir, extra_state=fresh))
     assert fresh["schedule"].phase == 3
     assert fresh["noise"].normal() == expected
+    assert counts.tolist() == [0, 1, 2]
+
+
+def test_saves_stay_as_far_apart_after_a_resume(backup_dir, capsys):
+    interrupt(make_model(), BackupAndRestore(backup_dir, save_freq=3, verbose=2), 1, 3)
+    fit(make_model(), BackupAndRestore(backup_dir, save_freq=3, verbose=2))
+    saved = [line for line in capsys.readouterr().out.splitlines() if "Saved" in line]
+    places = [tuple(map(int, re.findall(r"epoch (\d+), batch (\d+)", line)[0])) for line in saved]
+    assert [epoch * 5 + batch for epoch, batch in places] == [3, 6, 9, 12, 15]
 
 
 def test_stopping_early_is_not_forgotten_by_a_kill_before_the_end(backup_dir):

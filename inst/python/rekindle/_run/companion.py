@@ -18,6 +18,9 @@ class Owner(Protocol):
     def take_due(self) -> bool:
         """Whether a save is due; asking clears it."""
 
+    def resumed_after(self, batches: int) -> None:
+        """The epoch goes on after so many batches."""
+
 
 class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
     """Does the work of a backup callback, from the end of the list of callbacks.
@@ -79,7 +82,9 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
         if self._run is not None:
-            self._run.epoch_begins(epoch)
+            skipped = self._run.epoch_begins(epoch)
+            if skipped:
+                self._owner.resumed_after(skipped)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._owner.take_due() and self._run is not None:

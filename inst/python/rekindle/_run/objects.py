@@ -113,6 +113,12 @@ class Foreign:
         self._put(state["value"])
 
 
+def can_be_put_back(value: Any) -> bool:
+    """Whether a state can be put into this very object, which a plain value or a tensor cannot."""
+    kind, _ = _state(value)
+    return kind not in (None, "tensor") or isinstance(value, np.ndarray)
+
+
 def has_state_dict(value: Any) -> bool:
     """Whether the object takes and gives its own state, by the names that PyTorch gave it."""
     return (

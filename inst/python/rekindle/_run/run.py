@@ -147,8 +147,8 @@ class Run:
         for note in notes:
             self._warn_inexact(note)
 
-    def epoch_begins(self, epoch: int) -> None:
-        """After every other callback's `on_epoch_begin`."""
+    def epoch_begins(self, epoch: int) -> int:
+        """After every other callback's `on_epoch_begin`: how many batches of it are skipped."""
         # fit() has read it. Left there, the next fit() of this model would begin here, too.
         keras_internals.set_initial_epoch(self._model, None)
         save, self._resuming = self._resuming, None
@@ -159,12 +159,12 @@ class Run:
                 f" {save.manifest.position.epoch}, where the save was taken"
             )
             self._tell_notes()
-            return
+            return 0
         state.begin_epoch(save)
         if save is not None:
             self._tell_notes()
         if save is None or not state.position.batch:
-            return
+            return 0
         replay = Replay(
             self._model,
             self._callback_list,
@@ -177,6 +177,7 @@ class Run:
         # Weak: it lives for as long as the hooks it has taken over.
         self._replay = weakref.ref(replay)
         replay.start()
+        return state.position.batch
 
     def _replayed(self, save: Save) -> None:
         self._state.put_after_replay(save)

@@ -149,7 +149,10 @@ class RunState:
     def _put_extra(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
         for name, state in saved.items():
             if name in self.extra:
-                objects.put(state, arrays, self.extra[name])
+                current = self.extra[name]
+                value = objects.put(state, arrays, current)
+                if isinstance(current, np.ndarray):
+                    np.copyto(current, value, casting="no")
             else:
                 self._note(f"`extra_state` no longer holds {name!r}, so its state was not used")
 
