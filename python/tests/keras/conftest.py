@@ -83,3 +83,31 @@ def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch"):
     if done.returncode > 0:
         raise AssertionError(done.stderr)
     return done.returncode
+
+
+def values(model):
+    variables = model.variables + model.optimizer.variables
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+
+
+def assert_same(first, second):
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+
+
+class Probe(keras.callbacks.Callback):
+    """Notes the model's values, and which batches of which epochs were trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        if not self.seen:
+            self.first = values(self.model)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append((self.epoch, batch))

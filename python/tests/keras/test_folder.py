@@ -1,0 +1,75 @@
+"""What is in the folder when, and what stays of it."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import pytest
+from conftest import Interrupt, assert_same, fit, interrupt, make_model, values
+
+from rekindle.keras import BackupAndRestore
+
+
+def test_deleting_leaves_what_is_not_ours(backup_dir):
+    backup_dir.mkdir()
+    (backup_dir / "notes.txt").write_text("mine")
+    (backup_dir / "ckpt-best.json").write_text("{}")
+    fit(make_model(), BackupAndRestore(backup_dir))
+    assert sorted(os.listdir(backup_dir)) == ["ckpt-best.json", "notes.txt"]
+    assert (backup_dir / "notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_was_there_before_stays(backup_dir):
+    backup_dir.mkdir()
+    fit(make_model(), BackupAndRestore(backup_dir))
+    assert os.listdir(backup_dir) == []
+
+
+def test_without_deleting_the_saves_stay_and_the_next_fit_goes_on_from_them(backup_dir):
+    model = make_model()
+    fit(model, BackupAndRestore(backup_dir, delete_checkpoint=False), epochs=3)
+    again = make_model()
+    assert fit(again, BackupAndRestore(backup_dir, delete_checkpoint=False), epochs=3).epoch == []
+    assert_same(values(again), values(model))
+    more = fit(again, BackupAndRestore(backup_dir, delete_checkpoint=False), epochs=5)
+    assert more.epoch == [3, 4]
+
+
+@pytest.mark.parametrize(("double", "kept"), [(False, 1), (True, 2)])
+def test_one_save_is_kept_or_two(backup_dir, double, kept):
+    interrupt(make_model(), BackupAndRestore(backup_dir, double_checkpoint=double), 3)
+    assert len(list(backup_dir.glob("ckpt-*.json"))) == kept
+
+
+def test_save_freq_false_restores_and_never_saves(backup_dir):
+    interrupt(make_model(), BackupAndRestore(backup_dir), 2)
+    before = {name.name: name.stat().st_mtime_ns for name in backup_dir.glob("ckpt-*")}
+    history = fit(
+        make_model(), BackupAndRestore(backup_dir, save_freq=False, delete_checkpoint=False)
+    )
+    assert history.epoch == [2]
+    assert before == {name.name: name.stat().st_mtime_ns for name in backup_dir.glob("ckpt-*")}
+
+
+def test_saves_stay_as_far_apart_after_a_resume(backup_dir, capsys):
+    interrupt(make_model(), BackupAndRestore(backup_dir, save_freq=3, verbose=2), 1, 3)
+    fit(make_model(), BackupAndRestore(backup_dir, save_freq=3, verbose=2))
+    saved = [line for line in capsys.readouterr().out.splitlines() if "Saved" in line]
+    places = [tuple(map(int, re.findall(r"epoch (\d+), batch (\d+)", line)[0])) for line in saved]
+    assert [epoch * 5 + batch for epoch, batch in places] == [3, 6, 9, 12, 15]
+
+
+def test_two_backups_of_one_fit_do_not_disturb_each_other(tmp_path):
+    def both():
+        return [BackupAndRestore(tmp_path / "a", save_freq=2), BackupAndRestore(tmp_path / "b")]
+
+    with pytest.raises(RuntimeError):
+        fit(make_model(), *both(), Interrupt(2, 3))
+    again = both()
+    assert fit(make_model(), *again).epoch == [2]
+    assert [(c.resume_report["epoch"], c.resume_report["batch"]) for c in again] in (
+        [(2, 2), (2, 0)],
+        [(2, 1), (2, 0)],
+    )
+    assert not list(tmp_path.iterdir())
