@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import sources
 
+from rekindle._run import variables
 from rekindle.keras import BackupAndRestore
 
 EPOCHS = 4
@@ -52,6 +53,19 @@ class Killer(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._die_at("epoch_end", epoch)
+
+
+class Witness(keras.callbacks.Callback):
+    """Writes down the variables, by name, with which the first epoch of this process begins."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._path = pathlib.Path(path)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not os.path.exists(self._path):
+            found = {name: digest(v) for name, v in variables.named(self.model).items()}
+            self._path.write_text(json.dumps({"epoch": epoch, "variables": found}))
 
 
 class Recorder(keras.callbacks.Callback):
@@ -158,6 +172,8 @@ def main(config):
     log = keras.callbacks.CSVLogger(csv)
     killer = Killer(config.get("kill"))
     callbacks = [early, backup, log, recorder, plateau, check, killer]
+    if config.get("witness"):
+        callbacks.append(Witness(config["witness"]))
     fit = source.make()
     history = model.fit(epochs=EPOCHS, callbacks=callbacks, verbose=config.get("bar", 0), **fit)
     report = {

@@ -69,9 +69,9 @@ def interrupt(model, callback, epoch, batch=None, **more):
         fit(model, callback, Interrupt(epoch, batch), epochs=epoch + 3, **more)
 
 
-def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch"):
+def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch", **more):
     """Runs the scenario of `python/exact` in a fresh process: its exit status."""
-    config = {"source": source, "save_freq": save_freq, "folder": str(folder), "kill": kill}
+    config = {"source": source, "save_freq": save_freq, "folder": str(folder), "kill": kill} | more
     done = subprocess.run(
         [sys.executable, "scenario.py", json.dumps(config)],
         cwd=EXACT,

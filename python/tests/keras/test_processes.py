@@ -69,12 +69,17 @@ def test_every_kind_of_data_goes_on_where_it_was(tmp_path, source):
     assert report(tmp_path / "killed") == report(tmp_path / "never")
 
 
-def test_the_bits_on_disk_are_the_bits_that_go_on(tmp_path):
+@pytest.mark.parametrize("save_freq", ["epoch", 4])
+def test_a_new_process_begins_with_every_bit_of_the_save(tmp_path, save_freq):
     """What a stranger reads from the folder is what the next run goes on with."""
-    assert run_scenario(tmp_path, kill=["begin", 3, 2]) == -signal.SIGKILL
-    manifest, first = stored(tmp_path)
-    assert (manifest["epoch"], manifest["step"]) == (3, 33)
-    assert run_scenario(tmp_path) == 0
+    assert run_scenario(tmp_path, kill=["begin", 3, 9], save_freq=save_freq) == -signal.SIGKILL
+    manifest, saved = stored(tmp_path)
+    assert (manifest["epoch"], manifest["step"]) == (3, 33 if save_freq == "epoch" else 40)
+    witness = tmp_path / "witness.json"
+    assert run_scenario(tmp_path, save_freq=save_freq, witness=str(witness)) == 0
+    begun = json.loads(witness.read_text())
+    assert begun["epoch"] == 3
+    assert len(begun["variables"]) > 20
+    assert begun["variables"] == {name: saved[name] for name in begun["variables"]}
     line = json.loads((tmp_path / "resumed.jsonl").read_text())
-    assert (line["epoch"], line["batch"], line["step"]) == (3, 0, 33)
-    assert len(first) > 20
+    assert (line["epoch"], line["step"]) == (manifest["epoch"], manifest["step"])
