@@ -124,6 +124,25 @@ def sync_variables(model: Any) -> None:
         sync()
 
 
+def adopt_variables(model: Any) -> None:
+    """To be called when variables were assigned in the middle of an epoch.
+
+    On JAX the train loop keeps the state of its last step, and hands that over once more when the
+    data ends: it must be the state that was put back, not the one of the step before.
+    """
+    state = getattr(model, "_jax_state", None)
+    if not isinstance(state, dict):
+        return
+    owners = {
+        "trainable_variables": model.trainable_variables,
+        "non_trainable_variables": model.non_trainable_variables,
+        "optimizer_variables": getattr(getattr(model, "optimizer", None), "variables", []),
+        "metrics_variables": model.metrics_variables,
+    }
+    for name in state.keys() & owners.keys():
+        state[name] = [variable.value for variable in owners[name]]
+
+
 def is_built(model: Any) -> bool:
     """Whether the model, its optimizer and its metrics have their variables."""
     optimizer = getattr(model, "optimizer", None)

@@ -104,6 +104,7 @@ class RunState:
         named = variables.named(self.model) | variables.metrics(self.model)
         keras_internals.sync_variables(self.model)
         variables.assign({k: v for k, v in named.items() if k in save.arrays}, save.arrays)
+        keras_internals.adopt_variables(self.model)
         self._put_beside(save)
 
     def begin_epoch(self, save: Save | None) -> None:
