@@ -46,6 +46,7 @@ class DataPlace:
         self._script: _Birth | None = None
         self._at_epoch: dict[str, Any] = {}
         self._last_batch: Any = None
+        # Whether batches are drawn ahead from random states that training draws from, too.
         self._draws_ahead = False
         self._unseeded = sources.UnseededArrays.of(epoch_iterator)
         self._sees_reads = not sources.is_tensorflow() or sources.watch_python_source(
@@ -103,11 +104,6 @@ class DataPlace:
         else:
             self._last_batch = batch
             self._given += 1
-
-    @property
-    def draws_ahead(self) -> bool:
-        """Whether batches are drawn ahead from random states that the training draws from, too."""
-        return self._draws_ahead
 
     def _look_for_foreign_draws(self) -> None:
         """Whether R drew since the epoch began while TensorFlow reads Python code ahead.
