@@ -7,16 +7,21 @@ builtin exception that a caller would catch without knowing rekindle::
     ├── ArgumentError     (ValueError)    an argument is not of the accepted form
     ├── DependencyError   (ImportError)   Keras, or the backend it is set to, cannot be imported
     ├── LockError         (RuntimeError)  another run holds the folder
-    ├── ForeignFileError  (RuntimeError)  a file that rekindle did not write stands where its own
-    would ├── FormatError       (RuntimeError)  the folder was written by a newer rekindle ├──
-    DamageError       (RuntimeError)  saves are there, and none of them is whole ├── MismatchError
-    (RuntimeError)  the save does not fit the objects it should be restored into ├── RestoreError
-    (OSError)       the folder could not be opened or read └── SaveError         (OSError)       a
-    save could not be written; the one before it still stands
+    ├── ForeignFileError  (RuntimeError)  somebody else's file stands where ours would
+    ├── FormatError       (RuntimeError)  the folder was written by a newer rekindle
+    ├── DamageError       (RuntimeError)  saves are there, and none of them is whole
+    ├── MismatchError     (RuntimeError)  the save does not fit what it should be restored into
+    │   └── UnmatchedError  (AssertionError)  what was asserted of a restore does not hold
+    ├── RestoreError      (OSError)       the folder could not be opened or read
+    └── SaveError         (OSError)       a save failed; the one before it still stands
+
+:class:`TrainingPreempted` is no error: it is the ``SystemExit`` that ends a run which was asked to.
 
 Warnings are :class:`RekindleWarning` (a ``UserWarning``): :class:`DamageWarning` when an older save
 had to be taken, :class:`SaveWarning` when a save failed and training goes on,
-:class:`InexactWarning` when a resumed run cannot be the run that was interrupted.
+:class:`InexactWarning` when a resumed run cannot be the run that was interrupted,
+:class:`TakeoverWarning` when a backup by Keras' own callback is gone on with,
+:class:`MismatchWarning` when a checkpoint was restored in part.
 
 The data an exception speaks of is in its attributes, named in each class's docstring. Exceptions
 can be pickled, so that they cross process borders whole.
@@ -36,11 +41,15 @@ __all__ = [
     "InexactWarning",
     "LockError",
     "MismatchError",
+    "MismatchWarning",
     "RekindleError",
     "RekindleWarning",
     "RestoreError",
     "SaveError",
     "SaveWarning",
+    "TakeoverWarning",
+    "TrainingPreempted",
+    "UnmatchedError",
 ]
 
 
@@ -158,6 +167,14 @@ class MismatchError(RekindleError, RuntimeError):
     differences: list[str]
 
 
+class UnmatchedError(MismatchError, AssertionError):
+    """What was asserted of a restore does not hold. What did match was restored.
+
+    Attributes:
+        differences: One line for each place that was not matched.
+    """
+
+
 class RestoreError(RekindleError, OSError):
     """The folder could not be opened or read.
 
@@ -184,6 +201,39 @@ class SaveError(RekindleError, OSError):
     free: int | None
 
 
+class TrainingPreempted(SystemExit):
+    """Training was asked to end by a signal, and has. Uncaught, it ends the process.
+
+    Args:
+        message: What happened.
+        code: The exit status of the process.
+        signal: The signal's name, such as ``"SIGTERM"``.
+        path: The save that the run goes on from, or ``None`` when there is none yet.
+        saved: Whether that save was made because of the signal, so that nothing is lost.
+
+    Attributes:
+        message, code, signal, path, saved: As given.
+    """
+
+    def __init__(self, message: str, *, code: int, signal: str, path: str | None, saved: bool):
+        super().__init__(code)
+        self.message = message
+        self.signal = signal
+        self.path = path
+        self.saved = saved
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        details = {"code": self.code, "signal": self.signal, "path": self.path}
+        return (_rebuild_preempted, (self.message, details | {"saved": self.saved}))
+
+
+def _rebuild_preempted(message: str, details: dict[str, Any]) -> TrainingPreempted:
+    return TrainingPreempted(message, **details)
+
+
 class RekindleWarning(UserWarning):
     """Root of every warning of rekindle."""
 
@@ -198,6 +248,24 @@ class SaveWarning(RekindleWarning):
 
 class InexactWarning(RekindleWarning):
     """Something of the interrupted run could not be brought back exactly."""
+
+
+class TakeoverWarning(RekindleWarning):
+    """A backup that Keras' own callback wrote is gone on with, or cannot be.
+
+    Args:
+        message: What happened.
+        **facts: Set as attributes: `directory`; when the backup is gone on with also `epoch`
+            (counted from 0), `batch` as Keras wrote it, `step` and `notes`.
+    """
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(facts)
+
+
+class MismatchWarning(RekindleWarning):
+    """A checkpoint was restored in part, and nobody said that this is meant."""
 
 
 # Users meet these as `rekindle.LockError`; tracebacks and R conditions name them so.

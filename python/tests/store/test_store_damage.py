@@ -165,7 +165,7 @@ class TestNoWholeSave:
         assert [line.split(":")[0] for line in error.damages] == ["save 2", "save 1"]
         assert error.damages[1] == "save 1: the manifest has no digest line at its end"
         assert str(error).startswith(f"No save in {str(home)!r} is whole")
-        assert "start training afresh on purpose, rename or remove that folder" in str(error)
+        assert "start afresh on purpose, rename or remove that folder" in str(error)
         after = {path: path.read_bytes() for path in home.iterdir() if path.name != ".lock"}
         assert after == before
 
@@ -294,7 +294,7 @@ class TestTheSystemRefuses:
 
     def test_too_little_memory_for_a_restore_is_said(self, fill, opened, monkeypatch):
         fill(1)
-        monkeypatch.setattr("rekindle._store.pack._read_array", _no_memory)
+        monkeypatch.setattr("rekindle._store.pack._read_block", _no_memory)
         with pytest.raises(RestoreError, match="cannot be read: there is not enough memory"):
             opened().newest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -11,7 +12,7 @@ from rekindle._store import format as fmt
 from rekindle._store import fs, pack
 from rekindle._store.decode import decode
 from rekindle._store.manifest import Damage, Manifest
-from rekindle.errors import ForeignFileError
+from rekindle.errors import ForeignFileError, FormatError
 
 
 @dataclass
@@ -68,50 +69,86 @@ def scan(folder: str, prefix: str) -> Catalog:
         OSError: The system refused to list or to read.
     """
     catalog = Catalog()
-    pattern = fmt.manifest_pattern(prefix)
     names = fs.names_in(folder)
-    for name in names:
-        match = pattern.fullmatch(name)
-        if match is None:
-            continue
-        number = int(match[1])
-        path = os.path.join(folder, name)
+    for number in numbers_in(names, prefix):
         try:
-            data = fs.read_file(path, fmt.MAX_MANIFEST_BYTES)
-            catalog.manifests[number] = decode(data, prefix=prefix, number=number, path=path)
+            catalog.manifests[number] = read_manifest(folder, prefix, number)
         except FileNotFoundError:
             continue
-        except fs.NotRegularError:
-            _refuse_foreign(folder, prefix, number, names, None)
-            catalog.damaged[number] = "the manifest is not a regular file"
-        except fs.TooLargeError as error:
-            _refuse_foreign(folder, prefix, number, names, None)
-            catalog.damaged[number] = f"the manifest is {error.strerror}"
         except Damage as damage:
-            _refuse_foreign(folder, prefix, number, names, data)
+            if is_foreign(folder, prefix, number, names):
+                raise _in_the_way(os.path.join(folder, fmt.manifest_name(prefix, number))) from None
             catalog.damaged[number] = str(damage)
     return catalog
 
 
-def _refuse_foreign(
-    folder: str, prefix: str, number: int, names: list[str], data: bytes | None
-) -> None:
-    """Raises unless something shows that what has a manifest's name once was one.
+def look(folder: str, prefix: str) -> Catalog:
+    """As :func:`scan`, for who only looks: nothing is refused.
+
+    Foreign files are passed over, and saves in a newer format are told of as damaged ones.
+
+    Raises:
+        OSError: The system refused to list or to read.
+    """
+    catalog = Catalog()
+    names = fs.names_in(folder)
+    for number in numbers_in(names, prefix):
+        try:
+            catalog.manifests[number] = read_manifest(folder, prefix, number)
+        except FileNotFoundError:
+            continue
+        except FormatError as error:
+            catalog.damaged[number] = str(error)
+        except Damage as damage:
+            if not is_foreign(folder, prefix, number, names):
+                catalog.damaged[number] = str(damage)
+    return catalog
+
+
+def numbers_in(names: list[str], prefix: str) -> list[int]:
+    """The numbers for which there is a manifest's name, in the order of `names`."""
+    pattern = fmt.manifest_pattern(prefix)
+    return [int(match[1]) for match in map(pattern.fullmatch, names) if match]
+
+
+def read_manifest(folder: str, prefix: str, number: int) -> Manifest:
+    """The manifest of one save.
+
+    Raises:
+        Damage: What stands under its name is not what was written.
+        FormatError: It is of a newer format.
+        OSError: It is not there, or the system refused to read.
+    """
+    path = os.path.join(folder, fmt.manifest_name(prefix, number))
+    try:
+        data = fs.read_file(path, fmt.MAX_MANIFEST_BYTES)
+    except fs.NotRegularError:
+        raise Damage("the manifest is not a regular file") from None
+    except fs.TooLargeError as error:
+        raise Damage(f"the manifest is {error.strerror}") from None
+    return decode(data, prefix=prefix, number=number, path=path)
+
+
+def is_foreign(folder: str, prefix: str, number: int, names: list[str]) -> bool:
+    """Whether nothing shows that what has a manifest's name, and is not whole, once was one.
 
     Damage can take every byte of it, so a pack of the same save, or the mention in our state file,
     speaks for it too. With no such sign, it may be anybody's file, and is not ours to touch.
     """
-    if data is not None and _looks_like_manifest(data):
-        return
+    with contextlib.suppress(FileNotFoundError, fs.NotRegularError, fs.TooLargeError):
+        path = os.path.join(folder, fmt.manifest_name(prefix, number))
+        if _looks_like_manifest(fs.read_file(path, fmt.MAX_MANIFEST_BYTES)):
+            return False
     pattern = fmt.pack_pattern(prefix)
     for name in names:
         match = pattern.fullmatch(name)
         if match and int(match[1]) == number and pack.is_ours(os.path.join(folder, name)):
-            return
-    if number in listed(folder, prefix):
-        return
-    path = os.path.join(folder, fmt.manifest_name(prefix, number))
-    raise ForeignFileError(
+            return False
+    return number not in listed(folder, prefix)
+
+
+def _in_the_way(path: str) -> ForeignFileError:
+    return ForeignFileError(
         f"{path!r} stands where rekindle would write, and rekindle did not write it. Nothing was"
         " touched. Move that file away, or choose another folder for the backup.",
         path=path,
@@ -132,14 +169,16 @@ def _looks_like_manifest(data: bytes) -> bool:
     return isinstance(document, dict) and {"arrays", "packs", "state"} <= document.keys()
 
 
-def state_text(manifests: list[Manifest], prefix: str) -> bytes:
+def state_text(manifests: list[Manifest], prefix: str, preserved: float | None) -> bytes:
     """The file `checkpoint`: the saves in the order of saving, in TensorFlow's own words for it."""
     lines = ["# rekindle writes this file anew at each save and does not depend on it."]
     if manifests:
         lines.append(f'model_checkpoint_path: "{prefix}-{manifests[-1].number}"')
     lines += [f'all_model_checkpoint_paths: "{prefix}-{manifest.number}"' for manifest in manifests]
     lines += [f"all_model_checkpoint_timestamps: {manifest.time!r}" for manifest in manifests]
-    return ("\n".join(lines) + "\n").encode("ascii")
+    if preserved is not None:
+        lines.append(f"last_preserved_timestamp: {preserved!r}")
+    return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
 def state_is_ours(folder: str) -> bool:

@@ -8,6 +8,7 @@ import os
 from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack
+from rekindle._store.manifest import Manifest
 
 
 class Clearing:
@@ -57,14 +58,14 @@ class Clearing:
             if pattern.fullmatch(name) and name not in protected and pack.is_ours(self._path(name))
         ]
 
-    def write_state(self, catalog: cat.Catalog) -> None:
-        """Writes the file `checkpoint` anew, unless it is somebody else's."""
+    def write_state(self, manifests: list[Manifest], preserved: float | None) -> None:
+        """Writes the file `checkpoint` anew, with these saves, unless it is somebody else's."""
         if not cat.state_is_ours(self._folder):
             return
         temporary = self._path(fmt.temporary_name(fmt.STATE))
         fs.remove(temporary)
         # Not synced: the manifests say the same, and are right where this file is not.
-        text = cat.state_text(catalog.in_order(), self._prefix)
+        text = cat.state_text(manifests, self._prefix, preserved)
         fs.write_new(temporary, text, durable=False)
         try:
             fs.rename(temporary, self._path(fmt.STATE))

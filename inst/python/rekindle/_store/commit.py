@@ -2,14 +2,15 @@
 
 The order, and what is in the folder if the machine stops right after each step:
 
-1. The pack is written under a temporary name and synced: a leftover, swept after the next save.
-2. It is renamed to its own name: a pack that no manifest names, swept likewise.
+1. A pack is written under a temporary name and synced: a leftover, swept after the next save.
+2. It is renamed to its own name: a pack that no manifest names, swept likewise. At times there is a
+   second pack to write, in the same two steps.
 3. The manifest is written under a temporary name and synced: the same, and a second leftover.
 4. The folder is synced: the same, now also after a power cut.
 5. The manifest is renamed to its own name: the new save, or after a power cut the old one.
 6. The folder is synced: the new save, for good. It is acknowledged.
 
-Without step 4 a power cut could keep the rename of the manifest and lose that of the pack. Only
+Without step 4 a power cut could keep the rename of the manifest and lose that of a pack. Only
 after step 6 may anything older go.
 """
 
@@ -17,13 +18,12 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rekindle._store import format as fmt
-from rekindle._store import fs, pack
+from rekindle._store import fs, pack, sharing
 from rekindle._store.manifest import Array, Manifest, Pack, Position, encode
 from rekindle._store.pack import AnyArray
 from rekindle.errors import ArgumentError
@@ -74,15 +74,14 @@ class Commit:
         arrays = snapshot.arrays
         _refuse_unknown(arrays)
         self._digests = {name: pack.digest(pack.as_bytes(array)) for name, array in arrays.items()}
-        self._shared = _shareable(folder, base, arrays, self._digests) if base else {}
+        self._plan = sharing.plan(folder, base, arrays, self._digests)
         self._base_packs = dict(base.packs) if base else {}
-        self._fresh = {name: array for name, array in arrays.items() if name not in self._shared}
-        self._pack_path: str | None = None
+        self._written: list[str] = []
 
     @property
     def bytes_needed(self) -> int:
         """Bytes of array data that this save adds to the folder."""
-        return sum(array.nbytes for array in self._fresh.values())
+        return sum(self._snapshot.arrays[name].nbytes for pack in self._plan.packs for name in pack)
 
     def prepare(self) -> Manifest:
         """Steps 1 to 4. On failure, everything written is gone again."""
@@ -110,9 +109,9 @@ class Commit:
             fs.rename(temporary, manifest)
         except BaseException:
             # A network file system may have renamed and lost the answer. Then the manifest needs
-            # its pack, and a pack too many is swept after the next save.
+            # its packs, and a pack too many is swept after the next save.
             if _is_gone(temporary):
-                self._pack_path = None
+                self._written.clear()
             self.abandon()
             raise
 
@@ -123,17 +122,17 @@ class Commit:
     def abandon(self) -> None:
         """Removes what was written, as far as the system lets us; a later save sweeps the rest."""
         fs.discard(self._temporary(self._manifest_path()))
-        if self._pack_path is not None:
-            fs.discard(self._pack_path)
+        for path in self._written:
+            fs.discard(path)
 
     def _prepared(self) -> Manifest:
-        rows, packs = dict(self._shared), {}
-        if self._fresh:
-            name, written, new_rows = self._write_pack()
+        shared = self._plan.shared
+        rows = dict(shared)
+        packs = {row.pack: self._base_packs[row.pack] for row in shared.values()}
+        for names in self._plan.packs:
+            name, written, new_rows = self._write_pack(names)
             packs[name] = written
             rows |= new_rows
-        for row in self._shared.values():
-            packs[row.pack] = self._base_packs[row.pack]
         identity = self._identity
         return Manifest(
             number=identity.number,
@@ -147,8 +146,8 @@ class Commit:
             state=self._snapshot.state,
         )
 
-    def _write_pack(self) -> tuple[str, Pack, dict[str, Array]]:
-        """Steps 1 and 2."""
+    def _write_pack(self, names: list[str]) -> tuple[str, Pack, dict[str, Array]]:
+        """Steps 1 and 2, for the pack that these arrays go into."""
         name = self._free_pack_name()
         path = os.path.join(self._folder, name)
         temporary = self._temporary(path)
@@ -158,17 +157,19 @@ class Commit:
             "run": self._identity.run,
             "number": str(self._identity.number),
         }
-        written, rows = pack.write(temporary, name, self._fresh, self._digests, metadata)
+        arrays = {key: self._snapshot.arrays[key] for key in names}
+        written, rows = pack.write(temporary, name, arrays, self._digests, metadata)
         try:
             fs.rename(temporary, path)
         except BaseException:
             fs.discard(temporary)
             raise
-        self._pack_path = path
+        self._written.append(path)
         return name, written, rows
 
     def _free_pack_name(self) -> str:
-        # A name is in use when this number was saved before, or when somebody else's file has it.
+        # A name is in use when this save has a pack already, when its number was saved before, or
+        # when somebody else's file has it.
         again = 0
         while True:
             name = fmt.pack_name(self._prefix, self._identity.number, again)
@@ -185,45 +186,12 @@ class Commit:
 
 def _refuse_unknown(arrays: Mapping[str, AnyArray]) -> None:
     for name, array in arrays.items():
-        if array.dtype.name not in fmt.DTYPES or name == fmt.PACK_METADATA:
+        if pack.dtype_name(array.dtype) not in fmt.DTYPES or name == fmt.PACK_METADATA:
             raise ArgumentError(
                 f"The array {name!r} of dtype {array.dtype} cannot be saved.",
                 argument="arrays",
                 value=name,
             )
-
-
-def _shareable(
-    folder: str, base: Manifest, arrays: Mapping[str, AnyArray], digests: Mapping[str, str]
-) -> dict[str, Array]:
-    """Where the arrays lie that need not be written again: unchanged, in packs worth keeping."""
-    same = {
-        name: row
-        for name, row in base.arrays.items()
-        if name in arrays
-        and row.digest == digests[name]
-        and row.dtype == arrays[name].dtype.name
-        and row.shape == arrays[name].shape
-    }
-    live = dict.fromkeys(base.packs, 0)
-    for row in same.values():
-        live[row.pack] += row.stop - row.start
-    # A pack of mostly dead bytes is let go: a few unchanged arrays would keep a whole old save.
-    keep = {
-        name
-        for name, entry in base.packs.items()
-        if live[name] * 2 >= entry.size - entry.header and _is_intact(folder, name, entry.size)
-    }
-    return {name: row for name, row in same.items() if row.pack in keep}
-
-
-def _is_intact(folder: str, name: str, size: int) -> bool:
-    """Whether the pack is there in its size: a folder can be tidied by hand while a run lives."""
-    try:
-        status = os.lstat(os.path.join(folder, name))
-    except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size == size
 
 
 def _is_gone(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from rekindle._store.manifest import Array, Damage, Manifest, Pack, Position
 from rekindle.errors import FormatError
 
 _T = TypeVar("_T")
+
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 def decode(data: bytes, *, prefix: str, number: int, path: str) -> Manifest:
@@ -163,7 +166,7 @@ def _seconds(row: dict[str, Any], name: str) -> float:
 
 def _digest(row: dict[str, Any]) -> str:
     value = _text(row, "xxh3_128")
-    if len(value) != 32 or not set(value) <= set("0123456789abcdef"):
+    if len(value) != 32 or not _HEXADECIMAL.issuperset(value):
         raise Damage("'xxh3_128' is not 32 lower-case hexadecimal digits")
     return value
 
@@ -206,6 +209,7 @@ def _check_array(name: str, array: Array) -> None:
         raise Damage(f"array {name[:200]!r} has not the bytes that its shape needs")
 
 
+@functools.cache
 def itemsize(dtype: str) -> int:
     """Bytes of one element of the dtype with this NumPy name."""
     if dtype == "bool" or dtype.startswith("float8"):

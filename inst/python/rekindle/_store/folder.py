@@ -7,19 +7,17 @@ import os
 import time
 import uuid
 import warnings
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
 from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
-from rekindle._store import fs, home, pack, report
+from rekindle._store import fs, home, pack, reader, report
 from rekindle._store.clear import Clearing
 from rekindle._store.commit import Commit, Identity, Snapshot
 from rekindle._store.lock import Lock
 from rekindle._store.manifest import Damage, Manifest
-from rekindle._store.pack import AnyArray
+from rekindle._store.reader import Save
 from rekindle.errors import (
-    DamageError,
     DamageWarning,
     ForeignFileError,
     FormatError,
@@ -31,12 +29,8 @@ from rekindle.errors import (
 _ATTEMPTS = 100
 
 
-@dataclass(frozen=True)
-class Save:
-    """A save read back, every byte of it verified."""
-
-    manifest: Manifest
-    arrays: Mapping[str, AnyArray]
+def _warn(text: str, category: type[Warning]) -> None:
+    warnings.warn(text, category, stacklevel=4)
 
 
 class Folder:
@@ -46,10 +40,18 @@ class Folder:
         directory: The folder, made when it is not there. An absolute path.
         version: The version of rekindle, for the manifests.
         prefix: First part of the names of the saves.
+        tell: Told of what is to be a warning: its text and its class.
     """
 
-    def __init__(self, directory: str, version: str, prefix: str = fmt.PREFIX) -> None:
+    def __init__(
+        self,
+        directory: str,
+        version: str,
+        prefix: str = fmt.PREFIX,
+        tell: Callable[[str, type[Warning]], None] = _warn,
+    ) -> None:
         self.directory = directory
+        self._tell = tell
         self.prefix = prefix
         self._version = version
         self._run = uuid.uuid4().hex
@@ -60,8 +62,11 @@ class Folder:
         # their arrays.
         self._verified: set[int] = set()
 
-    def open(self) -> None:
+    def open(self) -> bool:
         """Takes the lock and looks at what is there. Nothing but the lock is written.
+
+        Returns:
+            Whether that had to be done: the folder was not held, or it had been removed.
 
         Raises:
             LockError: Another run holds the folder.
@@ -70,7 +75,7 @@ class Folder:
         """
         try:
             if self._lock.is_held:
-                return
+                return False
             self.close()
             self._acquire()
             try:
@@ -84,6 +89,7 @@ class Folder:
             raise report.not_restored(what, self.directory, error) from error
         self._verified = set()
         self._clearing = Clearing(self.directory, self.prefix)
+        return True
 
     def _acquire(self) -> None:
         for _ in range(_ATTEMPTS):
@@ -100,9 +106,19 @@ class Folder:
             self._lock.release()
 
     @property
+    def manifests(self) -> list[Manifest]:
+        """The saves, in the order of saving."""
+        return self._catalog.in_order()
+
+    @property
     def numbers(self) -> list[int]:
-        """The numbers of the saves, in the order of saving."""
+        """Their numbers."""
         return [manifest.number for manifest in self._catalog.in_order()]
+
+    @property
+    def taken(self) -> set[int]:
+        """The numbers that are in use, those of damaged saves among them."""
+        return {*self._catalog.manifests, *self._catalog.damaged}
 
     def commit(self, snapshot: Snapshot, number: int | None = None) -> Manifest:
         """Writes a save and returns once it is durable. Nothing older is touched.
@@ -157,17 +173,29 @@ class Folder:
         order = self._catalog.in_order()
         return order[-1] if order and order[-1].number in self._verified else None
 
-    def keep(self, numbers: Collection[int]) -> None:
+    def keep(
+        self,
+        numbers: Collection[int],
+        listed: Collection[int] | None = None,
+        preserved: float | None = None,
+    ) -> None:
         """Removes the other saves, and whatever an earlier crash left behind.
 
         What the system refuses to remove stays for the next time, with a :class:`SaveWarning`.
+
+        Args:
+            numbers: The saves that stay.
+            listed: Those among them that the file `checkpoint` is to list, by default all.
+            preserved: The time last preserved, in POSIX seconds, for that file.
         """
         try:
             if not self._lock.is_held:
                 return
             self._remove([number for number in self.numbers if number not in numbers])
             self._clearing.sweep(self._catalog)
-            self._clearing.write_state(self._catalog)
+            listed = self.numbers if listed is None else listed
+            rows = [manifest for manifest in self.manifests if manifest.number in listed]
+            self._clearing.write_state(rows, preserved)
         except OSError as error:
             self._warn_uncleared(error)
 
@@ -200,19 +228,9 @@ class Folder:
                 self._set_aside(damages, manifest.number)
                 return Save(manifest, arrays)
         if damages:
-            raise self._all_damaged(damages)
+            lines = {f"save {n}": damages[n] for n in sorted(damages, reverse=True)}
+            raise reader.all_damaged(self.directory, lines)
         return None
-
-    def _all_damaged(self, damages: dict[int, str]) -> DamageError:
-        lines = [f"save {number}: {damages[number]}" for number in sorted(damages, reverse=True)]
-        return DamageError(
-            f"No save in {self.directory!r} is whole, so training cannot be resumed from it:\n"
-            + "".join(f"- {line}\n" for line in lines)
-            + "Nothing was changed. To start training afresh on purpose, rename or remove that"
-            " folder.",
-            directory=self.directory,
-            damages=lines,
-        )
 
     def _set_aside(self, damages: dict[int, str], taken: int) -> None:
         catalog = self._catalog
@@ -234,7 +252,7 @@ class Folder:
             )
         # Only now: where warnings are errors, the first ends all.
         for line in lines:
-            warnings.warn(line, DamageWarning, stacklevel=3)
+            self._tell(line, DamageWarning)
 
     def clear(self) -> None:
         """Removes every save and every other file of rekindle's, and lets go of the folder.
@@ -271,11 +289,10 @@ class Folder:
                 os.rmdir(self.directory)
 
     def _warn_uncleared(self, error: OSError) -> None:
-        warnings.warn(
+        self._tell(
             f"Older files in {self.directory!r} could not be cleared away: {report.reason(error)}."
             " No save was lost; it is tried again at the next one.",
             SaveWarning,
-            stacklevel=3,
         )
 
     def _path(self, name: str) -> str:

@@ -4,8 +4,10 @@ A folder with the prefix ``ckpt`` holds::
 
     ckpt-12.json            manifest of save 12; its appearance under this name is the commit
     ckpt-12.safetensors     pack: the arrays that save 12 was the first to need
-    ckpt-12.1.safetensors   pack of a save 12 written again while the name above was still in use
+    ckpt-12.1.safetensors   a second one, or one of a save 12 written again while the name above
+                            was still in use
     checkpoint              what is kept, for people and for other tools; rebuilt from the manifests
+    takeover.json           which backups of Keras' own callback are done with
     .lock                   held by the operating system while a run lives
     .rekindle-*.tmp         being written; a leftover of a crash when nobody holds the lock
     *.damaged               set aside because its bytes are not those that were written
@@ -20,6 +22,9 @@ FORMAT = 1
 PREFIX = "ckpt"
 LOCK = ".lock"
 STATE = "checkpoint"
+# Without it, the next run in the folder would begin with backups of Keras whose run is complete:
+# they are not ours to remove.
+SETTLED = "takeover.json"
 
 TEMPORARY_PREFIX = ".rekindle-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -28,6 +33,7 @@ DAMAGED_SUFFIX = ".damaged"
 # The first bytes of the files that are not told from foreign ones by a digest.
 LOCK_MAGIC = b'{"rekindle_lock":'
 STATE_MAGIC = b"# rekindle "
+SETTLED_MAGIC = b'{"rekindle_takeover":'
 MANIFEST_MAGIC = b'{"rekindle_format":'
 PACK_METADATA_KEY = "rekindle"
 
@@ -92,6 +98,14 @@ def manifest_pattern(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(prefix)}-{_NUMBER}\.json")
 
 
+# A manifest's name, whatever the prefix.
+ANY_MANIFEST = re.compile(rf"(?P<prefix>.+)-{_NUMBER}\.json")
+
+
+# What a damaged file's name ends in once it is set aside; a number when that name was taken.
+DAMAGED_ENDING = re.compile(rf"{re.escape(DAMAGED_SUFFIX)}(?:-[1-9][0-9]*)?$")
+
+
 def pack_pattern(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(prefix)}-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safetensors")
 
@@ -109,4 +123,4 @@ def temporary_pattern(prefix: str) -> re.Pattern[str]:
 def state_pattern(prefix: str) -> re.Pattern[bytes]:
     """A save's number where the file `checkpoint` lists it."""
     line = rf'^all_model_checkpoint_paths: "{re.escape(prefix)}-{_NUMBER}"$'
-    return re.compile(line.encode("ascii"), re.MULTILINE)
+    return re.compile(line.encode("utf-8", "surrogateescape"), re.MULTILINE)

@@ -69,13 +69,13 @@ class Lock:
         fd, self.made_file = opened
         try:
             if not _try_lock(fd) and not self._outlasted(fd):
-                self._refuse(_read(fd, self._path))
+                self._refuse(read_holder(fd, self._path))
             # The holder before us may have cleaned up between our open and our lock: then what we
             # hold is the lock of a file that nobody else will ever open.
             if not self._is_at(fd):
                 fs.close(fd)
                 return False
-            before = _read(fd, self._path)
+            before = read_holder(fd, self._path)
             self.holder = Holder(
                 socket.gethostname(), os.getpid(), time.time(), made_folder or before.made_folder
             )
@@ -140,14 +140,14 @@ class Lock:
         the holder's death is about to close what it inherited.
         """
         deadline = time.monotonic() + _PATIENCE
-        while not _may_be_alive(_read(fd, self._path)) and time.monotonic() < deadline:
+        while not may_be_alive(read_holder(fd, self._path)) and time.monotonic() < deadline:
             time.sleep(0.01)
             if _try_lock(fd):
                 return True
         return False
 
     def _refuse(self, holder: Holder) -> None:
-        if not _may_be_alive(holder):
+        if not may_be_alive(holder):
             holder = Holder()
         raise LockError(
             f"The backup folder {self._folder!r} is in use by {_name(holder)}. Two runs cannot"
@@ -199,7 +199,7 @@ def _try_lock(fd: int) -> bool:
     return True
 
 
-def _may_be_alive(holder: Holder) -> bool:
+def may_be_alive(holder: Holder) -> bool:
     """Whether the process may be there, as far as this host can tell."""
     if holder.pid is None:
         return False
@@ -230,7 +230,12 @@ def _not_ours(path: str) -> ForeignFileError:
     )
 
 
-def _read(fd: int, path: str) -> Holder:
+def read_holder(fd: int, path: str) -> Holder:
+    """Whom the text in the open lock file names.
+
+    Raises:
+        ForeignFileError: The text is not one of rekindle's.
+    """
     data = bytearray(_SIZE)
     text = bytes(data[: fs.read_into(fd, memoryview(data), 0)]).rstrip(b" \n\0")
     # It is not synced: a power cut may leave it empty, zeroed or cut off anywhere.

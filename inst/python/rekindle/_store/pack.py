@@ -7,10 +7,12 @@ done here; what is written is plain safetensors, and the tests read it with that
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
@@ -19,13 +21,17 @@ import numpy.typing as npt
 import xxhash
 
 from rekindle._store import format as fmt
-from rekindle._store import fs
+from rekindle._store import fs, transfer
 from rekindle._store.manifest import Array, Damage, Manifest, Pack
 
 AnyArray = npt.NDArray[np.generic]
 
-# Small arrays are written together: ten thousand of them would else be ten thousand system calls.
+# Small arrays are written and read together: ten thousand of them would else be ten thousand system
+# calls. Who keeps one of them keeps no more than this in memory.
 _BATCH = 1 << 20
+
+# What is read at once is hashed while the processor's cache still holds it.
+_PIECE = 1 << 20
 
 # Enough of a pack to see whose it is.
 _HEAD = 64
@@ -47,7 +53,14 @@ def _buffer(array: npt.NDArray[np.uint8]) -> memoryview:
 
 
 def digest(data: memoryview | bytearray | bytes) -> str:
+    """Its XXH3-128. Other threads run meanwhile: xxhash lets go of the interpreter's lock."""
     return xxhash.xxh3_128_hexdigest(data)
+
+
+@functools.lru_cache(maxsize=256)
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """NumPy's name of the dtype, which NumPy itself makes anew each time it is asked."""
+    return dtype.name
 
 
 def write(
@@ -68,8 +81,7 @@ def write(
     fd = fs.create(path)
     try:
         with fs.closing(fd):
-            for chunk in _batches(header, (as_bytes(arrays[key]) for key in order)):
-                fs.write_all(fd, chunk)
+            transfer.write(fd, _batches(header, (as_bytes(arrays[key]) for key in order)))
             fs.sync(fd)
     except BaseException:
         fs.discard(path)
@@ -79,7 +91,7 @@ def write(
     for key in order:
         array = arrays[key]
         start, stop = end + offsets[key][0], end + offsets[key][1]
-        rows[key] = Array(array.dtype.name, array.shape, name, start, stop, digests[key])
+        rows[key] = Array(dtype_name(array.dtype), array.shape, name, start, stop, digests[key])
     size = end + (offsets[order[-1]][1] if order else 0)
     return Pack(size, end, digest(header)), rows
 
@@ -95,7 +107,7 @@ def _header(
         span = offsets[key] = (position, position + array.nbytes)
         position = span[1]
         entries[key] = {
-            "dtype": fmt.DTYPES[array.dtype.name],
+            "dtype": fmt.DTYPES[dtype_name(array.dtype)],
             "shape": array.shape,
             "data_offsets": span,
         }
@@ -118,20 +130,60 @@ def _batches(header: bytes, parts: Iterator[memoryview]) -> Iterator[memoryview]
         yield memoryview(small)
 
 
+@dataclass
+class _Block:
+    """Bytes of a pack that are read in one go: one array, or small ones that lie side by side."""
+
+    start: int
+    stop: int
+    rows: list[tuple[str, Array]]
+
+
 def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
     """Every array of the save, each checked against its digest, in the manifest's order.
+
+    The bytes are read into memory, not mapped: a disk that fails, or a file that is cut off later,
+    would end the process and not be an error; and what was checked could change afterwards.
 
     Raises:
         Damage: A pack is missing, or is not what was written.
         OSError: The system refused to read.
     """
     found: dict[str, AnyArray] = {}
+    rows: dict[str, list[tuple[str, Array]]] = {name: [] for name in manifest.packs}
+    for key, row in manifest.arrays.items():
+        rows[row.pack].append((key, row))
     for name, pack in manifest.packs.items():
-        rows = {key: row for key, row in manifest.arrays.items() if row.pack == name}
-        with _opened(folder, name, pack) as fd:
-            for key, row in rows.items():
-                found[key] = _read_array(fd, key, row)
+        found |= _read_pack(folder, name, pack, _blocks(rows[name]))
     return {key: found[key] for key in manifest.arrays}
+
+
+def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict[str, AnyArray]:
+    found: dict[str, AnyArray] = {}
+
+    def read_part(part: Iterator[_Block]) -> None:
+        # A descriptor for each thread: two of them must not move one file's position.
+        with _opened(folder, name, pack) as fd:
+            for block in part:
+                found.update(_read_block(fd, block))
+
+    readers = transfer.readers(sum(block.stop - block.start for block in blocks))
+    transfer.share_out(read_part, blocks, min(readers, max(1, len(blocks))))
+    return found
+
+
+def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
+    """The arrays of one pack in blocks, the largest first: so threads that share them end alike."""
+    blocks: list[_Block] = []
+    for key, row in sorted(rows, key=lambda entry: (entry[1].start, entry[1].stop)):
+        last = blocks[-1] if blocks else None
+        if last and last.stop == row.start and row.stop - last.start <= _BATCH:
+            last.stop = row.stop
+            last.rows.append((key, row))
+        else:
+            blocks.append(_Block(row.start, row.stop, [(key, row)]))
+    blocks.sort(key=lambda block: block.start - block.stop)
+    return blocks
 
 
 @contextlib.contextmanager
@@ -153,14 +205,43 @@ def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
         yield fd
 
 
-def _read_array(fd: int, key: str, row: Array) -> AnyArray:
-    data = np.empty(row.stop - row.start, np.uint8)
+def _read_block(fd: int, block: _Block) -> dict[str, AnyArray]:
+    data = _empty(block.stop - block.start)
     buffer = _buffer(data)
-    if fs.read_into(fd, buffer, row.start) != len(buffer) or digest(buffer) != row.digest:
+    whole = xxhash.xxh3_128()
+    for start in range(0, len(buffer), _PIECE):
+        piece = buffer[start : start + _PIECE]
+        if fs.read_into(fd, piece, block.start + start) != len(piece):
+            raise Damage(f"the pack {block.rows[0][1].pack!r} ends too early")
+        if len(block.rows) == 1:
+            whole.update(piece)
+    found = {}
+    for key, row in block.rows:
+        part = slice(row.start - block.start, row.stop - block.start)
+        _check(key, row, whole.hexdigest() if len(block.rows) == 1 else digest(buffer[part]))
+        found[key] = _array(data[part], row)
+    return found
+
+
+def _empty(size: int) -> npt.NDArray[np.uint8]:
+    """So many bytes, placed as packs place them: JAX then takes a whole array without a copy."""
+    room = np.empty(size + fmt.PACK_ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % fmt.PACK_ALIGNMENT
+    return room[start : start + size]
+
+
+def _check(key: str, row: Array, found: str) -> None:
+    if found != row.digest:
         raise Damage(f"array {key[:200]!r} in {row.pack!r} does not match its digest")
-    return data.view(_dtype(row.dtype)).reshape(row.shape)
 
 
+def _array(data: npt.NDArray[np.uint8], row: Array) -> AnyArray:
+    array: AnyArray = data.view(_dtype(row.dtype)).reshape(row.shape)
+    # A pack of somebody else's making may have them at any place.
+    return array if array.flags.aligned else array.copy()
+
+
+@functools.lru_cache(maxsize=256)
 def _dtype(name: str) -> np.dtype[np.generic]:
     """The dtype with this NumPy name; ml_dtypes has those that NumPy itself has not."""
     special: Any = getattr(ml_dtypes, name, None)
