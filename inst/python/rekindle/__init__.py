@@ -1,7 +1,8 @@
 """Training that survives being killed.
 
 Importing this package imports neither Keras nor a backend. The callback for Keras 3 is
-:class:`rekindle.keras.BackupAndRestore`.
+:class:`rekindle.keras.BackupAndRestore`; for a training loop of one's own there are
+:class:`rekindle.Checkpoint` and :class:`rekindle.CheckpointManager`.
 """
 
 from rekindle.errors import (
@@ -14,17 +15,27 @@ from rekindle.errors import (
     InexactWarning,
     LockError,
     MismatchError,
+    MismatchWarning,
     RekindleError,
     RekindleWarning,
     RestoreError,
     SaveError,
     SaveWarning,
+    TakeoverWarning,
+    TrainingPreempted,
+    UnmatchedError,
 )
 
 __version__ = "0.1.0"
 
+# After the version, which they read.
+from rekindle.checkpoint import Checkpoint, RestoreStatus
+from rekindle.manager import CheckpointManager, latest_checkpoint
+
 __all__ = [
     "ArgumentError",
+    "Checkpoint",
+    "CheckpointManager",
     "DamageError",
     "DamageWarning",
     "DependencyError",
@@ -33,10 +44,16 @@ __all__ = [
     "InexactWarning",
     "LockError",
     "MismatchError",
+    "MismatchWarning",
     "RekindleError",
     "RekindleWarning",
     "RestoreError",
+    "RestoreStatus",
     "SaveError",
     "SaveWarning",
+    "TakeoverWarning",
+    "TrainingPreempted",
+    "UnmatchedError",
     "__version__",
+    "latest_checkpoint",
 ]

@@ -1,10 +1,145 @@
-"""What to keep: pure decisions on the saves there are."""
+"""What to keep: pure decisions on the saves there are.
+
+The rules are those of ``tf.train.CheckpointManager``, and one beside them: the best by a metric.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_HOUR = 3600.0
 
 
-def newest(numbers: Sequence[int], max_to_keep: int) -> list[int]:
-    """The last `max_to_keep` of the saves, which are in the order of saving."""
-    return list(numbers[-max_to_keep:])
+@dataclass(frozen=True)
+class Entry:
+    """A save that the rules are applied to.
+
+    Attributes:
+        number: Its number.
+        time: POSIX seconds at which it was saved.
+        metadata: What was said of it; metrics are looked for here.
+    """
+
+    number: int
+    time: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Best:
+    """Keeps the `count` saves with the best value of a metric.
+
+    Attributes:
+        metric: Its name in the metadata of the saves.
+        mode: "min" or "max": whether lower or higher is better.
+        count: How many.
+    """
+
+    metric: str
+    mode: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is kept.
+
+    Attributes:
+        max_to_keep: How many of the newest, or ``None`` for all.
+        every_n_hours: A save that is to go stays for good when so many hours or more passed since
+            the one that last did; ``None`` when none stays so.
+        best: The best that are kept beside the newest, or ``None``.
+    """
+
+    max_to_keep: int | None
+    every_n_hours: float | None = None
+    best: Best | None = None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The saves under management.
+
+    Attributes:
+        entries: They, in the order of saving.
+        preserved: The time of the save that was last preserved for good, in POSIX seconds.
+    """
+
+    entries: tuple[Entry, ...]
+    preserved: float
+
+    @property
+    def numbers(self) -> list[int]:
+        return [entry.number for entry in self.entries]
+
+
+def add(ledger: Ledger, entry: Entry) -> Ledger:
+    """With one save more, which is the newest; a number saved again moves to the end."""
+    others = tuple(one for one in ledger.entries if one.number != entry.number)
+    return Ledger((*others, entry), ledger.preserved)
+
+
+def sweep(ledger: Ledger, rules: Rules) -> tuple[Ledger, list[int]]:
+    """What stays under management, and the numbers of the saves that are to be removed.
+
+    A save that is preserved is in neither: it stays, and is not looked at again.
+    """
+    if rules.max_to_keep is None:
+        return ledger, []
+    kept = {entry.number for entry in ledger.entries[-rules.max_to_keep :]}
+    kept |= best(ledger.entries, rules.best)
+    preserved = ledger.preserved
+    removed = []
+    for entry in ledger.entries:
+        if entry.number in kept:
+            continue
+        if rules.every_n_hours and entry.time - rules.every_n_hours * _HOUR >= preserved:
+            preserved = entry.time
+        else:
+            removed.append(entry.number)
+    entries = tuple(entry for entry in ledger.entries if entry.number in kept)
+    return Ledger(entries, preserved), removed
+
+
+def best(entries: Sequence[Entry], rule: Best | None) -> set[int]:
+    """The numbers of the best saves; of equal ones, the newer are better."""
+    if rule is None:
+        return set()
+    sign = 1.0 if rule.mode == "min" else -1.0
+    ranked = []
+    for place, entry in enumerate(entries):
+        value = entry.metadata.get(rule.metric)
+        if isinstance(value, int | float) and not math.isnan(value):
+            ranked.append((sign * value, -place, entry.number))
+    return {number for _, _, number in sorted(ranked)[: rule.count]}
+
+
+def recover(
+    entries: Sequence[Entry], preserved: float, rules: Rules, now: float
+) -> tuple[Ledger, float]:
+    """The ledger of an earlier manager, from its saves and what the newest of them says.
+
+    Args:
+        entries: The saves that it managed and that are still there, in the order of saving.
+        preserved: The time last preserved, as it was when the newest was saved.
+        rules: The rules in force then: what they decided after that save follows from them.
+        now: POSIX seconds.
+
+    Returns:
+        The ledger, and by how many seconds the clock was set back: then what exists is kept, and
+        no longer managed.
+    """
+    behind = max(0.0, preserved - now)
+    preserved = min(preserved, now)
+    managed = tuple(
+        Entry(entry.number, min(entry.time, now), entry.metadata)
+        for entry in entries
+        if min(entry.time, now) > preserved
+    )
+    swept, removed = sweep(Ledger(managed, preserved), rules)
+    # What was to be removed and is there, as after a crash, is removed after the next save.
+    left = set(removed) | set(swept.numbers)
+    return Ledger(tuple(one for one in managed if one.number in left), swept.preserved), behind

@@ -1,0 +1,168 @@
+"""Work that goes on behind the training thread: one piece at a time, on a thread of its own.
+
+The thread lives for one piece of work. So nothing is left to end at the end of the interpreter,
+which waits for such threads by itself, and nothing runs in a forked child.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from rekindle._store.pack import AnyArray
+
+_T = TypeVar("_T")
+
+
+class Worker(Generic[_T]):
+    """Does one piece of work at a time.
+
+    Attributes:
+        waited: Seconds that callers have waited for work that was still going on.
+        took: Seconds that the last piece of work took, 0 before the first.
+    """
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+        self.took = 0.0
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        self._outcome: tuple[_T | None, BaseException | None] | None = None
+
+    def start(self, work: Callable[[], _T]) -> None:
+        """Begins a piece of work. The one before has been asked for by :meth:`outcome`."""
+        # Not a daemon: the interpreter's end waits for it.
+        thread = threading.Thread(
+            target=self.do, args=(work,), name="rekindle-writer", daemon=False
+        )
+        self._thread, self._pid = thread, os.getpid()
+        try:
+            thread.start()
+        except RuntimeError:
+            # No thread can be had, as under a limit on processes: then it is done here.
+            self._thread = None
+            self.do(work)
+
+    def do(self, work: Callable[[], _T]) -> None:
+        """Does a piece of work here and now."""
+        began = time.monotonic()
+        try:
+            outcome = (work(), None)
+        # Whatever it is, it belongs to who asks for the outcome.
+        except BaseException as error:  # noqa: BLE001
+            self._outcome = (None, error)
+        else:
+            self._outcome = outcome
+        finally:
+            self.took = time.monotonic() - began
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the work has ended by an error that nobody asked for yet."""
+        outcome = self._outcome
+        return not self.is_busy and outcome is not None and outcome[1] is not None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a piece of work is going on."""
+        return self._thread is not None and self._pid == os.getpid() and self._thread.is_alive()
+
+    def outcome(self, *, wait: bool) -> tuple[_T | None, BaseException | None] | None:
+        """What came of the work, once: its result or its error. ``None`` when there is nothing new.
+
+        Args:
+            wait: Whether to wait for work that is going on, or to answer ``None`` then.
+        """
+        thread = self._thread
+        if thread is not None and self._pid == os.getpid():
+            if thread.is_alive():
+                if not wait or thread is threading.current_thread():
+                    return None
+                began = time.monotonic()
+                thread.join()
+                self.waited += time.monotonic() - began
+            self._thread = None
+        elif thread is not None:
+            # A forked child has the object, and not the thread.
+            self._thread = self._outcome = None
+        outcome, self._outcome = self._outcome, None
+        return outcome
+
+
+class Staging:
+    """Memory that the state is copied into, so that training can go on; used again and again."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, AnyArray] = {}
+
+    def hold(self, arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+        """Copies of the arrays. They stand until the next call."""
+        held = {name: self._buffer(name, array) for name, array in arrays.items()}
+        # What is no longer saved is let go.
+        self._buffers = held
+        _copy([(held[name], array) for name, array in arrays.items()])
+        return dict(held)
+
+    def _buffer(self, name: str, array: AnyArray) -> AnyArray:
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.shape != array.shape or buffer.dtype != array.dtype:
+            buffer = np.empty(array.shape, array.dtype)
+        return buffer
+
+    def release(self) -> None:
+        """Gives the memory back."""
+        self._buffers = {}
+
+
+# Below, starting a thread takes longer than it saves.
+_WORTH_A_THREAD = 32 << 20
+
+
+def _copy(pairs: Sequence[tuple[AnyArray, AnyArray]]) -> None:
+    """Copies the second of each pair into the first.
+
+    The training thread waits for it, so the cores that training has are free: one alone does not
+    use up what the memory can give.
+    """
+    size = sum(source.nbytes for _, source in pairs)
+    count = min(_cores(), size // _WORTH_A_THREAD)
+    if count < 2:
+        _copy_all(pairs)
+        return
+    # One iterator for all: who is held up by other work on the machine takes fewer.
+    pieces = iter([piece for pair in pairs for piece in _pieces(*pair)])
+    threads = [threading.Thread(target=_copy_all, args=(pieces,)) for _ in range(count - 1)]
+    for thread in threads:
+        thread.start()
+    _copy_all(pieces)
+    for thread in threads:
+        thread.join()
+
+
+def _pieces(target: AnyArray, source: AnyArray) -> Iterator[tuple[AnyArray, AnyArray]]:
+    """The pair, or where it is large, parts of it."""
+    if source.nbytes <= _WORTH_A_THREAD or not source.flags.c_contiguous:
+        yield target, source
+        return
+    target, source = target.reshape(-1), source.reshape(-1)
+    step = _WORTH_A_THREAD // source.itemsize
+    for start in range(0, source.size, step):
+        yield target[start : start + step], source[start : start + step]
+
+
+def _copy_all(pairs: Iterable[tuple[AnyArray, AnyArray]]) -> None:
+    for target, source in pairs:
+        np.copyto(target, source)
+
+
+def _cores() -> int:
+    try:
+        available = len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):
+        available = os.cpu_count() or 1
+    return min(4, available)

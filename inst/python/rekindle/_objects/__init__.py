@@ -1,0 +1,1 @@
+"""What can be saved and brought back in place: arrays, variables, objects with a state."""

@@ -1,0 +1,86 @@
+"""What a restore has matched and what it has not, for whoever asks."""
+
+from __future__ import annotations
+
+import warnings
+
+from rekindle.errors import MismatchWarning, UnmatchedError
+
+
+class RestoreStatus:
+    """What a restore has matched, to be asserted: as the status objects of ``tf.train.Checkpoint``.
+
+    Attributes:
+        unmatched: list of str. Places of live values for which the checkpoint had nothing.
+        unconsumed: list of str. Places in the checkpoint for which there is no live value.
+    """
+
+    def __init__(self, path: str | None, unmatched: list[str], unconsumed: list[str]) -> None:
+        self._path = path
+        self.unmatched = unmatched
+        self.unconsumed = unconsumed
+        self._was_asked = path is None
+
+    def assert_consumed(self) -> RestoreStatus:
+        """Everything in the checkpoint was used, and every live value was restored.
+
+        Raises:
+            UnmatchedError: (an ``AssertionError``) Something was not.
+        """
+        return self._assert(self._lines())
+
+    def assert_existing_objects_matched(self) -> RestoreStatus:
+        """Every live value was restored; the checkpoint may hold more.
+
+        Raises:
+            UnmatchedError: (an ``AssertionError``) Something was not.
+        """
+        return self._assert([_no_value(place) for place in self.unmatched])
+
+    def expect_partial(self) -> RestoreStatus:
+        """Whatever was matched is fine: nothing will be said."""
+        self._was_asked = True
+        return self
+
+    def _lines(self) -> list[str]:
+        return [_no_value(place) for place in self.unmatched] + [
+            f"{place}: expected nothing, found a value in the checkpoint"
+            for place in self.unconsumed
+        ]
+
+    def _assert(self, lines: list[str]) -> RestoreStatus:
+        self._was_asked = True
+        if self._path is None:
+            raise UnmatchedError(
+                "No checkpoint was given to restore(), so nothing was restored.",
+                differences=["checkpoint: expected one, found none"],
+            )
+        if lines:
+            raise UnmatchedError(
+                f"{self._path} and the objects do not match. What did match was restored.\n"
+                + listed(lines),
+                differences=lines,
+            )
+        return self
+
+    # As in TensorFlow: who drops the status without a word is told.
+    def __del__(self) -> None:
+        if not self._was_asked and (self.unmatched or self.unconsumed):
+            warnings.warn(
+                f"{self._path} was restored in part:\n{listed(self._lines())}Call"
+                " expect_partial() on what restore() returns if that is meant.",
+                MismatchWarning,
+                stacklevel=2,
+            )
+
+
+def _no_value(place: str) -> str:
+    return f"{place}: expected a value in the checkpoint, found none"
+
+
+def listed(lines: list[str], at_most: int = 20) -> str:
+    """One line each, and how many more there are."""
+    shown = lines[:at_most]
+    if len(lines) > len(shown):
+        shown.append(f"... and {len(lines) - len(shown)} more")
+    return "".join(f"- {line}\n" for line in shown)

@@ -1,0 +1,70 @@
+"""What the tests of the manager share. They run once, in a process that has every framework."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import systems
+import tensorflow as tf
+
+from rekindle._store import fs
+
+
+@pytest.fixture(params=systems.ALL)
+def system(request):
+    made = systems.System(request.param)
+    yield made
+    made.done()
+
+
+@pytest.fixture
+def v():
+    return tf.Variable(0.0)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return str(tmp_path / "ckpts")
+
+
+class Clock:
+    """What time.time() says, in seconds."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock(3.0)
+    monkeypatch.setattr(time, "time", made)
+    return made
+
+
+class Gate:
+    """Lets no sync of a file through until it is opened; notes on which threads it was asked."""
+
+    def __init__(self, monkeypatch):
+        self.opened = threading.Event()
+        self.reached = threading.Event()
+        self.threads = set()
+        self._sync = fs.sync
+        monkeypatch.setattr(fs, "sync", self.sync)
+
+    def sync(self, fd):
+        self.threads.add(threading.current_thread())
+        self.reached.set()
+        assert self.opened.wait(60)
+        self._sync(fd)
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    made = Gate(monkeypatch)
+    yield made
+    made.opened.set()

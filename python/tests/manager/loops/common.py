@@ -1,0 +1,83 @@
+"""What the loops share: where they are killed, and what is written of them at their end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import signal
+import sys
+
+import numpy as np
+
+import rekindle
+from rekindle._store import fs
+
+STEPS = 24
+# Not a divisor of the number of steps, and saves are not where the kills are.
+INTERVAL = 3
+
+
+def batch(rng):
+    """The data of one step: eight samples, drawn anew each time."""
+    x = rng.normal(size=(8, 4)).astype("float32")
+    return x, (x @ np.arange(4, dtype="float32"))[:, None]
+
+
+class Loop:
+    """Runs `train()` until all steps are done, under a manager; `checkpoint.step` counts.
+
+    The process dies by SIGKILL at the step and place of its configuration: "before" or "after"
+    save() is called, or "in" it, with everything written and nothing committed.
+    """
+
+    def __init__(self):
+        config = json.loads(sys.argv[1])
+        self._folder = pathlib.Path(config["folder"])
+        self._kill = tuple(config["kill"] or (None, None))
+        self._background = config["background"]
+
+    def _die_at(self, step, place):
+        if self._kill == (step, place):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _die_in_save(self, step):
+        if self._kill == (step, "in"):
+            fs.rename = lambda old, new: self._die_at(step, "in")
+
+    def run(self, checkpoint, train):
+        manager = rekindle.CheckpointManager(
+            checkpoint,
+            self._folder / "ckpts",
+            max_to_keep=2,
+            step_counter=lambda: int(checkpoint.step),
+            checkpoint_interval=INTERVAL,
+            background=self._background,
+        )
+        with manager:
+            restored = manager.restore_or_initialize()
+            with (self._folder / "restored.txt").open("a") as file:
+                file.write(f"{restored and os.path.basename(restored)} {int(checkpoint.step)}\n")
+            while int(checkpoint.step) < STEPS:
+                train()
+                step = int(checkpoint.step)
+                self._die_at(step, "before")
+                self._die_in_save(step)
+                manager.save()
+                self._die_at(step, "after")
+
+    def report(self, **outcome):
+        text = json.dumps({name: _digest(value) for name, value in outcome.items()})
+        (self._folder / "report.json").write_text(text)
+
+
+def _digest(value):
+    if isinstance(value, dict):
+        return {str(key): _digest(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_digest(one) for one in value]
+    if isinstance(value, int | float | str) or value is None:
+        return repr(value)
+    array = np.asarray(value)
+    return f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()[:16]}"

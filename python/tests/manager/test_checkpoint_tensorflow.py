@@ -1,0 +1,135 @@
+"""TensorFlow's variables, modules and checkpoints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from alike import same
+
+import rekindle
+from rekindle import Checkpoint
+
+
+class Dense(tf.Module):
+    def __init__(self, fill, units=2):
+        super().__init__()
+        self.w = tf.Variable(tf.fill([3, units], fill))
+        self.b = tf.Variable(tf.fill([units], fill))
+
+
+class Net(tf.Module):
+    def __init__(self, fill):
+        super().__init__()
+        self.layers = [Dense(fill), Dense(fill)]
+        self.named = {"out": Dense(fill)}
+        self.shared = self.layers[0]
+        self.constant = tf.constant(1.0)
+        self.step = tf.Variable(int(fill), dtype=tf.int64)
+
+
+def values(module):
+    return [variable.numpy().tolist() for variable in module.variables]
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["float16", "bfloat16", "float32", "float64", "int8", "uint8", "int64", "bool", "complex64"],
+)
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3)])
+def test_variables_of_every_dtype_come_back_in_place(home, dtype, shape):
+    raw = np.ones(shape) * 3
+    v = tf.Variable(tf.cast(raw, dtype))
+    other = tf.Variable(tf.cast(np.zeros(shape), dtype))
+    checkpoint = Checkpoint(v=other)
+    checkpoint.restore(Checkpoint(v=v).save(f"{home}/ckpt")).assert_consumed()
+    assert checkpoint.v is other
+    assert same(other, v)
+
+
+def test_a_tensor_comes_back_as_a_new_one(home):
+    zeros = tf.zeros(2)
+    checkpoint = Checkpoint(t=zeros)
+    checkpoint.restore(Checkpoint(t=tf.ones(2)).save(f"{home}/ckpt")).assert_consumed()
+    assert same(checkpoint.t, tf.ones(2))
+    assert same(zeros, tf.zeros(2))
+
+
+def test_modules_come_back_whole_with_what_is_shared_once(home):
+    path = Checkpoint(net=Net(2.0)).save(f"{home}/ckpt")
+    net = Net(0.0)
+    Checkpoint(net=net).restore(path).assert_consumed()
+    assert values(net) == values(Net(2.0))
+    assert sorted(Checkpoint.read(path)) == [
+        *("net/layers/1/b", "net/layers/1/w", "net/named/out/b", "net/named/out/w"),
+        # Of two paths to one variable, the shorter.
+        *("net/shared/b", "net/shared/w", "net/step"),
+    ]
+
+
+def test_a_tensorflow_checkpoint_is_one_object_among_others(home):
+    def make(fill):
+        return Checkpoint(
+            tf=tf.train.Checkpoint(net=Net(fill), v=tf.Variable(fill)), numbers=np.full(2, fill)
+        )
+
+    checkpoint = make(3.0)
+    checkpoint.tf.save_counter.assign(4)
+    path = checkpoint.save(f"{home}/ckpt")
+    other = make(0.0)
+    other.restore(path).assert_consumed()
+    assert values(other.tf.net) == values(Net(3.0))
+    assert float(other.tf.v) == 3.0
+    assert int(other.tf.save_counter) == 4
+    assert other.numbers.tolist() == [3.0, 3.0]
+
+
+def test_a_manager_restores_a_tensorflow_checkpoint_in_a_fresh_one(home):
+    checkpoint = tf.train.Checkpoint(net=Net(5.0))
+    with rekindle.CheckpointManager(checkpoint, home, 3) as manager:
+        manager.save()
+        manager.save()
+    other = tf.train.Checkpoint(net=Net(0.0))
+    with rekindle.CheckpointManager(other, home, 3) as manager:
+        assert manager.restore_or_initialize() == f"{home}/ckpt-2"
+        assert values(other.net) == values(Net(5.0))
+        assert int(other.save_counter) == 2
+        assert manager.save() == f"{home}/ckpt-3"
+
+
+def test_tensorflows_own_random_generator_goes_on_where_it_was(home):
+    generator = tf.random.Generator.from_seed(3)
+    other = tf.random.Generator.from_seed(4)
+    generator.normal([2])
+    Checkpoint(rng=other).restore(Checkpoint(rng=generator).save(f"{home}/ckpt")).assert_consumed()
+    assert same(other.normal([3]), generator.normal([3]))
+
+
+def test_a_part_that_is_missing_is_told_by_its_place(home):
+    path = Checkpoint(net=Dense(1.0)).save(f"{home}/ckpt")
+    more = Dense(0.0)
+    more.extra = tf.Variable(9.0)
+    status = Checkpoint(net=more).restore(path)
+    with pytest.raises(rekindle.UnmatchedError) as caught:
+        status.assert_existing_objects_matched()
+    assert caught.value.differences == ["net/extra: expected a value in the checkpoint, found none"]
+    assert values(more)[0] == [1.0, 1.0]
+
+
+def test_another_shape_is_told_by_its_place_and_nothing_is_changed(home):
+    path = Checkpoint(net=Dense(1.0)).save(f"{home}/ckpt")
+    other = Dense(0.0, units=4)
+    with pytest.raises(rekindle.MismatchError) as caught:
+        Checkpoint(net=other).restore(path)
+    assert sorted(caught.value.differences) == [
+        "net/b: expected float32 (4,), found float32 (2,)",
+        "net/w: expected float32 (3, 4), found float32 (3, 2)",
+    ]
+    assert values(other) == values(Dense(0.0, units=4))
+
+
+def test_what_tensorflow_alone_can_save_is_refused_by_its_place(home):
+    holder = tf.Module()
+    holder.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default_value=0)
+    with pytest.raises(rekindle.ArgumentError, match=r"net/table: the state of a '.*' is known to"):
+        Checkpoint(net=holder).save(f"{home}/ckpt")

@@ -1,0 +1,97 @@
+"""Loops of one's own, killed by SIGKILL and resumed by fresh processes: the same bits."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+
+import pytest
+from programs import ENVIRONMENT
+
+LOOPS = pathlib.Path(__file__).parent / "loops"
+NAMES = ["numpy", "jax", "torch", "tensorflow"]
+
+
+def start(name, folder, kill=None, background=False):
+    folder.mkdir(exist_ok=True)
+    config = {"folder": str(folder), "kill": kill, "background": background}
+    return subprocess.Popen(
+        [sys.executable, f"{name}_loop.py", json.dumps(config)],
+        cwd=LOOPS,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(name, folder, kill=None, background=False):
+    process = start(name, folder, kill, background)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == (-signal.SIGKILL if kill else 0), err
+
+
+def report(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+def restored(folder):
+    """What each process began with: a checkpoint's name, and the step it stands for."""
+    lines = (folder / "restored.txt").read_text().splitlines()
+    return [(name, int(step)) for name, step in map(str.split, lines)]
+
+
+@pytest.fixture(scope="module")
+def never(tmp_path_factory):
+    """Reports of the runs that nothing happens to."""
+    reports = {}
+
+    def get(name):
+        if name not in reports:
+            folder = tmp_path_factory.mktemp(f"never-{name}")
+            run(name, folder)
+            reports[name] = report(folder)
+        return reports[name]
+
+    return get
+
+
+# The first step is saved, then every third: steps 1, 4, 7, ...
+@pytest.mark.parametrize("name", NAMES)
+def test_a_loop_killed_between_and_in_its_saves_ends_as_if_it_was_not(tmp_path, never, name):
+    for kill in ((4, "before"), (7, "in"), (9, "after")):
+        run(name, tmp_path, kill=kill)
+    run(name, tmp_path)
+    # From step 4 on the steps that are saved are counted from the one that was restored.
+    assert restored(tmp_path) == [("None", 0), ("ckpt-1", 1), ("ckpt-2", 4), ("ckpt-3", 7)]
+    assert report(tmp_path) == never(name)
+    assert len(report(tmp_path)["losses"]) == 24
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_loop_that_is_saved_behind_it_is_killed_and_ends_as_if_it_was_not(tmp_path, never, name):
+    for kill in ((7, "after"), (13, "in"), (20, "before")):
+        run(name, tmp_path, kill=kill, background=True)
+    run(name, tmp_path, background=True)
+    begun = [step for _, step in restored(tmp_path)]
+    # The save of the instant of the kill may not have become durable; the one before it has.
+    assert begun[1] in (4, 7)
+    assert begun == sorted(begun)
+    assert report(tmp_path) == never(name)
+
+
+def test_a_loop_killed_at_any_time_whatever_ends_as_if_it_was_not(tmp_path, never):
+    chance = random.Random(8)
+    for _ in range(12):
+        process = start("numpy", tmp_path, background=bool(chance.getrandbits(1)))
+        try:
+            process.wait(chance.uniform(0.15, 0.6))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL)
+    run("numpy", tmp_path)
+    assert report(tmp_path) == never("numpy")

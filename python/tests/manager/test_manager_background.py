@@ -1,0 +1,144 @@
+"""Saving behind the loop: save() returns early, and what it saves is what was there then."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import programs
+
+import rekindle
+from rekindle import Checkpoint, CheckpointManager
+
+
+def test_save_returns_before_and_sync_after_the_save_is_durable(home, gate):
+    checkpoint = Checkpoint(w=np.zeros(3))
+    manager = CheckpointManager(checkpoint, home, 3, background=True)
+    assert manager.save() == f"{home}/ckpt-1"
+    assert gate.reached.wait(60)
+    assert manager.latest_checkpoint is None
+    assert manager.checkpoints == []
+    assert checkpoint.save_counter == 0
+    assert manager.poll() is None
+    assert rekindle.latest_checkpoint(home) is None
+    gate.opened.set()
+    assert manager.sync() is None
+    assert manager.checkpoints == [manager.latest_checkpoint] == [f"{home}/ckpt-1"]
+    assert checkpoint.save_counter == 1
+    assert rekindle.latest_checkpoint(home) == f"{home}/ckpt-1"
+    assert threading.main_thread() not in gate.threads
+    manager.close()
+
+
+def test_without_it_nothing_is_done_on_another_thread(home, gate):
+    gate.opened.set()
+    with CheckpointManager(Checkpoint(w=1), home, 3) as manager:
+        manager.save()
+    assert gate.threads == {threading.main_thread()}
+    assert manager.waited == 0.0
+
+
+def test_at_most_one_save_is_written_at_a_time(home, gate):
+    checkpoint = Checkpoint(w=np.zeros(3))
+    with CheckpointManager(checkpoint, home, 3, background=True) as manager:
+        manager.save()
+        assert gate.reached.wait(60)
+        timer = threading.Timer(0.2, gate.opened.set)
+        timer.start()
+        checkpoint.w[:] = 2.0
+        assert manager.save() == f"{home}/ckpt-2"
+        # To get so far, it had to wait for the first.
+        assert gate.opened.is_set()
+        assert manager.waited > 0.1
+        assert manager.latest_checkpoint == f"{home}/ckpt-1" or checkpoint.save_counter == 2
+    assert manager.checkpoints == [f"{home}/ckpt-1", f"{home}/ckpt-2"]
+    assert [Checkpoint.read(path)["w"][0] for path in manager.checkpoints] == [0.0, 2.0]
+
+
+def test_the_interval_counts_from_a_save_that_is_still_being_written(home, gate):
+    checkpoint = Checkpoint(step=0)
+    more = {"step_counter": "step", "checkpoint_interval": 2, "background": True}
+    with CheckpointManager(checkpoint, home, 3, **more) as manager:
+        assert manager.save() == f"{home}/ckpt-1"
+        assert manager.save() is None
+        checkpoint.step = 1
+        assert manager.save() is None
+        gate.opened.set()
+        checkpoint.step = 2
+        assert manager.save() == f"{home}/ckpt-2"
+
+
+def test_a_write_callback_is_called_on_the_callers_thread_when_the_save_is_durable(home, gate):
+    import tensorflow as tf
+
+    called = []
+
+    def note(path):
+        called.append((path, threading.current_thread(), rekindle.latest_checkpoint(home)))
+
+    options = tf.train.CheckpointOptions(experimental_write_callbacks=[note])
+    with CheckpointManager(Checkpoint(w=1), home, 3, background=True) as manager:
+        path = manager.save(options=options)
+        assert called == []
+        gate.opened.set()
+        manager.sync()
+        assert called == [(path, threading.main_thread(), path)]
+
+
+FORK = """
+    import os, sys, threading
+    import numpy as np
+    import rekindle
+    from rekindle._store import fs
+
+    opened, sync = threading.Event(), fs.sync
+    def slow(fd):
+        assert opened.wait(60)
+        sync(fd)
+    fs.sync = slow
+
+    checkpoint = rekindle.Checkpoint(w=np.zeros(3))
+    manager = rekindle.CheckpointManager(checkpoint, sys.argv[1], 3, background=True)
+    manager.save()
+    pid = os.fork()
+    if pid == 0:
+        # Has the object, and neither the thread nor the folder.
+        manager.sync()
+        print("child", manager.checkpoints, manager.latest_checkpoint, flush=True)
+        try:
+            manager.save()
+            manager.sync()
+        except (rekindle.LockError, rekindle.SaveError) as error:
+            print("child", type(error).__name__, flush=True)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    opened.set()
+    manager.sync()
+    print("parent", manager.checkpoints == [sys.argv[1] + "/ckpt-1"], flush=True)
+    manager.close()
+"""
+
+
+def test_a_forked_child_neither_waits_for_the_save_nor_writes(home):
+    assert programs.run(FORK, home).splitlines() == [
+        "child [] None",
+        "child LockError",
+        "parent True",
+    ]
+
+
+END = """
+    import sys
+    import numpy as np
+    import rekindle
+
+    manager = rekindle.CheckpointManager(
+        rekindle.Checkpoint(w=np.zeros(2_000_000)), sys.argv[1], 3, background=True
+    )
+    manager.save()
+"""
+
+
+def test_a_program_that_ends_right_after_save_has_saved(home):
+    programs.run(END, home)
+    assert rekindle.latest_checkpoint(home) == f"{home}/ckpt-1"

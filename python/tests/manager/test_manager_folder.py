@@ -1,0 +1,279 @@
+"""The folder of a manager: whose it is, what is found there, what is damaged."""
+
+from __future__ import annotations
+
+import gc
+import pathlib
+import pickle
+import shutil
+
+import numpy as np
+import programs
+import pytest
+
+import rekindle
+from rekindle import Checkpoint, CheckpointManager, LockError
+
+
+@pytest.fixture
+def checkpoint():
+    return Checkpoint(w=np.zeros(3), step=0)
+
+
+def fill(home, count, **more):
+    """Saves 1 to `count`, whose `w` and `step` are their numbers."""
+    checkpoint = Checkpoint(w=np.zeros(3), step=0)
+    with CheckpointManager(checkpoint, home, None, **more) as manager:
+        for number in range(1, count + 1):
+            checkpoint.w[:] = checkpoint.step = number
+            manager.save()
+    return pathlib.Path(home)
+
+
+def test_without_a_restore_it_numbers_on_after_the_highest(home, checkpoint):
+    fill(home, 3)
+    with CheckpointManager(checkpoint, home, None) as manager:
+        assert manager.save() == f"{home}/ckpt-4"
+        assert manager.save() == f"{home}/ckpt-5"
+        assert checkpoint.save_counter == 5
+        assert len(manager.checkpoints) == 5
+    assert Checkpoint.read(f"{home}/ckpt-1")["w"].tolist() == [1, 1, 1]
+
+
+def test_a_number_that_is_asked_for_is_written_over(home, checkpoint):
+    fill(home, 2)
+    with CheckpointManager(checkpoint, home, None) as manager:
+        assert manager.save(checkpoint_number=1) == f"{home}/ckpt-1"
+        assert manager.checkpoints == [f"{home}/ckpt-2", f"{home}/ckpt-1"]
+    assert Checkpoint.read(f"{home}/ckpt-1")["w"].tolist() == [0, 0, 0]
+
+
+def restored(home, checkpoint):
+    """What a new manager restores: its path, `step` and the first of `w`."""
+    with CheckpointManager(checkpoint, home, None) as manager:
+        assert manager.latest_checkpoint == rekindle.latest_checkpoint(home)
+        path = manager.restore_or_initialize()
+        return path and path.removeprefix(f"{home}/"), checkpoint.step, checkpoint.w[0]
+
+
+def flip(path, place=-1):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 16
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: flip(folder / "ckpt-3.safetensors"),
+        lambda folder: flip(folder / "ckpt-3.json", 40),
+        lambda folder: (folder / "ckpt-3.safetensors").unlink(),
+        lambda folder: (folder / "ckpt-3.safetensors").write_bytes(b""),
+        lambda folder: (folder / "ckpt-3.json").write_bytes(b""),
+        lambda folder: (folder / "ckpt-3.json").write_bytes(b"\0" * 900),
+    ],
+    ids=["bit of a pack", "bit of a manifest", "no pack", "empty pack", "empty", "zeroes"],
+)
+def test_a_damaged_newest_is_said_out_loud_set_aside_and_the_one_before_taken(
+    home, checkpoint, damage
+):
+    folder = fill(home, 3)
+    damage(folder)
+    with pytest.warns(rekindle.DamageWarning, match="Save 3 .* set aside as .* save 2 is used"):
+        assert restored(home, checkpoint) == ("ckpt-2", 2, 2.0)
+    assert (folder / "ckpt-3.json.damaged").exists()
+    with CheckpointManager(checkpoint, home, None) as manager:
+        assert manager.checkpoints == [f"{home}/ckpt-1", f"{home}/ckpt-2"]
+
+
+@pytest.mark.parametrize("gone", ["ckpt-3.*", "ckpt-[23].*"])
+def test_newest_files_deleted_by_hand_leave_the_one_before(home, checkpoint, gone):
+    folder = fill(home, 3)
+    for path in folder.glob(gone):
+        path.unlink()
+    left = 2 if gone == "ckpt-3.*" else 1
+    assert restored(home, checkpoint) == (f"ckpt-{left}", left, float(left))
+
+
+def test_all_deleted_by_hand_is_a_folder_with_nothing(home, checkpoint):
+    for path in fill(home, 3).glob("ckpt-*"):
+        path.unlink()
+    assert restored(home, checkpoint) == (None, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", b"\0" * 50, b"# rekindle", b"\xff\xfegarbage"],
+    ids=["removed", "empty", "zeroes", "cut off", "garbage"],
+)
+def test_whatever_becomes_of_the_state_file_nothing_is_lost(home, checkpoint, content):
+    path = fill(home, 3) / "checkpoint"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    assert restored(home, checkpoint) == ("ckpt-3", 3, 3.0)
+    with CheckpointManager(checkpoint, home, 2) as manager:
+        assert len(manager.checkpoints) == 3
+        manager.save()
+        assert manager.checkpoints == [f"{home}/ckpt-3", f"{home}/ckpt-4"]
+
+
+def test_when_all_are_damaged_nothing_is_begun_anew(home, checkpoint):
+    folder = fill(home, 2)
+    for path in folder.glob("*.safetensors"):
+        flip(path)
+    there = {path.name: path.read_bytes() for path in folder.glob("ckpt-*")}
+    called = []
+    manager = CheckpointManager(checkpoint, home, None, init_fn=lambda: called.append(1))
+    with pytest.raises(rekindle.DamageError, match="whole") as caught:
+        manager.restore_or_initialize()
+    assert len(caught.value.damages) == 2
+    assert called == []
+    with pytest.raises(rekindle.DamageError):
+        _ = manager.latest_checkpoint
+    manager.close()
+    assert {path.name: path.read_bytes() for path in folder.glob("ckpt-*")} == there
+
+
+def test_a_second_manager_in_this_process_is_refused(home, checkpoint):
+    with CheckpointManager(checkpoint, home, 3) as manager:
+        manager.save()
+        second = CheckpointManager(Checkpoint(w=np.zeros(3)), home, 3)
+        # Looking is no harm.
+        assert second.checkpoints == manager.checkpoints
+        with pytest.raises(LockError):
+            second.restore_or_initialize()
+        with pytest.raises(LockError):
+            second.save()
+        with pytest.raises(LockError):
+            Checkpoint(w=1).save(f"{home}/other")
+        assert second.checkpoint.save_counter == 0
+    assert second.save() == f"{home}/ckpt-2"
+    second.close()
+
+
+HOLD = """
+    import sys, rekindle
+    manager = rekindle.CheckpointManager(rekindle.Checkpoint(step=1), sys.argv[1], 3)
+    manager.save()
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_manager_in_another_process_is_refused_and_named_until_that_is_killed(home, checkpoint):
+    with programs.start(HOLD, home) as process:
+        assert process.stdout.readline() == "held\n"
+        manager = CheckpointManager(checkpoint, home, 3)
+        with pytest.raises(LockError, match=str(process.pid)) as caught:
+            manager.save()
+        assert caught.value.pid == process.pid
+        process.kill()
+    assert manager.save() == f"{home}/ckpt-2"
+    manager.close()
+
+
+def test_a_manager_that_nobody_keeps_lets_go(home, checkpoint):
+    manager = CheckpointManager(checkpoint, home, 3, background=True)
+    manager.save()
+    del manager
+    gc.collect()
+    with CheckpointManager(checkpoint, home, 3) as other:
+        assert other.checkpoints == [f"{home}/ckpt-1"]
+        assert other.save() == f"{home}/ckpt-2"
+
+
+def test_the_block_of_a_with_statement_ends_with_everything_durable_and_the_folder_free(
+    home, checkpoint
+):
+    with CheckpointManager(checkpoint, home, 3, background=True) as manager:
+        assert manager.__enter__() is manager
+        manager.save()
+    assert rekindle.latest_checkpoint(home) == f"{home}/ckpt-1"
+    with CheckpointManager(checkpoint, home, 3) as other:
+        other.save()
+    # Who closed it may go on with it.
+    manager.save()
+    manager.sync()
+    assert len(manager.checkpoints) == 3
+    manager.close()
+
+
+def end_by_an_error(home, checkpoint):
+    with CheckpointManager(checkpoint, home, 3, background=True) as manager:
+        manager.save()
+        raise KeyError("mine")
+
+
+def test_an_error_in_the_block_comes_out_as_it_is(home, checkpoint):
+    with pytest.raises(KeyError, match="mine"):
+        end_by_an_error(home, checkpoint)
+    assert rekindle.latest_checkpoint(home) == f"{home}/ckpt-1"
+    with CheckpointManager(checkpoint, home, 3) as other:
+        other.save()
+
+
+def test_two_names_in_one_folder_have_their_own_checkpoints(home):
+    a, b = Checkpoint(x=1), Checkpoint(y=2)
+    for _ in range(2):
+        for checkpoint, name in ((a, "a"), (b, "b")):
+            with CheckpointManager(checkpoint, home, 1, checkpoint_name=name) as manager:
+                manager.save()
+                assert manager.checkpoints == [f"{home}/{name}-{checkpoint.save_counter}"]
+    assert {path.name for path in pathlib.Path(home).glob("*.json")} == {"a-2.json", "b-2.json"}
+    assert rekindle.latest_checkpoint(home) == f"{home}/b-2"
+    with CheckpointManager(Checkpoint(x=0), home, 1, checkpoint_name="a") as manager:
+        assert manager.latest_checkpoint == f"{home}/b-2"
+        assert manager.checkpoints == [f"{home}/a-2"]
+
+
+def test_what_a_checkpoint_saved_by_itself_is_never_removed(home, checkpoint):
+    """Also when it has the name of the managed ones."""
+    fill(home, 2)
+    checkpoint.w[:] = 7.0
+    assert checkpoint.save(f"{home}/ckpt") == f"{home}/ckpt-3"
+    assert checkpoint.save_counter == 3
+    with CheckpointManager(checkpoint, home, 1) as manager:
+        assert manager.checkpoints == [f"{home}/ckpt-1", f"{home}/ckpt-2"]
+        assert manager.latest_checkpoint == f"{home}/ckpt-3"
+        for _ in range(3):
+            manager.save()
+    names = {path.stem for path in pathlib.Path(home).glob("*.json")}
+    assert names == {"ckpt-3", "ckpt-6"}
+    assert Checkpoint.read(f"{home}/ckpt-3")["w"].tolist() == [7, 7, 7]
+
+
+def test_a_checkpoint_saves_itself_under_its_counter(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = Checkpoint(x=1)
+    assert [checkpoint.save("final"), checkpoint.save("final")] == ["./final-1", "./final-2"]
+    assert checkpoint.save(pathlib.Path(home) / "best") == f"{home}/best-3"
+    assert Checkpoint(x=0).restore("final-2").assert_consumed()
+
+
+def test_a_removed_folder_is_forgotten(home, checkpoint):
+    with CheckpointManager(checkpoint, home, 2) as manager:
+        manager.save()
+        manager.save()
+        shutil.rmtree(home)
+        assert manager.save() == f"{home}/ckpt-3"
+        assert manager.checkpoints == [f"{home}/ckpt-3"]
+
+
+def test_clearing_removes_this_names_checkpoints_and_no_other(home, checkpoint):
+    fill(home, 2)
+    with CheckpointManager(checkpoint, home, 2, checkpoint_name="b") as manager:
+        manager.save()
+        manager.clear()
+        assert manager.checkpoints == []
+        assert manager.latest_checkpoint == f"{home}/ckpt-2"
+    assert {path.stem for path in pathlib.Path(home).glob("*.json")} == {"ckpt-1", "ckpt-2"}
+
+
+def test_errors_of_a_manager_cross_process_borders_whole(home, checkpoint):
+    with CheckpointManager(checkpoint, home, 3) as manager:
+        manager.save()
+        with pytest.raises(LockError) as caught:
+            CheckpointManager(checkpoint, home, 3).save()
+    copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  (our own bytes)
+    assert (str(copy), copy.pid) == (str(caught.value), caught.value.pid)
