@@ -153,6 +153,7 @@ def main(config):
         os.path.join(folder, "backup"),
         save_freq=config["save_freq"],
         restore_history=True,
+        background=config.get("background", True),
         on_save_error="raise",
         verbose=config.get("verbose", 0),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import warnings
 from typing import Any
@@ -18,58 +19,74 @@ from rekindle.keras import BackupAndRestore
 EPOCHS = 3
 
 
-def _fit(top: str, epochs: int) -> Any:
+def _fit(top: str, epochs: int, background: bool) -> Any:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
-    callback = BackupAndRestore(os.path.join(top, "backup"), delete_checkpoint=False)
+    callback = BackupAndRestore(
+        os.path.join(top, "backup"), delete_checkpoint=False, background=background
+    )
     history = model.fit(x, y, batch_size=4, epochs=epochs, verbose=0, callbacks=[callback])
     return history.epoch, callback.resume_report
 
 
-def _run(top: str, faults: preload.Faults, arm: Any, say: children.Say) -> None:
-    _fit(top, 1)
+def _run(top: str, faults: preload.Faults, arm: Any, say: children.Say, background: bool) -> None:
+    def fit(epochs: int) -> Any:
+        return _fit(top, epochs, background)
+
+    fit(1)
     faults.watch(top)
     arm()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", category=RekindleWarning)
         try:
-            epochs, _ = _fit(top, EPOCHS)
+            epochs, _ = fit(EPOCHS)
         except RestoreError:
             say("restore")
-            epochs, _ = _fit(top, EPOCHS)
+            epochs, _ = fit(EPOCHS)
         assert epochs == [1, 2], epochs
         calls = faults.disarm()
         # Whatever failed, the next save stands; a failed one may have cost its own epoch only.
-        epochs, _ = _fit(top, EPOCHS + 1)
+        epochs, _ = fit(EPOCHS + 1)
         assert epochs in ([3], [2, 3], [1, 2, 3]), epochs
-        epochs, report = _fit(top, EPOCHS + 1)
+        epochs, report = fit(EPOCHS + 1)
         assert epochs == [], epochs
         assert report["epoch"] == EPOCHS + 1, report
     say({"calls": calls})
 
 
-def _count(top: str, faults: preload.Faults, kinds: int) -> int:
+def _count(top: str, faults: preload.Faults, kinds: int, background: bool) -> int:
     tree.empty(top)
     counted = children.run(
-        lambda say: _run(top, faults, lambda: faults.count_from_here(kinds), say)
+        lambda say: _run(top, faults, lambda: faults.count_from_here(kinds), say, background)
     )
     assert counted.crash is None, counted.crash
     return counted.said[-1]["calls"]
 
 
 def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
+    """Both ways of saving, and each errno: see :func:`_sweep`."""
+    return [
+        row for background in (True, False) for row in _sweep(faults, step, background=background)
+    ]
+
+
+def _sweep(faults: preload.Faults, step: int, *, background: bool) -> list[dict[str, Any]]:
     """For each errno: calls tried, trainings refused at their start, and what was wrong."""
     rows = []
     with tree.scratch() as top:
         # The first fit() of a process does much that later ones need not.
-        _fit(top, 1)
+        _fit(top, 1, background)
         tree.empty(top)
-        calls = {kinds: _count(top, faults, kinds) for kinds in (preload.EVERYTHING, preload.WRITE)}
+        calls = {
+            kinds: _count(top, faults, kinds, background)
+            for kinds in (preload.EVERYTHING, preload.WRITE)
+        }
         for name in ERRORS:
-            row: dict[str, Any] = {"error": name, "tried": 0, "refused": 0, "wrong": []}
+            row: dict[str, Any] = {"error": name, "background": background}
+            row |= {"tried": 0, "refused": 0, "wrong": []}
             is_short = name == "short write"
             action = preload.SHORT if is_short else preload.FAIL
             kinds = preload.WRITE if is_short else preload.EVERYTHING
@@ -78,7 +95,8 @@ def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
                 tree.empty(top)
 
                 def work(say: children.Say, n: int = n, to: Any = (action, kinds, number)) -> None:
-                    _run(top, faults, lambda: faults.arm(to[0], to[1], n, n, to[2]), say)
+                    arm = functools.partial(faults.arm, to[0], to[1], n, n, to[2])
+                    _run(top, faults, arm, say, background)
 
                 outcome = children.run(work)
                 row["tried"] += 1

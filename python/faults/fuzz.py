@@ -15,7 +15,7 @@ from typing import Any
 import xxhash
 
 from faults import scenes, tree
-from rekindle import checkpoint
+from rekindle import _tree
 from rekindle._store import Manifest, pack
 from rekindle._store.decode import decode
 from rekindle._store.manifest import Damage
@@ -183,9 +183,9 @@ class Fuzz:
             self.wrong.append(f"{error!r} reading {data[:2000]!r}")
             return
         try:
-            checkpoint.unflatten(dict(manifest.state), arrays)
+            _tree.unflatten(dict(manifest.state), arrays)
             self.seen["whole"] += 1
-        except (checkpoint.BrokenTreeError, RecursionError):
+        except (_tree.BrokenTreeError, RecursionError):
             self.seen["state refused"] += 1
         except Exception as error:  # noqa: BLE001  (any other is what is looked for)
             self.wrong.append(f"{error!r} taking up the state of {data[:2000]!r}")

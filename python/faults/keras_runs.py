@@ -3,6 +3,7 @@
 peer    Keras' own `BackupAndRestore`, crashed by the same sweeps as rekindle's store
 fit     a fit() under rekindle's callback, with each of its calls failing
 kills   a fit() that saves at every batch, killed at random times and run again
+preempted  a fit() that is asked to end at random times and run again
 states  a fit() that resumes from states that somebody made up
 """
 
@@ -46,13 +47,13 @@ def main() -> None:
 
 def _run(part: str, count: int, seed: int) -> Any:
     # Imported only now: Keras must find the environment as main() has set it.
-    from faults import fits, kills, peer, states
+    from faults import fits, kills, peer, preempted, states
 
     if part == "peer":
         return peer.run(preload.Faults())
     if part == "fit":
         return fits.run(preload.Faults(), count)
-    return {"kills": kills, "states": states}[part].run(count, seed)
+    return {"kills": kills, "preempted": preempted, "states": states}[part].run(count, seed)
 
 
 if __name__ == "__main__":

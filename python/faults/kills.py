@@ -31,13 +31,13 @@ class Steps(keras.callbacks.Callback):
         os.write(self._pipe, b"%d\n" % int(self.model.optimizer.iterations))
 
 
-def _train(folder: str, pipe: int, epochs: int) -> None:
+def _train(folder: str, pipe: int, epochs: int, background: bool) -> None:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(64), keras.layers.Dense(1)])
     model.compile("adam", "mse")
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((4 * BATCHES, 16)), rng.standard_normal((4 * BATCHES, 1))
-    callback = BackupAndRestore(folder, save_freq=1, delete_checkpoint=False)
+    callback = BackupAndRestore(folder, save_freq=1, delete_checkpoint=False, background=background)
     warnings.simplefilter("error", DamageWarning)
     model.fit(
         x.astype("float32"),
@@ -49,14 +49,14 @@ def _train(folder: str, pipe: int, epochs: int) -> None:
     )
 
 
-def _once(folder: str, life: float) -> tuple[list[int], int]:
+def _once(folder: str, life: float, background: bool) -> tuple[list[int], int]:
     """One run that lives so long: the steps it told of, and how it ended."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(readable)
         try:
-            _train(folder, writable, 10**6)
+            _train(folder, writable, 10**6, background)
         except BaseException as error:  # noqa: BLE001  (told to the parent)
             os.write(writable, f"!{type(error).__name__}: {error}\n".encode())
         os._exit(1)
@@ -73,7 +73,12 @@ def _once(folder: str, life: float) -> tuple[list[int], int]:
     return [int(line) for line in lines], status
 
 
-def run(count: int, seed: int) -> dict[str, Any]:
+def run(count: int, seed: int) -> list[dict[str, Any]]:
+    """Both ways of saving: see :func:`_sweep`."""
+    return [_sweep(count, seed, background=background) for background in (True, False)]
+
+
+def _sweep(count: int, seed: int, *, background: bool) -> dict[str, Any]:
     """What came of so many kills: resumes, and how far the position went back at worst."""
     rng = random.Random(seed)
     wrong: list[str] = []
@@ -82,12 +87,12 @@ def run(count: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="rekindle-kills-") as top:
         folder = os.path.join(top, "backup")
         # The first fit() of a process does much that the others, forked from it, need not.
-        _train(os.path.join(top, "other"), os.open(os.devnull, os.O_WRONLY), 1)
+        _train(os.path.join(top, "other"), os.open(os.devnull, os.O_WRONLY), 1, background)
         for number in range(count + 1):
             # Short lives end in the restore, longer ones in some save.
             life = rng.uniform(0.02, 0.25) if number < count else 1.0
             try:
-                steps, status = _once(folder, life)
+                steps, status = _once(folder, life, background)
             except AssertionError as error:
                 wrong.append(f"run {number + 1}: {error}")
                 continue
@@ -100,10 +105,12 @@ def run(count: int, seed: int) -> dict[str, Any]:
             resumed += 1
             lost = reached - steps[0]
             back = max(back, lost)
-            if lost > 1 or lost < -1:
+            # What was told of last may still have been on its way to the disk behind the training.
+            if lost > background or lost < -1:
                 wrong.append(f"run {number + 1} began at step {steps[0]}, after {reached}")
             reached = steps[-1]
     return {
+        "in the background": background,
         "kills": count,
         "resumed": resumed,
         "before a batch": idle,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-import numpy as np
-
 from rekindle._store import clear, commit, decode, folder, fs, lock, pack
 
 
@@ -103,12 +101,7 @@ def partial_files_stay() -> None:
 
 
 def arrays_unchecked() -> None:
-    def _read_array(fd, key, row):
-        data = np.empty(row.stop - row.start, np.uint8)
-        fs.read_into(fd, memoryview(data), row.start)
-        return data.view(pack._dtype(row.dtype)).reshape(row.shape)
-
-    pack._read_array = _read_array
+    pack._check = lambda key, row, found: None
 
 
 def manifest_unchecked() -> None:

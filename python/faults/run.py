@@ -33,7 +33,19 @@ from faults import (
 )
 
 HERE = Path(__file__).parent
-PARTS = ("crash", "peer", "refuse", "fit", "damage", "fuzz", "race", "kills", "states", "mutants")
+PARTS = (
+    "crash",
+    "peer",
+    "refuse",
+    "fit",
+    "damage",
+    "fuzz",
+    "race",
+    "kills",
+    "preempted",
+    "states",
+    "mutants",
+)
 
 
 def _arguments() -> argparse.Namespace:
@@ -141,8 +153,15 @@ def fit(report: Report, keras: KerasRuns) -> None:
     cells = []
     for row in rows:
         report.add("fit()", row["wrong"])
-        cells.append([row["error"], row["tried"], row["refused"], len(row["wrong"])])
-    head = ["N-th call failing with", "trainings tried", "refused before training", "wrong"]
+        where = "background" if row["background"] else "training thread"
+        cells.append([row["error"], where, row["tried"], row["refused"], len(row["wrong"])])
+    head = [
+        "N-th call failing with",
+        "saves in the",
+        "trainings tried",
+        "refused before training",
+        "wrong",
+    ]
     table.show("The same with fit() under the callback: training finishes", head, cells)
 
 
@@ -182,10 +201,17 @@ def racing(report: Report, arguments: argparse.Namespace) -> None:
 
 
 def kills(report: Report, keras: KerasRuns) -> None:
-    found = keras["kills"]
-    report.add("kills", found["wrong"])
+    for found in keras["kills"]:
+        report.add("kills", found["wrong"])
+        cells = [[name, value] for name, value in found.items() if name != "wrong"]
+        table.show("A fit() that saves at each batch, killed at random times", ["what", "n"], cells)
+
+
+def preempted(report: Report, keras: KerasRuns) -> None:
+    found = keras["preempted"]
+    report.add("preempted", found["wrong"])
     cells = [[name, value] for name, value in found.items() if name != "wrong"]
-    table.show("A fit() that saves at each batch, killed at random times", ["what", "n"], cells)
+    table.show("A fit() that is asked to end at random times", ["what", "n"], cells)
 
 
 def states(report: Report, keras: KerasRuns) -> None:
@@ -216,6 +242,7 @@ class KerasRuns:
         self._counts = {
             "fit": 24 if quick else 1,
             "kills": 8 if quick else arguments.kills,
+            "preempted": 4 if quick else 50,
             "states": 12 if quick else arguments.states,
         }
         if not quick:
@@ -259,6 +286,7 @@ def main() -> int:
         "race": lambda: racing(report, arguments),
         "fit": lambda: fit(report, keras),
         "kills": lambda: kills(report, keras),
+        "preempted": lambda: preempted(report, keras),
         "states": lambda: states(report, keras),
         "peer": lambda: None if quick else peer(keras),
         "mutants": lambda: None if quick else broken(report),

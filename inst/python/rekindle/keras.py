@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-import numpy as np
-
-from rekindle import _schedule
-from rekindle.errors import ArgumentError, DependencyError
+from rekindle import _arguments, _schedule
+from rekindle.errors import DependencyError
 
 try:
     import keras
@@ -28,9 +27,9 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
         package="keras",
     )
 
-from rekindle._run import objects
+from rekindle._run import arguments
 from rekindle._run.companion import Companion
-from rekindle._run.run import Settings
+from rekindle._run.settings import Settings
 
 __all__ = ["BackupAndRestore"]
 
@@ -47,9 +46,12 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         backup_dir: str or ``os.PathLike``. The folder for the saves, made when it is not there.
             ``~`` is expanded, and a relative path counts from the working directory of now. Only
             one run at a time can use a folder. Files in it that are not rekindle's are left alone.
-        save_freq: ``"epoch"``, int or False. ``"epoch"`` saves at the end of each epoch; a whole
-            number from 1 up, after that many batches, counted over the borders of epochs; ``False``
-            never. Defaults to ``"epoch"``.
+        save_freq: ``"epoch"``, int, str, ``datetime.timedelta`` or False. ``"epoch"`` saves at the
+            end of each epoch; a whole number from 1 up, after that many batches, counted over the
+            borders of epochs; a time such as ``"90 s"``, ``"10 min"``, ``"1 h 30 min"`` or
+            ``"1 day"``, at the first batch end after that long since the last save, or since
+            training began or went on; ``"auto"``, at intervals that are chosen as training runs,
+            see below; ``False`` never. Defaults to ``"epoch"``.
         double_checkpoint: bool. Keep the last two saves instead of one. Defaults to ``False``.
         delete_checkpoint: bool. Remove the saves when training is complete; the folder goes too
             when it is then empty and was made by rekindle. Defaults to ``True``.
@@ -67,13 +69,54 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             place. Defaults to ``None``.
         verbose: 0, 1 or 2. 1 prints a line when a run is resumed, 2 also one for each save.
             Defaults to 0.
+        background: bool. ``True`` copies the state when a save is due, and writes it while training
+            goes on; at most one save is written at a time, and the next one that is due waits for
+            it. The memory for the copy is kept until training ends. An error is dealt with at the
+            next batch or epoch. ``False`` writes at once. Defaults to ``True``.
+        max_overhead: float above 0 and up to 1. With ``save_freq="auto"``, how much longer saves
+            may make training, as a share of it. Defaults to 0.035, that is 3.5 %.
+        mean_time_between_failures: A number of seconds, a time as for `save_freq`, or ``None``.
+            With ``save_freq="auto"``, how long such a run lasts, on average, until it is killed.
+            Defaults to ``None``: not known.
+        max_to_keep: int from 1 up, or ``None`` to keep all. How many of the newest saves to keep.
+            By default 1, or 2 with ``double_checkpoint=True``.
+        keep_checkpoint_every_n_hours: float above 0, hours, or ``None``. A save that would be
+            removed stays, when it was taken at least so long after the last one that did.
+            Defaults to ``None``.
+        keep_best: ``(metric, mode, count)``, or ``None``. Beside the newest, keep the `count` saves
+            whose `metric` is the lowest (`mode` "min") or the highest ("max"), as in
+            ``("val_loss", "min", 2)``. It is looked for in the logs that Keras gives when the save
+            is taken: those of validation are there at the end of an epoch only. A resumed run
+            goes on from the newest save, not from the best. Defaults to ``None``.
+
+    When training is complete, ``delete_checkpoint=True`` removes all saves, the best included.
+
+        save_before_preemption: bool. Whether a signal that announces the end of the process is
+            answered by a save, at the end of the batch or validation step that is under way. Only
+            on the main thread. Defaults to ``True``.
+        preemption_signals: Names of the signals. Handlers that are there are called as well, and
+            put back after training. Defaults to ``("SIGTERM", "SIGUSR1", "SIGUSR2")``.
+        after_preemption: ``"stop"`` or ``"continue"``. ``"stop"`` raises ``TrainingPreempted``, a
+            ``SystemExit``, once the save is durable; ``"continue"``, for early warnings, trains on.
+            A second signal, more than a second after the first, stops training at once, without a
+            save. Defaults to ``"stop"``.
+        preemption_exit_code: int from 1 to 255. The exit status of the process that stopped so,
+            for a scheduler to run it again by. Defaults to 75, which ``sysexits.h`` calls a
+            temporary failure.
+        grace_seconds: float from 0 up. Seconds between such a signal and the kill that follows it.
+            When a save is being written as the signal comes, and a new one would not be done in
+            time, that one has to do. Defaults to 30.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
         resume_report: ``None`` when nothing was restored by the last ``fit()``, else a dict:
             ``number`` of the save, ``epoch`` (counted from 0) that training went on with, ``batch``
             (how many batches of that epoch the save had seen), ``step`` (optimizer steps in all),
-            ``time`` of the save in POSIX seconds.
+            ``time`` of the save in POSIX seconds. For a backup of Keras' own callback, ``number``
+            is ``None``.
+        save_report: ``None`` before training, else a dict: ``saves``, how many became durable;
+            ``seconds_held``, how long they held training up in all; ``seconds_waited``, how much of
+            it was waiting for a save that was still being written.
 
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
@@ -84,6 +127,20 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     rekindle; ``ForeignFileError`` when somebody else's file has the name of a save;
     ``RestoreError`` when the system refuses to open or read. With ``on_save_error="raise"`` it
     raises ``SaveError`` when a save fails.
+
+    Where the folder holds no save of rekindle but a backup of ``keras.callbacks.BackupAndRestore``,
+    ``fit()`` goes on with that, and warns so (``TakeoverWarning``): weights and optimizer as Keras
+    loads them, from the start of the epoch that was saved. Keras' files stay as they are; when the
+    run is complete, ``takeover.json`` beside them says that they are done with.
+
+    ``save_freq="auto"`` measures, in the running fit, what a save costs: how long it holds training
+    up, and how much longer the steps take while it is written. From that it chooses the shortest
+    interval that keeps the overhead under `max_overhead`, a second at least, and goes on measuring.
+    The first save, after a few batches, is to measure it. That an interval can be tuned so, at
+    3.5 %, was shown by CheckFreq (Mohan, Phanishayee and Chidambaram, FAST'21). With a
+    `mean_time_between_failures` it is not shorter than what loses least time, in saves and in work
+    done again, by the formula of Young (1974) in Daly's higher order (2006). What was chosen is
+    said with ``verbose=1``, is in each save, and is shown by ``python -m rekindle info``.
 
     The arguments `backup_dir`, `save_freq`, `double_checkpoint` and `delete_checkpoint` mean what
     they mean in Keras 3.15 (https://keras.io/api/callbacks/backup_and_restore/).
@@ -97,7 +154,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
-        save_freq: str | int = "epoch",
+        save_freq: str | int | timedelta = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
         *,
@@ -106,41 +163,81 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         on_save_error: str = "warn",
         extra_state: Mapping[str, Any] | None = None,
         verbose: int = 0,
+        background: bool = True,
+        max_overhead: float = arguments.MAX_OVERHEAD,
+        mean_time_between_failures: float | str | timedelta | None = None,
+        max_to_keep: int | None = arguments.BY_DOUBLE_CHECKPOINT,
+        keep_checkpoint_every_n_hours: float | None = None,
+        keep_best: tuple[str, str, int] | None = None,
+        save_before_preemption: bool = True,
+        preemption_signals: str | Sequence[str] = arguments.SIGNALS,
+        after_preemption: str = "stop",
+        preemption_exit_code: int = 75,
+        grace_seconds: float = 30.0,
     ) -> None:
         super().__init__()
-        self.backup_dir = _folder(backup_dir)
-        self.save_freq = _save_freq(save_freq)
-        self.double_checkpoint = _flag("double_checkpoint", double_checkpoint)
-        self.delete_checkpoint = _flag("delete_checkpoint", delete_checkpoint)
+        self.backup_dir = arguments.folder(backup_dir)
+        self.save_freq = arguments.save_freq(save_freq)
+        self.max_overhead, self._between_failures = arguments.for_auto(
+            self.save_freq, max_overhead, mean_time_between_failures
+        )
+        self.double_checkpoint = _arguments.flag("double_checkpoint", double_checkpoint)
+        self.delete_checkpoint = _arguments.flag("delete_checkpoint", delete_checkpoint)
         self._settings = Settings(
             directory=self.backup_dir,
-            max_to_keep=2 if self.double_checkpoint else 1,
+            max_to_keep=arguments.max_to_keep(max_to_keep, self.double_checkpoint),
             delete_checkpoint=self.delete_checkpoint,
-            restore_history=_flag("restore_history", restore_history),
-            on_mismatch=_choice("on_mismatch", on_mismatch, ("error", "warn")),
-            on_save_error=_choice("on_save_error", on_save_error, ("warn", "raise")),
-            extra_state=_extra_state(extra_state),
-            verbose=int(_choice("verbose", verbose, (0, 1, 2))),
+            restore_history=_arguments.flag("restore_history", restore_history),
+            on_mismatch=_arguments.choice("on_mismatch", on_mismatch, ("error", "warn")),
+            on_save_error=_arguments.choice("on_save_error", on_save_error, ("warn", "raise")),
+            extra_state=arguments.extra_state(extra_state),
+            verbose=int(_arguments.choice("verbose", verbose, (0, 1, 2))),
+            background=_arguments.flag("background", background),
+            keep_checkpoint_every_n_hours=_arguments.hours(
+                "keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours
+            ),
+            keep_best=arguments.keep_best(keep_best),
+            on_preemption=arguments.on_preemption(
+                save_before_preemption,
+                preemption_signals,
+                after_preemption,
+                preemption_exit_code,
+                grace_seconds,
+                self.save_freq,
+            ),
         )
-        self._schedule = _schedule.schedule(self.save_freq)
+        self.schedule = self._new_schedule()
         self._due = False
         self._current_epoch = 0
         self._companion: Companion | None = None
         # Only on the instance that needs it: a class that has this hook costs JAX its asynchronous
         # dispatch.
-        if self._schedule.by_batch:
+        if self.schedule.by_batch:
             self.on_train_batch_end = self._train_batch_ended
+
+    def _new_schedule(self) -> _schedule.Schedule:
+        """One for each fit(): it remembers what that has done."""
+        return _schedule.schedule(self.save_freq, self.max_overhead, self._between_failures)
 
     @property
     def resume_report(self) -> dict[str, Any] | None:
         return self._companion.report if self._companion is not None else None
 
     @property
+    def save_report(self) -> dict[str, Any] | None:
+        return self._companion.save_report if self._companion is not None else None
+
+    @property
+    def looks_at_batches(self) -> bool:
+        """Whether saves may be due at the end of a batch. For the companion."""
+        return self.schedule.by_batch
+
+    @property
     def _last_batch_seen(self) -> int:
-        return self._schedule.last_batch
+        return self.schedule.last_batch
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._schedule = _schedule.schedule(self.save_freq)
+        self.schedule = self._new_schedule()
         self._due = False
         self._companion = Companion(self._settings, self, self.model)
         self._tell("on_train_begin", logs)
@@ -150,12 +247,12 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self._tell("on_epoch_begin", epoch, logs)
 
     def _train_batch_ended(self, batch: int, logs: Any = None) -> None:
-        self._due = self._schedule.batch_ended(batch)
+        self._due = self.schedule.batch_ended(batch)
         self._tell("on_train_batch_end", batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._current_epoch = epoch + 1
-        self._due = self._schedule.epoch_ended()
+        self._due = self.schedule.epoch_ended()
         self._tell("on_epoch_end", epoch, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -168,85 +265,10 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     def resumed_after(self, batches: int) -> None:
         """The epoch goes on after so many batches; told by the companion."""
-        self._schedule.resumed_after(batches)
+        self.schedule.resumed_after(batches)
 
     def _tell(self, hook: str, *args: Any) -> None:
         # A training loop of one's own calls these hooks without a CallbackList: then nobody else
         # calls it.
         if self._companion is not None and not self._companion.is_listed:
             getattr(self._companion, hook)(*args)
-
-
-def _folder(value: Any) -> str:
-    # Keras' words, which its tests and its users' code look for.
-    if value is None or value in ("", b""):
-        raise ArgumentError(
-            "Empty `backup_dir` argument passed. Give the path of a folder for the backup.",
-            argument="backup_dir",
-            value=value,
-        )
-    if not isinstance(value, str | bytes | os.PathLike):
-        raise ArgumentError(
-            f"Invalid value for argument `backup_dir`. Received: backup_dir={value!r}."
-            " Expected the path of a folder, as a string or an os.PathLike.",
-            argument="backup_dir",
-            value=value,
-        )
-    return os.path.abspath(os.path.expanduser(os.fsdecode(value)))
-
-
-def _save_freq(value: Any) -> str | int:
-    if value is False or (isinstance(value, str) and value == "epoch"):
-        return value
-    # A bool is an int to isinstance(), and True would save after every batch.
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1:
-        return int(value)
-    raise ArgumentError(
-        f"Invalid value for argument `save_freq`. Received: save_freq={value!r}."
-        " Expected 'epoch', a whole number of batches from 1 up, or False.",
-        argument="save_freq",
-        value=value,
-    )
-
-
-def _flag(name: str, value: Any) -> bool:
-    if type(value).__name__ in ("bool", "bool_"):
-        return bool(value)
-    raise ArgumentError(
-        f"Invalid value for argument `{name}`. Received: {name}={value!r}. Expected True or False.",
-        argument=name,
-        value=value,
-    )
-
-
-def _choice(name: str, value: Any, accepted: tuple[Any, ...]) -> Any:
-    if not isinstance(value, bool) and value in accepted:
-        return value
-    listed = ", ".join(map(repr, accepted[:-1])) + f" or {accepted[-1]!r}"
-    raise ArgumentError(
-        f"Invalid value for argument `{name}`. Received: {name}={value!r}. Expected {listed}.",
-        argument=name,
-        value=value,
-    )
-
-
-def _extra_state(value: Any) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise ArgumentError(
-            f"Invalid value for argument `extra_state`. Received: extra_state={value!r}."
-            " Expected a dict of named objects.",
-            argument="extra_state",
-            value=value,
-        )
-    for name, item in value.items():
-        if not objects.can_be_put_back(item):
-            raise ArgumentError(
-                f"Invalid value for argument `extra_state`. Received: {name}={item!r:.200}."
-                " Expected objects with the methods state_dict() and load_state_dict(), Keras"
-                " variables, layers, optimizers or metrics, random generators or NumPy arrays.",
-                argument="extra_state",
-                value=value,
-            )
-    return dict(value)

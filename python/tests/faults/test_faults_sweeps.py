@@ -12,7 +12,7 @@ import pytest
 FAULTS = Path(__file__).parents[2] / "faults"
 sys.path.insert(0, str(FAULTS.parent))
 
-from faults import mutants, preload  # noqa: E402  (not a package that is installed)
+from faults import mutants, preload, scenes  # noqa: E402  (not a package that is installed)
 
 pytestmark = pytest.mark.skipif(
     preload.compiler() is None or sys.platform != "linux",
@@ -41,3 +41,12 @@ def test_a_broken_store_is_noticed(mutant):
     done = run("--only", mutants.NOTICED_BY[mutant], "--mutant", mutant)
     assert done.returncode == 1, done.stdout[-5000:] + done.stderr[-5000:]
     assert done.stdout.endswith("claims failed\n")
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_the_scene_of_two_packs_writes_two(kept, tmp_path):
+    scene = next(scene for scene in scenes.scenes(kept) if scene.name == "save in two packs")
+    scenes.Store().save(str(tmp_path), range(scene.saves), kept)
+    scene.act(str(tmp_path), lambda: None, lambda index: None)
+    packs = {path.name for path in (tmp_path / scenes.BOX).glob("ckpt-3*.safetensors")}
+    assert packs == {"ckpt-3.safetensors", "ckpt-3.1.safetensors"}

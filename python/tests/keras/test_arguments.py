@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from datetime import timedelta
 
 import keras
 import numpy as np
@@ -27,17 +28,45 @@ def test_a_backup_dir_that_is_no_path_is_refused(value):
         BackupAndRestore(value)
 
 
-@pytest.mark.parametrize("value", ["batch", 0.15, True, 0, -1, 5.0, None, [1], "", np.True_])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "batch",
+        0.15,
+        True,
+        0,
+        -1,
+        5.0,
+        None,
+        [1],
+        "",
+        np.True_,
+        "Epoch",
+        "10",
+        "10 months",
+        "0 s",
+        "-5 min",
+        "5 min ago",
+        "min",
+        timedelta(0),
+        timedelta(seconds=-1),
+    ],
+)
 def test_an_invalid_save_freq_is_refused_in_keras_words(value):
     with pytest.raises(
         ValueError, match=r"^Invalid value for argument `save_freq`\. Received"
     ) as e:
         BackupAndRestore("backup", save_freq=value)
     assert isinstance(e.value, rekindle.ArgumentError)
-    assert "Expected 'epoch', a whole number of batches from 1 up, or False." in str(e.value)
+    assert str(e.value).endswith(
+        "Expected 'epoch', a whole number of batches from 1 up, a time such as '90 s', '10 min',"
+        " '1.5 h' or '1 day' (or a datetime.timedelta), 'auto', or False."
+    )
 
 
-@pytest.mark.parametrize("value", ["epoch", 1, 500, False, np.int64(3)])
+@pytest.mark.parametrize(
+    "value", ["epoch", 1, 500, False, np.int64(3), "10 min", timedelta(hours=1), "auto"]
+)
 def test_a_valid_save_freq_is_kept(value):
     assert BackupAndRestore("backup", save_freq=value).save_freq == value
 
@@ -68,6 +97,55 @@ def test_choices_name_what_is_accepted(name, value, expected):
 def test_extra_state_is_a_dict_of_objects_with_a_state(value):
     with pytest.raises(rekindle.ArgumentError, match="Invalid value for argument `extra_state`"):
         BackupAndRestore("backup", extra_state=value)
+
+
+@pytest.mark.parametrize("value", [0, -0.1, 1.5, True, "3 %", None, float("nan")])
+def test_max_overhead_is_a_share(value):
+    with pytest.raises(rekindle.ArgumentError, match=r"a number above 0 and up to 1: 0\.035 is"):
+        BackupAndRestore("backup", "auto", max_overhead=value)
+
+
+@pytest.mark.parametrize("value", [0, -1, True, "often", "0 h", float("inf"), timedelta(0)])
+def test_a_mean_time_between_failures_is_a_length_of_time(value):
+    words = "Expected a number of seconds above 0, a time such as"
+    with pytest.raises(rekindle.ArgumentError, match=words) as caught:
+        BackupAndRestore("backup", "auto", mean_time_between_failures=value)
+    assert caught.value.argument == "mean_time_between_failures"
+
+
+@pytest.mark.parametrize("more", [{"max_overhead": 0.1}, {"mean_time_between_failures": "1 h"}])
+def test_what_only_auto_makes_use_of_is_refused_without_it(more):
+    (name,) = more
+    with pytest.raises(rekindle.ArgumentError, match="makes no use of it") as caught:
+        BackupAndRestore("backup", "10 min", **more)
+    assert caught.value.argument == name
+    BackupAndRestore("backup", "auto", **more)
+
+
+@pytest.mark.parametrize("value", [1, 3, None])
+def test_double_checkpoint_and_another_number_to_keep_contradict(value):
+    with pytest.raises(rekindle.ArgumentError, match="Leave one of them out") as caught:
+        BackupAndRestore("backup", double_checkpoint=True, max_to_keep=value)
+    assert caught.value.argument == "max_to_keep"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_to_keep", 0),
+        ("max_to_keep", True),
+        ("max_to_keep", "all"),
+        ("keep_checkpoint_every_n_hours", 0),
+        ("keep_checkpoint_every_n_hours", "1 h"),
+        ("keep_best", "val_loss"),
+        ("keep_best", ("val_loss", "lowest", 1)),
+        ("keep_best", ("val_loss", "min", 0)),
+    ],
+)
+def test_rules_of_retention_are_checked(name, value):
+    with pytest.raises(rekindle.ArgumentError, match=f"`{name}`") as caught:
+        BackupAndRestore("backup", **{name: value})
+    assert caught.value.argument == name
 
 
 def test_keyword_arguments_are_keyword_only():

@@ -12,7 +12,7 @@ import pytest
 from conftest import Interrupt, Probe, assert_same, data, fit, interrupt, make_model
 
 import rekindle
-from rekindle._run import keras_internals
+from rekindle import _keras_internals as keras_internals
 from rekindle.keras import BackupAndRestore
 
 

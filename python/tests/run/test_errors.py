@@ -19,6 +19,7 @@ CASES = [
     (errors.FormatError, RuntimeError, {"path": "p", "format": 2, "version": "9"}),
     (errors.DamageError, RuntimeError, {"directory": "d", "damages": ["x"]}),
     (errors.MismatchError, RuntimeError, {"differences": ["x"]}),
+    (errors.UnmatchedError, AssertionError, {"differences": ["x"]}),
     (errors.RestoreError, OSError, {"directory": "d", "errno": 5}),
     (errors.SaveError, OSError, {"directory": "d", "errno": 28, "needed": 3, "free": None}),
 ]

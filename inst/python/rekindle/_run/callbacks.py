@@ -15,9 +15,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from rekindle._run import objects, special
+from rekindle._objects import stateful as objects
+from rekindle._run import special
 from rekindle._store.pack import AnyArray, as_bytes, digest
-from rekindle.checkpoint import BrokenTreeError, UnsupportedValueError
+from rekindle._tree import BrokenTreeError, UnsupportedValueError
 
 # What Keras itself gives to each callback at the beginning of each fit().
 _GIVEN = {"_model", "model", "params", "validation_data"}

@@ -8,12 +8,24 @@ from typing import Any, Protocol
 
 import keras
 
-from rekindle._run import keras_internals
-from rekindle._run.run import Run, Settings
+from rekindle import _keras_internals as keras_internals
+from rekindle._run import messages
+from rekindle._run.ending import Ending
+from rekindle._run.run import Run
+from rekindle._run.settings import Settings
+from rekindle._schedule import Schedule
 
 
 class Owner(Protocol):
-    """What the companion asks of the callback that the user made."""
+    """What the companion asks of the callback that the user made.
+
+    Attributes:
+        looks_at_batches: Whether saves may be due at the end of a batch.
+        schedule: Decides when they are.
+    """
+
+    looks_at_batches: bool
+    schedule: Schedule
 
     def take_due(self) -> bool:
         """Whether a save is due; asking clears it."""
@@ -36,13 +48,28 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self._owner = owner
         self._epoch = 0
         self._run: Run | None = None
+        self._ending: Ending | None = None
         self.report: dict[str, Any] | None = None
+        self._save_report: dict[str, Any] | None = None
         found, self._fit_code = keras_internals.find_callback_list()
         self.is_listed = found is not None
+        # Only on the instance that needs it, as in the callback itself.
+        self._watch_batches(False)
         self._list: Callable[[], Any] = weakref.ref(found) if found is not None else lambda: None
         self.set_model(model)
         if found is not None:
             self._join(found)
+
+    def _watch_batches(self, always: bool) -> None:
+        # Only attributes are set: this happens in a signal handler, too.
+        for name, hook in (
+            ("on_train_batch_end", self._batch_ended),
+            ("on_test_batch_end", self._test_batch_ended),
+        ):
+            if always or (name == "on_train_batch_end" and self._owner.looks_at_batches):
+                self.__dict__[name] = hook
+            else:
+                self.__dict__.pop(name, None)
 
     def _join(self, found: Any) -> None:
         # A list that the user made may hold the companion of a fit() that ended by an exception.
@@ -58,44 +85,91 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             return False
         return callback._owner is self._owner or callback._owner not in found.callbacks
 
+    @property
+    def save_report(self) -> dict[str, Any] | None:
+        """How many saves became durable, and how long they held training up."""
+        return self._save_report if self._run is None else self._run.save_report
+
     def close(self) -> None:
         """Ends the run where it stands. Safe to call again."""
         # Let go of, because it holds the data of the fit().
         run, self._run = self._run, None
+        if self._ending is not None:
+            self._ending.close()
         if run is not None:
             run.close()
+            self._save_report = run.save_report
 
     def on_train_begin(self, logs: Any = None) -> None:
         listed, code = self._list, self._fit_code
         found = listed()
         left_out = (Companion, type(self._owner), keras.callbacks.History)
         others = [] if found is None else found.callbacks
+
+        def is_training() -> bool:
+            return keras_internals.is_running(listed(), code)
+
         self._run = Run(
             self._settings,
             self.model,
             [callback for callback in others if not isinstance(callback, left_out)],
             listed,
-            lambda: keras_internals.is_running(listed(), code),
+            is_training,
+            self._owner.schedule,
         )
         self.report = self._run.report
+        asked = self._settings.on_preemption
+        if asked is not None and found is not None:
+            verbose = self._settings.verbose
+            self._ending = Ending(
+                asked, self._run, listed, is_training, self._watch_batches, verbose
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
         if self._run is not None:
-            skipped = self._run.epoch_begins(epoch)
+            self._run.look()
+            skipped = self._run.epoch_begins(epoch, self._look_for_the_end)
             if skipped:
                 self._owner.resumed_after(skipped)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._owner.take_due() and self._run is not None:
+    def _look_for_the_end(self) -> None:
+        if self._ending is not None:
+            self._ending.while_reading()
+
+    def _batch_ended(self, batch: int, logs: Any = None) -> None:
+        if self._run is None:
+            return
+        self._run.look()
+        is_due = self._owner.take_due()
+        if self._ending is not None and self._ending.is_asked_for:
+            done = keras_internals.batches_done(self.model, batch)
+            self._ending.at_batch_end(self._epoch, done, logs)
+        elif is_due:
             done = keras_internals.batches_done(self.model, batch)
             self._run.save(self._epoch, done, logs)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        if self._run is not None and self._ending is not None:
+            self._ending.validation_begins(self._epoch, self.model)
+
+    def _test_batch_ended(self, batch: int, logs: Any = None) -> None:
+        if self._ending is not None and self._ending.is_asked_for:
+            self._ending.at_validation_step()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        if self._run is not None and self._ending is not None:
+            self._ending.validation_ends()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._run is None:
             return
+        self._run.look()
         self._run.epoch_ends(epoch, logs)
-        if self._owner.take_due():
+        is_due = self._owner.take_due()
+        if self._ending is not None and self._ending.is_asked_for:
+            self._ending.at_epoch_end(epoch + 1, logs)
+        elif is_due:
             self._run.save(epoch + 1, 0, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -106,3 +180,4 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         if self._run is not None:
             self._run.end()
         self.close()
+        messages.hint("exit_code", code=None)

@@ -8,14 +8,16 @@ iterator is born again, and read as far.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rekindle import checkpoint
-from rekindle._run import objects, random_states, sources
+from rekindle import _tree
+from rekindle._objects import stateful as objects
+from rekindle._run import random_states, sources
+from rekindle._run.watching import Source
 from rekindle._store.pack import AnyArray, as_bytes, digest
 
 # An attribute of a data set that is larger than this holds the data, not a place in it.
@@ -43,6 +45,9 @@ class DataPlace:
         self._given = 0
         self._birth = _Birth()
         self._births = 0
+        # Iterators made so far, and the birth of the one before the last, with the births by then.
+        self._makes = 0
+        self._before: tuple[_Birth, int] = (self._birth, 0)
         self._script: _Birth | None = None
         self._at_epoch: dict[str, Any] = {}
         self._last_batch: Any = None
@@ -50,7 +55,7 @@ class DataPlace:
         self._draws_ahead = False
         self._unseeded = sources.UnseededArrays.of(epoch_iterator)
         self._sees_reads = not sources.is_tensorflow() or sources.watch_python_source(
-            epoch_iterator, lambda source: _Source(self, source, reports_making=False)
+            epoch_iterator, lambda source: Source(self, source, reports_making=False)
         )
         self._watch()
         sources.drop_early_batches(self._adapter)
@@ -61,21 +66,23 @@ class DataPlace:
         iterator = self._iterator
         if sources.is_tensorflow():
             dataset = sources.unwrapped(iterator._distributed_dataset)
-            iterator._distributed_dataset = _Source(self, dataset)
+            iterator._distributed_dataset = Source(self, dataset)
         else:
             make = iterator._get_iterator
-            iterator._get_iterator = lambda: _Source(self, make())
+            iterator._get_iterator = lambda: Source(self, make())
 
     def stop_watching(self) -> None:
         self._iterator.__dict__.pop("_get_iterator", None)
 
-    # What `_Source` and `_Reader` report.
+    # What a `Source` and its reader report.
 
     def made(self) -> None:
         """An iterator is about to be made."""
         sources.wait_for_workers(self._adapter)
         if self._script is not None:
             self._put_random(self._script.made)
+        self._before = (self._birth, self._births)
+        self._makes += 1
         self._birth = _Birth(made=self._take_random())
         self._given = 0
         if not sources.is_tensorflow():
@@ -121,9 +128,26 @@ class DataPlace:
         self._at_epoch = {
             "live": self._is_live(),
             "steps": self._steps_given(),
+            "makes": self._makes,
+            "num_batches": self._iterator._num_batches,
             "random": random_states.take(),
             "dataset": self._dataset_state(self._baseline),
         }
+
+    def has_left_epoch(self) -> bool:
+        """Whether Keras has made an iterator beyond that of the current epoch.
+
+        It does so after the last batch, before validation, and throws it away.
+        """
+        expected = 0 if self._at_epoch["live"] else 1
+        return self._makes > int(self._at_epoch["makes"]) + expected
+
+    def random_at_end(self) -> Any:
+        """The random states at the end of the epoch's last batch; ``None``: they are as they were.
+
+        For a look from the validation that follows it.
+        """
+        return self._birth.made["process"] if self.has_left_epoch() else None
 
     def take(self, batch: int, arrays: dict[str, AnyArray]) -> Any:
         """The place after `batch` batches of the current epoch, 0 for the one about to begin."""
@@ -132,19 +156,22 @@ class DataPlace:
             self._last_batch = None
             self.epoch_begins()
         place = dict(self._at_epoch)
+        birth, births = self._birth, self._births
+        if batch and self.has_left_epoch():
+            birth, births = self._before
+        del place["makes"]
         current = place["live"] or batch > 0
-        is_counted = sources.is_tensorflow() or self._birth.read is not None
+        is_counted = sources.is_tensorflow() or birth.read is not None
         place["draws_ahead"] = self._draws_ahead
-        place["earlier"] = self._births - 1 if current and is_counted else self._births
-        place["made"] = self._birth.made if current else None
-        place["read"] = self._birth.read if current else None
+        place["earlier"] = births - 1 if current and is_counted else births
+        place["made"] = birth.made if current else None
+        place["read"] = birth.read if current else None
         place["loaders"] = sources.take_loaders(self._adapter)
-        place["num_batches"] = self._iterator._num_batches
         place["batch"] = sources.batch_digest(self._last_batch)
         place["base"] = None if self._unseeded is None else self._unseeded.base
         dataset = place.pop("dataset")
         return {
-            "place": checkpoint.flatten(place, "data", arrays),
+            "place": _tree.flatten(place, "data", arrays),
             "dataset": _flatten_dataset(dataset, arrays),
         }
 
@@ -155,7 +182,7 @@ class DataPlace:
             Whether what follows in the data can be what followed before the interruption.
         """
         now = random_states.take()
-        place = checkpoint.unflatten(saved["place"], arrays)
+        place = _tree.unflatten(saved["place"], arrays)
         self._put_dataset(saved["dataset"], arrays)
         iterator = self._iterator
         iterator._num_batches = place["num_batches"]
@@ -191,7 +218,7 @@ class DataPlace:
 
         True also where nobody could look: on TensorFlow batches stay inside its graph.
         """
-        expected = checkpoint.unflatten(saved["place"], arrays)["batch"]
+        expected = _tree.unflatten(saved["place"], arrays)["batch"]
         found = sources.batch_digest(self._last_batch)
         return expected is None or found is None or expected == found
 
@@ -232,7 +259,7 @@ class DataPlace:
             arrays: dict[str, AnyArray] = {}
             try:
                 state = objects.take(value, f"dataset/{name}", arrays)
-            except checkpoint.UnsupportedValueError:
+            except _tree.UnsupportedValueError:
                 continue
             key = (repr(state), [digest(as_bytes(array)) for array in arrays.values()])
             if name not in baseline or baseline[name][0] != key:
@@ -249,44 +276,3 @@ def _flatten_dataset(dataset: Mapping[str, Any], arrays: dict[str, AnyArray]) ->
     for _, _, own in dataset.values():
         arrays.update(own)
     return {name: state for name, (_, state, _) in dataset.items()}
-
-
-class _Source:
-    """What Keras makes its iterator from, reporting when it does."""
-
-    def __init__(self, place: DataPlace, source: Any, *, reports_making: bool = True) -> None:
-        self._place = place
-        self.source = source
-        self._reports_making = reports_making
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.source, name)
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self._reports_making:
-            return _Reader(self._place, iter(self.source))
-        self._place.made()
-        iterator = iter(self.source)
-        # TensorFlow reads its own iterators inside its graphs: nothing can stand in their place.
-        return iterator if sources.is_tensorflow() else _Reader(self._place, iterator)
-
-
-class _Reader:
-    """An iterator that reports its first read, and each batch."""
-
-    def __init__(self, place: DataPlace, iterator: Iterator[Any]) -> None:
-        self._place = place
-        self._iterator = iterator
-        self._is_new = True
-
-    def __iter__(self) -> _Reader:
-        return self
-
-    def __next__(self) -> Any:
-        if self._is_new:
-            self._is_new = False
-            self._place.first_read()
-        before = random_states.fast_mark()
-        batch = next(self._iterator)
-        self._place.has_read(batch, drew=random_states.fast_mark() != before)
-        return batch

@@ -12,7 +12,7 @@ import socket
 import time
 from typing import Any
 
-from rekindle.checkpoint import BrokenTreeError
+from rekindle._tree import BrokenTreeError
 
 # events.out.tfevents.<POSIX seconds>.<host>.<pid>.<more>
 _NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\.(.+)\.(\d{1,10})\.\d+(?:\.v2)?")

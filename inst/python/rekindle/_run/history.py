@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rekindle import checkpoint
+from rekindle import _tree
 from rekindle._store.pack import AnyArray
 
 
@@ -32,13 +32,13 @@ class HistoryRecord:
     def take(self, arrays: dict[str, AnyArray]) -> Any:
         """As JSON values; values that are arrays go into `arrays`."""
         metrics = {name: [_plain(v) for v in values] for name, values in self.metrics.items()}
-        return checkpoint.flatten({"epoch": self.epoch, "metrics": metrics}, "history", arrays)
+        return _tree.flatten({"epoch": self.epoch, "metrics": metrics}, "history", arrays)
 
     @classmethod
     def from_state(cls, state: Any, arrays: Mapping[str, AnyArray]) -> HistoryRecord:
         """What :meth:`take` gave; reading anything else fails as broken trees do."""
         record = cls()
-        tree = checkpoint.unflatten(state, arrays)
+        tree = _tree.unflatten(state, arrays)
         record.epoch = [int(epoch) for epoch in tree["epoch"]]
         record.metrics = {
             str(name): [_saved(value) for value in values]

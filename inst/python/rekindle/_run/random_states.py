@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._run import keras_internals
-from rekindle._run.objects import Foreign
+from rekindle import _keras_internals as keras_internals
+from rekindle._objects.stateful import Foreign
 
 # Random states that another language keeps in this process, by name.
 _foreign: dict[str, Foreign] = {}

@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rekindle._run import keras_internals
+from rekindle import _keras_internals as keras_internals
 from rekindle.errors import MismatchError
 
-# Seconds between two lines of progress, the first of which tells that there is something to wait
-# for.
-_PATIENCE = 1.0
+# Seconds after which it is shown that there is something to wait for, and between two looks at it.
+_PATIENCE, _PACE = 1.0, 0.1
 
 
 class Replay:
@@ -27,8 +26,9 @@ class Replay:
         is_training: Whether that fit() is still going on.
         batches: How many batches to skip, at least 1.
         logs: What the last of them reported.
-        say: Shows a line of progress.
+        show: Shows the progress: how many batches are read, and of how many.
         done: Called after the last of them, before anything else runs.
+        look: Called after each; may raise what ends training.
     """
 
     def __init__(
@@ -38,23 +38,26 @@ class Replay:
         is_training: Callable[[], bool],
         batches: int,
         logs: dict[str, Any],
-        say: Callable[[str], None],
+        show: Callable[[int, int], None],
         done: Callable[[], None],
+        look: Callable[[], None],
     ) -> None:
         self._model = model
         self._callback_list = callback_list
         self._is_training = is_training
         self._batches = batches
         self._logs = logs
-        self._say = say
+        self._show = show
         self._done = done
+        self._look = look
         self._train_function: Any = None
-        self._spoken = 0.0
+        self._show_at = 0.0
+        self._is_shown = False
 
     def start(self) -> None:
         """To be called before the epoch's first batch."""
         self._train_function = self._model.train_function
-        self._spoken = time.monotonic()
+        self._show_at = time.monotonic() + _PATIENCE
         self._model.train_function = self._read
         callback_list = self._callback_list()
         callback_list.on_train_batch_begin = self._ignore
@@ -102,9 +105,12 @@ class Replay:
         """In place of a hook that the other callbacks have seen before the interruption."""
 
     def _ended(self, batch: int, logs: Any = None) -> None:
-        if keras_internals.batches_done(self._model, batch) >= self._batches:
+        self._look()
+        done = min(keras_internals.batches_done(self._model, batch), self._batches)
+        is_over = done == self._batches
+        if self._is_shown if is_over else time.monotonic() >= self._show_at:
+            self._is_shown, self._show_at = True, time.monotonic() + _PACE
+            self._show(done, self._batches)
+        if is_over:
             self.stop()
             self._done()
-        elif time.monotonic() - self._spoken > _PATIENCE:
-            self._spoken = time.monotonic()
-            self._say(f"Reading over batches trained before: {batch + 1} of {self._batches}.")

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
-from rekindle._run import keras_internals
+from rekindle import _keras_internals as keras_internals
+from rekindle._run import keras_files, takeover
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.replay import Replay
+from rekindle._run.saving import Saving
+from rekindle._run.settings import Settings
 from rekindle._run.state import RunState
+from rekindle._run.telling import Telling
+from rekindle._schedule import Schedule
 from rekindle._store import Position, Save
-from rekindle.errors import InexactWarning, SaveError, SaveWarning
+from rekindle.errors import SaveError, SaveWarning
 from rekindle.manager import CheckpointManager
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The arguments of the callback, checked."""
-
-    directory: str
-    max_to_keep: int
-    delete_checkpoint: bool
-    restore_history: bool
-    on_mismatch: str
-    on_save_error: str
-    verbose: int
-    extra_state: Mapping[str, Any] = field(default_factory=dict)
-
 
 # The run that last took each folder in this process, by the folder's real path.
 _runs: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
@@ -52,6 +40,7 @@ class Run:
         callbacks: The other callbacks of the fit().
         callback_list: A weak reference to their CallbackList; it gives ``None`` when there is none.
         is_training: Whether the fit() is still going on.
+        schedule: Is told how long saves hold training up, and when they are done.
 
     Raises:
         LockError: Another run holds the folder.
@@ -66,12 +55,14 @@ class Run:
         callbacks: list[Any],
         callback_list: Callable[[], Any],
         is_training: Callable[[], bool],
+        schedule: Schedule,
     ) -> None:
         self._settings = settings
+        self._schedule = schedule
         self._model = model
         self._callback_list = callback_list
         self._is_training = is_training
-        self._warned: set[Any] = set()
+        self._telling = Telling(settings.verbose)
         self._resuming: Save | None = None
         self._replay: Callable[[], Replay | None] = lambda: None
         self.report: dict[str, Any] | None = None
@@ -85,7 +76,18 @@ class Run:
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
         )
-        self._manager = CheckpointManager(self._state, settings.directory, settings.max_to_keep)
+        self._manager = CheckpointManager(
+            self._state,
+            settings.directory,
+            settings.max_to_keep,
+            settings.keep_checkpoint_every_n_hours,
+            keep_best=settings.keep_best,
+            background=settings.background,
+        )
+        best = settings.keep_best
+        self._saving = Saving(
+            self._manager, settings.on_save_error, settings.verbose, best[0] if best else None
+        )
         try:
             self._begin()
         except BaseException:
@@ -93,16 +95,14 @@ class Run:
             raise
 
     def _begin(self) -> None:
-        # An earlier fit() of this process that ended by an exception had no last hook to let go in.
-        key = os.path.realpath(self._settings.directory)
-        earlier = _runs.get(key)
-        if earlier is not None and not earlier._is_training():
-            earlier.close()
+        let_go(self._settings.directory)
         self._manager.open()
-        _runs[key] = self
+        _runs[os.path.realpath(self._settings.directory)] = self
         save = self._manager.restore()
         if save is not None:
             self._resume(save)
+        else:
+            self.report = takeover.begin(self._settings, self._model, self._state)
 
     def _resume(self, save: Save) -> None:
         state, position = self._state, save.manifest.position
@@ -121,36 +121,26 @@ class Run:
             epoch = max(epoch or 0, int(state.fit.get("epochs") or 0))
         keras_internals.set_initial_epoch(self._model, epoch)
         self._resuming = save
-        self._announce(save)
-
-    def _announce(self, save: Save) -> None:
-        manifest = save.manifest
-        position = manifest.position
-        self.report = {
-            "number": manifest.number,
-            "epoch": position.epoch,
-            "batch": position.batch or 0,
-            "step": position.step,
-            "time": manifest.time,
-        }
-        age = _duration(max(0.0, time.time() - manifest.time))
-        place = f"epoch {position.epoch}" + (f", batch {position.batch}" if position.batch else "")
-        self._say(
-            1, f"Resuming at {place} (counted from 0) from save {manifest.number}, taken {age} ago."
-        )
+        self.report = self._telling.resumed(save.manifest)
         self._tell_notes()
+        self._schedule.restored(save.manifest.state.get("schedule"))
 
     def _tell_notes(self) -> None:
         notes = self._state.notes
         if self.report is not None:
             self.report["exact"], self.report["notes"] = not notes, list(notes)
-        for note in notes:
-            self._warn_inexact(note)
+        self._telling.inexact(notes)
 
-    def epoch_begins(self, epoch: int) -> int:
-        """After every other callback's `on_epoch_begin`: how many batches of it are skipped."""
+    def epoch_begins(self, epoch: int, look: Callable[[], None]) -> int:
+        """After every other callback's `on_epoch_begin`: how many batches of it are skipped.
+
+        Args:
+            epoch: Counted from 0.
+            look: Called after each batch that is skipped; may raise what ends training.
+        """
         # fit() has read it. Left there, the next fit() of this model would begin here, too.
         keras_internals.set_initial_epoch(self._model, None)
+        self._schedule.epoch_began()
         save, self._resuming = self._resuming, None
         state = self._state
         if save is not None and epoch != save.manifest.position.epoch:
@@ -171,8 +161,9 @@ class Run:
             self._is_training,
             state.position.batch,
             state.logs_of(save),
-            lambda text: self._say(1, text),
+            self._telling.reads_again,
             lambda: self._replayed(save),
+            look,
         )
         # Weak: it lives for as long as the hooks it has taken over.
         self._replay = weakref.ref(replay)
@@ -180,6 +171,7 @@ class Run:
         return state.position.batch
 
     def _replayed(self, save: Save) -> None:
+        self._schedule.epoch_began()
         self._state.put_after_replay(save)
         if not self._state.data_is_the_same(save):
             self._state.notes.append(
@@ -194,22 +186,15 @@ class Run:
 
     def save(self, epoch: int, batch: int, logs: Any) -> None:
         """Saves the run as one that goes on with this batch of this epoch, counted from 0."""
+        began = time.perf_counter()
         state = self._state
         state.position = Position(self._step(), epoch, batch)
         state.logs = logs or {}
-        try:
-            manifest = self._manager.save()
-        except SaveError as error:
-            self._save_failed(error)
-        else:
-            self._say(2, f"Saved epoch {epoch}, batch {batch} as save {manifest.number}.")
-        for name in state.lost:
-            self._warn_once(
-                f"{name} is of a type that cannot be saved. A resumed run begins with it as the"
-                " script makes it. Give its class the methods state_dict() and load_state_dict()"
-                " to have it saved.",
-                InexactWarning,
-            )
+        state.schedule = self._schedule.as_state()
+        self._saving.save(epoch, batch, state.logs)
+        self._schedule.saved(time.perf_counter() - began)
+        self._tell_schedule()
+        self._telling.lost(state.lost)
 
     def _step(self) -> int | None:
         iterations = getattr(getattr(self._model, "optimizer", None), "iterations", None)
@@ -218,21 +203,58 @@ class Run:
         keras_internals.sync_variables(self._model)
         return int(keras.ops.convert_to_numpy(iterations))
 
-    def _save_failed(self, error: SaveError) -> None:
-        if self._settings.on_save_error == "raise":
-            raise error
-        if error.errno in self._warned:
-            return
-        self._warned.add(error.errno)
-        warnings.warn(
-            f"{error} Training goes on, and the next save is tried when it is due.",
-            SaveWarning,
-            stacklevel=2,
-        )
+    def settle(self) -> None:
+        """Waits for a save that is still being written; its failure is a warning."""
+        try:
+            self._saving.look(wait=True)
+        except SaveError as error:
+            warnings.warn(str(error), SaveWarning, stacklevel=4)
+
+    def save_last(self, epoch: int, batch: int, logs: Any, seconds_left: float) -> bool:
+        """Saves before the process is ended: whether it could be done for this very place."""
+        state = self._state
+        state.position = Position(self._step(), epoch, batch)
+        state.logs = logs or {}
+        return self._saving.save_last(epoch, batch, state.logs, seconds_left)
+
+    def validation_begins(self, epoch: int, batch: int, logs: Any) -> None:
+        """The batches of the epoch are trained; what its validation changes is put aside."""
+        state = self._state
+        state.position = Position(self._step(), epoch, batch)
+        state.logs = logs
+        state.validation_begins()
+
+    def validation_ends(self) -> None:
+        """The state is the live one again."""
+        self._state.validation_ends()
+
+    @property
+    def newest(self) -> str | None:
+        """Path of the save that the run would go on from."""
+        return self._saving.newest
+
+    def look(self) -> None:
+        """Deals with a save that became durable, or failed, behind the training."""
+        self._saving.look()
+        self._tell_schedule()
+
+    def _tell_schedule(self) -> None:
+        """What it needs to know of the last save; and what it has chosen, to the user."""
+        self._schedule.writing(self._saving.is_writing, self._saving.has_failed)
+        plan = self._schedule.news()
+        if plan is not None:
+            self._telling.say(1, plan.in_words(), "interval", **plan.as_state())
+
+    @property
+    def save_report(self) -> dict[str, Any]:
+        """How many saves became durable, and how long they held training up."""
+        return self._saving.report
 
     def end(self) -> None:
         """Training is complete."""
+        self._saving.look(wait=True)
         if self._settings.delete_checkpoint:
+            keras_files.settle(self._settings.directory)
             self._manager.clear()
 
     def close(self) -> None:
@@ -243,22 +265,29 @@ class Run:
         keras_internals.set_initial_epoch(self._model, None)
         if self._state.data is not None:
             self._state.data.stop_watching()
-        self._manager.close()
+        self._saving.close()
 
-    def _warn_inexact(self, note: str) -> None:
-        self._warn_once(
-            f"The resumed run may differ from the interrupted one: {note}.", InexactWarning
-        )
 
-    def _warn_once(self, text: str, category: type[Warning]) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            warnings.warn(text, category, stacklevel=3)
+def let_go(directory: str) -> None:
+    """Closes what an earlier fit() of this process left open in the folder.
 
-    def _say(self, verbosity: int, text: str) -> None:
-        if self._settings.verbose >= verbosity:
-            sys.stdout.write(f"rekindle: {text}\n")
-            sys.stdout.flush()
+    One that ended by an exception had no last hook to let go in.
+    """
+    earlier = _ended(directory)
+    if earlier is not None:
+        earlier.close()
+
+
+def settle(directory: str) -> None:
+    """Waits until what such a fit() has asked to be saved there is saved."""
+    earlier = _ended(directory)
+    if earlier is not None:
+        earlier.settle()
+
+
+def _ended(directory: str) -> Run | None:
+    earlier = _runs.get(os.path.realpath(directory))
+    return earlier if earlier is not None and not earlier._is_training() else None
 
 
 def _data_place(fit: Mapping[str, Any]) -> DataPlace | None:
@@ -267,11 +296,3 @@ def _data_place(fit: Mapping[str, Any]) -> DataPlace | None:
     if iterator is None or not keras_internals.can_place(iterator):
         return None
     return DataPlace(iterator)
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{seconds:.0f} seconds"

@@ -16,7 +16,7 @@ import numpy as np
 
 from rekindle._run import event_files
 from rekindle._store.pack import AnyArray
-from rekindle.checkpoint import BrokenTreeError, flatten, unflatten
+from rekindle._tree import BrokenTreeError, flatten, unflatten
 
 _BAR = ("target", "_seen_so_far", "_values", "_values_order")
 

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from rekindle import checkpoint
-from rekindle._run import fingerprint, keras_internals, objects, random_states, variables
+from rekindle import _keras_internals as keras_internals
+from rekindle import _records, _tree
+from rekindle._objects import stateful as objects
+from rekindle._run import fingerprint, random_states, variables
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.history import HistoryRecord
@@ -39,6 +41,9 @@ class RunState:
         logs: What the last batch reported.
         notes: What of the save could not be brought back exactly.
         lost: ``Class.attribute`` of what could not be saved.
+        save_counter: How often the run was saved, over however many calls of fit().
+        was_restored: Whether a save was brought back.
+        schedule: What the schedule has chosen, and from what; empty where it chooses nothing.
     """
 
     directory: str
@@ -53,9 +58,38 @@ class RunState:
     logs: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    save_counter: int = 0
+    was_restored: bool = False
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    _before_validation: Snapshot | None = None
 
     def take(self) -> Snapshot:
-        """The state as it is now."""
+        """The state as it is now; in a validation, as it was when that began."""
+        if self._before_validation is None:
+            return self._take()
+        # Validation changes no weights. All else is as it was put aside.
+        aside = self._before_validation
+        keras_internals.sync_variables(self.model)
+        arrays = variables.values(variables.named(self.model))
+        return Snapshot({**arrays, **aside.arrays}, aside.state, aside.position)
+
+    def validation_begins(self) -> None:
+        """Puts aside what a validation changes: metrics, random states, other callbacks."""
+        # Keras may have left the epoch for the next already, which draws.
+        random = None if self.data is None else self.data.random_at_end()
+        taken = self._take(random)
+        rest = {
+            name: np.array(array)
+            for name, array in taken.arrays.items()
+            if not name.startswith(("model/", "optimizer/"))
+        }
+        self._before_validation = Snapshot(rest, taken.state, taken.position)
+
+    def validation_ends(self) -> None:
+        """From here on the state is the live one again."""
+        self._before_validation = None
+
+    def _take(self, random: Any = None) -> Snapshot:
         model = self.model
         keras_internals.sync_variables(model)
         arrays = variables.values(variables.named(model) | variables.metrics(model))
@@ -71,10 +105,11 @@ class RunState:
                 name: objects.take(value, f"extra/{name}", arrays)
                 for name, value in self.extra.items()
             },
-            "logs": checkpoint.flatten(dict(self.logs) if batch else {}, "logs", arrays),
+            "logs": _tree.flatten(dict(self.logs) if batch else {}, "logs", arrays),
             "stop_training": bool(model.stop_training),
+            **({"schedule": dict(self.schedule)} if self.schedule else {}),
             # Last: nothing of the above may draw after it.
-            "random": checkpoint.flatten(random_states.take(), "random", arrays),
+            "random": _tree.flatten(random or random_states.take(), "random", arrays),
         }
         return Snapshot(arrays, state, self.position)
 
@@ -96,6 +131,8 @@ class RunState:
             lambda: HistoryRecord.from_state(manifest.state["history"], save.arrays)
         )
         self.position = manifest.position
+        self.save_counter = _records.save_counter(manifest)
+        self.was_restored = True
         variables.assign(targets, save.arrays)
         self._put_beside(save)
 
@@ -126,7 +163,7 @@ class RunState:
     def logs_of(self, save: Save) -> dict[str, Any]:
         """What the last batch before the save reported."""
         state = save.manifest.state
-        return self._read(lambda: dict(checkpoint.unflatten(state["logs"], save.arrays)))
+        return self._read(lambda: dict(_tree.unflatten(state["logs"], save.arrays)))
 
     def data_is_the_same(self, save: Save) -> bool:
         """Whether the data gave again what it gave before the save, as far as can be seen."""
@@ -144,7 +181,7 @@ class RunState:
             self._note(f"the callback {name} is no longer in the list, so its state was not used")
         self._read(lambda: self._put_extra(state["extra"], arrays))
         self.model.stop_training = bool(state.get("stop_training"))
-        states = self._read(lambda: checkpoint.unflatten(state["random"], arrays))
+        states = self._read(lambda: _tree.unflatten(state["random"], arrays))
         self._read(lambda: random_states.put(states))
 
     def _put_extra(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:

@@ -28,6 +28,8 @@ _set_global = _private("backend.common.global_state", "set_global_attribute")
 _global_seed_generator = _private("random.seed_generator", "global_seed_generator")
 _EpochIterator = _private("trainers.epoch_iterator", "EpochIterator")
 
+_pythonify = _private("utils.python_utils", "pythonify_logs")
+
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 # Up to Keras 3.6, an execution of several steps is reported by its first step, later by its last.
@@ -112,6 +114,54 @@ def batches_done(model: Any, batch: int) -> int:
     return batch + 1
 
 
+def place_in_epoch(model: Any) -> tuple[int, dict[str, Any]] | None:
+    """How many batches of the epoch are trained in the fit() above us, and what the last reported.
+
+    ``None`` when Keras' names for it are not there.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_code.co_varnames:
+            names = frame.f_locals
+            step = names.get("end_step", names.get("step"))
+            logs = names.get("logs")
+            if not isinstance(step, int) or not isinstance(logs, dict) or _pythonify is None:
+                return None
+            return batches_done(model, step), dict(_pythonify(logs))
+        frame = frame.f_back
+    return None
+
+
+def dispatch_here(callback_list: Any) -> dict[str, bool]:
+    """Has the hooks of batches called on the training thread, and not behind it, as on JAX.
+
+    Two attributes are set and nothing is waited for: it can be called in a signal handler.
+
+    Returns:
+        What they were, for :func:`dispatch_as_before`.
+    """
+    before = {
+        name: True
+        for name in ("_async_train", "_async_test")
+        if getattr(callback_list, name, False)
+    }
+    for name in before:
+        setattr(callback_list, name, False)
+    return before
+
+
+def dispatch_as_before(callback_list: Any, before: dict[str, bool]) -> None:
+    for name, value in before.items():
+        setattr(callback_list, name, value)
+
+
+def wait_for_hooks(callback_list: Any) -> None:
+    """Waits for the hooks that were still to be called behind the training thread."""
+    flush = getattr(callback_list, "_flush_futures", None)
+    if flush is not None:
+        flush()
+
+
 def set_initial_epoch(model: Any, epoch: int | None) -> None:
     """What fit() begins with, read after `on_train_begin`; Keras itself never clears it."""
     model._initial_epoch = epoch
@@ -169,10 +219,17 @@ def build_from_data(model: Any, epoch_iterator: Any) -> None:
         build(data_batch=spec)
 
 
-def layers(model: Any) -> list[Any]:
-    """The model's layers, those inside other layers among them."""
-    flatten = getattr(model, "_flatten_layers", None)
-    return list(flatten() if flatten is not None else model.layers)
+def parts(owner: Any) -> list[Any]:
+    """The model, layer, optimizer or metric, and the layers or the optimizer inside of it."""
+    flatten = getattr(owner, "_flatten_layers", None)
+    found = [owner, *(flatten() if flatten is not None else getattr(owner, "layers", []))]
+    inner = getattr(owner, "inner_optimizer", None)
+    return found if inner is None else [*found, inner]
+
+
+def trainable_of(optimizer: Any) -> list[Any]:
+    """The variables that a built optimizer was built for; none where a Keras does not say."""
+    return list(getattr(optimizer, "_trainable_variables", None) or [])
 
 
 def global_seed_state() -> Any:

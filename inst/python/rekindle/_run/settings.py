@@ -1,0 +1,42 @@
+"""What the callback was asked for, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class OnPreemption:
+    """What a signal that announces the end is answered by.
+
+    Attributes:
+        signals: Names of signals.
+        stops: Whether training stops after the save, or goes on.
+        exit_code: The process' exit status when it stops.
+        grace: Seconds between such a signal and the kill that usually follows.
+    """
+
+    signals: tuple[str, ...]
+    stops: bool
+    exit_code: int
+    grace: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The arguments of the callback, checked."""
+
+    directory: str
+    max_to_keep: int | None
+    delete_checkpoint: bool
+    restore_history: bool
+    on_mismatch: str
+    on_save_error: str
+    verbose: int
+    background: bool
+    extra_state: Mapping[str, Any] = field(default_factory=dict)
+    keep_checkpoint_every_n_hours: float | None = None
+    keep_best: tuple[str, str, int] | None = None
+    on_preemption: OnPreemption | None = None

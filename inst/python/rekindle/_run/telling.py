@@ -1,0 +1,88 @@
+"""What one fit() says to its user: lines by the wanted verbosity, and each warning once."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from rekindle._run import messages
+from rekindle._store import Manifest
+from rekindle.errors import InexactWarning
+
+
+class Telling:
+    """Says things, and remembers which warnings were said.
+
+    Args:
+        verbose: 0 says nothing but warnings.
+    """
+
+    def __init__(self, verbose: int) -> None:
+        self._verbose = verbose
+        self._warned: set[str] = set()
+        self._bar: Any = None
+
+    def say(self, verbosity: int, text: str, kind: str, **facts: Any) -> None:
+        """A line, when the user wants that much; `kind` and `facts` are for other languages."""
+        if self._verbose >= verbosity:
+            messages.tell(kind, text, **facts)
+
+    def resumed(self, manifest: Manifest) -> dict[str, Any]:
+        """Says from where the run goes on: the same as a report."""
+        position = manifest.position
+        report = {
+            "number": manifest.number,
+            "epoch": position.epoch,
+            "batch": position.batch or 0,
+            "step": position.step,
+            "time": manifest.time,
+        }
+        age = _duration(max(0.0, time.time() - manifest.time))
+        place = f"epoch {position.epoch}" + (f", batch {position.batch}" if position.batch else "")
+        text = f"Resuming at {place} (counted from 0) from save {manifest.number}, taken {age} ago."
+        self.say(1, text, "resumed", **report)
+        return report
+
+    def reads_again(self, done: int, total: int) -> None:
+        """Shows how many of the batches that were trained before the save are read again."""
+        text = "Reading over batches trained before."
+        if messages.go_elsewhere():
+            self.say(1, text, "replaying", done=done, total=total)
+            return
+        if self._verbose < 1:
+            return
+        if self._bar is None:
+            self.say(1, text, "replaying")
+            self._bar = keras.utils.Progbar(total, unit_name="batch")
+        self._bar.update(done, finalize=done == total)
+
+    def inexact(self, notes: Iterable[str]) -> None:
+        """What of the interrupted run could not be brought back exactly."""
+        for note in notes:
+            self._warn_once(f"The resumed run may differ from the interrupted one: {note}.")
+
+    def lost(self, names: Iterable[str]) -> None:
+        """Attributes of callbacks that could not be saved."""
+        for name in names:
+            self._warn_once(
+                f"{name} is of a type that cannot be saved. A resumed run begins with it as the"
+                " script makes it. Give its class the methods state_dict() and load_state_dict()"
+                " to have it saved."
+            )
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warnings.warn(text, InexactWarning, stacklevel=4)
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds:.0f} seconds"

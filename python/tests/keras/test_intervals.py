@@ -1,0 +1,211 @@
+"""Saves by the clock, and at intervals that are chosen: in a real fit()."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from datetime import timedelta
+
+import keras
+import numpy as np
+import pytest
+from conftest import Interrupt, assert_same, fit, make_model, run_scenario, values
+
+import rekindle
+from rekindle import _schedule, inspection
+from rekindle.keras import BackupAndRestore
+
+
+class Clock:
+    """Goes on by a second for each batch, and by much at what is no training."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def goes_on(self):
+        """A callback that moves it. It keeps nothing itself, for that would be put back."""
+        left = [1000.0]
+
+        def jump():
+            self.now += left[0]
+
+        def tick():
+            left[0] = 0.0
+            self.now += 1.0
+
+        return keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: jump(),
+            on_epoch_begin=lambda epoch, logs: jump(),
+            on_train_batch_end=lambda batch, logs: tick(),
+        )
+
+
+def timed(backup_dir, clock, save_freq, **more):
+    """A callback that goes by this clock."""
+    callback = BackupAndRestore(backup_dir, save_freq, verbose=2, background=False, **more)
+    callback._new_schedule = lambda: _schedule.schedule(save_freq, clock=clock)
+    return callback
+
+
+def interrupted(model, clock, callback):
+    """In epoch 1, at batch 3. The clock stands before the backup: it has counted the batch."""
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(model, clock.goes_on(), callback, Interrupt(1, 3), epochs=3)
+
+
+def saved_at(output):
+    """The (epoch, batch) of each save that was said."""
+    return [tuple(map(int, p)) for p in re.findall(r"Saved epoch (\d+), batch (\d+) as", output)]
+
+
+@pytest.mark.parametrize("save_freq", ["3 s", "0.05 min", timedelta(seconds=3)])
+def test_a_save_is_taken_at_the_first_batch_end_after_that_long(backup_dir, save_freq, capsys):
+    clock = Clock()
+    fit(make_model(), clock.goes_on(), timed(backup_dir, clock, save_freq), epochs=2)
+    assert saved_at(capsys.readouterr().out) == [(0, 3), (1, 1), (1, 4)]
+
+
+def test_the_clock_starts_again_when_a_run_is_resumed(backup_dir, capsys):
+    clock = Clock()
+    interrupted(make_model(), clock, timed(backup_dir, clock, "3 s"))
+    assert saved_at(capsys.readouterr().out) == [(0, 3), (1, 1)]
+    clock = Clock()
+    callback = timed(backup_dir, clock, "3 s")
+    fit(make_model(), clock.goes_on(), callback, epochs=3)
+    assert (callback.resume_report["epoch"], callback.resume_report["batch"]) == (1, 1)
+    assert saved_at(capsys.readouterr().out) == [(1, 4), (2, 2), (2, 5)]
+
+
+def test_a_run_resumed_from_a_save_by_the_clock_ends_with_the_same_bits(backup_dir):
+    ends = []
+    for is_interrupted in (False, True):
+        keras.utils.set_random_seed(1)
+        model = make_model()
+        if is_interrupted:
+            clock = Clock()
+            interrupted(model, clock, timed(backup_dir, clock, "3 s"))
+            keras.utils.set_random_seed(1)
+            model = make_model()
+        clock = Clock()
+        callback = timed(backup_dir, clock, "3 s")
+        fit(model, clock.goes_on(), callback, epochs=3)
+        ends.append(values(model))
+    assert callback.resume_report["exact"]
+    assert_same(*ends)
+
+
+@pytest.fixture(scope="module")
+def never(tmp_path_factory):
+    """The outcome of a run that was not killed. It does not depend on where its saves are."""
+    folder = tmp_path_factory.mktemp("never")
+    assert run_scenario(folder, save_freq="0.005 s") == 0
+    return (folder / "report.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("save_freq", "kills"),
+    [("0.005 s", [["begin", 1, 2], ["end", 2, 8]]), ("auto", [["begin", 2, 2]])],
+)
+def test_a_run_killed_whenever_it_saves_ends_as_if_it_was_not(tmp_path, never, save_freq, kills):
+    """The real clock decides where the saves are: no two runs have them at the same batches."""
+    for kill in kills:
+        assert run_scenario(tmp_path, save_freq=save_freq, kill=kill) == -signal.SIGKILL
+        newest = inspection.info(tmp_path / "backup").saves[-1]
+        assert newest.damage is None
+        assert newest.step > 0
+    assert run_scenario(tmp_path, save_freq=save_freq) == 0
+    assert json.loads((tmp_path / "resumed.jsonl").read_text())["exact"]
+    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(never)
+
+
+class Slow:
+    """A part of the state that takes its time to be taken."""
+
+    def __init__(self, seconds):
+        self.seconds, self.taken = seconds, 0
+
+    def state_dict(self):
+        self.taken += 1
+        time.sleep(self.seconds)
+        return {"taken": self.taken}
+
+    def load_state_dict(self, state):
+        self.taken = int(state["taken"])
+
+
+def auto(backup_dir, seconds, **more):
+    state = {"slow": Slow(seconds)}
+    how = {"delete_checkpoint": False, "extra_state": state, "verbose": 1} | more
+    return BackupAndRestore(backup_dir, "auto", **how)
+
+
+def pace(seconds):
+    return keras.callbacks.LambdaCallback(on_train_batch_begin=lambda b, logs: time.sleep(seconds))
+
+
+def test_auto_measures_a_save_says_what_it_chose_and_saves_it(backup_dir, capsys):
+    callback = auto(backup_dir, 0.2)
+    fit(make_model(), callback, pace(0.005), epochs=4)
+    # Twenty batches: one save, after a few, to measure.
+    assert callback.save_report["saves"] == 1
+    told = re.findall(r"Saving every ([\d.]+) s \(as often as the bound", capsys.readouterr().out)
+    assert len(told) == 1
+    least = 0.2 + 0.2 / (0.9 * 0.035)
+    assert least * 0.99 < float(told[0]) < 3 * least
+    # It was taken before anything was known.
+    (save,) = inspection.info(backup_dir).saves
+    assert save.schedule["save_freq"] == "auto"
+    assert "interval" not in save.schedule
+    assert callback.schedule.as_state()["stall"] >= 0.2
+
+
+def test_auto_goes_on_with_what_the_run_before_has_chosen(backup_dir, capsys):
+    # A wide bound, so that there is a second save soon, with what came of the first.
+    how = {"max_overhead": 1.0, "max_to_keep": None}
+    fit(make_model(), auto(backup_dir, 0.2, **how), pace(0.02), epochs=20)
+    saves = inspection.info(backup_dir).saves
+    assert len(saves) >= 2
+    chosen = saves[-1].schedule
+    assert 1.0 <= chosen["interval"] < 10.0
+    assert chosen["stall"] >= 0.2
+    assert 0.02 <= chosen["step"] < 0.2
+    capsys.readouterr()
+    callback = auto(backup_dir, 0.2, **how)
+    fit(make_model(), callback, pace(0.0), epochs=saves[-1].epoch + 3)
+    assert "Saving every" in capsys.readouterr().out
+    # Not after a few batches, for there is nothing to find out first.
+    assert callback.save_report["saves"] == 0
+
+
+def test_auto_with_failures_known_says_so(backup_dir, capsys):
+    callback = auto(backup_dir, 0.02, mean_time_between_failures="10 days")
+    fit(make_model(), callback, pace(0.0), epochs=4)
+    assert "(so that failures lose least time)" in capsys.readouterr().out
+
+
+def test_auto_at_verbose_0_says_nothing(backup_dir, capsys):
+    fit(make_model(), auto(backup_dir, 0.02, verbose=0), epochs=4)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_auto_works_at_once_and_in_the_background(backup_dir, background):
+    callback = auto(backup_dir, 0.05, max_overhead=1.0, background=background, verbose=0)
+    fit(make_model(), callback, pace(0.01), epochs=40)
+    found = callback.schedule.as_state()
+    assert callback.save_report["saves"] >= 2
+    assert found["stall"] >= 0.05
+    assert found["duration"] >= found["stall"]
+    assert np.isfinite(found["interval"])
+
+
+def test_a_save_by_epochs_says_nothing_of_intervals(backup_dir):
+    fit(make_model(), BackupAndRestore(backup_dir, delete_checkpoint=False), epochs=1)
+    (save,) = inspection.info(backup_dir).saves
+    assert save.schedule == {}
+    assert rekindle.latest_checkpoint(backup_dir)
