@@ -1,0 +1,80 @@
+"""The parser, and which command is whose."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+import rekindle
+from rekindle import inspection
+from rekindle._cli import arguments as shared
+from rekindle._cli import codes, export, history, info, run, verify
+from rekindle.errors import DamageError, RekindleError, RestoreError
+
+# A command is a module with HELP, add_arguments(parser) and run(arguments), which gives the exit
+# code; DESCRIPTION stands above the arguments in its own help. These look into a folder: they have
+# the arguments DIR and --json as well.
+_LOOKS: dict[str, ModuleType] = {
+    "info": info,
+    "verify": verify,
+    "history": history,
+    "export": export,
+}
+
+# Others, whose arguments are all their own.
+_OTHERS: dict[str, ModuleType] = {
+    "run": run,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m rekindle",
+        description="Look into a backup folder of rekindle's, or run a command that has one.",
+        epilog=codes.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="version", version=f"rekindle {rekindle.__version__}")
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in (_LOOKS | _OTHERS).items():
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=getattr(module, "DESCRIPTION", module.HELP),
+            epilog=codes.HELP if name in _LOOKS else getattr(module, "EPILOG", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name in _LOOKS:
+            shared.add_common(command)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command: its exit code."""
+    arguments = parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except RekindleError as error:
+        sys.stderr.write(f"rekindle: {error}\n")
+        return _code(error, arguments)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return codes.FAILED
+    return code
+
+
+def _code(error: RekindleError, arguments: argparse.Namespace) -> int:
+    directory = getattr(arguments, "directory", None)
+    if type(error) is RestoreError and error.errno is None and directory is not None:
+        found = inspection.info(directory)
+        return codes.FAILED if found.saves else codes.NO_SAVE
+    if isinstance(error, DamageError) and getattr(arguments, "save", "latest") != "latest":
+        return codes.of_damages(check.damage for check in inspection.verify(arguments.directory))
+    return codes.of_error(error)

@@ -1,0 +1,86 @@
+"""How the commands write: for people in columns, for programs as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def say_json(value: Any) -> None:
+    say(json.dumps(plain(value), indent=2))
+
+
+def plain(value: Any) -> Any:
+    """As JSON values; numbers that JSON has not are the strings "nan", "inf" and "-inf"."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of columns: those with a header right-aligned, but the first; those without, left."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return [
+        "  ".join(
+            cell.rjust(width) if column and header[column] else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def size(count: int) -> str:
+    if count < 1000:
+        return f"{count} B"
+    for factor, unit in ((1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")):
+        if count < 999.5 * factor or unit == "TB":
+            break
+    return f"{count / factor:.3g} {unit}"
+
+
+def age(since: float) -> str:
+    """How long ago that was; a clock that went back makes it no less than nothing."""
+    seconds = max(0.0, time.time() - since)
+    for length, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if seconds >= length or unit == "second":
+            count = int(seconds // length)
+            break
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def moment(posix: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(posix))
+
+
+def number(value: Any) -> str:
+    """A metric's value, or a count that there may not be."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool | str | int):
+        return str(value)
+    try:
+        return f"{float(value):.4g}"
+    except (TypeError, ValueError):
+        return "..."

@@ -1,0 +1,1 @@
+"""``python -m rekindle run``: a command, started again for as long as its backup moves forward."""

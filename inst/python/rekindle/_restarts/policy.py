@@ -1,0 +1,159 @@
+"""Whether a command that has ended is started again, and after how long: pure."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the caller asked for.
+
+    Attributes:
+        max_restarts: Restarts after failures in all; ``None`` for no limit.
+        max_idle_restarts: Restarts in a row that bring the backup no further.
+        backoff: Seconds before the first restart.
+        max_backoff: The most seconds that doubling makes of it.
+        preempted_code: Exit code of a command that has saved because it was asked to end.
+    """
+
+    max_restarts: int | None = None
+    max_idle_restarts: int = 3
+    backoff: float = 10.0
+    max_backoff: float = 300.0
+    preempted_code: int = 75
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was so far.
+
+    Attributes:
+        starts: Starts, the one that has just ended among them.
+        restarts: Those that count towards `max_restarts`.
+        idle: Restarts in a row that brought the backup no further.
+        stuck: Starts in a row that did not.
+    """
+
+    starts: int = 1
+    restarts: int = 0
+    idle: int = 0
+    stuck: int = 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a start ended.
+
+    Attributes:
+        status: As a shell has it: the exit code, or 128 and the signal's number.
+        progress: Whether the backup is further than it ever was.
+        is_complete: Whether the last thing that became of the backup was its removal, because
+            training was complete.
+        passed_on: The signals that were passed on meanwhile.
+        was_started: Whether the system could start the command at all.
+    """
+
+    status: int
+    progress: bool = False
+    is_complete: bool = False
+    passed_on: frozenset[int] = field(default_factory=frozenset)
+    was_started: bool = True
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What follows.
+
+    Attributes:
+        outcome: ``"again"``, ``"completed"``, ``"stopped"`` or ``"gave_up"``.
+        why: A clause for the reader.
+        wait: Seconds before the next start.
+        tally: For the next decision.
+    """
+
+    outcome: str
+    why: str
+    wait: float = 0.0
+    tally: Tally = field(default_factory=Tally)
+
+
+# Asked by these, the runner ends with its command. The others are warnings, with which a command
+# may well go on: only its end by them is an end.
+ENDING = frozenset({"SIGTERM", "SIGINT", "SIGHUP"})
+
+
+def decide(rules: Rules, tally: Tally, ended: Ended, jitter: float) -> Decision:
+    """What follows from how a start ended.
+
+    Args:
+        rules: What the caller asked for.
+        tally: What was so far.
+        ended: How it ended.
+        jitter: A random number from 0 to 1; the wait is from half its length to all of it, so that
+            many runs that one event ended do not come back in one instant.
+    """
+    if ended.status == 0:
+        return Decision("completed", "the command has ended with exit code 0", tally=tally)
+    if not ended.was_started:
+        return Decision("gave_up", "the command could not be started", tally=tally)
+    asked = asked_by(ended.passed_on, ended.status, rules.preempted_code)
+    if asked is not None:
+        return Decision("stopped", f"{asked} asked for the end", tally=tally)
+    if ended.is_complete:
+        why = "training was complete and its backup removed, so another start would begin it anew"
+        return Decision("gave_up", why, tally=tally)
+    tally = _counted(tally, ended.progress)
+    if not ended.progress and tally.idle >= rules.max_idle_restarts:
+        return Decision("gave_up", _no_progress(tally.idle), tally=tally)
+    preempted = ended.status == rules.preempted_code and ended.progress
+    if not preempted:
+        if rules.max_restarts is not None and tally.restarts >= rules.max_restarts:
+            why = f"the limit of {rules.max_restarts} restarts is reached"
+            return Decision("gave_up", why, tally=tally)
+        tally = replace(tally, restarts=tally.restarts + 1)
+    wait = 0.0 if preempted else _wait(rules, tally.stuck, jitter)
+    return Decision("again", how(ended.status), wait, replace(tally, starts=tally.starts + 1))
+
+
+def asked_by(passed_on: Collection[int], status: int, preempted_code: int) -> str | None:
+    """The signal that was passed on and led to an end with this status, or ``None``."""
+    for number in sorted(passed_on):
+        name = signal.Signals(number).name
+        if name in ENDING or status in (preempted_code, 128 + number):
+            return name
+    return None
+
+
+def _counted(tally: Tally, progress: bool) -> Tally:
+    if progress:
+        return replace(tally, idle=0, stuck=0)
+    idle = tally.idle + (1 if tally.starts > 1 else 0)
+    return replace(tally, idle=idle, stuck=tally.stuck + 1)
+
+
+def _wait(rules: Rules, stuck: int, jitter: float) -> float:
+    # The exponent is bounded because a float is.
+    longest = min(rules.backoff * 2.0 ** min(max(stuck - 1, 0), 60), rules.max_backoff)
+    return longest * (0.5 + 0.5 * jitter)
+
+
+def _no_progress(idle: int) -> str:
+    if idle == 0:
+        return "it brought the backup no further"
+    if idle == 1:
+        return "the restart brought the backup no further"
+    return f"{idle} restarts in a row brought the backup no further"
+
+
+def how(status: int) -> str:
+    """An exit status in words."""
+    if status > 128:
+        try:
+            name = signal.Signals(status - 128).name
+        except ValueError:
+            return f"exit code {status}"
+        return f"{name} (out of memory?)" if name == "SIGKILL" else name
+    return f"exit code {status}"
