@@ -18,7 +18,10 @@
 #' @param backup_dir Path of the folder for the backup. Created when it does not exist. It belongs to this
 #'   training run alone: a second run that tries to use it at the same time is refused.
 #' @param save_freq When to save: `"epoch"`, at the end of every epoch; a whole number, every so many
-#'   batches, counted across epochs; `FALSE`, never by itself.
+#'   batches, counted across epochs; a time, such as `"90 s"`, `"10 min"`, `"1 h 30 min"` or
+#'   `as.difftime(10, units = "mins")`, at the first batch end after that long since the last save, or since
+#'   training began or went on; `"auto"`, at intervals that are chosen while training goes on, see below;
+#'   `FALSE`, never by itself.
 #' @param double_checkpoint `TRUE` keeps the last two saves instead of one. While a save is being written the
 #'   one before it always stays, whatever is chosen here.
 #' @param delete_checkpoint `FALSE` keeps the backup after training completed.
@@ -34,14 +37,51 @@
 #'   object that has a state (one with the methods `state_dict()` and `load_state_dict()`, or a Keras
 #'   variable, layer, optimizer or metric, or a random generator of Python, NumPy or PyTorch), or a pair of R
 #'   functions: `list(take = function() ..., put = function(value) ...)`.
-#' @param verbose `0` is silent, `1` says what was restored, `2` also says each save.
+#' @param verbose `0` is silent but for warnings, `1` says what was restored, `2` also says each save, once it
+#'   is safe on the disk. Epochs and batches are counted from 1, as everywhere in R.
+#' @param background `TRUE` copies the state when a save is due, and writes it while training goes on. One
+#'   save is written at a time: the next one that is due waits for it. What goes wrong is dealt with at the
+#'   next batch or epoch. `FALSE` writes at once, while training waits.
+#' @param max_overhead With `save_freq = "auto"`, how much longer saves may make training: a share, 0.035 is
+#'   3.5 %.
+#' @param mean_time_between_failures With `save_freq = "auto"`, how long such a run lasts, on average, until
+#'   it is killed: a number of seconds, a time as for `save_freq`, or `NULL` when it is not known.
+#' @param max_to_keep How many of the newest saves to keep: 1, or 2 with `double_checkpoint = TRUE`; `NULL`
+#'   keeps all.
+#' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours: a save that would be removed stays when
+#'   it was taken at least so long after the last one that did.
+#' @param keep_best `NULL`, or `list(metric, mode, n)`, such as `list("val_loss", "min", 2)`: beside the
+#'   newest, the `n` saves are kept whose metric is the lowest (`"min"`) or the highest (`"max"`). It is
+#'   looked for in the logs that Keras gives when the save is taken: those of validation are there at the end
+#'   of an epoch only. A run goes on from the newest save all the same. `delete_checkpoint = FALSE` lets them
+#'   stay when training is complete.
+#' @param save_before_preemption `TRUE` answers a signal that announces the end of the process by a save, at
+#'   the end of the batch or the step of validation that is under way: see "Preemption", below.
+#' @param preemption_signals Names of those signals. Those that the system lacks are passed over.
+#' @param after_preemption What to do after that save: `"stop"` ends training; `"continue"`, for signals that
+#'   come as an early warning, trains on.
+#' @param preemption_exit_code The exit status of a script that ends so, from 1 to 255. 75 is what Unix calls
+#'   a temporary failure, and what [run_with_restarts()] takes it for.
+#' @param grace_seconds Seconds between such a signal and the kill that follows it. When a save is being
+#'   written as the signal comes, and another one would not be done in time, that one has to do.
 #'
 #' @returns A Python callback object for the `callbacks` argument of `fit()`. It can stand there beside other
 #'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` when nothing was
 #'   restored. Otherwise it is a list with `epoch` (counted from 0) and `batch`, the place that training goes
-#'   on from; `step`, the training steps done so far; `number` and `time` of the restored save, the time in
-#'   seconds since 1970; `exact`, whether everything could be brought back as it was; and `notes`, what could
-#'   not.
+#'   on from; `step`, the training steps done so far; `number` (`NULL` for a backup by keras3) and `time` of
+#'   the restored save, the time in seconds since 1970; `exact`, whether everything could be brought back as
+#'   it was; and `notes`, what could not. Its field `save_report` is a list with `saves`, how many saves are
+#'   safe on the disk; `seconds_held`, how long they held training up; and `seconds_waited`, how much of that
+#'   was waiting for a save that was still being written.
+#'
+#' @section Intervals chosen while training goes on:
+#' `save_freq = "auto"` measures what a save costs: how long it holds training up, and how much longer the
+#' steps take while it is written. From that it chooses the shortest interval that keeps the overhead under
+#' `max_overhead`, a second at least, and goes on measuring. The first save, after a few batches, is there to
+#' be measured. That an interval can be tuned so was shown by CheckFreq (Mohan, Phanishayee and Chidambaram,
+#' FAST'21). With `mean_time_between_failures` it is not shorter than what loses least time, in saves and in
+#' work done again, by the formula of Young (1974) in Daly's higher order (2006). With `verbose = 1` each
+#' choice is said, and [backup_info()] tells it.
 #'
 #' @section State kept in R:
 #' R's random state, `.Random.seed`, is saved and put back: the next [runif()] after a resumed `fit()` is that
@@ -68,12 +108,48 @@
 #' the same value, missing values and attributes included. `take()` is called at each save, and when the
 #' backup callback is made.
 #'
+#' @section Interrupts:
+#' `fit()` can be ended by Escape, Ctrl-C or the Stop button at any moment. The last save is whole, the
+#' session goes on, and the next `fit()` with the same folder, in this session or another one, resumes. So
+#' does a script that was ended by a signal and is run again.
+#'
+#' @section Preemption:
+#' Batch schedulers, and machines that can be taken away, announce the end by a signal. `fit()` then saves the
+#' place where it is, waits until that save is safe on the disk, and ends by a condition of class
+#' `rekindle_preempted`, whose message says what was saved. The same script, run again, goes on from there. A
+#' second signal, more than a second after the first, ends training at once, without another save.
+#'
+#' A script (`Rscript`, or any other session that is not interactive) that nothing catches this condition in
+#' ends with the exit status `preemption_exit_code`, so that a scheduler can tell it from a failure. For that
+#' [options()]`("error")` is set while `fit()` runs; where it has a value of yours, that is left alone, and so
+#' is an interactive session. A script that catches the condition decides itself:
+#'
+#' ```r
+#' tryCatch(
+#'   with_python_conditions(fit(model, ...)),
+#'   rekindle_preempted = function(e) quit(status = e$code)
+#' )
+#' ```
+#'
+#' R's own answer to SIGUSR1 is to save its workspace and quit, and to SIGUSR2 to quit. It is that again when
+#' `fit()` has ended.
+#'
+#' @section Taking over from keras3:
+#' When the folder holds no save of rekindle, but a backup that keras3's (or Keras') own callback wrote,
+#' `fit()` goes on with that, and says so: a run can change over in the middle. Weights and optimizer are
+#' loaded by Keras itself, and training goes on with the epoch that the backup names, from its start, as with
+#' keras3's callback. Its history is not in that backup. Of the files of keras3 nothing is changed or removed:
+#' when the run is complete, a small file `takeover.json` beside them notes that they are done with. A backup
+#' that is half-written is an error (`rekindle_damage`) that names the file and what to do; with
+#' `double_checkpoint`, the pair before is taken.
+#'
 #' @section Conditions:
 #' An argument that is not of the accepted form gives an error of class `rekindle_argument`; a missing Python,
 #' Keras or Keras backend one of class `rekindle_dependency`. Both have the class `rekindle_error`.
-#' Errors that come up during `fit()` have R classes when the call stands in [with_python_conditions()].
+#' Errors that come up during `fit()` have R classes when the call stands in [with_python_conditions()]; those
+#' of R callbacks are then the conditions that they raised.
 #'
-#' @seealso [with_python_conditions()]; `vignette("surviving-interruptions", package = "rekindle")`.
+#' @seealso [with_python_conditions()]; `vignette("rekindle", package = "rekindle")`.
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")
@@ -114,7 +190,18 @@ callback_backup_and_restore <- function(backup_dir,
                                         on_mismatch = "error",
                                         on_save_error = "warn",
                                         extra_state = NULL,
-                                        verbose = 0) {
+                                        verbose = 0,
+                                        background = TRUE,
+                                        max_overhead = 0.035,
+                                        mean_time_between_failures = NULL,
+                                        max_to_keep = if (double_checkpoint) 2 else 1,
+                                        keep_checkpoint_every_n_hours = NULL,
+                                        keep_best = NULL,
+                                        save_before_preemption = TRUE,
+                                        preemption_signals = c("SIGTERM", "SIGUSR1", "SIGUSR2"),
+                                        after_preemption = "stop",
+                                        preemption_exit_code = 75,
+                                        grace_seconds = 30) {
   check_path(backup_dir)
   check_save_freq(save_freq)
   check_flag(double_checkpoint)
@@ -125,9 +212,25 @@ callback_backup_and_restore <- function(backup_dir,
   check_one_of(on_save_error, c("warn", "raise"))
   check_extra_state(extra_state)
   check_one_of(verbose, 0:2)
+  check_flag(background)
+  check_max_overhead(max_overhead)
+  check_used_by_auto(max_overhead, 0.035, save_freq)
+  check_between_failures(mean_time_between_failures)
+  check_used_by_auto(mean_time_between_failures, NULL, save_freq)
+  check_max_to_keep(max_to_keep)
+  check_double_checkpoint(double_checkpoint, max_to_keep)
+  check_hours(keep_checkpoint_every_n_hours)
+  check_keep_best(keep_best, where = "the logs of the save")
+  check_flag(save_before_preemption)
+  check_saves_at_all(save_before_preemption, save_freq)
+  check_preemption_signals(preemption_signals)
+  check_one_of(after_preemption, c("stop", "continue"))
+  check_exit_code(preemption_exit_code)
+  check_seconds(grace_seconds)
 
   keras_part <- rekindle_module("keras")
   add_random_seed()
+  show_messages()
   convert_exceptions(
     keras_part$BackupAndRestore(
       backup_dir = as_python_path(backup_dir),
@@ -138,7 +241,18 @@ callback_backup_and_restore <- function(backup_dir,
       on_mismatch = on_mismatch,
       on_save_error = on_save_error,
       extra_state = as_python_extra_state(extra_state),
-      verbose = as.integer(verbose)
+      verbose = as.integer(verbose),
+      background = background,
+      max_overhead = as.double(max_overhead),
+      mean_time_between_failures = as_python_time(mean_time_between_failures),
+      max_to_keep = if (!is.null(max_to_keep)) as.integer(max_to_keep),
+      keep_checkpoint_every_n_hours = as_python_float(keep_checkpoint_every_n_hours),
+      keep_best = as_python_keep_best(keep_best),
+      save_before_preemption = save_before_preemption,
+      preemption_signals = as.list(unname(preemption_signals)),
+      after_preemption = after_preemption,
+      preemption_exit_code = as.integer(preemption_exit_code),
+      grace_seconds = as.double(grace_seconds)
     ),
     call = current_env()
   )

@@ -29,12 +29,16 @@ describe <- function(x) {
   format(unclass(x), digits = 15)
 }
 
-check_path <- function(x, arg = caller_arg(x), call = caller_env()) {
+# `role` says what the path is, to who left it out.
+check_path <- function(x,
+                       arg = caller_arg(x),
+                       call = caller_env(),
+                       role = "the folder that the backup is kept in, for this training run alone") {
   if (missing(x)) {
     abort_argument(
       c(
         paste0("`", arg, "` is absent, with no default."),
-        i = "It is the folder that the backup is kept in, for this training run alone."
+        i = paste0("It is ", role, ".")
       ),
       NULL, arg, call
     )
@@ -63,13 +67,76 @@ check_flag <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_save_freq <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!identical(x, "epoch") && !isFALSE(x) && !is_count(x)) {
+  word <- any(vapply(list("epoch", "auto", FALSE), identical, NA, x))
+  if (!word && !is_count(x) && !is_time(x)) {
+    accepted <- "\"epoch\", a whole number >= 1, a time, \"auto\" or FALSE"
     abort_argument(
       c(
-        paste0("`", arg, "` must be \"epoch\", a whole number >= 1 or FALSE, not ", describe(x), "."),
-        i = "A number is in batches, counted across epochs."
+        paste0("`", arg, "` must be ", accepted, ", not ", describe(x), "."),
+        i = "A number is in batches, counted across epochs.",
+        i = "A time is a difftime, or a string such as \"90 s\", \"10 min\", \"1.5 h\" or \"1 day\"."
       ),
       x, arg, call
+    )
+  }
+}
+
+# What as_python_time() takes: a length of time above 0. The units are those of _durations.py.
+is_time <- function(x) {
+  if (inherits(x, "difftime")) {
+    return(length(x) == 1 && isTRUE(is.finite(x) && x > 0))
+  }
+  unit <- "(s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|d|days?)"
+  pattern <- paste0("^([[:space:]]*([0-9]+[.]?[0-9]*|[.][0-9]+)[[:space:]]*", unit, "[[:space:]]*)+$")
+  is_string(x) && grepl(pattern, x, ignore.case = TRUE) && grepl("[1-9]", x)
+}
+
+check_max_overhead <- function(x, arg = caller_arg(x), call = caller_env()) {
+  if (!(is.numeric(x) && length(x) == 1 && isTRUE(x > 0 && x <= 1))) {
+    abort_argument(
+      c(
+        paste0("`", arg, "` must be a number above 0 and up to 1, not ", describe(x), "."),
+        i = "0.035 is 3.5 % of the time that training takes."
+      ),
+      x, arg, call
+    )
+  }
+}
+
+check_between_failures <- function(x, arg = caller_arg(x), call = caller_env()) {
+  seconds <- is.numeric(x) && length(x) == 1 && isTRUE(is.finite(x) && x > 0)
+  if (!is.null(x) && !seconds && !is_time(x)) {
+    abort_argument(
+      c(
+        paste0("`", arg, "` must be NULL, a number of seconds above 0 or a time, not ", describe(x), "."),
+        i = "A time is a difftime, or a string such as \"6 h\" or \"1 day\"."
+      ),
+      x, arg, call
+    )
+  }
+}
+
+# What an argument is given for, where it has a meaning with save_freq = "auto" alone.
+check_used_by_auto <- function(x, default, save_freq, arg = caller_arg(x), call = caller_env()) {
+  if (!identical(save_freq, "auto") && !isTRUE(all.equal(x, default))) {
+    abort_argument(
+      c(
+        paste0("`", arg, "` has a meaning with `save_freq = \"auto\"` alone."),
+        i = "Use that to have the interval chosen by it, or leave it out."
+      ),
+      x, arg, call
+    )
+  }
+}
+
+check_double_checkpoint <- function(x, max_to_keep, call = caller_env()) {
+  if (x && !isTRUE(max_to_keep == 2)) {
+    abort_argument(
+      c(
+        paste0("`double_checkpoint = TRUE` keeps 2 saves, and `max_to_keep` is ", describe(max_to_keep), "."),
+        i = "Leave one of them out."
+      ),
+      max_to_keep, "max_to_keep", call
     )
   }
 }

@@ -12,7 +12,11 @@ convert_exceptions <- function(expr, call = NULL) {
   withCallingHandlers(expr, error = function(cnd) {
     exception <- exception_of(cnd, before)
     if (!is.null(exception)) {
-      stop(condition_from_exception(exception, cnd, call))
+      original <- r_condition_of(exception)
+      if (inherits(original, "interrupt")) {
+        interrupt()
+      }
+      stop(original %||% condition_from_exception(exception, cnd, call))
     }
   })
 }
@@ -51,7 +55,7 @@ is_converted <- function(cnd) {
 condition_from_exception <- function(exception, cnd, call) {
   chain <- setdiff(class(exception), c("python.builtin.object", "error", "condition"))
   chain <- c(rekindle_classes(chain), chain, "error", "condition")
-  ours <- "rekindle_error" %in% chain
+  ours <- any(c("rekindle_error", "rekindle_preempted") %in% chain)
   if (!ours && inherits(cnd, "python.builtin.BaseException")) {
     return(without_noise(cnd))
   }
@@ -72,8 +76,12 @@ condition_from_exception <- function(exception, cnd, call) {
   )
 }
 
-# "rekindle.ForeignFileError" gives c("rekindle_foreign_file", "rekindle_error").
+# "rekindle.ForeignFileError" gives c("rekindle_foreign_file", "rekindle_error"). A preemption is no error of
+# rekindle's: who handles those does not mean it.
 rekindle_classes <- function(chain) {
+  if ("rekindle.TrainingPreempted" %in% chain) {
+    return("rekindle_preempted")
+  }
   ours <- grep("^rekindle\\.[[:alnum:]]+Error$", chain, value = TRUE)
   nouns <- sub("Error$", "", sub("^rekindle\\.", "", ours))
   snake <- tolower(gsub("([a-z0-9])([A-Z])", "\\1_\\2", nouns))
@@ -94,11 +102,13 @@ traceback_of <- function(exception) {
   paste(unlist(lines), collapse = "")
 }
 
-# The public attributes, converted; errno is the system's, and no entry of vars().
+# The public attributes, converted; those of OSError and SystemExit are no entries of vars().
 data_of <- function(exception) {
   data <- as.list(reticulate::import_builtins()$vars(exception))
-  if (reticulate::py_has_attr(exception, "errno")) {
-    data$errno <- reticulate::py_to_r(exception$errno)
+  for (name in c("errno", "code")) {
+    if (reticulate::py_has_attr(exception, name)) {
+      data[[name]] <- reticulate::py_to_r(reticulate::py_get_attr(exception, name))
+    }
   }
   data[!startsWith(names(data), "_")]
 }
@@ -130,3 +140,9 @@ without_noise <- function(cnd) {
 `[[.rekindle_error` <- function(x, i, ...) {
   unclass(x)[[i]]
 }
+
+#' @export
+`$.rekindle_preempted` <- `$.rekindle_error`
+
+#' @export
+`[[.rekindle_preempted` <- `[[.rekindle_error`

@@ -14,7 +14,19 @@ as_python_path <- function(path) {
   enc2utf8(path)
 }
 
-# "epoch" and FALSE as they are; a number as an integer, for 5 would be 5.0 in Python.
+# "epoch", "auto" and FALSE as they are; a number as an integer, for 5 would be 5.0 in Python.
 as_python_save_freq <- function(save_freq) {
+  if (inherits(save_freq, "difftime")) {
+    return(as_python_time(save_freq))
+  }
   if (is.numeric(save_freq)) as.integer(save_freq) else save_freq
+}
+
+# A difftime as a string that Python reads; a string and a number of seconds as they are.
+as_python_time <- function(time) {
+  if (!inherits(time, "difftime")) {
+    return(if (is.numeric(time)) as.double(time) else time)
+  }
+  seconds <- as.double(time, units = "secs")
+  paste(format(seconds, digits = 15, scientific = FALSE, trim = TRUE, decimal.mark = "."), "s")
 }

@@ -10,14 +10,16 @@ add_random_seed <- function() {
   random_states$add(".Random.seed", foreign_state(take_random_seed, put_random_seed))
 }
 
-# An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives.
-foreign_state <- function(take, put) {
-  reticulate::import("rekindle._run.objects")$Foreign(
-    take = function() encode_value(take()),
-    put = function(value) {
+# An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives. What
+# `compare()` says of a saved value, a line each, are reasons not to put it back.
+foreign_state <- function(take, put, compare = function(value) character()) {
+  reticulate::import("rekindle._objects.stateful")$Foreign(
+    take = for_python(function() encode_value(take())),
+    put = for_python(function(value) {
       put(decode_value(value))
       NULL
-    }
+    }),
+    compare = for_python(function(value) as.list(unname(compare(decode_value(value)))))
   )
 }
 
@@ -44,6 +46,8 @@ take_random_seed <- function() {
 put_random_seed <- function(value) {
   if (!is.null(value)) {
     assign(".Random.seed", value, envir = globalenv())
+    # Makes R read it at once: around each call, reticulate has R's own copy of the state written back.
+    RNGkind()
   } else if (!is.null(take_random_seed())) {
     rm(".Random.seed", envir = globalenv())
   }
@@ -77,13 +81,23 @@ words <- function(x) {
   found
 }
 
+# Many numbers are an array of NumPy's, which is as quick as any other array; its missing values are R's bits.
+text_up_to <- 64
+text_or_array <- function(as_text, as_array = identity) {
+  function(x) if (length(x) > text_up_to) array(as_array(x)) else as_text(x)
+}
+from_text_or_array <- function(from_text, from_array) {
+  function(values) if (is.character(values)) from_text(values) else from_array(values)
+}
+
 encoders <- list(
   "NULL" = function(x) "",
-  logical = join,
-  integer = function(x) join(sprintf("%d", x)),
+  # NumPy's own type has no missing values.
+  logical = text_or_array(join, as.integer),
+  integer = text_or_array(function(x) join(sprintf("%d", x))),
   # Hexadecimal is exact.
-  double = function(x) join(sprintf("%a", x)),
-  raw = join,
+  double = text_or_array(function(x) join(sprintf("%a", x))),
+  raw = text_or_array(join, as.integer),
   # A string may hold spaces, or be "NA": each stands by itself, and NULL for the one that is missing.
   character = function(x) lapply(x, function(string) if (!is.na(string)) enc2utf8(string)),
   list = function(x) lapply(unname(x), encode_value)
@@ -91,10 +105,10 @@ encoders <- list(
 
 decoders <- list(
   "NULL" = function(values) NULL,
-  logical = function(values) as.logical(words(values)),
-  integer = function(values) as.integer(words(values)),
-  double = function(values) as.double(words(values)),
-  raw = function(values) as.raw(strtoi(words(values), 16L)),
+  logical = from_text_or_array(function(values) as.logical(words(values)), as.logical),
+  integer = from_text_or_array(function(values) as.integer(words(values)), as.integer),
+  double = from_text_or_array(function(values) as.double(words(values)), as.double),
+  raw = from_text_or_array(function(values) as.raw(strtoi(words(values), 16L)), as.raw),
   character = function(values) {
     vapply(as.list(values), function(string) if (is.null(string)) NA_character_ else string, "")
   },

@@ -21,9 +21,12 @@ test_that("backup_dir must be a single path", {
   })
 })
 
-test_that("save_freq must be \"epoch\", a whole number >= 1 or FALSE", {
+test_that("save_freq must be \"epoch\", a whole number >= 1, a time, \"auto\" or FALSE", {
   bads <- list(
-    "batch", 0.5, NA, NA_real_, NA_integer_, Inf, -Inf, NaN, c(1, 2), TRUE, 0, -1L, NULL, 3e9,
+    "Epoch", "10", "10 months", "0 s", "-5 min", "5 min ago", "min", "1,5 h", "", NA_character_,
+    c("1 h", "2 h"), as.difftime(0, units = "mins"), as.difftime(-1, units = "mins"),
+    as.difftime(NA_real_, units = "mins"), as.difftime(c(1, 2), units = "mins"),
+    "FALSE", "batch", 0.5, NA, NA_real_, NA_integer_, Inf, -Inf, NaN, c(1, 2), TRUE, 0, -1L, NULL, 3e9,
     list(5), c("epoch", "epoch"), c(FALSE, FALSE), 5i
   )
   for (bad in bads) {
@@ -38,6 +41,52 @@ test_that("save_freq must be \"epoch\", a whole number >= 1 or FALSE", {
     callback_backup_and_restore("d", save_freq = Inf)
     callback_backup_and_restore("d", save_freq = NULL)
     callback_backup_and_restore("d", save_freq = mean)
+    callback_backup_and_restore("d", save_freq = "10 months")
+    callback_backup_and_restore("d", save_freq = as.difftime(-1, units = "mins"))
+  })
+})
+
+test_that("max_overhead is a share, and the time between failures is one", {
+  for (bad in list(0, -1, 1.5, NA, "3 %", NULL, c(0.1, 0.2), Inf)) {
+    expect_refused(callback_backup_and_restore("d", "auto", max_overhead = bad), "max_overhead")
+  }
+  for (bad in list(0, -1, NA, "often", "0 h", c(1, 2), Inf, TRUE, as.difftime(0, units = "secs"))) {
+    expect_refused(
+      callback_backup_and_restore("d", "auto", mean_time_between_failures = bad),
+      "mean_time_between_failures"
+    )
+  }
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", "auto", max_overhead = 3.5)
+    callback_backup_and_restore("d", "auto", mean_time_between_failures = "often")
+    callback_backup_and_restore("d", "10 min", max_overhead = 0.1)
+    callback_backup_and_restore("d", mean_time_between_failures = "1 day")
+  })
+})
+
+test_that("what is to be kept is checked", {
+  for (bad in list(0, 1.5, NA, "all", TRUE, c(1, 2))) {
+    expect_refused(callback_backup_and_restore("d", max_to_keep = bad), "max_to_keep")
+    expect_refused(
+      callback_backup_and_restore("d", keep_checkpoint_every_n_hours = if (!identical(bad, 1.5)) bad else -1),
+      "keep_checkpoint_every_n_hours"
+    )
+  }
+  for (bad in list("val_loss", list("val_loss", "lowest", 1), list("val_loss", "min"), list("a", "min", 0))) {
+    expect_refused(callback_backup_and_restore("d", keep_best = bad), "keep_best")
+  }
+  for (other in list(1, 3, NULL)) {
+    expect_refused(
+      callback_backup_and_restore("d", double_checkpoint = TRUE, max_to_keep = other),
+      "max_to_keep"
+    )
+  }
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", max_to_keep = 0)
+    callback_backup_and_restore("d", double_checkpoint = TRUE, max_to_keep = 3)
+    callback_backup_and_restore("d", double_checkpoint = TRUE, max_to_keep = NULL)
+    callback_backup_and_restore("d", keep_checkpoint_every_n_hours = "1 h")
+    callback_backup_and_restore("d", keep_best = "val_loss")
   })
 })
 
@@ -46,6 +95,7 @@ test_that("flags must be TRUE or FALSE", {
     expect_refused(callback_backup_and_restore("d", double_checkpoint = bad), "double_checkpoint")
     expect_refused(callback_backup_and_restore("d", delete_checkpoint = bad), "delete_checkpoint")
     expect_refused(callback_backup_and_restore("d", restore_history = bad), "restore_history")
+    expect_refused(callback_backup_and_restore("d", background = bad), "background")
   }
   expect_snapshot(error = TRUE, {
     callback_backup_and_restore("d", double_checkpoint = NA)
@@ -126,7 +176,7 @@ test_that("every accepted form of the arguments gives a Keras callback", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   keras <- reticulate::import("keras")
-  forms <- list("epoch", 5, 5L, 1, FALSE)
+  forms <- list("epoch", 5, 5L, 1, FALSE, "auto", "10 min", "1h30min", as.difftime(2, units = "hours"))
   for (save_freq in forms) {
     callback <- callback_backup_and_restore(dir, save_freq = save_freq)
     expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
@@ -134,9 +184,60 @@ test_that("every accepted form of the arguments gives a Keras callback", {
   }
   callback <- callback_backup_and_restore(
     dir, 5, TRUE, FALSE,
-    restore_history = FALSE, on_mismatch = "warn", on_save_error = "raise", verbose = 2
+    restore_history = FALSE, on_mismatch = "warn", on_save_error = "raise", verbose = 2, background = FALSE
   )
   expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
+  for (failures in list(NULL, 86400, "1 day", as.difftime(1, units = "days"))) {
+    callback <- callback_backup_and_restore(
+      dir, "auto",
+      max_overhead = 0.1, mean_time_between_failures = failures, max_to_keep = NULL,
+      keep_checkpoint_every_n_hours = 1.5, keep_best = list("loss", "min", 2)
+    )
+    expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
+  }
+})
+
+test_that("the saves that are asked for are kept", {
+  skip_without_keras()
+  kept <- function(...) {
+    dir <- file.path(withr::local_tempdir(), "backup")
+    tiny_fit(callback_backup_and_restore(dir, delete_checkpoint = FALSE, ...), epochs = 4L)
+    as.data.frame(backup_info(dir))$number
+  }
+  expect_identical(kept(), 4)
+  expect_identical(kept(double_checkpoint = TRUE), c(3, 4))
+  expect_identical(kept(double_checkpoint = TRUE, max_to_keep = 2), c(3, 4))
+  expect_identical(kept(max_to_keep = NULL), c(1, 2, 3, 4))
+  # The loss falls: the first is the highest.
+  expect_identical(kept(keep_best = list("loss", "max", 1)), c(1, 4))
+  expect_identical(kept(keep_checkpoint_every_n_hours = 1), 4)
+})
+
+test_that("a run saves by the clock, and goes on from there to the same weights", {
+  skip_without_keras()
+  dir <- file.path(withr::local_tempdir(), "backup")
+  never <- tiny_fit(callback_backup_and_restore(file.path(withr::local_tempdir(), "never"), "1 day"))
+  # So short that each batch end is one.
+  often <- as.difftime(1e-6, units = "secs")
+  interrupted(tiny_fit(callback_backup_and_restore(dir, often), interrupt_at(4, batch = 3)))
+  callback <- callback_backup_and_restore(dir, often)
+  resumed <- tiny_fit(callback)
+  expect_true(callback$resume_report$exact)
+  expect_identical(callback$resume_report$epoch, 4L)
+  expect_identical(resumed$weights, never$weights)
+})
+
+test_that("what R and Python take for a time is the same", {
+  skip_without_keras()
+  parse <- reticulate::import("rekindle._durations")$parse
+  texts <- c(
+    "90 s", "10min", "1.5 h", ".5 min", "1. d", "2 days", " 3 Hours ", "1 h 30 min", "1d12h", "5 SECS",
+    "10", "min", "10 m", "10 months", "1,5 h", "-1 s", "+1 s", "1e3 s", "1 s!", "0 s", "0.0 min", "1 s 5",
+    "", " ", ".", ". s", "1..5 s", "1 hs", "1 minutess", "seconds 1", "10 mins 5 s x"
+  )
+  for (text in texts) {
+    expect_identical(is_time(text), !is.null(parse(text)), info = text)
+  }
 })
 
 test_that("extra_state takes what has a state in Python, and refuses what has none", {

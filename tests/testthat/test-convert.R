@@ -30,4 +30,21 @@ test_that("a number of batches becomes an integer", {
   expect_identical(as_python_save_freq(5L), 5L)
   expect_identical(as_python_save_freq("epoch"), "epoch")
   expect_identical(as_python_save_freq(FALSE), FALSE)
+  expect_identical(as_python_save_freq("10 min"), "10 min")
+})
+
+test_that("a difftime becomes seconds, in whatever unit it is", {
+  expect_identical(as_python_save_freq(as.difftime(10, units = "mins")), "600 s")
+  expect_identical(as_python_time(as.difftime(1.5, units = "hours")), "5400 s")
+  expect_identical(as_python_time(as.difftime(2, units = "weeks")), "1209600 s")
+  expect_identical(as_python_time(as.difftime(0.25, units = "secs")), "0.25 s")
+  expect_identical(as_python_time(as.difftime(1e6, units = "days")), "86400000000 s")
+  withr::local_options(scipen = -100, OutDec = ",")
+  expect_identical(as_python_time(as.difftime(1e5 + 0.5, units = "secs")), "100000.5 s")
+})
+
+test_that("other times go as they are", {
+  expect_identical(as_python_time("6 h"), "6 h")
+  expect_identical(as_python_time(5L), 5)
+  expect_null(as_python_time(NULL))
 })

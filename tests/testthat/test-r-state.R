@@ -6,7 +6,11 @@ values <- function() {
     character(), "", "NA", NA_character_, c("a b", NA, "\u00fc\n"),
     as.raw(0:255), matrix(1:4, 2, dimnames = list(NULL, c("x", "y"))), c(a = 1),
     list(), list(NULL), list("a"), list(1, "a", c(b = 2)), list(a = 1, b = list()),
-    factor(c("a", NA)), mtcars[1:3, ], Sys.Date(), as.POSIXlt(.POSIXct(0, "UTC"))
+    factor(c("a", NA)), mtcars[1:3, ], Sys.Date(), as.POSIXlt(.POSIXct(0, "UTC")),
+    # Long ones.
+    rep(c(NA, TRUE, FALSE), 50), c(NA, seq_len(100)), rep(c(pi, NA, NaN, Inf, -Inf, -0, 5e-324), 20),
+    as.raw(rep(0:255, 2)), matrix(rep(c(NA, 0.1), 100), 20), array(1:120, 2:5), rep("a", 100),
+    data.frame(n = c(NA, 1:199), x = rep(c(0.5, NA), 100)), set_names(as.double(1:100), paste0("n", 1:100))
   )
 }
 
@@ -23,12 +27,12 @@ test_that("a value is the same after it went through Python and the format of a 
   rekindle_module("keras")
   there_and_back <- reticulate::py_run_string("
 import json
-from rekindle import checkpoint
+from rekindle import _tree
 
 def there_and_back(state):
     arrays = {}
-    saved = json.dumps(checkpoint.flatten(state.state_dict(), '', arrays))
-    state.load_state_dict(checkpoint.unflatten(json.loads(saved), arrays))
+    saved = json.dumps(_tree.flatten(state.state_dict(), '', arrays))
+    state.load_state_dict(_tree.unflatten(json.loads(saved), arrays))
 ")$there_and_back
   for (value in values()) {
     back <- "not called"

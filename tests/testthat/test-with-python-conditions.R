@@ -20,16 +20,6 @@ test_that("the message is Python's, without a word of the bridge", {
   expect_identical(conditionMessage(cnd), "RuntimeError: one\ntwo")
 })
 
-test_that("an R error in an R callback is a RuntimeError after its way through Python", {
-  skip_without_python()
-  call_it <- reticulate::py_eval("lambda f: f()")
-  cnd <- tryCatch(
-    with_python_conditions(call_it(function() stop("Interrupting!"))),
-    python.builtin.RuntimeError = identity
-  )
-  expect_match(conditionMessage(cnd), "Interrupting!", fixed = TRUE)
-})
-
 test_that("wrapping twice changes nothing", {
   skip_without_python()
   once <- tryCatch(with_python_conditions(py_raise("ValueError('x')")), error = identity)

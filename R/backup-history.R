@@ -1,0 +1,185 @@
+#' The history of a run, from its backup
+#'
+#' @description
+#' Gives what `fit()` would return, of a run that died, or that is still going on in another session: every
+#' epoch up to the last save, over all calls of `fit()` that it took. The folder is not locked and nothing in
+#' it is changed.
+#'
+#' @inheritParams backup_info
+#' @param which Which save to take: `"latest"`, or a number or a name as [backup_info()] shows them.
+#'
+#' @returns With keras3 installed, a `keras_training_history`, the class that its `fit()` returns: it prints
+#'   the last epoch, and [as.data.frame()] takes it. Without keras3, the data frame that as.data.frame() would
+#'   give: a row for each metric and epoch, with the columns `epoch` (counted from 1), `value`, `metric`, and
+#'   `data`, which is `"training"` or `"validation"`.
+#'
+#' [plot()] draws both: a panel for each metric, with `ggplot2` if it is installed (then it returns the plot),
+#' or else with base graphics. Its arguments are `metrics`, the names of those to draw, and `method`,
+#' `"auto"`, `"ggplot2"` or `"base"`.
+#'
+#' Keras does not say in which epochs a metric was reported that has fewer values than there are epochs. They
+#' are taken to be evenly spaced, as with `validation_freq`; the other epochs are `NA`.
+#'
+#' @section Conditions:
+#' A folder without a save, or without the one asked for, gives an error of class `rekindle_restore`; a save
+#' that is damaged one of class `rekindle_damage`; one that is not of a `fit()` one of class
+#' `rekindle_mismatch`; and an argument that is not of the accepted form one of class `rekindle_argument`.
+#'
+#' @seealso [backup_info()]. The same from a shell: `python -m rekindle history`.
+#' @export
+#' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
+#' keras <- reticulate::import("keras")
+#' np <- reticulate::import("numpy", convert = FALSE)
+#' backup_dir <- tempfile("backup")
+#'
+#' model <- keras$Sequential(list(keras$layers$Input(reticulate::tuple(4L)), keras$layers$Dense(1L)))
+#' model$compile(optimizer = "sgd", loss = "mse", metrics = list("mae"))
+#'
+#' # The run dies in its sixth epoch ...
+#' interrupt <- keras$callbacks$LambdaCallback(
+#'   on_epoch_begin = function(epoch, logs) if (epoch == 5) stop("Interrupting!")
+#' )
+#' try(silent = TRUE, model$fit(
+#'   np$ones(c(20L, 4L)), np$zeros(c(20L, 1L)),
+#'   epochs = 10L, verbose = 0L,
+#'   callbacks = list(callback_backup_and_restore(backup_dir), interrupt)
+#' ))
+#'
+#' # ... and this is how far it came.
+#' history <- backup_history(backup_dir)
+#' as.data.frame(history)
+#' plot(history)
+#'
+#' backup_delete(backup_dir, ask = FALSE)
+backup_history <- function(backup_dir, which = "latest") {
+  check_path(backup_dir)
+  check_which(which)
+  found <- convert_exceptions(
+    as_r_list(inspection()$history(as_python_path(backup_dir), as_python_which(which))),
+    call = current_env()
+  )
+  epochs <- unlist(found$epoch) + 1
+  metrics <- lapply(found$metrics, on_epochs, epochs = epochs)
+  # Its methods for the class come with its namespace.
+  if (!requireNamespace("keras3", quietly = TRUE)) {
+    return(structure(history_frame(metrics), class = c("rekindle_history", "data.frame")))
+  }
+  structure(
+    list(params = list(epochs = as.integer(max(0, epochs))), metrics = metrics),
+    class = c("rekindle_history", "keras_training_history")
+  )
+}
+
+# One value for each epoch from the first on, NA where there is none.
+on_epochs <- function(values, epochs) {
+  values <- vapply(values, function(value) if (is.numeric(value)) value else NA_real_, 0)
+  on <- epochs
+  if (length(values) < length(epochs)) {
+    every <- length(epochs) %/% max(1, length(values))
+    on <- epochs[seq_along(values) * every]
+  }
+  filled <- rep(NA_real_, max(0, epochs))
+  filled[on] <- values
+  filled
+}
+
+# As keras3's as.data.frame() of a history.
+history_frame <- function(metrics) {
+  names <- names(metrics)
+  epochs <- max(0, lengths(metrics))
+  plain <- sub("^val_", "", names)
+  data.frame(
+    epoch = rep(seq_len(epochs), length(metrics)),
+    value = as.numeric(unlist(metrics)),
+    metric = factor(rep(plain, each = epochs), unique(plain)),
+    data = factor(
+      rep(startsWith(as.character(names), "val_"), each = epochs),
+      c(FALSE, TRUE), c("training", "validation")
+    )
+  )
+}
+
+#' @export
+print.rekindle_history <- function(x, ...) {
+  if (is.data.frame(x) || length(x$metrics)) {
+    NextMethod()
+  } else {
+    cat("No epoch has ended yet.\n")
+  }
+  invisible(x)
+}
+
+#' @export
+plot.rekindle_history <- function(x, y, ..., metrics = NULL, method = c("auto", "ggplot2", "base")) {
+  method <- arg_match(method)
+  frame <- if (is.data.frame(x)) x else history_frame(x$metrics)
+  known <- levels(frame$metric)
+  check_metrics(metrics, known)
+  frame <- frame[frame$metric %in% (metrics %||% known) & !is.na(frame$value), , drop = FALSE]
+  class(frame) <- "data.frame"
+  frame <- droplevels(frame)
+  if (nrow(frame) == 0) {
+    cli::cli_inform(c(i = "No epoch has ended yet, so there is nothing to draw."))
+    return(invisible())
+  }
+  if (method == "ggplot2" || (method == "auto" && requireNamespace("ggplot2", quietly = TRUE))) {
+    check_installed("ggplot2")
+    return(plot_ggplot2(frame))
+  }
+  plot_base(frame, ...)
+  invisible()
+}
+
+check_metrics <- function(x, known, arg = caller_arg(x), call = caller_env()) {
+  if (!is.null(x) && (!is.character(x) || length(x) == 0 || !all(x %in% known))) {
+    abort_argument(
+      c(
+        paste0("`", arg, "` must be names of metrics, or NULL for all."),
+        i = paste0("There are ", toString(dQuote(known, FALSE)), ".")
+      ),
+      x, arg, call
+    )
+  }
+}
+
+plot_ggplot2 <- function(frame) {
+  whole <- function(limits) unique(round(pretty(limits)))
+  both <- nlevels(frame$data) > 1
+  ggplot2::ggplot(frame, ggplot2::aes(.data$epoch, .data$value, colour = .data$data, shape = .data$data)) +
+    ggplot2::geom_line(show.legend = both) +
+    ggplot2::geom_point(size = 2, show.legend = both) +
+    ggplot2::facet_grid(metric ~ ., switch = "y", scales = "free_y") +
+    ggplot2::scale_x_continuous(breaks = whole) +
+    ggplot2::labs(x = "epoch", y = NULL, colour = NULL, shape = NULL) +
+    ggplot2::theme_bw(base_size = 13) +
+    ggplot2::theme(
+      strip.placement = "outside",
+      strip.background = ggplot2::element_blank(),
+      strip.text = ggplot2::element_text(size = 13),
+      legend.position = "top"
+    )
+}
+
+plot_base <- function(frame, ...) {
+  metrics <- levels(frame$metric)
+  data <- levels(frame$data)
+  old <- graphics::par(mfrow = c(max(1, length(metrics)), 1), mar = c(4, 4.5, 1.5, 1), cex = 1)
+  on.exit(graphics::par(old), add = TRUE)
+  for (metric in metrics) {
+    one <- frame[frame$metric == metric, ]
+    colour <- match(one$data, data)
+    graphics::plot(
+      one$epoch, one$value,
+      col = colour, pch = c(16, 17)[colour], xaxt = "n", las = 1, xlab = "epoch", ylab = metric, ...
+    )
+    graphics::axis(1, unique(round(pretty(one$epoch))))
+    for (kind in seq_along(data)) {
+      line <- one[colour == kind, ]
+      graphics::lines(line$epoch, line$value, col = kind)
+    }
+    if (length(data) > 1) {
+      marks <- c(16, 17)[seq_along(data)]
+      graphics::legend("topright", data, col = seq_along(data), pch = marks, lty = 1, bty = "n")
+    }
+  }
+}

@@ -1,0 +1,298 @@
+#' See what is in a backup
+#'
+#' @description
+#' Tells which saves a backup folder holds, and who holds the folder. It can be asked at any time: while a run
+#' goes on in this session or in another one, after it died, and of a folder from another machine. The folder
+#' is not locked and nothing in it is changed.
+#'
+#' @param backup_dir Path of the folder, as given to [callback_backup_and_restore()].
+#'
+#' @returns A list of class `rekindle_backup_info`, which prints itself, with the elements
+#' * `directory`: the folder, as an absolute path;
+#' * `state`: `"whole"`; `"damaged"` when a save is damaged and another one is whole; `"lost"` when there are
+#'   saves and none is whole; `"foreign"` when there is no save, but other files; `"empty"`; or `"missing"`
+#'   when there is no such folder;
+#' * `held`: whether a run holds the folder now; `NA` when that cannot be told from here, as of a run on
+#'   another machine;
+#' * `holder`: `NULL`, or a list with `host`, `pid` and `started` (a time) of the process that holds the
+#'   folder;
+#' * `is_here`: whether that is this very R session;
+#' * `saves`: a data frame, see below;
+#' * `schedule`: `NULL`, or with a `save_freq` by the clock, a list of what the newest whole save says of it:
+#'   `save_freq` (`"time"` or `"auto"`) and the `interval` in seconds. With `"auto"` also the two bounds that
+#'   were given; the `reason`, what decided: `"max_overhead"`, `"mean_time_between_failures"`, `"writing"` (as
+#'   often as a save can be written) or `"shortest"` (a second); and in seconds, what a save costs, `stall`
+#'   and `interference`, its `duration`, and that of a `step`. A first save, which is there to be measured,
+#'   has the bounds alone;
+#' * `size`: bytes of all files of the backup;
+#' * `set_aside`: sizes of files that were found damaged, by the names that they were given then;
+#' * `foreign`: names of files that are not rekindle's;
+#' * `of_keras`: whether a backup by the callback of keras3 is among these.
+#'
+#' [as.data.frame()] gives the data frame of the saves, oldest first. Its columns are `name`; `number`;
+#' `epoch`, how many epochs were done; `batch`, how many batches of the next one; `step`, training steps in
+#' all; `time` and `age`; `size`, bytes of the files that were written with the save; `shared`, bytes of
+#' arrays that did not change since an older save and lie in its files; `whole`; `damage`, what is wrong with
+#' it; and a column for each metric that was reported. Here, a save counts as whole when every byte of its
+#' manifest is, and its arrays have the right sizes; [backup_verify()] reads them all. Where a manifest cannot
+#' be read, all that it would have told is `NA`.
+#'
+#' [format()] gives the lines that are printed.
+#'
+#' @section Conditions:
+#' An argument that is not of the accepted form gives an error of class `rekindle_argument`, a folder that the
+#' system refuses to read one of class `rekindle_restore`, and a missing Python one of class
+#' `rekindle_dependency`.
+#'
+#' @seealso [backup_history()], [backup_verify()], [backup_arrays()]. The same from a shell: `python -m
+#'   rekindle info`.
+#' @export
+#' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
+#' keras <- reticulate::import("keras")
+#' np <- reticulate::import("numpy", convert = FALSE)
+#' backup_dir <- tempfile("backup")
+#'
+#' model <- keras$Sequential(list(keras$layers$Input(reticulate::tuple(4L)), keras$layers$Dense(1L)))
+#' model$compile(optimizer = "sgd", loss = "mse")
+#' history <- model$fit(
+#'   np$ones(c(20L, 4L)), np$zeros(c(20L, 1L)),
+#'   epochs = 3L, verbose = 0L,
+#'   callbacks = list(callback_backup_and_restore(backup_dir, delete_checkpoint = FALSE))
+#' )
+#'
+#' backup_info(backup_dir)
+#' as.data.frame(backup_info(backup_dir))
+#'
+#' backup_delete(backup_dir, ask = FALSE)
+backup_info <- function(backup_dir) {
+  check_path(backup_dir)
+  found <- convert_exceptions(
+    as_r_list(inspection()$info(as_python_path(backup_dir))),
+    call = current_env()
+  )
+  looked <- Sys.time()
+  structure(
+    list(
+      directory = found$directory,
+      state = found$state,
+      held = found$held %||% NA,
+      holder = as_holder(found$holder),
+      is_here = found$is_here,
+      saves = saves_frame(found$saves, looked),
+      schedule = newest_schedule(found$saves),
+      size = found$size,
+      set_aside = unlist(found$set_aside) %||% set_names(numeric(), character()),
+      foreign = as.character(unlist(found$foreign)),
+      of_keras = found$of_keras,
+      looked = looked
+    ),
+    class = "rekindle_backup_info"
+  )
+}
+
+newest_schedule <- function(saves) {
+  whole <- Filter(function(save) is.null(save$damage), saves)
+  schedule <- if (length(whole)) whole[[length(whole)]]$schedule
+  if (length(schedule)) schedule
+}
+
+as_holder <- function(holder) {
+  if (!is.null(holder)) {
+    list(
+      host = value_or_na(holder$host, "character"),
+      pid = value_or_na(holder$pid, "double"),
+      started = as_time(value_or_na(holder$started, "double"))
+    )
+  }
+}
+
+saves_frame <- function(saves, looked) {
+  column <- function(field, type) {
+    vapply(saves, function(save) value_or_na(save[[field]], type), vector(type, 1))
+  }
+  time <- as_time(column("time", "double"))
+  damage <- column("damage", "character")
+  frame <- data.frame(
+    name = column("name", "character"),
+    number = column("number", "double"),
+    epoch = column("epoch", "double"),
+    batch = column("batch", "double"),
+    step = column("step", "double"),
+    time = time,
+    age = as.difftime(pmax(0, as.numeric(looked) - as.numeric(time)), units = "secs"),
+    size = column("size", "double"),
+    shared = column("shared", "double"),
+    whole = is.na(damage),
+    damage = damage
+  )
+  cbind(frame, metrics_frame(saves, names(frame)))
+}
+
+# A column for each metric that any save has; `taken` are the names of other columns.
+metrics_frame <- function(saves, taken) {
+  metrics <- lapply(saves, function(save) save$metrics)
+  names <- unique(unlist(lapply(metrics, names)))
+  columns <- lapply(names, function(name) {
+    values <- lapply(metrics, function(one) one[[name]] %||% NA)
+    unlist(values)
+  })
+  # A metric may have any name, "epoch" among them.
+  names(columns) <- make.unique(c(taken, names))[length(taken) + seq_along(names)]
+  structure(columns, class = "data.frame", row.names = .set_row_names(length(saves)))
+}
+
+#' @export
+as.data.frame.rekindle_backup_info <- function(x, ...) {
+  x$saves
+}
+
+#' @export
+print.rekindle_backup_info <- function(x, ...) {
+  cat(format(x, ...), sep = "\n")
+  invisible(x)
+}
+
+#' @export
+format.rekindle_backup_info <- function(x, ...) {
+  if (x$state == "missing") {
+    return(cli::format_inline("There is no folder {.path {x$directory}}."))
+  }
+  title <- cli::format_inline(
+    "{.strong Backup} in {.path {x$directory}}: {nrow(x$saves)} save{?s}, {size_text(x$size)}"
+  )
+  saves <- if (nrow(x$saves)) saves_lines(x) else mark_line("info", without_saves_text(x))
+  aside <- if (length(x$set_aside)) {
+    mark_line("warning", paste0("Set aside as damaged, and not used: ", toString(names(x$set_aside)), "."))
+  }
+  c(title, holder_line(x), saves, schedule_line(x$schedule), aside)
+}
+
+# How often the run saves, as far as numbers are there.
+schedule_line <- function(schedule) {
+  if (is.null(schedule)) {
+    return(NULL)
+  }
+  if (!is.numeric(schedule$interval)) {
+    text <- "The run was measuring what a save costs, to choose how often to save."
+    return(mark_line("info", text))
+  }
+  reason <- switch(as.character(schedule$reason %||% ""),
+    max_overhead = "as often as the bound on the overhead allows",
+    mean_time_between_failures = "so that failures lose least time",
+    writing = "as often as one can be written",
+    shortest = "less would be of no use"
+  )
+  costs <- schedule[c("stall", "interference", "step")]
+  why <- if (!is.null(reason) && all(vapply(costs, is.numeric, NA))) {
+    paste0(
+      ", ", reason, ": a save holds training up for ", span_text(costs$stall), ", slows its steps by ",
+      span_text(costs$interference), " in all, and a step takes ", span_text(costs$step)
+    )
+  }
+  mark_line("info", paste0("The run saves every ", span_text(schedule$interval), why, "."))
+}
+
+# As _durations.py speaks of a length of time: 0.12 s, 48 s, 12 min, 3.5 h.
+span_text <- function(seconds) {
+  sizes <- c(days = 86400, h = 3600, min = 60, s = 1)
+  fits <- seconds >= c(2, 2, 2, 0.01) * sizes
+  if (!any(fits)) {
+    return(paste(format(signif(1000 * seconds, 2)), "ms"))
+  }
+  unit <- which(fits)[[1]]
+  paste(format(signif(seconds / sizes[[unit]], 3)), names(sizes)[[unit]])
+}
+
+mark_line <- function(kind, text) {
+  mark <- switch(kind,
+    info = cli::col_cyan(cli::symbol$info),
+    running = cli::col_green(cli::symbol$play),
+    warning = cli::col_yellow("!"),
+    error = cli::col_red(cli::symbol$cross)
+  )
+  paste(mark, text)
+}
+
+holder_line <- function(x) {
+  holder <- x$holder
+  who <- if (!is.null(holder) && !is.na(holder$pid)) {
+    paste0("process ", format(holder$pid, scientific = FALSE), " on \"", holder$host, "\"")
+  } else {
+    "another process"
+  }
+  since <- if (!is.null(holder) && !is.na(holder$started)) {
+    passed <- as.numeric(x$looked) - as.numeric(holder$started)
+    paste0(", since ", format(holder$started, "%Y-%m-%d %H:%M:%S"), " (", duration(passed), ")")
+  }
+  if (is.na(x$held)) {
+    text <- paste0("Whether a run holds it cannot be told from here. The last one was ", who, since, ".")
+    return(mark_line("info", text))
+  }
+  if (!x$held) {
+    return(mark_line("info", "No run holds it."))
+  }
+  text <- if (x$is_here) "This R session holds it" else paste("A run holds it:", who)
+  mark_line("running", paste0(text, since, "."))
+}
+
+saves_lines <- function(x) {
+  saves <- x$saves
+  damaged <- saves[!saves$whole, , drop = FALSE]
+  whole <- saves[saves$whole, , drop = FALSE]
+  wrong <- paste0(damaged$name, " is damaged: ", damaged$damage, ".", recycle0 = TRUE)
+  next_save <- if (nrow(whole) == 0) {
+    "No save is whole, so no run can go on from this backup."
+  } else if (nrow(damaged)) {
+    paste0("A run that goes on here begins with ", whole$name[[nrow(whole)]], ".")
+  }
+  c(
+    saves_table(saves),
+    if (length(wrong)) mark_line("error", wrong),
+    if (length(next_save)) mark_line("info", next_save)
+  )
+}
+
+saves_table <- function(saves) {
+  known <- seq_len(match("damage", names(saves)))
+  count <- function(x) ifelse(is.na(x), "-", format(x, trim = TRUE, scientific = FALSE))
+  cells <- c(
+    list(
+      save = saves$name,
+      epochs = count(saves$epoch),
+      batches = count(saves$batch),
+      steps = count(saves$step),
+      `saved at` = ifelse(is.na(saves$time), "-", format(saves$time, "%Y-%m-%d %H:%M:%S")),
+      age = vapply(as.numeric(saves$age), function(age) if (is.na(age)) "-" else duration(age), ""),
+      size = size_text(saves$size),
+      state = ifelse(saves$whole, "whole", "damaged")
+    ),
+    lapply(saves[-known], metric_text)
+  )
+  padded <- mapply(
+    function(name, column) formatC(c(name, column), width = max(nchar(c(name, column)))),
+    names(cells), cells,
+    SIMPLIFY = FALSE
+  )
+  lines <- do.call(paste, c(unname(padded), sep = "  "))
+  c("", cli::style_bold(lines[[1]]), lines[-1])
+}
+
+metric_text <- function(x) {
+  shown <- if (is.numeric(x)) formatC(x, digits = 4, format = "g") else as.character(x)
+  ifelse(is.na(x) & !is.nan(x), "-", shown)
+}
+
+without_saves_text <- function(x) {
+  if (x$of_keras) {
+    return(paste(
+      "There is no save of rekindle's, but a backup by the callback of keras3:",
+      "callback_backup_and_restore() goes on from it."
+    ))
+  }
+  if (length(x$foreign)) {
+    shown <- toString(utils::head(x$foreign, 5))
+    more <- if (length(x$foreign) > 5) ", ..."
+    return(paste0("There is no save; what is there is not rekindle's: ", shown, more, "."))
+  }
+  if (isTRUE(x$held)) "There is no save yet." else "There is no save."
+}

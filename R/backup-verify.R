@@ -1,0 +1,58 @@
+#' Read every byte of a backup
+#'
+#' @description
+#' Reads every save of a backup and compares each byte with the checksums that were written with it. The
+#' folder is not locked and nothing in it is changed: what is damaged is set aside only when a run begins to
+#' go on from it. A save that a run replaces meanwhile is left out.
+#'
+#' @inheritParams backup_info
+#'
+#' @returns A data frame with a row for each save, oldest first: `name`, `number`, `whole`, `bytes` (of its
+#'   arrays) and `damage`, which says what is wrong, or is `NA`. It has no rows when there is no save.
+#'
+#' @inheritSection backup_info Conditions
+#' @seealso [backup_info()], which takes no time. The same from a shell: `python -m rekindle verify`.
+#' @export
+#' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
+#' keras <- reticulate::import("keras")
+#' np <- reticulate::import("numpy", convert = FALSE)
+#' backup_dir <- tempfile("backup")
+#'
+#' model <- keras$Sequential(list(keras$layers$Input(reticulate::tuple(4L)), keras$layers$Dense(1L)))
+#' model$compile(optimizer = "sgd", loss = "mse")
+#' backup <- callback_backup_and_restore(
+#'   backup_dir,
+#'   double_checkpoint = TRUE, delete_checkpoint = FALSE
+#' )
+#' history <- model$fit(
+#'   np$ones(c(20L, 4L)), np$zeros(c(20L, 1L)),
+#'   epochs = 3L, verbose = 0L, callbacks = list(backup)
+#' )
+#' backup_verify(backup_dir)
+#'
+#' # One flipped bit is enough.
+#' pack <- file.path(backup_dir, "ckpt-3.safetensors")
+#' bytes <- readBin(pack, "raw", file.size(pack))
+#' bytes[[length(bytes)]] <- xor(bytes[[length(bytes)]], as.raw(1))
+#' writeBin(bytes, pack)
+#' backup_verify(backup_dir)
+#'
+#' backup_delete(backup_dir, ask = FALSE)
+backup_verify <- function(backup_dir) {
+  check_path(backup_dir)
+  checks <- convert_exceptions(
+    as_r_list(inspection()$verify(as_python_path(backup_dir))),
+    call = current_env()
+  )
+  column <- function(field, type) {
+    vapply(checks, function(check) value_or_na(check[[field]], type), vector(type, 1))
+  }
+  damage <- column("damage", "character")
+  data.frame(
+    name = column("name", "character"),
+    number = column("number", "double"),
+    whole = is.na(damage),
+    bytes = column("bytes", "double"),
+    damage = damage
+  )
+}

@@ -1,0 +1,112 @@
+# R values in a checkpoint: which can be saved, which can be restored where, and how they are shown.
+
+# Where in the value there is something that cannot be saved, and what; NULL when there is nothing.
+unsaveable_in <- function(x, place) {
+  if (is_python(x)) {
+    return(paste0("`", place, "` is a Python object in an R list"))
+  }
+  type <- if (isS4(x)) "S4" else typeof(x)
+  if (!type %in% names(encoders)) {
+    kind <- if (is.function(x)) "a function" else paste0("of type \"", type, "\"")
+    return(paste0("`", place, "` is ", kind))
+  }
+  in_elements <- if (type == "list") {
+    first_of(unclass(x), function(element, i) unsaveable_in(element, paste0(place, element_text(x, i))))
+  }
+  in_elements %||% unsaveable_in_attributes(x, place)
+}
+
+element_text <- function(x, i) {
+  name <- names(x)[i]
+  if (is_name(name)) paste0("$", name) else paste0("[[", i, "]]")
+}
+
+unsaveable_in_attributes <- function(x, place) {
+  others <- attributes(x)
+  others <- others[setdiff(names(others), c("names", "dim", "dimnames", "row.names"))]
+  first_of(others, function(attribute, i) {
+    unsaveable_in(attribute, paste0("attr(", place, ", \"", names(others)[[i]], "\")"))
+  })
+}
+
+# Why the saved value cannot stand where the live one does, one line each: place, expected, found. Vectors and
+# lists may have grown, and what is empty waits to be filled; what has dimensions is a model's.
+misfits <- function(live, saved, place = character()) {
+  if (waits_for_value(live) || is.null(saved)) {
+    return(character())
+  }
+  if (kind_of(live) != kind_of(saved)) {
+    return(misfit(place, "type", kind_of(live), kind_of(saved)))
+  }
+  if (has_dim(live) != has_dim(saved) || (has_dim(live) && !identical(dim(live), dim(saved)))) {
+    return(misfit(place, "dim", dim_text(live), dim_text(saved)))
+  }
+  if (kind_of(live) == "a list") misfits_of_elements(by_name(live), by_name(saved), place)
+}
+
+misfit <- function(place, what, expected, found) {
+  paste0(paste(c(place, what), collapse = "/"), ": expected ", expected, ", found ", found)
+}
+
+# Models differ in how many matrices they have, too.
+misfits_of_elements <- function(live, saved, place) {
+  absent <- lapply(setdiff(names(live), names(saved)), function(name) {
+    if (has_dim(live[[name]])) misfit(place, name, dim_text(live[[name]]), "nothing")
+  })
+  unknown <- lapply(setdiff(names(saved), names(live)), function(name) {
+    if (has_dim(saved[[name]])) misfit(place, name, "nothing", dim_text(saved[[name]]))
+  })
+  shared <- lapply(intersect(names(live), names(saved)), function(name) {
+    misfits(live[[name]], saved[[name]], c(place, name))
+  })
+  unlist(c(shared, absent, unknown))
+}
+
+# Elements without a name are known by their number.
+by_name <- function(x) {
+  x <- unclass(x)
+  names <- names2(x)
+  names[!nzchar(names)] <- seq_along(x)[!nzchar(names)]
+  set_names(x, names)
+}
+
+waits_for_value <- function(x) {
+  length(x) == 0 || (is.logical(x) && is.null(dim(x)) && all(is.na(x)))
+}
+
+has_dim <- function(x) {
+  !is.null(dim(x)) && !is.data.frame(x)
+}
+
+kind_of <- function(x) {
+  if (is.data.frame(x)) {
+    return("a data frame")
+  }
+  # R makes numbers of logical values, and doubles of integers, as it goes.
+  switch(typeof(x),
+    logical = ,
+    integer = ,
+    double = "numbers",
+    character = "strings",
+    raw = "bytes",
+    "a list"
+  )
+}
+
+dim_text <- function(x) {
+  if (has_dim(x)) paste(dim(x), collapse = " x ") else "no dimensions"
+}
+
+# A value in a few words.
+summary_text <- function(x) {
+  if (has_dim(x)) {
+    return(paste(typeof(x), if (length(dim(x)) == 2) "matrix" else "array", dim_text(x)))
+  }
+  if (is.data.frame(x)) {
+    return(paste(class(x)[[1]], paste(dim(x), collapse = " x ")))
+  }
+  if (is.null(x) || is_plain_vector(x) && length(x) == 1) {
+    return(describe(unname(x)))
+  }
+  paste(if (is.object(x)) class(x)[[1]] else typeof(x), "of length", length(x))
+}

@@ -1,0 +1,154 @@
+#' Checkpoint the objects of a training loop of one's own
+#'
+#' @description
+#' Groups what makes up a training loop, so that it is saved and restored together: models, optimizers and
+#' other objects of Python's, and values of R's, such as the step, the losses so far, or the parameters of a
+#' model written in R.
+#'
+#' Give it to a [checkpoint_manager()], which numbers and keeps the saves; or call its own `$save()`. For a
+#' training run by `fit()` there is [callback_backup_and_restore()], which needs none of this.
+#'
+#' @param ... Named objects, each one of:
+#'
+#'   * a Python object: a Keras model (its compiled optimizer included), layer, optimizer, metric, variable or
+#'     `SeedGenerator`; a `tf$Variable`, `tf$Module` or `tf$train$Checkpoint`; a `torch$nn$Module`, optimizer,
+#'     scheduler or tensor; an array or a random generator of NumPy, a JAX array; or any object with the
+#'     methods `state_dict()` and `load_state_dict()`;
+#'   * an R value: numbers, strings, logical values, factors, dates, matrices, arrays, data frames, `NULL`,
+#'     and lists of these. Types, attributes and missing values come back as they were;
+#'   * a pair of functions for a state that is kept elsewhere: `list(take = function() ..., put =
+#'     function(value) ...)`, of which [r_random_state()] is one. `take()` gives an R value when the
+#'     checkpoint is saved, and `put()` is given it back;
+#'   * another checkpoint.
+#'
+#'   Functions, environments and what contains them are refused: nothing that is code is ever read from a
+#'   file.
+#'
+#' @returns An object of class `rekindle_checkpoint`. It is a reference, as an environment is: whoever has it
+#'   sees the same values. The objects are its elements:
+#'
+#'   * `ckpt$step` is the object named `step` as it is now. After a restore, an R value is the restored one,
+#'     while variables of Python's were changed in place.
+#'   * `ckpt$step <- ckpt$step + 1` changes it, and `ckpt$name <- value` adds another. Assigning `NULL` makes
+#'     the value `NULL`, which may be saved like any other.
+#'   * `names(ckpt)` are the names.
+#'
+#'   It has the methods and the field:
+#'
+#'   * `ckpt$save(file_prefix)` saves as `<file_prefix>-<number>` and gives that path. No manager ever removes
+#'     a checkpoint that was saved so.
+#'   * `ckpt$restore(save_path)` brings back everything in it, or raises an error and changes nothing.
+#'     `save_path` is what a save gave, or [latest_checkpoint()]; with `NULL`, nothing happens.
+#'   * `ckpt$read(save_path)` gives what is in a checkpoint as a named list, without changing anything: the R
+#'     values, the numbers and strings of Python's, and its arrays as R arrays, by its place, such as
+#'     `"model/dense/kernel"`. Integers of 64 bits beyond 2^53 lose their last digits.
+#'   * `ckpt$save_counter` is how often it was saved; it comes back with a restore.
+#'
+#'   `$restore()` gives a status, invisibly, to say what should have matched:
+#'   `$assert_consumed()` is an error unless everything saved was used and everything here restored;
+#'   `$assert_existing_objects_matched()` lets the save hold more; `$expect_partial()` says that anything
+#'   goes. `$unmatched` and `$unconsumed` are the places. When something did not match and nobody asks, a
+#'   warning is printed once the status is gone.
+#'
+#' @section How R values are restored:
+#' An R value is replaced as a whole by the saved one, since vectors and lists grow while a loop runs. But a
+#' value that can only be another model's is an error of class `rekindle_mismatch`: a matrix or an array comes
+#' back only into one of the same dimensions, in a list too, and a number not into a string. What is `NULL`,
+#' `NA` or of length 0 in the script takes whatever was saved.
+#'
+#' R integers, doubles and strings stay what they are, to the last bit, and strings come back in UTF-8. They
+#' are for R alone: a `rekindle.Checkpoint` of Python's restores the models and arrays of such a checkpoint,
+#' and nothing into which an R value was saved.
+#'
+#' @section Conditions:
+#' All have the class `rekindle_error`:
+#'
+#' * `rekindle_argument`: an object cannot be saved, or a name is not of the accepted form.
+#' * `rekindle_mismatch`: the checkpoint does not fit the objects; field `differences`. Nothing was changed.
+#'   With the class `rekindle_unmatched`: what was asserted of a restore does not hold.
+#' * `rekindle_damage`: the checkpoint is not whole.
+#' * `rekindle_restore`, `rekindle_save`: there is none, or the system refused to read, or to write.
+#' * `rekindle_lock`: a manager, or another run, holds the folder that `$save()` is to write to.
+#'
+#' @seealso [checkpoint_manager()]; `vignette("custom-loops", package = "rekindle")`.
+#' @export
+#' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
+#' ckpt <- checkpoint(step = 0L, weights = matrix(0, 2, 3), losses = numeric())
+#' ckpt$step <- ckpt$step + 1L
+#' ckpt$weights[1, 2] <- 0.5
+#' ckpt$losses <- c(ckpt$losses, 0.25)
+#' ckpt
+#'
+#' folder <- tempfile("checkpoints")
+#' path <- ckpt$save(file.path(folder, "first"))
+#'
+#' # In the next session, say, the script makes the same checkpoint again.
+#' again <- checkpoint(step = 0L, weights = matrix(0, 2, 3), losses = numeric())
+#' again$restore(path)$assert_consumed()
+#' again$weights
+#'
+#' str(again$read(path))
+#' unlink(folder, recursive = TRUE)
+checkpoint <- function(...) {
+  objects <- list2(...)
+  check_objects(objects)
+  ckpt <- new_checkpoint(rekindle_module()$Checkpoint())
+  show_messages()
+  for (name in names(objects)) {
+    set_object(ckpt, name, objects[[name]])
+  }
+  ckpt
+}
+
+# Names that mean something else, to us or to the class in Python.
+own_names <- c(
+  "group_objects", "group_set", "put", "read", "restore", "save", "save_counter", "take", "was_restored"
+)
+
+check_objects <- function(objects, call = caller_env()) {
+  if (length(objects) && (!is_named(objects) || anyDuplicated(names(objects)))) {
+    abort_argument(
+      c(
+        "Each object in a checkpoint must have a name of its own.",
+        i = "By its name it is known again when the checkpoint is restored."
+      ),
+      objects, "...", call
+    )
+  }
+  for (name in names(objects)) {
+    check_object(objects[[name]], name, call)
+  }
+}
+
+check_object <- function(x, name, call) {
+  if (name %in% own_names || startsWith(name, "_")) {
+    abort_argument(
+      c(
+        paste0("An object in a checkpoint cannot have the name `", name, "`."),
+        i = if (name %in% own_names) {
+          "The checkpoint uses it itself."
+        } else {
+          "Names must not begin with an underscore."
+        }
+      ),
+      x, name, call
+    )
+  }
+  if (is_python(x) || is_pair(x) || is_checkpoint(x)) {
+    return(invisible())
+  }
+  problem <- unsaveable_in(x, name)
+  if (!is.null(problem)) {
+    abort_argument(
+      c(
+        paste0("What is given as `", name, "` cannot be saved: ", problem, "."),
+        i = paste(
+          "Python objects can, and R numbers, strings, factors, data frames, NULL and lists of these; each",
+          "Python object needs a name of its own, or stands in a `checkpoint()` inside of this one."
+        ),
+        i = "A state kept elsewhere is saved by `list(take = function() ..., put = function(value) ...)`."
+      ),
+      x, name, call
+    )
+  }
+}

@@ -1,0 +1,280 @@
+#' Run a script again after a crash
+#'
+#' @description
+#' Runs an R script in a process of its own, and runs it again when it fails or is killed, as by the system
+#' when memory runs out: for as long as its backup moves forward. The script is one that trains with
+#' [callback_backup_and_restore()] or a [checkpoint_manager()], and so goes on where its last save left it.
+#'
+#' It is `python -m rekindle run` with `Rscript` as its command. Under a batch scheduler, which sends signals
+#' and looks at exit codes, call that from the job's shell script instead:
+#' `vignette("batch-schedulers", package = "rekindle")` has templates.
+#'
+#' @details
+#' A start makes progress when the backup is then further than it ever was: by steps, or by epochs and
+#' batches, or by the order of saving, whichever its saves have. Which folders the script uses it tells by
+#' itself.
+#'
+#' Before a restart there is a wait of about `backoff` seconds after progress, and of twice as long after each
+#' further start without, up to five minutes; each time between half of that and all of it, by chance.
+#'
+#' A script that ends with exit code 75 was asked to end and has saved. After progress it is started again at
+#' once, and that does not count as a restart.
+#'
+#' No process of the script is left when this function ends, however it ends, and before the next start. When
+#' this session is killed, the script is asked to end by SIGTERM.
+#'
+#' @param script Path of an R script.
+#' @param args Character vector: the arguments of the script, as its `commandArgs(trailingOnly = TRUE)` gives
+#'   them.
+#' @param ... Must be empty: the arguments after it must be named.
+#' @param max_restarts The most restarts after failures in all; `Inf` for no limit.
+#' @param max_idle_restarts The most restarts in a row that bring the backup no further.
+#' @param backoff Seconds before a restart: see Details.
+#' @param backup_dir Paths of folders with backups, beside those that the script tells of. Seldom needed.
+#' @param log Path of a file that the script's output is appended to, with a line at each start; or `NULL`.
+#'
+#' @returns Invisibly, an object of class `rekindle_restarts`, which can be printed: a list with `script`;
+#'   `outcome`, which is `"completed"`, or `"stopped"` when a signal asked for the end; `why`, in words;
+#'   `status`, the exit code of the last start, or 128 and the number of the signal that killed it;
+#'   `backup_dir`, the folder with the furthest save, or `NA`; `log`; and `starts`, a data frame with a row
+#'   for each start: `began`, `seconds`, `status`, `ended` (in words), `progress`, and the furthest `save` and
+#'   its `step`.
+#'
+#' @section Conditions:
+#' When the script is given up there is an error of class `rekindle_gave_up` and `rekindle_error`; its field
+#' `summary` is what would have been returned, with the `outcome` `"gave_up"`. An argument that is not of the
+#' accepted form gives an error of class `rekindle_argument`, a missing Python one of class
+#' `rekindle_dependency`.
+#'
+#' An interrupt (Escape, Ctrl-C, the Stop button) is passed on to the script, whose end is waited for; a
+#' second one, a second or more later, kills it. It stays an interrupt.
+#'
+#' @seealso [callback_backup_and_restore()]
+#' @export
+#' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && requireNamespace("processx", quietly = TRUE)
+#' # In place of a training: it fails twice.
+#' script <- tempfile(fileext = ".R")
+#' writeLines(c(
+#'   "file <- commandArgs(trailingOnly = TRUE)",
+#'   "cat('x', file = file, append = TRUE)",
+#'   "if (file.size(file) < 3) stop('not yet')"
+#' ), script)
+#'
+#' done <- run_with_restarts(script, tempfile("count"), backoff = 0)
+#' done$starts$ended
+run_with_restarts <- function(script,
+                              args = character(),
+                              ...,
+                              max_restarts = Inf,
+                              max_idle_restarts = 3,
+                              backoff = 10,
+                              backup_dir = NULL,
+                              log = NULL) {
+  check_script(script)
+  check_strings(args)
+  check_dots_unused(..., known = names(formals(run_with_restarts)))
+  check_limit(max_restarts)
+  check_limit(max_idle_restarts)
+  check_seconds(backoff)
+  check_strings(backup_dir)
+  if (!is.null(log)) check_path(log, role = "the file that output is appended to")
+  check_can_run()
+  report <- tempfile("restarts", fileext = ".json")
+  on.exit(unlink(report))
+  options <- c(
+    option("--max-restarts", if (is.finite(max_restarts)) max_restarts),
+    option("--max-idle-restarts", if (is.finite(max_idle_restarts)) max_idle_restarts else 1e9),
+    option("--backoff", backoff),
+    option("--backup", absolute(backup_dir)),
+    option("--log", absolute(log)),
+    option("--summary", report)
+  )
+  rscript <- file.path(R.home("bin"), "Rscript")
+  was_interrupted <- run_runner(c(options, "--", rscript, path.expand(script), args), current_env())
+  if (!file.exists(report)) {
+    abort(
+      c("The script could not be run.", i = "What was printed before this says why."),
+      class = "rekindle_error"
+    )
+  }
+  summary <- restarts_from(report, script, log)
+  if (was_interrupted) {
+    interrupt()
+  }
+  if (summary$outcome == "gave_up") {
+    abort_gave_up(summary, current_env())
+  }
+  invisible(summary)
+}
+
+option <- function(name, values) {
+  as.vector(rbind(rep(name, length(values)), format_plain(values)))
+}
+
+absolute <- function(paths) {
+  vapply(paths, as_python_path, "", USE.NAMES = FALSE)
+}
+
+format_plain <- function(x) {
+  if (is.numeric(x)) format(x, scientific = FALSE, trim = TRUE, digits = 15) else x
+}
+
+check_can_run <- function(call = caller_env()) {
+  if (.Platform$OS.type != "unix") {
+    abort(
+      "`run_with_restarts()` needs the signals and process groups of Unix.",
+      class = c("rekindle_dependency", "rekindle_error"),
+      call = call
+    )
+  }
+  check_installed("processx", call = call)
+}
+
+# Runs the Python runner until it ends, its output passed on as R's own: whether there was an interrupt.
+run_runner <- function(args, call) {
+  # This says so, in the words of the other functions, when there is no Python or it lacks something.
+  rekindle_module(call = call)
+  start <- paste(
+    "import sys; sys.path.insert(0, sys.argv.pop(1))",
+    "from rekindle._cli.main import main; sys.exit(main())",
+    sep = "; "
+  )
+  runner <- processx::process$new(
+    reticulate::py_config()$python,
+    c("-c", start, system.file("python", package = "rekindle"), "run", "--end-with-parent", args),
+    # The script is to find the packages that this session has.
+    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
+    stdout = "|", stderr = "|"
+  )
+  # An error in here, such as one of a sink, leaves nothing running.
+  on.exit(if (runner$is_alive()) runner$signal(15L)) # SIGTERM, on every Unix
+  was_interrupted <- FALSE
+  repeat {
+    again <- tryCatch(
+      {
+        pass_output_on(runner)
+        FALSE
+      },
+      interrupt = function(cnd) TRUE
+    )
+    if (!again) {
+      return(was_interrupted)
+    }
+    was_interrupted <- TRUE
+    runner$interrupt()
+  }
+}
+
+pass_output_on <- function(runner) {
+  repeat {
+    going <- runner$is_alive()
+    runner$poll_io(200)
+    out <- runner$read_output()
+    error <- runner$read_error()
+    cat(out)
+    cat(error, file = stderr())
+    # It may have written between the two looks, and the pipes may hold more than one read gives.
+    if (!going && !nzchar(out) && !nzchar(error)) {
+      return(invisible())
+    }
+  }
+}
+
+restarts_from <- function(report, script, log) {
+  text <- paste(readLines(report, encoding = "UTF-8"), collapse = "\n")
+  found <- reticulate::import("json")$loads(text)
+  column <- function(name, type) {
+    vapply(found$starts, function(start) value_or_na(start[[name]], type), vector(type, 1))
+  }
+  place <- function(name, type) {
+    vapply(found$starts, function(start) value_or_na(start$place[[name]], type), vector(type, 1))
+  }
+  structure(
+    list(
+      script = script,
+      outcome = found$outcome,
+      why = found$why,
+      status = as.integer(found$status),
+      backup_dir = value_or_na(found$directory, "character"),
+      log = log,
+      starts = data.frame(
+        began = as_time(column("began", "double")),
+        seconds = column("seconds", "double"),
+        status = as.integer(column("status", "double")),
+        ended = column("ended", "character"),
+        progress = column("progress", "logical"),
+        save = place("name", "character"),
+        step = place("step", "double")
+      )
+    ),
+    class = "rekindle_restarts"
+  )
+}
+
+abort_gave_up <- function(summary, call) {
+  count <- nrow(summary$starts)
+  last <- summary$starts$ended[[count]]
+  abort(
+    c(
+      paste0("The script was given up after ", count, if (count == 1) " start." else " starts."),
+      x = paste0("The last one ended with ", last, "."),
+      x = paste0(toupper(substring(summary$why, 1, 1)), substring(summary$why, 2), "."),
+      i = if (!is.na(summary$backup_dir)) {
+        paste0("The backup is in ", summary$backup_dir, ": the same call goes on from there.")
+      },
+      i = if (!is.null(summary$log)) paste0("The output is in ", summary$log, ".")
+    ),
+    class = c("rekindle_gave_up", "rekindle_error"),
+    summary = summary,
+    call = call
+  )
+}
+
+#' @export
+print.rekindle_restarts <- function(x, ...) {
+  words <- c(completed = "completed", stopped = "stopped", gave_up = "given up")
+  count <- nrow(x$starts)
+  cat(
+    "<rekindle_restarts> ", x$script, "\n",
+    words[[x$outcome]], " after ", count, if (count == 1) " start" else " starts", ": ", x$why, "\n",
+    sep = ""
+  )
+  if (!is.na(x$backup_dir)) cat("backup: ", x$backup_dir, "\n", sep = "")
+  if (!is.null(x$log)) cat("log: ", x$log, "\n", sep = "")
+  print(x$starts)
+  invisible(x)
+}
+
+check_script <- function(x, arg = caller_arg(x), call = caller_env()) {
+  check_path(x, arg, call, role = "the R script to run")
+  if (!file.exists(x) || dir.exists(x)) {
+    abort_argument(paste0("`", arg, "` must be a file that is there, not ", describe(x), "."), x, arg, call)
+  }
+}
+
+check_strings <- function(x, arg = caller_arg(x), call = caller_env()) {
+  if (!is.null(x) && (!is.character(x) || anyNA(x))) {
+    abort_argument(
+      paste0("`", arg, "` must be a character vector without NA, not ", describe(x), "."),
+      x, arg, call
+    )
+  }
+}
+
+check_limit <- function(x, arg = caller_arg(x), call = caller_env()) {
+  if (!identical(x, Inf) && !identical(as.numeric(x), 0) && !is_count(x)) {
+    abort_argument(
+      paste0("`", arg, "` must be a whole number >= 0 or Inf, not ", describe(x), "."),
+      x, arg, call
+    )
+  }
+}
+
+check_seconds <- function(x, arg = caller_arg(x), call = caller_env()) {
+  if (!is.numeric(x) || length(x) != 1 || !is.finite(x) || x < 0) {
+    abort_argument(
+      paste0("`", arg, "` must be a number of seconds >= 0, not ", describe(x), "."),
+      x, arg, call
+    )
+  }
+}

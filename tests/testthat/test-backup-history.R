@@ -1,0 +1,96 @@
+test_that("which must name a save", {
+  for (bad in list(NULL, NA, "", -1, 0.5, c(1, 2), TRUE, list(1))) {
+    expect_error(backup_history("d", bad), class = "rekindle_argument")
+  }
+  expect_snapshot(error = TRUE, {
+    backup_history("d", -1)
+    backup_history("d", TRUE)
+  })
+})
+
+test_that("a run that died has its history, under the epochs of R", {
+  skip_without_keras()
+  dir <- withr::local_tempfile()
+  interrupted(tiny_fit(callback_backup_and_restore(dir), interrupt_at(4)))
+  history <- backup_history(dir)
+  frame <- as.data.frame(history)
+  expect_identical(frame$epoch, 1:4)
+  expect_identical(levels(frame$metric), "loss")
+  expect_identical(as.character(frame$data), rep("training", 4))
+  expect_true(all(diff(frame$value) < 0))
+
+  # It is what fit() gives when it goes on.
+  whole <- tiny_fit(callback_backup_and_restore(dir), epochs = 6L)$history
+  expect_identical(unlist(whole$history$loss)[1:4], frame$value)
+})
+
+test_that("with keras3 it is a keras_training_history, without it the same data frame", {
+  skip_without_keras()
+  dir <- backup_of_run(3L)
+  history <- backup_history(dir)
+  if (requireNamespace("keras3", quietly = TRUE)) {
+    expect_s3_class(history, "keras_training_history")
+    expect_output(print(history), "loss")
+    theirs <- as.data.frame(history)
+    expect_identical(theirs, history_frame(history$metrics))
+  } else {
+    expect_s3_class(history, c("rekindle_history", "data.frame"), exact = TRUE)
+    expect_output(print(history), "training")
+  }
+})
+
+test_that("an older save has the history up to it", {
+  skip_without_keras()
+  dir <- backup_of_run(3L)
+  expect_identical(as.data.frame(backup_history(dir, 2))$epoch, 1:2)
+  expect_identical(as.data.frame(backup_history(dir, "ckpt-3"))$epoch, 1:3)
+  expect_error(backup_history(dir, 7), class = "rekindle_restore")
+})
+
+test_that("without a save there is an error that says so", {
+  skip_without_python()
+  cnd <- expect_error(backup_history(withr::local_tempdir()), class = "rekindle_restore")
+  expect_match(conditionMessage(cnd), "There is no save in")
+})
+
+test_that("metrics that are reported in some epochs only stand at these", {
+  expect_identical(on_epochs(list(1, 2, 3), 1:3), c(1, 2, 3))
+  expect_identical(on_epochs(list(1, 2), 1:4), c(NA, 1, NA, 2))
+  expect_identical(on_epochs(list(1, 2), 1:5), c(NA, 1, NA, 2, NA))
+  expect_identical(on_epochs(list(1, 2), 4:5), c(NA, NA, NA, 1, 2))
+  expect_identical(on_epochs(list(1, NULL), 1:2), c(1, NA))
+  expect_identical(on_epochs(list(), numeric()), numeric())
+})
+
+a_history <- function(...) {
+  structure(history_frame(list(...)), class = c("rekindle_history", "data.frame"))
+}
+
+test_that("plot() draws a panel for each metric and a line for each kind of data", {
+  skip_if_not_installed("ggplot2")
+  history <- a_history(loss = c(3, 2, 1), val_loss = c(3.5, 2.5, 2), mae = c(1, 1, 0))
+  drawn <- ggplot2::ggplot_build(plot(history))
+  expect_identical(nrow(drawn$layout$layout), 2L)
+  points <- drawn$data[[2]]
+  expect_identical(nrow(points), 9L)
+  expect_length(unique(points$colour), 2)
+  expect_identical(drawn$plot$labels$x, "epoch")
+
+  only <- ggplot2::ggplot_build(plot(history, metrics = "loss"))
+  expect_identical(nrow(only$layout$layout), 1L)
+  cnd <- expect_error(plot(history, metrics = "auc"), class = "rekindle_argument")
+  expect_match(conditionMessage(cnd), "\"loss\", \"mae\"")
+})
+
+test_that("plot() draws with base graphics, too, and leaves their settings as they were", {
+  file <- withr::local_tempfile(fileext = ".pdf")
+  grDevices::pdf(file)
+  withr::defer(grDevices::dev.off())
+  before <- graphics::par("mfrow", "mar")
+  expect_null(plot(a_history(loss = c(3, 2, 1), val_loss = c(3, NA, 2)), method = "base"))
+  expect_identical(graphics::par("mfrow", "mar"), before)
+})
+
+test_that("before the first epoch has ended there is nothing to draw", {
+  expect_message(plot(a_history()), "No epoch has ended yet")
+})

@@ -1,0 +1,97 @@
+# Saves behind the loop, over the end of a session, and loops killed by real SIGKILLs: custom-loop.R is
+# theirs.
+
+test_that("with background = TRUE, R values are taken in save(), by the session's own thread", {
+  skip_without_python()
+  taken_by <- character()
+  pair <- list(
+    take = function() {
+      taken_by <<- c(taken_by, reticulate::import("threading")$current_thread()$name)
+      1
+    },
+    put = function(value) NULL
+  )
+  ckpt <- checkpoint(pair = pair, step = 1, big = rnorm(1e5))
+  manager <- checkpoint_manager(ckpt, withr::local_tempdir(), NULL, background = TRUE)
+  big <- ckpt$big
+  for (step in as.double(1:5)) {
+    ckpt$step <- step
+    manager$save()
+    expect_length(taken_by, step)
+    # What comes after the save is not in it.
+    ckpt$step <- -1
+    ckpt$big[] <- 0
+    manager$sync()
+    held <- ckpt$read(manager$latest_checkpoint)
+    expect_identical(held$step, step)
+    expect_identical(held$big, big)
+    ckpt$big <- big
+  }
+  expect_identical(unique(taken_by), "MainThread")
+  expect_identical(basename(manager$checkpoints), paste0("ckpt-", 1:5))
+})
+
+test_that("a save in the background is completed when the session ends, however it ends by itself", {
+  skip_without_python()
+  endings <- c("", "quit('no', status = 3)", "stop('the script fails')", "rm(manager); invisible(gc())")
+  for (ending in endings) {
+    dir <- withr::local_tempdir()
+    printed <- run_r(c(
+      "library(rekindle)",
+      "ckpt <- checkpoint(x = rnorm(3e6), step = 4L)",
+      sprintf("manager <- checkpoint_manager(ckpt, %s, 2, background = TRUE)", deparse(dir)),
+      "manager$save()",
+      ending
+    ))
+    path <- latest_checkpoint(dir)
+    expect_identical(basename(path %||% printed), "ckpt-1", info = ending)
+    expect_identical(checkpoint()$read(path)$step, 4L)
+    expect_length(list.files(dir, "tmp$", all.files = TRUE), 0)
+  }
+})
+
+run_loop <- function(dir, kill_step = 0, background = FALSE) {
+  result <- withr::local_tempfile(fileext = ".rds")
+  process <- processx::run(
+    file.path(R.home("bin"), "Rscript"),
+    c("--vanilla", testthat::test_path("custom-loop.R"), dir, result, kill_step, background),
+    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
+    stderr_to_stdout = TRUE,
+    error_on_status = FALSE,
+    timeout = 300
+  )
+  list(
+    status = process$status,
+    output = process$stdout,
+    result = if (file.exists(result)) readRDS(result)
+  )
+}
+
+# Asked of one run, by both tests.
+undisturbed <- NULL
+
+for (background in c(FALSE, TRUE)) {
+  title <- paste(
+    "a loop killed twice by SIGKILL ends as the one never killed: model, R's values and random state",
+    if (background) "(background)"
+  )
+  test_that(title, {
+    skip_without_keras()
+    skip_if_not_installed("processx")
+    skip_on_os("windows") # it has no signals
+    undisturbed <<- undisturbed %||% run_loop(withr::local_tempdir())
+    expect_identical(undisturbed$status, 0L, info = undisturbed$output)
+    expect_null(undisturbed$result$restored)
+
+    dir <- withr::local_tempdir()
+    expect_identical(run_loop(dir, 8, background)$status, -9L)
+    expect_identical(run_loop(dir, 21, background)$status, -9L)
+    resumed <- run_loop(dir, 0, background)
+    expect_identical(resumed$status, 0L, info = resumed$output)
+    number <- as.integer(sub(".*-", "", resumed$result$restored))
+    # The last save that was whole on the disk: the one before the kill, or perhaps that one's forerunner.
+    expect_true(number %in% (if (background) 19:20 else 20L))
+    expect_identical(resumed$result$run, undisturbed$result$run)
+    expect_length(resumed$result$run$state[[3]], 30)
+  })
+}

@@ -1,0 +1,155 @@
+# Sessions in a pseudo-terminal, and a script, each hit by a real SIGINT in the middle of fit().
+
+skip_without_terminal <- function() {
+  testthat::skip_on_cran()
+  testthat::skip_on_os("windows")
+  testthat::skip_if_not_installed("processx")
+}
+
+session_env <- function(dir, time_spent_in, saves = "epoch") {
+  c(
+    "current",
+    R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep),
+    INTERRUPTIBLE_DIR = dir,
+    INTERRUPTIBLE_IN = time_spent_in,
+    INTERRUPTIBLE_SAVES = saves,
+    TERM = "dumb"
+  )
+}
+
+# R as people have it in a terminal, with the training at hand. What it has printed is looked at once only.
+terminal_r <- function(..., frame = parent.frame()) {
+  session <- processx::process$new(
+    file.path(R.home("bin"), "R"),
+    # readline throws away what is typed ahead of its prompt.
+    c("--vanilla", "--quiet", "--interactive", "--no-readline"),
+    pty = TRUE,
+    env = session_env(...)
+  )
+  withr::defer(session$kill(), envir = frame)
+  printed <- ""
+  wait_for <- function(text, seconds = 90) {
+    end <- Sys.time() + seconds
+    repeat {
+      session$poll_io(200)
+      printed <<- gsub("\r", "", paste0(printed, session$read_output()), fixed = TRUE)
+      at <- regexpr(text, printed, fixed = TRUE)
+      if (at > 0) {
+        before <- substr(printed, 1, at - 1)
+        printed <<- substr(printed, at + nchar(text), nchar(printed))
+        return(before)
+      }
+      if (Sys.time() > end || !session$is_alive()) {
+        stop("The session did not print \"", text, "\", but: ", printed)
+      }
+    }
+  }
+  # The terminal echoes what is typed: what a line prints must not stand in it as such.
+  type <- function(line) session$write_input(paste0(line, "\n"))
+  type(sprintf("source(%s); cat('rea', 'dy\\n', sep = '')", deparse(normalizePath("interruptible.R"))))
+  wait_for("ready")
+  list(process = session, type = type, wait_for = wait_for)
+}
+
+press_ctrl_c <- function(session) session$process$write_input("\003")
+send_sigint <- function(session) tools::pskill(session$process$get_pid(), tools::SIGINT)
+
+expect_usable <- function(session) {
+  session$type("cat('still', 'here\\n')")
+  testthat::expect_error(session$wait_for("still here", 15), NA)
+}
+
+expect_whole <- function(session) {
+  session$type("verify()")
+  said <- session$wait_for("verified", 15)
+  testthat::expect_match(said, "saves 1 of them damaged 0", fixed = TRUE)
+}
+
+interrupts <- list("Ctrl-C in the terminal" = press_ctrl_c, "a SIGINT to the session" = send_sigint)
+for (name in names(interrupts)) {
+  for (time_spent_in in c("python", "r")) {
+    title <- sprintf("%s while %s runs ends fit() at once; the next one resumes", name, time_spent_in)
+    test_that(title, {
+      skip_without_terminal()
+      skip_without_keras()
+      session <- terminal_r(withr::local_tempdir(), time_spent_in)
+      session$type("train(slow_from = 3L)")
+      session$wait_for("now in epoch 3")
+      Sys.sleep(0.3)
+      interrupts[[name]](session)
+      expect_usable(session)
+      expect_whole(session)
+      session$type("train()")
+      said <- session$wait_for("complete after epochs 6")
+      expect_match(said, "Resuming at epoch 4 (saved", fixed = TRUE)
+      expect_false(grepl("now in epoch 2", said, fixed = TRUE))
+    })
+  }
+}
+
+test_that("interrupts in the midst of saving leave a whole save each time", {
+  skip_without_terminal()
+  skip_without_keras()
+  session <- terminal_r(withr::local_tempdir(), "python", saves = "batch")
+  for (pause in c(0.21, 0.34, 0.47, 0.08, 0.55)) {
+    session$type("train(epochs = 5000L)")
+    # The first of them is long, and there is a save only after it.
+    for (epoch in 1:3) session$wait_for("now in epoch")
+    Sys.sleep(pause)
+    press_ctrl_c(session)
+    expect_usable(session)
+    expect_whole(session)
+  }
+})
+
+test_that("with_python_conditions() lets an interrupt be caught as one", {
+  skip_without_terminal()
+  skip_without_keras()
+  for (time_spent_in in c("python", "r")) {
+    session <- terminal_r(withr::local_tempdir(), time_spent_in)
+    session$type(paste(
+      "tryCatch(rekindle::with_python_conditions(train(slow_from = 1L)),",
+      "interrupt = function(e) cat('caught', 'an interrupt\\n'), error = function(e) cat('an', 'error\\n'))"
+    ))
+    session$wait_for("now in epoch 1")
+    Sys.sleep(0.3)
+    press_ctrl_c(session)
+    expect_error(session$wait_for("caught an interrupt", 15), NA)
+    expect_usable(session)
+  }
+})
+
+test_that("Rscript ends by a SIGINT, and the script run again resumes", {
+  skip_without_terminal()
+  skip_without_keras()
+  dir <- withr::local_tempdir()
+  script <- withr::local_tempfile(fileext = ".R")
+  start <- function(call) {
+    source_it <- sprintf("source(%s)", deparse(normalizePath("interruptible.R")))
+    writeLines(c(source_it, call, "cat('the end\\n')"), script)
+    processx::process$new(
+      file.path(R.home("bin"), "Rscript"), c("--vanilla", script),
+      env = session_env(dir, "python"), stdout = "|", stderr = "2>&1"
+    )
+  }
+  first <- start("train(slow_from = 3L)")
+  withr::defer(first$kill())
+  printed <- ""
+  end <- Sys.time() + 90
+  while (!grepl("now in epoch 3", printed) && Sys.time() < end) {
+    first$poll_io(200)
+    printed <- paste0(printed, first$read_output())
+  }
+  Sys.sleep(0.3)
+  first$interrupt()
+  first$wait(15000)
+  expect_false(first$is_alive())
+  expect_false(grepl("the end", paste0(printed, first$read_output()), fixed = TRUE))
+
+  second <- start("train()")
+  withr::defer(second$kill())
+  second$wait(90000)
+  printed <- second$read_all_output()
+  expect_match(printed, "Resuming at epoch 4 (saved", fixed = TRUE)
+  expect_match(printed, "complete after epochs 6", fixed = TRUE)
+})
