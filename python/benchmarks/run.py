@@ -1,129 +1,124 @@
-"""What a save and a restore cost, beside Keras' own callback and the machine's limits.
+"""What saving and restoring cost, beside others and beside the machine's limits.
 
-    KERAS_BACKEND=jax python python/benchmarks/run.py [--megabytes 1 100] [--repeats 5]
+    python python/benchmarks/run.py [--parts saves,fits] [--backends jax] [--sizes 1 100] [--keep]
 
-Each round measures all contestants once, in turn, so that a change of the machine's speed hits all
-alike. Printed are medians in seconds with their range, and each median's ratio to that of a plain
-write of the same bytes with fsync. Ratios travel between machines, seconds do not.
+Each part runs on each backend in a process of its own. In it, each round measures every contestant
+once, in turn, so that a change of the machine's speed hits all alike. The answers, a table and a
+chart are written into results/. Ratios travel between machines, seconds do not.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import shutil
-import statistics
+import subprocess
 import sys
 import tempfile
 import time
-import warnings
+from pathlib import Path
 
-import keras
-import numpy as np
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
 
-from rekindle.keras import BackupAndRestore
-
-WIDTH = 1024
-
-
-def make_model(megabytes):
-    """A model whose weights and Adam slots are about so many megabytes of float32."""
-    wanted = megabytes * 1e6 / 4 / 3
-    depth = max(1, round(wanted / WIDTH**2))
-    width = WIDTH if wanted >= WIDTH**2 else max(1, round(wanted**0.5))
-    layers = [keras.layers.Dense(width, use_bias=False) for _ in range(depth)]
-    model = keras.Sequential([keras.layers.Input((width,)), *layers])
-    model.compile("adam", "mse")
-    data = np.zeros((8, width), "float32")
-    model.fit(data, data, verbose=0)
-    return model, data
+BACKENDS = ["jax", "torch", "tensorflow"]
+MEMORY_OF = ["rekindle callback", "rekindle callback, background=False", "keras BackupAndRestore"]
 
 
-def state_bytes(model):
-    variables = [*model.variables, *model.optimizer.variables]
-    return sum(np.asarray(keras.ops.convert_to_numpy(v)).nbytes for v in variables)
+def plan(options) -> list[dict]:
+    """The parts to run, each with its backend and its arguments, in the order of running."""
+    jobs = []
+    rounds = options.rounds
+
+    def job(part: str, backend: str, **arguments) -> None:
+        if part in options.parts and backend in options.backends:
+            jobs.append({"part": part, "backend": backend, "arguments": arguments})
+
+    for backend in BACKENDS:
+        for size in options.sizes:
+            job("saves", backend, megabytes=size, rounds=rounds)
+    job("saves", "jax", megabytes=options.large, rounds=min(rounds, 3), large=True)
+    job("small", "tensorflow", count=10_000, rounds=rounds)
+    for backend in BACKENDS:
+        job("frozen", backend, megabytes=100)
+        for size in options.fit_sizes:
+            job("fits", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
+        for name in MEMORY_OF:
+            job("memory", backend, megabytes=400, name=name)
+    for backend in BACKENDS:
+        job("hooks", backend, batches=3000)
+    job("thousand", "jax", megabytes=1, count=1000)
+    return jobs
 
 
-class Timed(keras.callbacks.CallbackList):
-    """Times how long the callbacks hold training up at its beginning and at the end of an epoch."""
+def run_job(job: dict, scratch: str, patience: float) -> dict | None:
+    """What the job's process answered; None when it failed, which is said."""
+    from benchmarks import machine
 
-    def on_train_begin(self, logs=None):
-        began = time.perf_counter()
-        super().on_train_begin(logs)
-        self.restored = time.perf_counter() - began
-
-    def on_epoch_end(self, epoch, logs=None):
-        began = time.perf_counter()
-        super().on_epoch_end(epoch, logs)
-        self.saved = time.perf_counter() - began
-
-    def on_train_end(self, logs=None):
-        """Without the clean-up: the next fit() is to find the save."""
-
-
-def callback_round(make_callback, model, data):
-    """Seconds for which one save, and the restore in the next fit(), hold training up."""
-    folder = tempfile.mkdtemp(prefix="bench-")
-    timed = []
-    for epochs in (1, 2):
-        model._initial_epoch = None  # Keras' own callback leaves the epoch it resumed at
-        callbacks = Timed([make_callback(folder)], model=model, add_history=True, epochs=epochs)
-        model.fit(data, data, epochs=epochs, verbose=0, callbacks=callbacks)
-        timed.append(callbacks)
-    shutil.rmtree(folder, ignore_errors=True)
-    return timed[0].saved, timed[1].restored
+    machine.wait_until_quiet(patience)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as folder:
+        command = [sys.executable, __file__, "--child", json.dumps(job), "--scratch", folder]
+        environment = {**os.environ, "KERAS_BACKEND": job["backend"]}
+        began, others = time.perf_counter(), machine.Others()
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        seconds, busy = time.perf_counter() - began, others.processors()
+    label = f"{job['part']} {job['backend']} {job['arguments']}"
+    if done.returncode:
+        print(f"FAILED  {label}\n{done.stdout[-2000:]}{done.stderr[-4000:]}", flush=True)
+        return None
+    print(f"{seconds:6.0f} s  {label}; others used {busy:.2f} processors", flush=True)
+    return {**json.loads(done.stdout.rsplit("\n", 2)[-2]), "others": busy}
 
 
-def limits_round(size):
-    """Seconds of one copy in memory, and of one plain write of as many bytes with fsync."""
-    data = np.random.default_rng(0).integers(0, 255, size, np.uint8)
-    began = time.perf_counter()
-    copy = data.copy()
-    copied = time.perf_counter() - began
-    with tempfile.NamedTemporaryFile(prefix="bench-") as file:
-        began = time.perf_counter()
-        file.write(memoryview(copy))
-        file.flush()
-        os.fsync(file.fileno())
-        return copied, time.perf_counter() - began
+def child(job: dict, folder: str) -> int:
+    from benchmarks import parts
 
-
-def measure(megabytes, repeats):
-    model, data = make_model(megabytes)
-    size = state_bytes(model)
-    rows: dict[str, list[float]] = {}
-    makers = {
-        "rekindle": BackupAndRestore,
-        "keras": keras.callbacks.BackupAndRestore,
-    }
-    for _ in range(repeats + 1):
-        copied, written = limits_round(size)
-        rows.setdefault("one copy in memory", []).append(copied)
-        rows.setdefault("plain write with fsync", []).append(written)
-        for name, make in makers.items():
-            saved, restored = callback_round(make, model, data)
-            rows.setdefault(f"save, {name}", []).append(saved)
-            rows.setdefault(f"restore, {name}", []).append(restored)
-    # The first round warms caches up.
-    return size, {name: values[1:] for name, values in rows.items()}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--megabytes", type=float, nargs="+", default=[1, 100])
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    print(f"keras {keras.__version__} on {keras.backend.backend()}, {os.cpu_count()} processors")
-    for megabytes in options.megabytes:
-        size, rows = measure(megabytes, options.repeats)
-        base = statistics.median(rows["plain write with fsync"])
-        print(f"\nstate of {size / 1e6:,.1f} MB, medians of {options.repeats}")
-        for name, values in rows.items():
-            median = statistics.median(values)
-            spread = f"{min(values):.4f} to {max(values):.4f} s"
-            print(f"  {name:<24}{median / base:>7.2f} x   {median:.4f} s   ({spread})")
+    print()
+    print(json.dumps(parts.run(job["part"], folder, job["arguments"])))
     return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--parts", default="saves,small,frozen,fits,hooks,memory,thousand")
+    parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
+    parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")
+    parser.add_argument("--large", type=float, default=3000, help="the largest size, in MB")
+    parser.add_argument("--fit-sizes", type=float, nargs="+", default=[100, 400], help="in MB")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--scratch", default=tempfile.gettempdir(), help="where to save")
+    parser.add_argument(
+        "--patience", type=float, default=60, help="seconds to wait for a quiet machine, each time"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the other answers there")
+    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        return child(options.child, options.scratch)
+    options.parts = options.parts.split(",")
+    return measured(options)
+
+
+def measured(options) -> int:
+    from benchmarks import machine, report
+
+    options.results.mkdir(parents=True, exist_ok=True)
+    path = options.results / "answers.json"
+    kept = json.loads(path.read_text()) if options.keep and path.exists() else {"jobs": []}
+    jobs = kept["jobs"]
+    failed = 0
+    for job in plan(options):
+        answer = run_job(job, options.scratch, options.patience)
+        failed += answer is None
+        if answer is not None:
+            jobs = [other for other in jobs if {**other, "answer": 0} != {**job, "answer": 0}]
+            jobs.append({**job, "answer": answer})
+        document = {"machine": machine.described(options.scratch), "jobs": jobs}
+        path.write_text(json.dumps(document, indent=1) + "\n")
+    report.write(path)
+    print((options.results / "README.md").read_text())
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

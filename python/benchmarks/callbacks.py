@@ -1,0 +1,126 @@
+"""Callbacks of fit(), as contestants: rekindle's, Keras' own, and Keras' with Orbax."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import time
+
+import keras
+
+from benchmarks import models, timing
+from rekindle.keras import BackupAndRestore
+
+
+class Timed(keras.callbacks.CallbackList):
+    """Times how long the callbacks hold training up, and waits before each epoch until all is done.
+
+    Attributes:
+        began: Seconds that the beginning of training took.
+        held: Seconds that the end of each epoch took.
+        durable: Seconds from there until the save was on the disk.
+        written: Bytes that each save wrote.
+    """
+
+    def __init__(self, callbacks, contestant, **kwargs) -> None:
+        super().__init__(callbacks, **kwargs)
+        self._contestant = contestant
+        self.began = 0.0
+        self.held: list[float] = []
+        self.durable: list[float] = []
+        self.written: list[int] = []
+
+    def on_train_begin(self, logs=None):
+        models.finish([variable.value for variable in self._model.variables])
+        began = time.perf_counter()
+        super().on_train_begin(logs)
+        models.finish([variable.value for variable in self._model.variables])
+        self.began = time.perf_counter() - began
+
+    def on_epoch_end(self, epoch, logs=None):
+        models.finish([variable.value for variable in self._model.variables])
+        before, began = timing.written_bytes(), time.perf_counter()
+        super().on_epoch_end(epoch, logs)
+        self.held.append(time.perf_counter() - began)
+        self._contestant.wait()
+        acknowledged = timing.acknowledged_since(began)
+        self.durable.append(acknowledged or time.perf_counter() - began)
+        self.written.append(timing.written_bytes() - before)
+
+
+class Rekindle:
+    """rekindle.keras.BackupAndRestore."""
+
+    def __init__(self, folder: str, background: bool) -> None:
+        self._folder, self._background = folder, background
+
+    def callback(self):
+        return BackupAndRestore(self._folder, delete_checkpoint=False, background=self._background)
+
+    def wait(self) -> None:
+        timing.join_writer()
+
+
+class Keras:
+    """keras.callbacks.BackupAndRestore. It syncs nothing: that is done for it here."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def callback(self):
+        return keras.callbacks.BackupAndRestore(self._folder, delete_checkpoint=False)
+
+    def wait(self) -> None:
+        timing.sync_tree(self._folder)
+
+
+class KerasOrbax:
+    """keras.callbacks.OrbaxCheckpoint, which saves behind the training and restores nothing."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._callback = None
+
+    def callback(self):
+        self._callback = keras.callbacks.OrbaxCheckpoint(
+            self._folder, save_freq="epoch", max_to_keep=1, verbose=0
+        )
+        return self._callback
+
+    def wait(self) -> None:
+        # Not wait_until_finished(), which fails where a save has ended already.
+        self._callback.checkpointer.wait()
+
+
+def contestants(top: str, large: bool) -> dict:
+    """Callbacks by name; for a large state only those that the comparison is about."""
+    found = {
+        "rekindle callback": Rekindle(os.path.join(top, "behind"), background=True),
+        "rekindle callback, background=False": Rekindle(os.path.join(top, "here"), False),
+        "keras BackupAndRestore": Keras(os.path.join(top, "keras")),
+    }
+    orbax = importlib.util.find_spec("orbax") is not None
+    if orbax and keras.backend.backend() == "jax" and not large:
+        found["keras OrbaxCheckpoint"] = KerasOrbax(os.path.join(top, "keras-orbax"))
+    return found
+
+
+def measure(name: str, contestant, trained, rows: dict, epochs: int = 4) -> None:
+    """One fit() that saves each epoch, and the beginning of one that resumes."""
+    model, batch = trained.model, trained.batches(1)
+    restores = not isinstance(contestant, KerasOrbax)
+    for run, last in enumerate((epochs, epochs + 1) if restores else (epochs,)):
+        model._initial_epoch = None  # Keras' own callback leaves the epoch it resumed at.
+        timed = Timed(
+            [contestant.callback()], contestant, model=model, add_history=True, epochs=last
+        )
+        model.fit(*batch, epochs=last, verbose=0, callbacks=timed)
+        if run == 0:
+            rows.setdefault(f"{name}: first save", []).append(timed.held[0])
+            rows.setdefault(f"{name}: held", []).extend(timed.held[1:])
+            rows.setdefault(f"{name}: durable", []).extend(timed.durable[1:])
+            rows.setdefault(f"{name}: written", []).extend(timed.written[1:])
+            assert min(timed.written) > 0.5 * trained.trained_size, "something was not written"
+        else:
+            assert len(timed.held) == 1, "it did not resume"
+            rows.setdefault(f"{name}: restore", []).append(timed.began)

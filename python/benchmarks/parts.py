@@ -1,0 +1,244 @@
+"""What is measured, each in a process of its own on one backend: the answers go back as JSON."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import time
+import warnings
+
+import keras
+import numpy as np
+
+import rekindle
+from benchmarks import callbacks, limits, managers, models, timing
+from rekindle.keras import BackupAndRestore
+
+# An array of so many floats, ten thousand times.
+SMALL = 25
+
+
+def rotated(contestants: dict, index: int) -> list[tuple]:
+    """Them in turn, in each round another first: nobody always comes after the same."""
+    start = index % max(1, len(contestants))
+    return [*contestants.items()][start:] + [*contestants.items()][:start]
+
+
+def saves(megabytes: float, rounds: int, folder: str, large: bool = False) -> dict:
+    """Saving and restoring by every contestant, and the machine's limits, in turn."""
+    trained = models.Trained(megabytes)
+    size = trained.size
+    machine = limits.Limits(size, folder)
+    rows: dict[str, list[float]] = {}
+    loops = {} if large else managers.contestants(os.path.join(folder, "managers"), trained)
+    for index in range(rounds):
+        machine.measure(rows)
+        top = tempfile.mkdtemp(dir=folder)
+        for name, contestant in rotated(callbacks.contestants(top, large), index):
+            callbacks.measure(name, contestant, trained, rows)
+        shutil.rmtree(top, ignore_errors=True)
+        for name, contestant in rotated(loops, index):
+            managers.measure(name, contestant, trained, rows)
+    for contestant in loops.values():
+        contestant.close()
+    return {"bytes": size, "rows": rows}
+
+
+def small(count: int, rounds: int, folder: str) -> dict:
+    """Very many very small arrays: TensorFlow variables, saved by both managers."""
+    import tensorflow as tf
+
+    variables = [tf.Variable(np.full(SMALL, i, np.float32)) for i in range(count)]
+    change = np.ones(SMALL, np.float32)
+    mine = rekindle.CheckpointManager(
+        rekindle.Checkpoint(variables=variables), os.path.join(folder, "ours"), 1
+    )
+    theirs = managers.TensorFlow(os.path.join(folder, "tf"), variables)
+    rows: dict[str, list[float]] = {}
+    for step in range(rounds):
+        for name, contestant, back in (
+            ("rekindle manager", mine, mine.restore_or_initialize),
+            ("tf.train.CheckpointManager", theirs, theirs.restore),
+        ):
+            for variable in variables:
+                variable.assign_add(change)
+            saved = variables[-1].numpy().copy()
+            with timing.timed(rows, f"{name}: held"):
+                contestant.save(step + 1)
+            variables[-1].assign_add(change)
+            with timing.timed(rows, f"{name}: restore"):
+                back()
+            np.testing.assert_array_equal(variables[-1].numpy(), saved)
+    mine.close()
+    return {"bytes": count * SMALL * 4, "rows": rows}
+
+
+def frozen(megabytes: float, folder: str) -> dict:
+    """Bytes written by each save of a model of which nine tenths are not trained."""
+    trained = models.Trained(megabytes, frozen=0.9)
+    written = {}
+    for name, contestant in callbacks.contestants(folder, large=True).items():
+        rows: dict[str, list[float]] = {}
+        callbacks.measure(name, contestant, trained, rows, epochs=7)
+        written[name] = rows[f"{name}: written"]
+    return {"bytes": trained.size, "trained": trained.trained_size, "written": written}
+
+
+class _Epochs(keras.callbacks.Callback):
+    """How long each epoch took, from the end of the one before, callbacks and all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = None
+        self.seconds: list[float] = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        now = time.perf_counter()
+        if self._last is not None:
+            self.seconds.append(now - self._last)
+        self._last = now
+
+
+def fits(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
+    """Epochs of about so many seconds, with a save in each or every 10 batches, and without."""
+    trained = models.Trained(megabytes)
+    batches = _batches_for(trained, seconds)
+    data = trained.batches(batches)
+    rows: dict[str, list[float]] = {}
+    for index in range(rounds):
+        top = os.path.join(folder, str(index))
+        for name, make in rotated(_CALLBACKS, index):
+            epochs = _Epochs()
+            trained.model._initial_epoch = None
+            trained.model.fit(
+                *data, batch_size=8, epochs=4, verbose=0, callbacks=[epochs, *make(top)]
+            )
+            timing.join_writer()
+            # The first has the compiling, and the first allocation of what is used from then on.
+            rows.setdefault(name, []).extend(epochs.seconds[1:])
+            shutil.rmtree(top, ignore_errors=True)
+    return {"bytes": trained.size, "batches": batches, "rows": rows}
+
+
+_CALLBACKS = {
+    "without": lambda top: [],
+    "rekindle, each epoch": lambda top: [_ours(top, "epoch")],
+    "keras, each epoch": lambda top: [_theirs(top, "epoch")],
+    "rekindle, every 10 batches": lambda top: [_ours(top, 10)],
+    "keras, every 10 batches": lambda top: [_theirs(top, 10)],
+}
+
+
+def _batches_for(trained, seconds: float) -> int:
+    data = trained.batches(20)
+    trained.model.fit(*data, batch_size=8, verbose=0)
+    began = time.perf_counter()
+    trained.model.fit(*data, batch_size=8, verbose=0)
+    return max(20, round(20 * seconds / (time.perf_counter() - began)))
+
+
+def _ours(top: str, save_freq):
+    return BackupAndRestore(os.path.join(top, "ours"), save_freq)
+
+
+def _theirs(top: str, save_freq):
+    return keras.callbacks.BackupAndRestore(os.path.join(top, "keras"), save_freq)
+
+
+class _Batches(keras.callbacks.CallbackList):
+    """How long the hooks of all batches took together."""
+
+    seconds = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        began = time.perf_counter()
+        super().on_train_batch_end(batch, logs)
+        self.seconds += time.perf_counter() - began
+
+
+def hooks(batches: int, folder: str) -> dict:
+    """Seconds that a batch is held up where a save may be due, and none is."""
+    trained = models.Trained(0.01)
+    data = trained.batches(batches, 1)
+    rows: dict[str, list[float]] = {}
+    for _ in range(5):
+        for name, made in {
+            "without": [],
+            'rekindle, save_freq="epoch"': [_ours(folder, "epoch")],
+            "rekindle, save_freq=1000000": [_ours(folder, 1000000)],
+            "keras, save_freq=1000000": [_theirs(folder, 1000000)],
+        }.items():
+            trained.model._initial_epoch = None
+            timed = _Batches(made, model=trained.model, add_history=True, epochs=1)
+            trained.model.fit(*data, batch_size=1, verbose=0, callbacks=timed)
+            rows.setdefault(name, []).append(timed.seconds / batches)
+    return {"rows": rows}
+
+
+def memory(megabytes: float, name: str, folder: str) -> dict:
+    """How much more memory than the same training without it saving took at most, and restoring."""
+    trained = models.Trained(megabytes)
+    before = _peak(trained, [], 3)
+    # Restoring first: a peak of saving must not hide behind it.
+    contestant = callbacks.contestants(folder, large=True)[name]
+    saving = _peak(trained, [contestant.callback()], 3)
+    timing.join_writer()
+    trained.model._initial_epoch = None
+    restoring = _peak(trained, [contestant.callback()], 4)
+    return {
+        "bytes": trained.size,
+        "training": before,
+        "saving": saving - before,
+        "restoring": restoring - before,
+    }
+
+
+def _peak(trained, made: list, epochs: int) -> int:
+    trained.model.fit(*trained.batches(1), verbose=0)
+    timing.reset_peak()
+    trained.model.fit(*trained.batches(2), batch_size=8, epochs=epochs, verbose=0, callbacks=made)
+    return timing.memory("VmHWM")
+
+
+def thousand(megabytes: float, count: int, folder: str) -> dict:
+    """Memory, descriptors and threads after each hundred of very many saves."""
+    trained = models.Trained(megabytes)
+    rows = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if (batch + 1) % 100 == 0:
+                timing.join_writer()
+                rows.append(
+                    {
+                        "saves": batch + 1,
+                        "memory": timing.memory("VmRSS"),
+                        "descriptors": timing.descriptors(),
+                        "threads": threading.active_count(),
+                        "disk": _tree_size(folder),
+                    }
+                )
+
+    data = trained.batches(count, 1)
+    callback = BackupAndRestore(os.path.join(folder, "ours"), 1)
+    trained.model.fit(*data, batch_size=1, verbose=0, callbacks=[callback, Watch()])
+    return {"bytes": trained.size, "saves": callback.save_report["saves"], "rows": rows}
+
+
+def _tree_size(folder: str) -> int:
+    return sum(
+        os.path.getsize(os.path.join(top, name))
+        for top, _, names in os.walk(folder)
+        for name in names
+    )
+
+
+PARTS = {part.__name__: part for part in (saves, small, frozen, fits, hooks, memory, thousand)}
+
+
+def run(part: str, folder: str, arguments: dict) -> dict:
+    warnings.simplefilter("ignore")
+    timing.note_acknowledgements()
+    return PARTS[part](**arguments, folder=folder)
