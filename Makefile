@@ -10,6 +10,7 @@
 #   make compat     a part of it on older versions of Keras
 #   make faults     crashes, power cuts and damages, in thousands      make bench   python/benchmarks
 #   make build-python                       wheel and sdist, into dist
+#   make site       the R package's web site by pkgdown, into build/site
 #   make clean      removes what the verbs made, set-up aside
 
 SHELL := /bin/bash
@@ -28,7 +29,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
-	lint-python lint-r lint-shell check document bench faults exact compat build-python clean
+	lint-python lint-r lint-shell check document site bench faults exact compat build-python clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,9 +52,11 @@ test: test-python test-r
 
 test-python: test-python-store $(BACKENDS:%=test-python-%)
 
-# The store knows no backend; its crash tests drive fit() on one.
+# The store knows no backend; its crash tests drive fit() on one. The manager's tests need every
+# framework in one process, and the forks of the crash tests none of their threads.
 test-python-store: setup
 	KERAS_BACKEND=jax $(VENV)/bin/pytest python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(VENV)/bin/pytest python/tests/manager $(PYTEST_ARGS)
 
 $(BACKENDS:%=test-python-%): test-python-%: setup
 	KERAS_BACKEND=$* $(VENV)/bin/pytest python/tests/keras $(PYTEST_ARGS)
@@ -73,13 +76,16 @@ lint-r: install
 
 lint-shell: setup
 	bash -n tools/setup tools/check .ci/run
-	shellcheck tools/setup tools/check .ci/run
+	shellcheck tools/setup tools/check .ci/run inst/templates/slurm.sh
 
 check: setup
 	tools/check
 
 document: setup
 	$(RSCRIPT) -e 'roxygen2::roxygenise(load_code = "source")'
+
+site: install
+	$(RSCRIPT) tools/site.R
 
 bench: setup
 	$(VENV)/bin/python python/benchmarks/run.py $(BENCH_ARGS)
