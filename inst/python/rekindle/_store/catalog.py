@@ -68,18 +68,7 @@ def scan(folder: str, prefix: str) -> Catalog:
         ForeignFileError: A file under a manifest's name is not rekindle's.
         OSError: The system refused to list or to read.
     """
-    catalog = Catalog()
-    names = fs.names_in(folder)
-    for number in numbers_in(names, prefix):
-        try:
-            catalog.manifests[number] = read_manifest(folder, prefix, number)
-        except FileNotFoundError:
-            continue
-        except Damage as damage:
-            if is_foreign(folder, prefix, number, names):
-                raise _in_the_way(os.path.join(folder, fmt.manifest_name(prefix, number))) from None
-            catalog.damaged[number] = str(damage)
-    return catalog
+    return _catalog(folder, prefix, refuses=True)
 
 
 def look(folder: str, prefix: str) -> Catalog:
@@ -90,6 +79,10 @@ def look(folder: str, prefix: str) -> Catalog:
     Raises:
         OSError: The system refused to list or to read.
     """
+    return _catalog(folder, prefix, refuses=False)
+
+
+def _catalog(folder: str, prefix: str, *, refuses: bool) -> Catalog:
     catalog = Catalog()
     names = fs.names_in(folder)
     for number in numbers_in(names, prefix):
@@ -98,10 +91,14 @@ def look(folder: str, prefix: str) -> Catalog:
         except FileNotFoundError:
             continue
         except FormatError as error:
+            if refuses:
+                raise
             catalog.damaged[number] = str(error)
         except Damage as damage:
             if not is_foreign(folder, prefix, number, names):
                 catalog.damaged[number] = str(damage)
+            elif refuses:
+                raise _in_the_way(os.path.join(folder, fmt.manifest_name(prefix, number))) from None
     return catalog
 
 
