@@ -48,6 +48,9 @@ class Schedule:
     def saved(self, held: float) -> None:
         """A save was taken, for whatever reason, and has held training up for so many seconds."""
 
+    def saved_out_of_turn(self) -> None:
+        """A save was taken and waited for, as no other is: it says nothing of what saves cost."""
+
     def writing(self, is_writing: bool, has_failed: bool) -> None:
         """How it is with the last save, at each batch end: being written, failed, or durable."""
 
@@ -127,6 +130,9 @@ class _Clocked(Schedule):
         self.last_batch = batch
         return self._is_due(self._clock())
 
+    def saved_out_of_turn(self) -> None:
+        self._since = self._clock()
+
     def _is_due(self, now: float) -> bool:
         raise NotImplementedError
 
@@ -203,6 +209,11 @@ class Auto(_Clocked):
             self._step_began += held
         self._measured.save_began(held)
         self._is_writing = True
+
+    def saved_out_of_turn(self) -> None:
+        super().saved_out_of_turn()
+        # The batch that it came after ended before it.
+        self._step_began = None
 
     def writing(self, is_writing: bool, has_failed: bool) -> None:
         if not self._is_writing or is_writing:

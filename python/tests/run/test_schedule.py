@@ -134,6 +134,22 @@ def test_a_save_for_another_reason_restarts_the_clock():
     assert training.run(7).saves == [30.0, 90.0]
 
 
+def test_a_save_out_of_turn_restarts_the_clock():
+    training = Training("1 min", step=10.0).run(3)
+    training.plan.saved_out_of_turn()
+    assert training.run(7).saves == [90.0]
+
+
+def test_a_save_out_of_turn_says_nothing_of_what_saves_cost():
+    plain = Training("auto", step=0.1, stall=0.2).run(200)
+    other = Training("auto", step=0.1, stall=0.2).run(200)
+    other.now += 50.0
+    other.plan.saved_out_of_turn()
+    assert other.plan.as_state() == plain.plan.as_state()
+    other.run(2)
+    assert other.plan.as_state()["step"] == plain.plan.as_state()["step"]
+
+
 def test_a_save_that_takes_longer_than_the_interval_still_lets_a_batch_go_by():
     assert len(Training("10 s", step=10.0, stall=100.0).run(5).saves) == 5
 

@@ -187,14 +187,18 @@ class Run:
     def save(self, epoch: int, batch: int, logs: Any) -> None:
         """Saves the run as one that goes on with this batch of this epoch, counted from 0."""
         began = time.perf_counter()
+        self._stands_at(epoch, batch, logs)
+        self._saving.save(epoch, batch, self._state.logs)
+        self._schedule.saved(time.perf_counter() - began)
+        self._tell_schedule()
+        self._telling.lost(self._state.lost)
+
+    def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
+        """Notes the place that the next look at the state is of."""
         state = self._state
         state.position = Position(self._step(), epoch, batch)
         state.logs = logs or {}
         state.schedule = self._schedule.as_state()
-        self._saving.save(epoch, batch, state.logs)
-        self._schedule.saved(time.perf_counter() - began)
-        self._tell_schedule()
-        self._telling.lost(state.lost)
 
     def _step(self) -> int | None:
         iterations = getattr(getattr(self._model, "optimizer", None), "iterations", None)
@@ -212,17 +216,17 @@ class Run:
 
     def save_last(self, epoch: int, batch: int, logs: Any, seconds_left: float) -> bool:
         """Saves before the process is ended: whether it could be done for this very place."""
-        state = self._state
-        state.position = Position(self._step(), epoch, batch)
-        state.logs = logs or {}
-        return self._saving.save_last(epoch, batch, state.logs, seconds_left)
+        self._stands_at(epoch, batch, logs)
+        saved = self._saving.save_last(epoch, batch, self._state.logs, seconds_left)
+        # Training may go on, and the next save is not due at once.
+        self._schedule.saved_out_of_turn()
+        self._tell_schedule()
+        return saved
 
     def validation_begins(self, epoch: int, batch: int, logs: Any) -> None:
         """The batches of the epoch are trained; what its validation changes is put aside."""
-        state = self._state
-        state.position = Position(self._step(), epoch, batch)
-        state.logs = logs
-        state.validation_begins()
+        self._stands_at(epoch, batch, logs)
+        self._state.validation_begins()
 
     def validation_ends(self) -> None:
         """The state is the live one again."""
