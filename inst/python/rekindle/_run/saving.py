@@ -169,11 +169,14 @@ class Saving:
         )
 
     def close(self) -> None:
-        """Waits for the last save, and lets go of the folder. Raises nothing."""
+        """Waits for the last save, and lets go of the folder. A failure is a warning."""
         # fit() may be ending by an error of its own, which matters more.
         self._raises = False
-        self.look(wait=True)
-        self._manager.close()
+        try:
+            self.look(wait=True)
+        finally:
+            # Where warnings are errors, the failed save above is one.
+            self._manager.close()
 
 
 def _metrics(logs: Mapping[str, Any]) -> dict[str, Any]:
