@@ -17,7 +17,7 @@ from rekindle._run import variables
 from rekindle._store import Manifest, fs, reader
 from rekindle._store.manifest import Array
 from rekindle._store.pack import AnyArray
-from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, SaveError
+from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, SaveError, bulleted
 
 # What follows the name of a model, where its optimizer is kept as a part of it.
 _OPTIMIZER = "optimizer/"
@@ -162,12 +162,9 @@ def _ambiguous(directory: str, name: str, parts: list[str]) -> MismatchError:
 
 
 def _mismatch(directory: str, name: str, differences: list[str]) -> MismatchError:
-    shown = differences[:20]
-    if len(differences) > len(shown):
-        shown.append(f"... and {len(differences) - len(shown)} more")
     return MismatchError(
         f"The weights in save {name} in {directory!r} are of another model. Nothing was changed.\n"
-        + "\n".join(f"- {line}" for line in shown),
+        + bulleted(differences),
         differences=differences,
     )
 

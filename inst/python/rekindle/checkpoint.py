@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from rekindle import _records
 from rekindle._objects.matching import Matching
-from rekindle._objects.status import RestoreStatus, listed
+from rekindle._objects.status import RestoreStatus
 from rekindle._objects.taking import Group, Taking
 from rekindle._store import Manifest, Save, Snapshot, reader
 from rekindle._store.manifest import Damage
@@ -20,6 +20,7 @@ from rekindle.errors import (
     MismatchError,
     RekindleError,
     RestoreError,
+    bulleted,
 )
 
 __all__ = ["Checkpoint", "RestoreStatus"]
@@ -205,7 +206,7 @@ class Checkpoint(Group):
         if matching.differences:
             raise MismatchError(
                 f"{path} does not fit the objects. Nothing was changed.\n"
-                + listed(matching.differences),
+                + bulleted(matching.differences),
                 differences=matching.differences,
             )
         matching.states.put(path)

@@ -268,6 +268,14 @@ class MismatchWarning(RekindleWarning):
     """A checkpoint was restored in part, and nobody said that this is meant."""
 
 
+def bulleted(lines: list[str], at_most: int = 20) -> str:
+    """The part of a message that has a line for each of many things, and says how many are left."""
+    shown = lines[:at_most]
+    if len(lines) > len(shown):
+        shown.append(f"... and {len(lines) - len(shown)} more")
+    return "".join(f"- {line}\n" for line in shown)
+
+
 # Users meet these as `rekindle.LockError`; tracebacks and R conditions name them so.
 for _name in __all__:
     globals()[_name].__module__ = "rekindle"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rekindle.errors import MismatchError, RekindleError
+from rekindle.errors import MismatchError, RekindleError, bulleted
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class States:
                 line = f"{one.place}: expected a state that the {type(one.live).__name__} takes,"
                 line += f" found one that it refused: {error!r:.300}"
                 raise MismatchError(
-                    f"{path} does not fit the objects. Nothing was changed.\n- {line}\n",
+                    f"{path} does not fit the objects. Nothing was changed.\n{bulleted([line])}",
                     differences=[line],
                 ) from error
 

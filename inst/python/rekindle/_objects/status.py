@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from rekindle.errors import MismatchWarning, UnmatchedError
+from rekindle.errors import MismatchWarning, UnmatchedError, bulleted
 
 
 class RestoreStatus:
@@ -58,7 +58,7 @@ class RestoreStatus:
         if lines:
             raise UnmatchedError(
                 f"{self._path} and the objects do not match. What did match was restored.\n"
-                + listed(lines),
+                + bulleted(lines),
                 differences=lines,
             )
         return self
@@ -67,7 +67,7 @@ class RestoreStatus:
     def __del__(self) -> None:
         if not self._was_asked and (self.unmatched or self.unconsumed):
             warnings.warn(
-                f"{self._path} was restored in part:\n{listed(self._lines())}Call"
+                f"{self._path} was restored in part:\n{bulleted(self._lines())}Call"
                 " expect_partial() on what restore() returns if that is meant.",
                 MismatchWarning,
                 stacklevel=2,
@@ -76,11 +76,3 @@ class RestoreStatus:
 
 def _no_value(place: str) -> str:
     return f"{place}: expected a value in the checkpoint, found none"
-
-
-def listed(lines: list[str], at_most: int = 20) -> str:
-    """One line each, and how many more there are."""
-    shown = lines[:at_most]
-    if len(lines) > len(shown):
-        shown.append(f"... and {len(lines) - len(shown)} more")
-    return "".join(f"- {line}\n" for line in shown)

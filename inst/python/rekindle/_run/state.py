@@ -19,7 +19,7 @@ from rekindle._run.data import DataPlace
 from rekindle._run.history import HistoryRecord
 from rekindle._store import Manifest, Position, Save, Snapshot
 from rekindle._store.pack import AnyArray
-from rekindle.errors import DamageError, MismatchError, RekindleError
+from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
 
 _T = TypeVar("_T")
 
@@ -248,12 +248,9 @@ class RunState:
             raise self._mismatch("of another model", differences)
 
     def _mismatch(self, what: str, differences: list[str]) -> MismatchError:
-        shown = differences[:20]
-        if len(differences) > len(shown):
-            shown.append(f"... and {len(differences) - len(shown)} more")
         return MismatchError(
             f"The backup in {self.directory!r} is {what}. Nothing was changed.\n"
-            + "".join(f"- {line}\n" for line in shown)
+            + bulleted(differences)
             + "Go on with what was saved, give this run a backup folder of its own, or rename or"
             " remove that folder to start afresh.",
             differences=differences,

@@ -18,7 +18,7 @@ from rekindle import _keras_internals as keras_internals
 from rekindle._run import keras_files, variables
 from rekindle._run.keras_files import METADATA, PAIRS, Pair, UnusableError
 from rekindle._store import Position
-from rekindle.errors import DamageError, MismatchError, TakeoverWarning
+from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
 
 # How Keras' optimizers say that they did not take what was saved; they only warn.
 _SKIPPED = "Skipping variable loading"
@@ -110,14 +110,14 @@ def _load_first_whole(
     if other:
         raise MismatchError(
             f"The backup of Keras' own callback in {folder!r} is not of this model. Nothing was"
-            " changed.\n" + "".join(f"- {line}\n" for line in other) + "Go on with the model that"
+            " changed.\n" + bulleted(other) + "Go on with the model that"
             " was saved, give this run a backup folder of its own, or move Keras' files away to"
             " start afresh.",
             differences=other,
         )
     raise DamageError(
         f"Keras' own callback left a backup in {folder!r} that is not whole:\n"
-        + "".join(f"- {line}\n" for line in problems)
+        + bulleted(problems)
         + "Nothing was changed. Mend it as said above, or move these files away to start afresh.",
         directory=folder,
         damages=problems,

@@ -13,7 +13,7 @@ from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack, report
 from rekindle._store.manifest import Damage, Manifest
-from rekindle.errors import DamageError, RestoreError
+from rekindle.errors import DamageError, RestoreError, bulleted
 
 # A run that saves meanwhile may take away what was just found; each attempt sees a newer save.
 ATTEMPTS = 20
@@ -191,7 +191,7 @@ def all_damaged(directory: str, damages: dict[str, str]) -> DamageError:
     lines = [f"{name}: {damage}" for name, damage in damages.items()]
     return DamageError(
         f"No save in {directory!r} is whole, so nothing can be restored from it:\n"
-        + "".join(f"- {line}\n" for line in lines)
+        + bulleted(lines)
         + "Nothing was changed. To start afresh on purpose, rename or remove that folder.",
         directory=directory,
         damages=lines,
