@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from rekindle._store import memory
 from rekindle._store.pack import AnyArray
 
 _T = TypeVar("_T")
@@ -111,7 +112,7 @@ class Staging:
     def _buffer(self, name: str, array: AnyArray) -> AnyArray:
         buffer = self._buffers.get(name)
         if buffer is None or buffer.shape != array.shape or buffer.dtype != array.dtype:
-            buffer = np.empty(array.shape, array.dtype)
+            buffer = memory.array(array.shape, array.dtype)
         return buffer
 
     def release(self) -> None:

@@ -134,6 +134,10 @@ class RunState:
         self.save_counter = _records.save_counter(manifest)
         self.was_restored = True
         variables.assign(targets, save.arrays)
+        if not self.position.batch:
+            # Not needed once more, and as large as all that was restored.
+            for name in targets:
+                del save.arrays[name]
         self._put_beside(save)
 
     def put_after_replay(self, save: Save) -> None:

@@ -10,7 +10,7 @@ import keras
 from rekindle import _host
 from rekindle import _keras_internals as keras_internals
 from rekindle._objects.keras_names import Names, add, unique
-from rekindle._store import Manifest
+from rekindle._store import Manifest, memory
 from rekindle._store.pack import AnyArray
 
 
@@ -41,6 +41,9 @@ def values(variables: Mapping[str, Any]) -> dict[str, AnyArray]:
 def assign(variables: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
     for name, variable in variables.items():
         _host.like(variable, arrays[name])
+    if keras.backend.backend() == "jax":
+        # It cannot write over an array: what the variables held before is memory to give back.
+        memory.give_back()
 
 
 def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import xxhash
 
 from rekindle._store import format as fmt
-from rekindle._store import fs, transfer
+from rekindle._store import fs, memory, transfer
 from rekindle._store.manifest import Array, Damage, Manifest, Pack
 
 AnyArray = npt.NDArray[np.generic]
@@ -206,7 +206,7 @@ def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
 
 
 def _read_block(fd: int, block: _Block) -> dict[str, AnyArray]:
-    data = _empty(block.stop - block.start)
+    data = memory.room(block.stop - block.start)
     buffer = _buffer(data)
     whole = xxhash.xxh3_128()
     for start in range(0, len(buffer), _PIECE):
@@ -221,13 +221,6 @@ def _read_block(fd: int, block: _Block) -> dict[str, AnyArray]:
         _check(key, row, whole.hexdigest() if len(block.rows) == 1 else digest(buffer[part]))
         found[key] = _array(data[part], row)
     return found
-
-
-def _empty(size: int) -> npt.NDArray[np.uint8]:
-    """So many bytes, placed as packs place them: JAX then takes a whole array without a copy."""
-    room = np.empty(size + fmt.PACK_ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % fmt.PACK_ALIGNMENT
-    return room[start : start + size]
 
 
 def _check(key: str, row: Array, found: str) -> None:
