@@ -76,6 +76,11 @@ class DataPlace:
 
     # What a `Source` and its reader report.
 
+    @property
+    def looks_for_draws(self) -> bool:
+        """Whether a read that draws from the process' random states is news."""
+        return sources.is_tensorflow() and not self._draws_ahead
+
     def made(self) -> None:
         """An iterator is about to be made."""
         sources.wait_for_workers(self._adapter)

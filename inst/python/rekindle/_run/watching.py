@@ -9,7 +9,14 @@ from rekindle._run import random_states, sources
 
 
 class Listener(Protocol):
-    """Who is told."""
+    """Who is told.
+
+    Attributes:
+        looks_for_draws: Whether it wants to know of draws; looking takes longer than a fast step.
+    """
+
+    @property
+    def looks_for_draws(self) -> bool: ...
 
     def made(self) -> None:
         """An iterator is about to be made."""
@@ -56,6 +63,10 @@ class _Reader:
         if self._is_new:
             self._is_new = False
             self._place.first_read()
+        if not self._place.looks_for_draws:
+            batch = next(self._iterator)
+            self._place.has_read(batch, drew=False)
+            return batch
         before = random_states.fast_mark()
         batch = next(self._iterator)
         self._place.has_read(batch, drew=random_states.fast_mark() != before)
