@@ -22,9 +22,10 @@ class Timed(keras.callbacks.CallbackList):
         written: Bytes that each save wrote.
     """
 
-    def __init__(self, callbacks, contestant, **kwargs) -> None:
+    def __init__(self, callbacks, contestant, size: int, folder: str, **kwargs) -> None:
         super().__init__(callbacks, **kwargs)
         self._contestant = contestant
+        self._claimed = size, folder
         self.began = 0.0
         self.held: list[float] = []
         self.durable: list[float] = []
@@ -32,6 +33,7 @@ class Timed(keras.callbacks.CallbackList):
 
     def on_train_begin(self, logs=None):
         models.finish([variable.value for variable in self._model.variables])
+        timing.claim(*self._claimed)
         began = time.perf_counter()
         super().on_train_begin(logs)
         models.finish([variable.value for variable in self._model.variables])
@@ -39,6 +41,7 @@ class Timed(keras.callbacks.CallbackList):
 
     def on_epoch_end(self, epoch, logs=None):
         models.finish([variable.value for variable in self._model.variables])
+        timing.claim(*self._claimed)
         before, began = timing.written_bytes(), time.perf_counter()
         super().on_epoch_end(epoch, logs)
         self.held.append(time.perf_counter() - began)
@@ -105,14 +108,20 @@ def contestants(top: str, large: bool) -> dict:
     return found
 
 
-def measure(name: str, contestant, trained, rows: dict, epochs: int = 4) -> None:
+def measure(name: str, contestant, trained, rows: dict, folder: str, epochs: int = 6) -> None:
     """One fit() that saves each epoch, and the beginning of one that resumes."""
     model, batch = trained.model, trained.batches(1)
     restores = not isinstance(contestant, KerasOrbax)
     for run, last in enumerate((epochs, epochs + 1) if restores else (epochs,)):
         model._initial_epoch = None  # Keras' own callback leaves the epoch it resumed at.
         timed = Timed(
-            [contestant.callback()], contestant, model=model, add_history=True, epochs=last
+            [contestant.callback()],
+            contestant,
+            trained.size,
+            folder,
+            model=model,
+            add_history=True,
+            epochs=last,
         )
         model.fit(*batch, epochs=last, verbose=0, callbacks=timed)
         if run == 0:

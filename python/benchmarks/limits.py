@@ -7,6 +7,8 @@ import time
 
 import numpy as np
 
+from benchmarks import timing
+
 COPY = "one copy in memory"
 WRITE = "plain write and fsync"
 READ = "read from the page cache"
@@ -27,6 +29,7 @@ class Limits:
         self._path = os.path.join(folder, "limits.bin")
 
     def measure(self, rows: dict) -> None:
+        timing.claim(self._data.nbytes, os.path.dirname(self._path))
         rows.setdefault(COPY, []).append(_seconds(lambda: np.copyto(self._copy, self._data)))
         rows.setdefault(WRITE, []).append(_seconds(self._write))
         rows.setdefault(READ, []).append(_seconds(lambda: self._read(self._copy)))

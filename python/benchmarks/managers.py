@@ -168,12 +168,13 @@ def contestants(top: str, trained) -> dict:
     return found
 
 
-def measure(name: str, contestant, trained, rows: dict, saves: int = 3) -> None:
+def measure(name: str, contestant, trained, rows: dict, folder: str, saves: int = 3) -> None:
     """Some saves of a state that changes in between, and a restore that is checked."""
     step = len(rows.get(f"{name}: held", ()))
     for index in range(saves):
         trained.step()
         trained.finish()
+        timing.claim(trained.size, folder)
         before, began = timing.written_bytes(), time.perf_counter()
         contestant.save(step + index + 1)
         rows.setdefault(f"{name}: held", []).append(time.perf_counter() - began)
@@ -189,6 +190,7 @@ def measure(name: str, contestant, trained, rows: dict, saves: int = 3) -> None:
     saved = keras.ops.convert_to_numpy(trained.variables[-1].value).copy()
     trained.step()
     trained.finish()
+    timing.claim(trained.size, folder)
     with warnings.catch_warnings(), timing.timed(rows, f"{name}: restore"):
         warnings.simplefilter("ignore")
         contestant.restore()

@@ -1,11 +1,8 @@
 """Whether save_freq="auto" keeps what saves cost within its bound.
 
-    python python/benchmarks/overhead.py [--backends jax] [--cases held behind] [--saves 12]
-
-On each backend, in a process of its own, a fit() with save_freq="auto" runs until it has saved so
-often. Steps take 10 ms. A save costs 0.1 s: in "held" it stalls training for that long; in "behind"
-there is an array to be copied that takes as long, which is then hashed, written and synced beside
-the training.
+A fit() with save_freq="auto" runs until it has saved so often. Steps take 10 ms. A save costs
+0.1 s, for which it stalls training; in "behind" there is an array besides, which is hashed, written
+and synced beside the training.
 
 The overhead is how much longer the steps take in which a save was taken or written than the steps
 between these saves, as a share of what all would have taken without. It is of whole intervals, from
@@ -16,22 +13,17 @@ callback itself has measured it knows nothing.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
-BACKENDS = ["jax", "torch", "tensorflow"]
 CASES = ["held", "behind"]
 STEP, COST = 0.01, 0.1
 # The default of `max_overhead`.
 BOUND = 0.035
+# Values of the array that is written beside the training: 100 MB.
+_LARGE = 25 << 20
 
 
 class Stalling:
@@ -46,23 +38,6 @@ class Stalling:
 
     def load_state_dict(self, state: dict) -> None:
         """There is nothing in it."""
-
-
-def large_array(seconds: float):
-    """An array that takes so long to be copied into memory that was used before."""
-    import numpy as np
-
-    from rekindle._background import Staging
-
-    array, staging = np.ones(16 << 20, np.float32), Staging()
-    staging.hold({"x": array})
-    took = []
-    for _ in range(5):
-        began = time.perf_counter()
-        staging.hold({"x": array})
-        took.append(time.perf_counter() - began)
-    # More than this would be another benchmark: that of the memory.
-    return np.ones(min(200 << 20, int(array.size * seconds / statistics.median(took))), np.float32)
 
 
 def model_and_data(steps: int):
@@ -152,11 +127,13 @@ def overhead(case: str, saves: int, seconds: float, folder: str) -> dict:
     Returns:
         ``overhead`` and ``bound``, as shares, and ``chosen``, what the callback came to know.
     """
+    import numpy as np
+
     from rekindle.keras import BackupAndRestore
 
-    array = large_array(COST) if case == "behind" else None
+    array = np.ones(_LARGE, np.float32) if case == "behind" else None
     model, x = model_and_data(round(seconds / STEP))
-    state = {"slow": Stalling(COST)} if case == "held" else {"array": array}
+    state = {"slow": Stalling(COST), **({} if array is None else {"array": array})}
     backup = BackupAndRestore(
         os.path.join(folder, "backup"), "auto", extra_state=state, background=case == "behind"
     )
@@ -165,53 +142,3 @@ def overhead(case: str, saves: int, seconds: float, folder: str) -> dict:
     model.fit(x, x, batch_size=8, epochs=1, verbose=0, callbacks=callbacks)
     chosen = {**backup.save_report, **backup.schedule.as_state()}
     return {"overhead": watch.overhead(), "bound": BOUND, "chosen": chosen}
-
-
-def line(backend: str, case: str, answer: dict) -> str:
-    chosen = answer["chosen"]
-    return (
-        f"{backend:<11}{case:<8}{100 * answer['overhead']:6.2f} % of {100 * answer['bound']:.1f} %"
-        f"   {chosen['saves']:3d} saves, every {chosen['interval']:.2f} s:"
-        f" stall {chosen['stall']:.3f} s, interference {chosen['interference']:.3f} s,"
-        f" written in {chosen['duration']:.2f} s, step {1000 * chosen['step']:.2f} ms"
-    )
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
-    parser.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
-    parser.add_argument("--saves", type=int, default=12, help="of each fit()")
-    parser.add_argument("--seconds", type=float, default=150.0, help="of each fit(), at most")
-    parser.add_argument("--scratch", default=tempfile.gettempdir(), help="where to save")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        found = overhead(options.child, options.saves, options.seconds, options.scratch)
-        print("\n" + json.dumps(found))
-        return 0
-    answers = [
-        asked(options, backend, case) for backend in options.backends for case in options.cases
-    ]
-    return int(not all(answer["overhead"] <= answer["bound"] for answer in answers))
-
-
-def asked(options, backend: str, case: str) -> dict:
-    """The answer of a process of its own, which is printed, too."""
-    command = [sys.executable, str(Path(__file__).resolve()), "--child", case]
-    command += ["--saves", str(options.saves), "--seconds", str(options.seconds)]
-    with tempfile.TemporaryDirectory(prefix="overhead-", dir=options.scratch) as folder:
-        done = subprocess.run(
-            [*command, "--scratch", folder],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "KERAS_BACKEND": backend},
-            check=True,
-        )
-    answer = json.loads(done.stdout.rsplit("\n", 2)[-2])
-    print(line(backend, case, answer), flush=True)
-    return answer
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 import rekindle
-from benchmarks import callbacks, limits, managers, models, timing
+from benchmarks import callbacks, limits, managers, models, overhead, timing
 from rekindle.keras import BackupAndRestore
 
 # An array of so many floats, ten thousand times.
@@ -37,10 +37,10 @@ def saves(megabytes: float, rounds: int, folder: str, large: bool = False) -> di
         machine.measure(rows)
         top = tempfile.mkdtemp(dir=folder)
         for name, contestant in rotated(callbacks.contestants(top, large), index):
-            callbacks.measure(name, contestant, trained, rows)
+            callbacks.measure(name, contestant, trained, rows, folder)
         shutil.rmtree(top, ignore_errors=True)
         for name, contestant in rotated(loops, index):
-            managers.measure(name, contestant, trained, rows)
+            managers.measure(name, contestant, trained, rows, folder)
     for contestant in loops.values():
         contestant.close()
     return {"bytes": size, "rows": rows}
@@ -81,7 +81,7 @@ def frozen(megabytes: float, folder: str) -> dict:
     written = {}
     for name, contestant in callbacks.contestants(folder, large=True).items():
         rows: dict[str, list[float]] = {}
-        callbacks.measure(name, contestant, trained, rows, epochs=7)
+        callbacks.measure(name, contestant, trained, rows, folder, epochs=7)
         written[name] = rows[f"{name}: written"]
     return {"bytes": trained.size, "trained": trained.trained_size, "written": written}
 
@@ -159,10 +159,11 @@ class _Batches(keras.callbacks.CallbackList):
 
 
 def hooks(batches: int, folder: str) -> dict:
-    """Seconds that a batch is held up where a save may be due, and none is."""
+    """Seconds that the hooks of a batch take, and a batch as a whole, no save being due."""
     trained = models.Trained(0.01)
     data = trained.batches(batches, 1)
     rows: dict[str, list[float]] = {}
+    whole: dict[str, list[float]] = {}
     for _ in range(5):
         for name, made in {
             "without": [],
@@ -172,9 +173,16 @@ def hooks(batches: int, folder: str) -> dict:
         }.items():
             trained.model._initial_epoch = None
             timed = _Batches(made, model=trained.model, add_history=True, epochs=1)
+            began = time.perf_counter()
             trained.model.fit(*data, batch_size=1, verbose=0, callbacks=timed)
+            whole.setdefault(name, []).append((time.perf_counter() - began) / batches)
             rows.setdefault(name, []).append(timed.seconds / batches)
-    return {"rows": rows}
+    return {"rows": rows, "whole": whole}
+
+
+def auto(case: str, saves: int, seconds: float, folder: str) -> dict:
+    """What saves at intervals of "auto" cost, as a share of the training."""
+    return overhead.overhead(case, saves, seconds, folder)
 
 
 def memory(megabytes: float, name: str, folder: str) -> dict:
@@ -235,7 +243,8 @@ def _tree_size(folder: str) -> int:
     )
 
 
-PARTS = {part.__name__: part for part in (saves, small, frozen, fits, hooks, memory, thousand)}
+_ALL = (saves, small, frozen, fits, auto, hooks, memory, thousand)
+PARTS = {part.__name__: part for part in _ALL}
 
 
 def run(part: str, folder: str, arguments: dict) -> dict:

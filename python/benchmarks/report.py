@@ -49,7 +49,7 @@ def write(path: Path) -> None:
             " say.",
             "",
         ]
-    for section in (_claims, _saves, _fits, _small, _frozen, _memory, _hooks, _thousand):
+    for section in (_claims, _saves, _fits, _auto, _small, _frozen, _memory, _hooks, _thousand):
         lines += section(answers)
     (path.parent / "README.md").write_text("\n".join(lines).rstrip() + "\n")
     draw(answers, path.parent / "chart.png")
@@ -68,7 +68,9 @@ def _machine(machine: dict) -> list[str]:
         " is on the disk and acknowledged; for those that sync nothing (Keras' callback,"
         " `torch.save`, `tf.train`), until the benchmark has synced their files for them."
         " *Restore*: until the variables have their values again, in the same process, the files"
-        " in the page cache; only rekindle verifies what it reads.",
+        " in the page cache; only rekindle verifies what it reads. Before each of these, memory for"
+        " a copy and a file of the state is claimed and let go: a host may have taken it from a"
+        " virtual machine, and to get it back takes longer than what is measured.",
         "",
         "![Seconds that a save holds training up, and until it is durable](chart.png)",
         "",
@@ -161,6 +163,29 @@ def _fits(answers: Answers) -> list[str]:
     return lines
 
 
+def _auto(answers: Answers) -> list[str]:
+    cells = []
+    for given, answer in answers.of("auto"):
+        chosen = answer["chosen"]
+        cells.append(
+            [
+                f"{given['backend']}, {_CASES[given['case']]}",
+                f"{100 * answer['overhead']:.2f} % of {100 * answer['bound']:.1f} %",
+                f"{chosen['saves']} saves, every {chosen['interval']:.2f} s",
+                f"{chosen['stall']:.3f}",
+                f"{chosen['interference']:.3f}",
+                f"{chosen['duration']:.2f}",
+                f"{1000 * chosen['step']:.2f}",
+            ]
+        )
+    head = ["", "overhead, of its bound", "chosen", "stall, s", "interference, s", "durable, s"]
+    title = '## `save_freq="auto"`: steps of 10 ms, saves that cost 0.1 s'
+    return [title, "", *_table([*head, "step, ms"], cells)] if cells else []
+
+
+_CASES = {"held": "training stalls", "behind": "behind the training"}
+
+
 def _small(answers: Answers) -> list[str]:
     lines = []
     for given, answer in answers.of("small"):
@@ -232,8 +257,9 @@ def _hooks(answers: Answers) -> list[str]:
         return []
     names = list(found[0][1]["rows"])
     cells = [
-        [given["backend"], *(_span(answer["rows"][name], 1e-6, 1) for name in names)]
+        [f"{given['backend']}, {what}", *(_span(answer[key][name], 1e-6, 1) for name in names)]
         for given, answer in found
+        for key, what in (("rows", "its last hooks"), ("whole", "as a whole"))
     ]
     return ["## Microseconds a batch, no save being due", "", *_table(["", *names], cells)]
 

@@ -45,6 +45,8 @@ def plan(options) -> list[dict]:
             job("fits", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
         for name in MEMORY_OF:
             job("memory", backend, megabytes=400, name=name)
+        for case in ("held", "behind"):
+            job("auto", backend, case=case, saves=12, seconds=150)
     for backend in BACKENDS:
         job("hooks", backend, batches=3000)
     job("thousand", "jax", megabytes=1, count=1000)
@@ -80,7 +82,7 @@ def child(job: dict, folder: str) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--parts", default="saves,small,frozen,fits,hooks,memory,thousand")
+    parser.add_argument("--parts", default="saves,small,frozen,fits,auto,hooks,memory,thousand")
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")
     parser.add_argument("--large", type=float, default=3000, help="the largest size, in MB")
