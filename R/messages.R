@@ -73,6 +73,9 @@ resumed_text <- function(facts) {
 # The epoch and the batch that come next.
 place <- function(facts) {
   epoch <- paste("epoch", facts$epoch + 1)
+  if (isTRUE(facts$at_end)) {
+    return(paste("the end of", epoch))
+  }
   if (facts$batch > 0) paste0(epoch, ", batch ", facts$batch + 1) else epoch
 }
 

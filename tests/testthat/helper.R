@@ -31,6 +31,27 @@ run_r <- function(code, env = character()) {
   result$stdout
 }
 
+# Runs a script that stands beside the tests, with a file for its result after `dir`: its exit status, what it
+# printed, and that result.
+run_script <- function(script, dir, ..., wd = NULL, timeout = 300) {
+  testthat::skip_if_not_installed("processx")
+  result <- withr::local_tempfile(fileext = ".rds")
+  process <- processx::run(
+    file.path(R.home("bin"), "Rscript"),
+    c("--vanilla", normalizePath(testthat::test_path(script)), dir, result, ...),
+    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
+    wd = wd,
+    stderr_to_stdout = TRUE,
+    error_on_status = FALSE,
+    timeout = timeout
+  )
+  list(
+    status = process$status,
+    output = process$stdout,
+    result = if (file.exists(result)) readRDS(result)
+  )
+}
+
 # Raises, in Python, what the expression says; a stand-in for anything that R calls there.
 py_raise <- function(expression) {
   reticulate::py_run_string(paste0("import rekindle\nraise ", expression))

@@ -51,20 +51,7 @@ test_that("a save in the background is completed when the session ends, however 
 })
 
 run_loop <- function(dir, kill_step = 0, background = FALSE) {
-  result <- withr::local_tempfile(fileext = ".rds")
-  process <- processx::run(
-    file.path(R.home("bin"), "Rscript"),
-    c("--vanilla", testthat::test_path("custom-loop.R"), dir, result, kill_step, background),
-    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
-    stderr_to_stdout = TRUE,
-    error_on_status = FALSE,
-    timeout = 300
-  )
-  list(
-    status = process$status,
-    output = process$stdout,
-    result = if (file.exists(result)) readRDS(result)
-  )
+  run_script("custom-loop.R", dir, kill_step, background) # nolint: object_usage_linter. It is in helper.R.
 }
 
 # Asked of one run, by both tests.

@@ -3,12 +3,13 @@ said <- function(expr) {
 }
 
 test_that("a resume is told with epoch and batch counted from 1, and the age of the save", {
-  line <- function(epoch, batch, age) {
-    facts <- list(text = "", epoch = epoch, batch = batch, time = as.numeric(Sys.time()) - age)
+  line <- function(epoch, batch, age, ...) {
+    facts <- list(text = "", epoch = epoch, batch = batch, time = as.numeric(Sys.time()) - age, ...)
     cli::ansi_strip(message_line("resumed", facts))
   }
   expect_match(line(4L, 119L, 185), "Resuming at epoch 5, batch 120 (saved 3 minutes ago).", fixed = TRUE)
   expect_match(line(4L, 0L, 3700), "Resuming at epoch 5 (saved 1 hour ago).", fixed = TRUE)
+  expect_match(line(4L, 120L, 60, at_end = TRUE), "Resuming at the end of epoch 5 (saved", fixed = TRUE)
 })
 
 test_that("an age is in the largest unit there is one of", {

@@ -2,25 +2,12 @@
 
 run_preemptible <- function(dir, signals = 0, how = "uncaught") {
   testthat::skip_on_os("windows") # it has no signals
-  testthat::skip_if_not_installed("processx")
   skip_without_keras() # nolint: object_usage_linter. It is in helper.R.
-  result <- withr::local_tempfile(fileext = ".rds")
-  script <- normalizePath(testthat::test_path("preemptible.R"))
-  process <- processx::run(
-    file.path(R.home("bin"), "Rscript"),
-    c("--vanilla", script, dir, result, paste(signals, collapse = ","), how),
-    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
-    # Where R saves a workspace that it quits with.
-    wd = withr::local_tempdir(),
-    stderr_to_stdout = TRUE,
-    error_on_status = FALSE,
-    timeout = 120
-  )
-  list(
-    status = process$status,
-    output = process$stdout,
-    result = if (file.exists(result)) readRDS(result)
-  )
+  # Where R saves a workspace that it quits with.
+  elsewhere <- withr::local_tempdir()
+  signals <- paste(signals, collapse = ",")
+  # nolint next: object_usage_linter. It is in helper.R.
+  run_script("preemptible.R", dir, signals, how, wd = elsewhere, timeout = 120)
 }
 
 saves_in <- function(dir) list.files(dir, "^ckpt-[0-9]+[.]json$")

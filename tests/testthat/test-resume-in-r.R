@@ -1,19 +1,5 @@
-# Runs resumable.R in a process of its own; gives its exit status, what it printed, and its result.
 run_resumable <- function(backup_dir, kill_at = c(0, 0)) {
-  result <- withr::local_tempfile(fileext = ".rds")
-  process <- processx::run(
-    file.path(R.home("bin"), "Rscript"),
-    c("--vanilla", testthat::test_path("resumable.R"), backup_dir, result, kill_at),
-    env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
-    stderr_to_stdout = TRUE,
-    error_on_status = FALSE,
-    timeout = 300
-  )
-  list(
-    status = process$status,
-    output = process$stdout,
-    result = if (file.exists(result)) readRDS(result)
-  )
+  run_script("resumable.R", backup_dir, kill_at) # nolint: object_usage_linter. It is in helper.R.
 }
 
 test_that("a script killed twice by SIGKILL ends as the one never killed: weights, history, R's state", {

@@ -167,6 +167,12 @@ def test_the_report_says_where_the_run_went_on(backup_dir):
     }
 
 
+def test_a_resume_after_the_last_batch_of_an_epoch_is_told_as_such(backup_dir, capsys):
+    interrupt(make_model(), BackupAndRestore(backup_dir, save_freq=5), 1)
+    fit(make_model(), BackupAndRestore(backup_dir, verbose=1))
+    assert "Resuming at the end of epoch 0 (counted from 0)" in capsys.readouterr().out
+
+
 def test_verbose_prints_one_line_at_resume_and_one_for_each_save(backup_dir, capsys):
     interrupt(make_model(), BackupAndRestore(backup_dir, verbose=1), 2)
     assert capsys.readouterr().out == ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from holding import HOLD, start
 
 from rekindle._store import Folder, Position, Snapshot
 
@@ -14,6 +16,17 @@ from rekindle._store import Folder, Position, Snapshot
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "backup"
+
+
+@pytest.fixture
+def holder(home: Path) -> Iterator[subprocess.Popen]:
+    """Another process, which holds the folder at `home`."""
+    process = start(HOLD, home)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
 
 
 @pytest.fixture

@@ -5,40 +5,14 @@ import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import time
 
 import numpy as np
 import pytest
+from holding import start
 
 from rekindle._store import Folder, Snapshot
 from rekindle.errors import ForeignFileError, LockError, RestoreError, SaveError
-
-HOLD = """
-    import sys, time
-    from rekindle._store import Folder
-    folder = Folder(sys.argv[1], "1")
-    folder.open()
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def start(code: str, *arguments: object, **more) -> subprocess.Popen:
-    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
-
-
-@pytest.fixture
-def holder(home):
-    process = start(HOLD, home)
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
 
 
 class TestTheSecondRun:

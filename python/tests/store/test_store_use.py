@@ -8,21 +8,10 @@ import socket
 import sys
 
 import pytest
-from test_store_lock import HOLD, start
 
 from rekindle._store import Folder, use
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc/locks is Linux'")
-
-
-@pytest.fixture
-def holder(home):
-    process = start(HOLD, home)
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
 
 
 def rewrite(home, **changes):

@@ -71,6 +71,12 @@ class DataPlace:
             make = iterator._get_iterator
             iterator._get_iterator = lambda: Source(self, make())
 
+    @property
+    def batches(self) -> int | None:
+        """How many batches an epoch has, where Keras knows."""
+        known = self._iterator.steps_per_epoch or self._iterator._num_batches
+        return None if known is None else int(known)
+
     def stop_watching(self) -> None:
         self._iterator.__dict__.pop("_get_iterator", None)
 

@@ -121,7 +121,8 @@ class Run:
             epoch = max(epoch or 0, int(state.fit.get("epochs") or 0))
         keras_internals.set_initial_epoch(self._model, epoch)
         self._resuming = save
-        self.report = self._telling.resumed(save.manifest)
+        batches = None if state.data is None else state.data.batches
+        self.report = self._telling.resumed(save.manifest, batches)
         self._tell_notes()
         self._schedule.restored(save.manifest.state.get("schedule"))
 

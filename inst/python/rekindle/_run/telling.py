@@ -31,8 +31,13 @@ class Telling:
         if self._verbose >= verbosity:
             messages.tell(kind, text, **facts)
 
-    def resumed(self, manifest: Manifest) -> dict[str, Any]:
-        """Says from where the run goes on: the same as a report."""
+    def resumed(self, manifest: Manifest, batches: int | None) -> dict[str, Any]:
+        """Says from where the run goes on: the same as a report.
+
+        Args:
+            manifest: The save's.
+            batches: How many batches an epoch has, where that is known.
+        """
         position = manifest.position
         report = {
             "number": manifest.number,
@@ -42,9 +47,14 @@ class Telling:
             "time": manifest.time,
         }
         age = _duration(max(0.0, time.time() - manifest.time))
-        place = f"epoch {position.epoch}" + (f", batch {position.batch}" if position.batch else "")
+        place = f"epoch {position.epoch}"
+        at_end = position.batch is not None and position.batch == batches
+        if at_end:
+            place = f"the end of {place}"
+        elif position.batch:
+            place += f", batch {position.batch}"
         text = f"Resuming at {place} (counted from 0) from save {manifest.number}, taken {age} ago."
-        self.say(1, text, "resumed", **report)
+        self.say(1, text, "resumed", **report, at_end=at_end)
         return report
 
     def reads_again(self, done: int, total: int) -> None:

@@ -1,0 +1,22 @@
+"""Programs of their own, for the tests of who holds a folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+# Holds the folder until it is killed.
+HOLD = """
+    import sys, time
+    from rekindle._store import Folder
+    folder = Folder(sys.argv[1], "1")
+    folder.open()
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def start(code: str, *arguments: object, **more) -> subprocess.Popen:
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
