@@ -109,10 +109,10 @@ def contestants(top: str, large: bool) -> dict:
 
 
 def measure(name: str, contestant, trained, rows: dict, folder: str, epochs: int = 6) -> None:
-    """One fit() that saves each epoch, and the beginning of one that resumes."""
+    """One fit() that saves each epoch, and the beginnings of three that resume."""
     model, batch = trained.model, trained.batches(1)
-    restores = not isinstance(contestant, KerasOrbax)
-    for run, last in enumerate((epochs, epochs + 1) if restores else (epochs,)):
+    resumes = 0 if isinstance(contestant, KerasOrbax) else 3
+    for run, last in enumerate(range(epochs, epochs + 1 + resumes)):
         model._initial_epoch = None  # Keras' own callback leaves the epoch it resumed at.
         timed = Timed(
             [contestant.callback()],

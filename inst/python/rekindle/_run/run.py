@@ -274,10 +274,7 @@ class Run:
 
 
 def let_go(directory: str) -> None:
-    """Closes what an earlier fit() of this process left open in the folder.
-
-    One that ended by an exception had no last hook to let go in.
-    """
+    """Closes what a fit() of this process that ended by an exception left open in the folder."""
     earlier = _ended(directory)
     if earlier is not None:
         earlier.close()
