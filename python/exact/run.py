@@ -1,6 +1,7 @@
 """The table of exactness: every kind of data on every backend, killed and resumed.
 
     python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
+                               [--background no]
 
 Each cell is a run killed by SIGKILL and resumed by a process forked anew, at several points. A cell
 says how many of its kills ended in a report equal to that of the run never killed, bit for bit.
@@ -77,13 +78,12 @@ def told(folder):
     return json.loads(lines[-1])["notes"] if lines else []
 
 
-def one_cell(zygote, source, training, freq, kills, scratch):
+def one_cell(zygote, base, kills, scratch):
     """The kills that ended as the run never killed, those tried, and what is said of the rest.
 
     A run that differs and said so before it went on kept its promise; one that differs in silence
     did not.
     """
-    base = {"source": source, "training": training, "save_freq": freq}
     never = os.path.join(scratch, "never")
     if zygote.run(base | {"folder": never}) != 0:
         return 0, 0, [], ["the run never killed failed"]
@@ -124,6 +124,7 @@ def main():
     parser.add_argument("--backends", nargs="+", default=BACKENDS)
     parser.add_argument("--cells", dest="sources", nargs="+")
     parser.add_argument("--freqs", nargs="+", default=FREQS)
+    parser.add_argument("--background", choices=["yes", "no"], default="yes")
     parser.add_argument("--kills", type=int, default=len(KILLS))
     options = parser.parse_args()
     freqs = [freq if freq == "epoch" else int(freq) for freq in options.freqs]
@@ -136,15 +137,15 @@ def main():
         for source, training in cells(known, backend, options):
             for freq in freqs:
                 scratch = tempfile.mkdtemp(prefix="exact-")
-                good, tried, said, wrong = one_cell(
-                    zygote, source, training, freq, KILLS[: options.kills], scratch
-                )
+                cell = {"source": source, "training": training, "save_freq": freq}
+                cell["background"] = options.background == "yes"
+                good, tried, said, wrong = one_cell(zygote, cell, KILLS[: options.kills], scratch)
                 shutil.rmtree(scratch, ignore_errors=True)
                 failed += bool(wrong)
                 mark = "DIFFERS" if wrong else "says that it cannot be" if said else "equal"
                 what = source if training == "plain" else training
-                cell = f"{backend:<11}{what:<31}save_freq={freq!s:<6}"
-                print(f"{cell}{good:>2} of {tried}  {mark}", flush=True)
+                title = f"{backend:<11}{what:<31}save_freq={freq!s:<6}"
+                print(f"{title}{good:>2} of {tried}  {mark}", flush=True)
                 for line in said + wrong:
                     print(f"{'':<11}  {line}", flush=True)
         zygote.close()
