@@ -6,8 +6,10 @@ run_preemptible <- function(dir, signals = 0, how = "uncaught") {
   # Where R saves a workspace that it quits with.
   elsewhere <- withr::local_tempdir()
   signals <- paste(signals, collapse = ",")
-  # nolint next: object_usage_linter. It is in helper.R.
-  run_script("preemptible.R", dir, signals, how, wd = elsewhere, timeout = 120)
+  run_script( # nolint: object_usage_linter. It is in helper.R.
+    "preemptible.R", dir, signals, how,
+    wd = elsewhere, timeout = 120
+  )
 }
 
 saves_in <- function(dir) list.files(dir, "^ckpt-[0-9]+[.]json$")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ from rekindle import _keras_internals as keras_internals
 from rekindle._objects.keras_names import Names, add, unique
 from rekindle._store import Manifest, memory
 from rekindle._store.pack import AnyArray
+
+# Less than this may stay in the heap: looking through it takes its time.
+_WORTH_GIVING_BACK = 64 << 20
 
 
 def named(model: Any) -> dict[str, Any]:
@@ -41,9 +45,11 @@ def values(variables: Mapping[str, Any]) -> dict[str, AnyArray]:
 def assign(variables: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
     for name, variable in variables.items():
         _host.like(variable, arrays[name])
-    if keras.backend.backend() == "jax":
-        # It cannot write over an array: what the variables held before is memory to give back.
-        memory.give_back()
+    size = sum(arrays[name].nbytes for name in variables)
+    if keras.backend.backend() == "jax" and size >= _WORTH_GIVING_BACK:
+        # It cannot write over an array: what the variables held before is memory to give back,
+        # beside the training.
+        threading.Thread(target=memory.give_back, name="rekindle-heap").start()
 
 
 def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
