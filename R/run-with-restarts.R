@@ -51,7 +51,7 @@
 #'
 #' @seealso [callback_backup_and_restore()]
 #' @export
-#' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && requireNamespace("processx", quietly = TRUE)
+#' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
 #' # In place of a training: it fails twice.
 #' script <- tempfile(fileext = ".R")
 #' writeLines(c(

@@ -15,7 +15,7 @@ LARGE = memory._LARGE
 def test_a_room_is_as_large_as_asked_aligned_and_writable(size):
     room = memory.room(size)
     assert room.shape == (size,)
-    assert room.ctypes.data % 64 == 0
+    assert size == 0 or room.ctypes.data % 64 == 0
     room[:] = 7
     assert int(room.sum(dtype=np.int64)) == 7 * size
 
