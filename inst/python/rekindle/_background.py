@@ -41,13 +41,14 @@ class Worker(Generic[_T]):
         thread = threading.Thread(
             target=self.do, args=(work,), name="rekindle-writer", daemon=False
         )
-        self._thread, self._pid = thread, os.getpid()
         try:
             thread.start()
         except RuntimeError:
             # No thread can be had, as under a limit on processes: then it is done here.
-            self._thread = None
             self.do(work)
+        else:
+            # Not before: one that is not alive yet would be taken for one that has ended.
+            self._thread, self._pid = thread, os.getpid()
 
     def do(self, work: Callable[[], _T]) -> None:
         """Does a piece of work here and now."""

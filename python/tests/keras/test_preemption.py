@@ -14,6 +14,8 @@ import pytest
 from conftest import assert_same, data, fit, make_model, values
 
 import rekindle
+from rekindle._run.companion import Companion
+from rekindle._run.run import Run
 from rekindle.keras import BackupAndRestore
 
 # Saves only because of a signal: whatever a run goes on from, it was saved for that.
@@ -111,6 +113,30 @@ def test_not_one_batch_more_is_trained_than_the_one_under_way(backup_dir):
     )
     train(backup_dir, watch, At((0, 2), send, "on_train_batch_begin"))
     assert seen == [0, 1, 2]
+
+
+def test_a_hook_that_runs_behind_the_training_looks_after_nothing(backup_dir, monkeypatch):
+    looked = []
+    look = Run.look
+    monkeypatch.setattr(Run, "look", lambda run: (looked.append(threading.get_ident()), look(run)))
+
+    def from_elsewhere():
+        send()
+        # As one of an earlier batch on JAX, once the signal has it called.
+        companion = running(Companion)
+        thread = threading.Thread(target=companion.on_train_batch_end, args=(0,))
+        thread.start()
+        thread.join()
+
+    _, _, error = train(backup_dir, At((1, 2), from_elsewhere, "on_train_batch_begin"))
+    assert error.saved
+    assert set(looked) == {threading.get_ident()}
+
+
+def running(kind):
+    """The one of a kind that is in a fit() now."""
+    (found,) = [one for one in gc.get_objects() if type(one) is kind and one._run is not None]
+    return found
 
 
 def test_two_signals_that_come_together_are_one(backup_dir):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -47,6 +48,8 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self._settings = settings
         self._owner = owner
         self._epoch = 0
+        # Of the fit().
+        self._thread = 0
         self._run: Run | None = None
         self._ending: Ending | None = None
         self.report: dict[str, Any] | None = None
@@ -102,6 +105,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def on_train_begin(self, logs: Any = None) -> None:
         listed, code = self._list, self._fit_code
+        self._thread = threading.get_ident()
         found = listed()
         left_out = (Companion, type(self._owner), keras.callbacks.History)
         others = [] if found is None else found.callbacks
@@ -138,7 +142,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             self._ending.while_reading()
 
     def _batch_ended(self, batch: int, logs: Any = None) -> None:
-        if self._run is None:
+        if self._run is None or self._is_behind():
             return
         self._run.look()
         is_due = self._owner.take_due()
@@ -148,6 +152,13 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         elif is_due:
             done = keras_internals.batches_done(self.model, batch)
             self._run.save(self._epoch, done, logs)
+
+    def _is_behind(self) -> bool:
+        """Whether this is a hook of an earlier batch, which still runs behind the training thread.
+
+        So it is on JAX where no callback had batch hooks, until a signal has ours called.
+        """
+        return not self._owner.looks_at_batches and threading.get_ident() != self._thread
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._run is not None and self._ending is not None:
