@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import io
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
@@ -187,6 +188,23 @@ def exists(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def linux_call(name: str, argtypes: tuple[Any, ...]) -> Any:
+    """A function of Linux' C library that Python has no word for; ``None`` where it is not there.
+
+    Args:
+        name: The function. It answers an int.
+        argtypes: The types of its arguments, of :mod:`ctypes`.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        call = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return None
+    call.argtypes, call.restype = argtypes, ctypes.c_int
+    return call
 
 
 def free_bytes(path: str) -> int | None:

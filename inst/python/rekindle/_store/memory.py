@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import mmap
-import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rekindle._store import format as fmt
+from rekindle._store import fs
 
 # What is smaller comes from the heap like everything else.
 _LARGE = 1 << 20
@@ -66,13 +66,5 @@ def give_back() -> None:
 
 @functools.cache
 def _malloc_trim() -> Any:
-    if sys.platform != "linux":
-        return None
-    try:
-        # GNU's C library has it; musl has not, and gives back by itself.
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
-        return None
-    trim.argtypes = (ctypes.c_size_t,)
-    trim.restype = ctypes.c_int
-    return trim
+    # GNU's C library has it; musl has not, and gives back by itself.
+    return fs.linux_call("malloc_trim", (ctypes.c_size_t,))

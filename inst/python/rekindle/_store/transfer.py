@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -53,15 +52,8 @@ def _begin_writing(fd: int, offset: int, length: int) -> None:
 
 @functools.cache
 def _sync_file_range() -> Any:
-    if sys.platform != "linux":
-        return None
-    try:
-        call = ctypes.CDLL(None).sync_file_range
-    except (OSError, AttributeError):
-        return None
-    call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-    call.restype = ctypes.c_int
-    return call
+    types = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return fs.linux_call("sync_file_range", types)
 
 
 def readers(size: int) -> int:
