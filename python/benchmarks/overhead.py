@@ -18,7 +18,6 @@ import os
 import statistics
 import time
 
-CASES = ["held", "behind"]
 STEP, COST = 0.01, 0.1
 # The default of `max_overhead`.
 BOUND = 0.035
