@@ -91,11 +91,13 @@ def count_after(scene: Scene, top: str, faults: preload.Faults, start: tree.Tree
 def leftovers(thing: Any, scene: Scene, top: str, faults: preload.Faults) -> list[tree.Tree]:
     """The distinct states that a first crash leaves behind, where its save did not come about."""
     start = prepared(thing, scene, top)
+    # Those of a clean-up are told by nothing: whichever comes back may be what is left.
+    without = scene.before - scene.after or scene.before
     found: dict[bytes, tree.Tree] = {}
     for _ in crashes(scene, top, faults, start):
         left = tree.take(top)
         # What cannot be restored is a finding of the first sweep already.
         with contextlib.suppress(RekindleError):
-            if left != start and thing.restored(top) in (None, scene.saves - 1):
+            if left != start and thing.restored(top) in without:
                 found[tree.digest(left)] = left
     return list(found.values())

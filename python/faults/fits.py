@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from faults import children, preload, tree
+from faults import children, preload, scenes, tree
 from faults.refusals import ERRORS
 from rekindle.errors import RekindleWarning, RestoreError
 from rekindle.keras import BackupAndRestore
@@ -68,9 +68,12 @@ def _count(top: str, faults: preload.Faults, kinds: int, background: bool) -> in
 
 def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
     """Both ways of saving, and each errno: see :func:`_sweep`."""
-    return [
-        row for background in (True, False) for row in _sweep(faults, step, background=background)
-    ]
+    with scenes.as_if_large():
+        return [
+            row
+            for background in (True, False)
+            for row in _sweep(faults, step, background=background)
+        ]
 
 
 def _sweep(faults: preload.Faults, step: int, *, background: bool) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from faults import scenes
 from rekindle.errors import DamageWarning
 from rekindle.keras import BackupAndRestore
 
@@ -75,7 +76,8 @@ def _once(folder: str, life: float, background: bool) -> tuple[list[int], int]:
 
 def run(count: int, seed: int) -> list[dict[str, Any]]:
     """Both ways of saving: see :func:`_sweep`."""
-    return [_sweep(count, seed, background=background) for background in (True, False)]
+    with scenes.as_if_large():
+        return [_sweep(count, seed, background=background) for background in (True, False)]
 
 
 def _sweep(count: int, seed: int, *, background: bool) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def sweep_without_sync() -> None:
 
 
 def leftovers_stay() -> None:
-    clear.Clearing.sweep = lambda self, catalog: None
+    clear.Clearing.sweep = lambda self, catalog, **how: None
 
 
 def partial_files_stay() -> None:

@@ -11,7 +11,6 @@ anyhow     Any of the changes of names whose own folder was not synced may be lo
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -34,27 +33,21 @@ _SAMPLE = 48
 def record(scene: Scene, top: str, faults: preload.Faults, start: tree.Tree) -> Disk:
     """Acts the scene to its end and records it."""
     tree.put(start, top)
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as begun:
 
         def work(say: children.Say) -> None:
             def begin() -> None:
+                # What a scene does before it begins belongs to the folder it starts from.
+                tree.put(tree.take(top), begun)
                 faults.watch(top, log.fileno())
 
             scene.act(top, begin, lambda index: faults.mark(str(index)))
             faults.end()
 
-        # What a scene does before it begins belongs to the folder it starts from.
-        begun = _at_beginning(scene, top, faults)
-        tree.put(start, top)
         outcome = children.run(work)
         assert outcome.crash is None, outcome.crash
         log.seek(0)
-        return Replay(top, begun, log.read()).disk
-
-
-def _at_beginning(scene: Scene, top: str, faults: preload.Faults) -> tree.Tree:
-    children.run(lambda say: scene.act(top, lambda: os._exit(0), lambda index: None))
-    return tree.take(top)
+        return Replay(top, tree.take(begun), log.read()).disk
 
 
 def states(disk: Disk, mood: str, seed: int = 0) -> Iterator[tuple[tree.Tree, bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import warnings
@@ -56,12 +57,21 @@ class Case:
         kept: How many saves are kept.
         error: A name of :data:`ERRORS`.
         lasting: Whether the calls fail from the N-th on, until the run's last save.
+        large: Whether it goes as with a large model, whose packs are written over old ones.
     """
 
     def __init__(
-        self, top: str, kept: int, error: str, faults: preload.Faults, *, lasting: bool
+        self,
+        top: str,
+        kept: int,
+        error: str,
+        faults: preload.Faults,
+        *,
+        lasting: bool,
+        large: bool,
     ) -> None:
         self.top, self.kept, self.error, self.lasting = top, kept, error, lasting
+        self._sized = scenes.as_if_large if large else contextlib.nullcontext
         self._faults = faults
         tree.empty(top)
         scenes.Store().save(top, range(3), kept)
@@ -98,7 +108,7 @@ class Case:
         self._faults.arm(action, self._kinds, n, last, number)
 
     def _run(self, n: int, say: children.Say) -> None:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, self._sized():
             warnings.simplefilter("always")
             self._two_saves(n, say)
         if caught:
@@ -119,7 +129,7 @@ class Case:
         folder.close()
         calls = self._faults.disarm()
         self._save(folder, 12, say)
-        names = set(os.listdir(folder.directory))
+        names = set(os.listdir(folder.directory)) - {folder._clearing.spare.name}
         expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
         assert names == expected | folder._catalog.packs_in_use(), names
         folder.close()
@@ -151,10 +161,17 @@ def _check_wording(error: SaveError) -> None:
 
 
 def sweep(
-    kept: int, error: str, top: str, faults: preload.Faults, *, lasting: bool, step: int = 1
+    kept: int,
+    error: str,
+    top: str,
+    faults: preload.Faults,
+    *,
+    lasting: bool,
+    large: bool,
+    step: int = 1,
 ) -> Refusals:
     """Every call failing with this errno, or each `step`-th."""
-    case = Case(top, kept, error, faults, lasting=lasting)
+    case = Case(top, kept, error, faults, lasting=lasting, large=large)
     refusals = Refusals()
     for n in range(1, case.calls() + 1, step):
         outcome, fault = case.try_call(n)

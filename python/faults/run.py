@@ -6,6 +6,7 @@ Exits with 1 when any claim fails. `--quick` tries a little of everything in und
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -78,13 +79,17 @@ class Report:
         return 1 if self.wrong else 0
 
 
+# Scenes that are also begun from whatever a first crash in them has left.
+_CRASHED_TWICE = ("first save", "later save", "save over a spare", "clean-up")
+
+
 def crashes(faults: preload.Faults, report: Report, *, quick: bool, brief: bool) -> None:
     rows = []
     with tree.scratch() as top:
         for kept in (1, 2):
             for scene in scenes.scenes(kept):
                 rows.append(_row(scene, scene.name, [None], top, faults, report))
-                if scene.name in ("first save", "later save", "clean-up") and not brief:
+                if scene.name in _CRASHED_TWICE and not brief:
                     starts = crash.leftovers(scenes.Store(), scene, top, faults)
                     starts = starts[:: 9 if quick else 1]
                     name = f"{scene.name}, after a crashed one"
@@ -131,20 +136,22 @@ def peer(keras: KerasRuns) -> None:
 def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
     cells = []
     with tree.scratch() as top:
-        for kept in (1, 2):
-            for error in refusals.ERRORS:
-                for lasting in (False, True):
-                    # These two are answers to one call; a file system cannot go on with them.
-                    if lasting and error in ("EINTR", "short write"):
-                        continue
-                    step = 5 if quick else 1
-                    found = refusals.sweep(kept, error, top, faults, lasting=lasting, step=step)
-                    report.add(f"{kept} kept", found.wrong)
-                    length = "from it on" if lasting else "once"
-                    cells.append([error, length, kept, found.tried, found.unharmed, found.warned])
-                    cells[-1] += [found.saves, found.restores, len(found.wrong)]
-    head = ["N-th call failing with", "for", "saves kept", "calls tried", "unharmed"]
-    head += ["file not cleared", "save failed", "refused at the start", "wrong"]
+        cases = itertools.product((1, 2), (False, True), refusals.ERRORS, (False, True))
+        for kept, large, error, lasting in cases:
+            # These two are answers to one call; a file system cannot go on with them.
+            if lasting and error in ("EINTR", "short write"):
+                continue
+            step = 5 if quick else 1
+            found = refusals.sweep(
+                kept, error, top, faults, lasting=lasting, large=large, step=step
+            )
+            report.add(f"{kept} kept{', as if large' if large else ''}", found.wrong)
+            length = "from it on" if lasting else "once"
+            over = "old packs" if large else "nothing"
+            cells.append([error, length, kept, over, found.tried, found.unharmed, found.warned])
+            cells[-1] += [found.saves, found.restores, len(found.wrong)]
+    head = ["N-th call failing with", "for", "saves kept", "written over", "calls tried"]
+    head += ["unharmed", "file not cleared", "save failed", "refused at the start", "wrong"]
     table.show("Failing calls: the run ends, nothing is lost, the next save succeeds", head, cells)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._store import Folder, Position, Save, Snapshot, sharing
+from rekindle._store import Folder, Position, Save, Snapshot, sharing, spare
 from rekindle.errors import RekindleError, RekindleWarning
 
 BOX = "backup"  # The folder of saves, inside of the folder that is watched.
@@ -53,12 +53,13 @@ def index_of(save: Save) -> int:
 
 @contextlib.contextmanager
 def as_if_large() -> Iterator[None]:
-    """These small arrays go into packs as those of a large model would."""
-    least, sharing._LEAST_SETTLED = sharing._LEAST_SETTLED, 0
+    """These small arrays go into packs, and over old ones, as those of a large model would."""
+    settled, sharing._LEAST_SETTLED = sharing._LEAST_SETTLED, 0
+    written_over, spare._LEAST = spare._LEAST, 0
     try:
         yield
     finally:
-        sharing._LEAST_SETTLED = least
+        sharing._LEAST_SETTLED, spare._LEAST = settled, written_over
 
 
 class Store:
@@ -146,6 +147,8 @@ def scenes(kept: int) -> list[Scene]:
     """The scenes of rekindle's store."""
     store = Store()
     last = 4
+    # The save with which a pack goes that holds nothing else.
+    ready = 9 - kept
 
     def first(top: str, begin: Any, ack: Any) -> None:
         begin()
@@ -185,6 +188,29 @@ def scenes(kept: int) -> list[Scene]:
         ack(last)
         folder.keep(folder.numbers[-kept:])
 
+    def with_a_spare(top: str) -> Folder:
+        folder = store.open(top)
+        folder.newest()
+        with as_if_large():
+            for index in range(last, ready + 1):
+                folder.commit(snapshot(index))
+                folder.keep(folder.numbers[-kept:])
+        assert folder._clearing.spare.name is not None
+        return folder
+
+    def over(top: str, begin: Any, ack: Any) -> None:
+        folder = with_a_spare(top)
+        begin()
+        with as_if_large():
+            folder.commit(snapshot(ready + 1))
+            ack(ready + 1)
+            folder.keep(folder.numbers[-kept:])
+
+    def close(top: str, begin: Any, ack: Any) -> None:
+        folder = with_a_spare(top)
+        begin()
+        folder.close()
+
     def sweep(top: str, begin: Any, ack: Any) -> None:
         folder = store.open(top)
         folder.newest()
@@ -197,8 +223,7 @@ def scenes(kept: int) -> list[Scene]:
         folder.keep(folder.numbers[-kept:])
 
     def clean_up(top: str, begin: Any, ack: Any) -> None:
-        folder = store.open(top)
-        folder.newest()
+        folder = with_a_spare(top)
         begin()
         folder.clear()
 
@@ -210,7 +235,9 @@ def scenes(kept: int) -> list[Scene]:
         Scene("first save", 0, first, kept, only(None, 0), only(0)),
         Scene("later save", last, later, kept, only(end, last), only(last)),
         Scene("save in two packs", 1, apart, kept, only(1, 2), only(2)),
+        Scene("save over a spare", last, over, kept, only(ready, ready + 1), only(ready + 1)),
         Scene("same number again", last, again, kept, only(end, last), only(last)),
         Scene("sweep", last, sweep, kept, only(last + 2), only(last + 2)),
-        Scene("clean-up", last, clean_up, kept, only(end, None), only(end, None)),
+        Scene("close", last, close, kept, only(ready), only(ready)),
+        Scene("clean-up", last, clean_up, kept, only(ready, None), only(ready, None)),
     ]

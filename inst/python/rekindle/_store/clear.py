@@ -9,6 +9,7 @@ from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack
 from rekindle._store.manifest import Manifest
+from rekindle._store.spare import Spare
 
 
 class Clearing:
@@ -17,13 +18,18 @@ class Clearing:
     Args:
         folder: The folder.
         prefix: First part of the names of the saves.
+
+    Attributes:
+        removals_are_durable: Whether every manifest that is gone is gone for good.
+        spare: The file of a pack that is gone.
     """
 
     def __init__(self, folder: str, prefix: str) -> None:
         self._folder = folder
         self._prefix = prefix
-        # Whether every manifest that is gone is gone for good. Those of an earlier run may not be.
+        # Those of an earlier run may not be.
         self.removals_are_durable = False
+        self.spare = Spare(folder)
 
     def remove_manifests(self, catalog: cat.Catalog, numbers: list[int]) -> None:
         for number in numbers:
@@ -35,19 +41,25 @@ class Clearing:
         fs.sync_folder(self._folder)
         self.removals_are_durable = True
 
-    def sweep(self, catalog: cat.Catalog) -> None:
-        """Removes temporary files, and packs of ours that no manifest names."""
+    def sweep(self, catalog: cat.Catalog, *, to_the_last: bool = False) -> None:
+        """Removes temporary files, and packs of ours that no manifest names.
+
+        One of these packs becomes the spare, which stays until it is written over; unless all go.
+        """
+        if to_the_last:
+            self.spare.discard()
         names = fs.names_in(self._folder)
         temporary = fmt.temporary_pattern(self._prefix)
         for name in names:
-            if temporary.fullmatch(name):
+            if temporary.fullmatch(name) and name != self.spare.name:
                 fs.remove(self._path(name))
         lost = self._lost_packs(catalog, names)
         # Else a power cut could bring back a manifest without its pack.
         if lost and not self.removals_are_durable:
             self.sync()
         for name in lost:
-            fs.remove(self._path(name))
+            if to_the_last or not self.spare.keep(name):
+                fs.remove(self._path(name))
 
     def _lost_packs(self, catalog: cat.Catalog, names: list[str]) -> list[str]:
         pattern = fmt.pack_pattern(self._prefix)

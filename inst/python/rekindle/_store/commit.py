@@ -2,7 +2,8 @@
 
 The order, and what is in the folder if the machine stops right after each step:
 
-1. A pack is written under a temporary name and synced: a leftover, swept after the next save.
+1. A pack is written under a temporary name, at times over the spare, and synced: a leftover, swept
+   after the next save.
 2. It is renamed to its own name: a pack that no manifest names, swept likewise. At times there is a
    second pack to write, in the same two steps.
 3. The manifest is written under a temporary name and synced: the same, and a second leftover.
@@ -26,6 +27,7 @@ from rekindle._store import format as fmt
 from rekindle._store import fs, pack, sharing
 from rekindle._store.manifest import Array, Manifest, Pack, Position, encode
 from rekindle._store.pack import AnyArray
+from rekindle._store.spare import Spare
 from rekindle.errors import ArgumentError
 
 
@@ -65,8 +67,10 @@ class Commit:
         identity: Identity,
         snapshot: Snapshot,
         base: Manifest | None,
+        spare: Spare,
     ) -> None:
         """Decides what has to be written; `base` is a whole save whose arrays may be shared."""
+        self._spare = spare
         self._folder = folder
         self._prefix = prefix
         self._identity = identity
@@ -158,7 +162,7 @@ class Commit:
             "number": str(self._identity.number),
         }
         arrays = {key: self._snapshot.arrays[key] for key in names}
-        written, rows = pack.write(temporary, name, arrays, self._digests, metadata)
+        written, rows = pack.write(temporary, name, arrays, self._digests, metadata, self._spare)
         try:
             fs.rename(temporary, path)
         except BaseException:

@@ -58,8 +58,7 @@ class Folder:
         self._lock = Lock(directory)
         self._clearing = Clearing(directory, prefix)
         self._catalog = cat.Catalog()
-        # Numbers of saves that were verified or made durable here, so that later ones may share
-        # their arrays.
+        # Numbers of saves that are known to be whole: later ones may share their arrays.
         self._verified: set[int] = set()
 
     def open(self) -> bool:
@@ -101,8 +100,11 @@ class Folder:
         raise OSError(None, "it is taken and removed by other runs all the time")
 
     def close(self) -> None:
-        """Lets go of the folder, which stays as it is."""
+        """Lets go of the folder, whose saves stay as they are."""
         with contextlib.suppress(OSError):
+            # In a folder that was removed and made again, the name may be another run's.
+            if self._lock.is_held:
+                self._clearing.spare.discard()
             self._lock.release()
 
     @property
@@ -147,7 +149,8 @@ class Folder:
         given = number
         number = self._catalog.next_number() if given is None else given
         known = number in self._catalog.manifests or number in self._catalog.damaged
-        if not known and fs.exists(self._path(fmt.manifest_name(self.prefix, number))):
+        manifest = os.path.join(self.directory, fmt.manifest_name(self.prefix, number))
+        if not known and fs.exists(manifest):
             # It came in after we looked, or a signal hit us right after a commit.
             self._catalog = cat.scan(self.directory, self.prefix)
             number = self._catalog.next_number() if given is None else given
@@ -156,11 +159,14 @@ class Folder:
             del self._catalog.damaged[number]
         serial = self._catalog.next_serial()
         identity = Identity(number, serial, self._run, time.time(), self._version)
-        return Commit(self.directory, self.prefix, identity, snapshot, self._base())
+        spare = self._clearing.spare
+        return Commit(self.directory, self.prefix, identity, snapshot, self._base(), spare)
 
     def _carry_out(self, commit: Commit) -> Manifest:
         manifest = commit.prepare()
         self._verified.discard(manifest.number)
+        # One of the same number goes with it.
+        self._clearing.removals_are_durable = False
         commit.publish()
         # From here on the new save is what a reader finds, acknowledged or not.
         self._catalog.manifests[manifest.number] = manifest
@@ -279,7 +285,7 @@ class Folder:
             self._remove(numbers[:-1])
             self._clearing.sync()
         self._remove(numbers[-1:])
-        self._clearing.sweep(self._catalog)
+        self._clearing.sweep(self._catalog, to_the_last=True)
         self._clearing.remove_state()
         made_folder = self._lock.holder.made_folder
         self._lock.release(remove=True)
@@ -289,11 +295,6 @@ class Folder:
                 os.rmdir(self.directory)
 
     def _warn_uncleared(self, error: OSError) -> None:
-        self._tell(
-            f"Older files in {self.directory!r} could not be cleared away: {report.reason(error)}."
-            " No save was lost; it is tried again at the next one.",
-            SaveWarning,
-        )
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self.directory, name)
+        what = f"Older files in {self.directory!r} could not be cleared away"
+        why = f"{report.reason(error)}. No save was lost; it is tried again at the next one."
+        self._tell(f"{what}: {why}", SaveWarning)

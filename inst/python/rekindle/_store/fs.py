@@ -7,10 +7,16 @@ import ctypes
 import errno
 import io
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _T = TypeVar("_T")
 
@@ -124,8 +130,6 @@ def write_all(fd: int, data: memoryview) -> None:
 def sync(fd: int) -> None:
     """Waits until the file's bytes are on the medium. macOS' fsync() stops at the drive's cache."""
     if sys.platform == "darwin":
-        import fcntl
-
         try:
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
             return
@@ -186,6 +190,39 @@ def exists(path: str) -> bool:
     try:
         os.lstat(path)
     except FileNotFoundError:
+        return False
+    return True
+
+
+# Whether :func:`is_alone` can answer yes: Linux' leases are the only way to ask.
+CAN_TELL_OPEN_FILES = hasattr(fcntl, "F_SETLEASE")
+
+
+def is_alone(path: str) -> bool:
+    """Whether it is a regular file of this one name that no process has open; no if in doubt."""
+    try:
+        fd, _ = open_regular(path, os.O_WRONLY)
+        with closing(fd):
+            if os.fstat(fd).st_nlink != 1:
+                return False
+            # A file system that grants a lease on what is open twice can tell us nothing.
+            with closing(open_regular(path)[0]):
+                if _may_be_leased(fd):
+                    return False
+            return _may_be_leased(fd)
+    except OSError:
+        return False
+
+
+def _may_be_leased(fd: int) -> bool:
+    """Whether this is the only open descriptor of the file, as the system knows it."""
+    try:
+        # Who opens the file before it is given up again has us told by a signal; that which is
+        # sent unless another is asked for would end the process.
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:
         return False
     return True
 

@@ -23,6 +23,7 @@ import xxhash
 from rekindle._store import format as fmt
 from rekindle._store import fs, memory, transfer
 from rekindle._store.manifest import Array, Damage, Manifest, Pack
+from rekindle._store.spare import Spare
 
 AnyArray = npt.NDArray[np.generic]
 
@@ -69,16 +70,19 @@ def write(
     arrays: Mapping[str, AnyArray],
     digests: Mapping[str, str],
     metadata: Mapping[str, str],
+    spare: Spare,
 ) -> tuple[Pack, dict[str, Array]]:
     """Writes a new pack at `path`, synced, which is to be `name`: it, and where each array lies.
 
-    On failure the file is gone again.
+    On failure the file is gone again. It may be written over the spare.
     """
     # Larger elements first: every array is aligned to its element without the gaps that safetensors
     # forbids.
     order = sorted(arrays, key=lambda key: (-arrays[key].dtype.itemsize, key))
     header, offsets = _header(arrays, order, metadata)
-    fd = fs.create(path)
+    end = len(header)
+    size = end + (offsets[order[-1]][1] if order else 0)
+    fd = spare.create(path, size)
     try:
         with fs.closing(fd):
             transfer.write(fd, _batches(header, (as_bytes(arrays[key]) for key in order)))
@@ -86,13 +90,11 @@ def write(
     except BaseException:
         fs.discard(path)
         raise
-    end = len(header)
     rows = {}
     for key in order:
         array = arrays[key]
         start, stop = end + offsets[key][0], end + offsets[key][1]
         rows[key] = Array(dtype_name(array.dtype), array.shape, name, start, stop, digests[key])
-    size = end + (offsets[order[-1]][1] if order else 0)
     return Pack(size, end, digest(header)), rows
 
 

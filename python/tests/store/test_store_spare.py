@@ -1,0 +1,228 @@
+"""Packs that are written over the file of one that no save needs any more."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+
+from rekindle._store import Folder, Snapshot, fs, spare
+
+pytestmark = pytest.mark.skipif(
+    not fs.CAN_TELL_OPEN_FILES, reason="only Linux tells who has a file open"
+)
+
+
+@pytest.fixture(autouse=True)
+def _as_if_large(monkeypatch):
+    monkeypatch.setattr(spare, "_LEAST", 0)
+
+
+def save(folder: Folder, value: int, size: int = 5000) -> str:
+    """Saves an array of this value, and keeps that save alone: the path of its pack."""
+    manifest = folder.commit(Snapshot({"kernel": np.full(size, value, np.uint8)}))
+    folder.keep(folder.numbers[-1:])
+    return os.path.join(folder.directory, *manifest.packs)
+
+
+def inode(path) -> int:
+    return os.stat(path).st_ino
+
+
+def temporary(folder: Folder) -> list[str]:
+    return [name for name in os.listdir(folder.directory) if name.endswith(".tmp")]
+
+
+def values(folder: Folder) -> np.ndarray:
+    return folder.newest().arrays["kernel"]
+
+
+def test_from_the_third_save_on_the_packs_take_turns_in_two_files(folder):
+    inodes = [inode(save(folder, value)) for value in range(6)]
+    assert inodes == inodes[:2] * 3
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=st.lists(st.integers(0, 9000), min_size=3, max_size=8))
+def test_a_pack_has_its_own_size_and_bytes_whatever_it_was_written_over(sizes, tmp_path_factory):
+    folder = Folder(str(tmp_path_factory.mktemp("spare") / "backup"), "1.2.3")
+    for value, size in enumerate(sizes):
+        path = save(folder, value, size)
+        assert os.path.getsize(path) == folder.manifests[-1].packs[os.path.basename(path)].size
+        with safe_open(path, "numpy") as file:
+            assert (file.get_tensor("kernel") == np.full(size, value, np.uint8)).all()
+        assert len(temporary(folder)) <= 1
+    folder.close()
+
+
+def test_small_packs_are_not_kept(folder, monkeypatch):
+    monkeypatch.setattr(spare, "_LEAST", 1 << 20)
+    save(folder, 1)
+    save(folder, 2)
+    assert temporary(folder) == []
+
+
+def test_a_small_pack_is_not_written_beside_a_spare_that_stays(folder, monkeypatch):
+    save(folder, 1)
+    save(folder, 2)
+    assert len(temporary(folder)) == 1
+    monkeypatch.setattr(spare, "_LEAST", 1 << 20)
+    save(folder, 3)
+    assert temporary(folder) == []
+
+
+@pytest.mark.parametrize("end", [Folder.close, Folder.clear])
+def test_nothing_of_it_is_left_when_the_run_ends(folder, end):
+    save(folder, 1)
+    save(folder, 2)
+    assert len(temporary(folder)) == 1
+    end(folder)
+    assert not os.path.exists(folder.directory) or temporary(folder) == []
+
+
+def test_the_next_run_clears_away_that_of_a_dead_one(folder):
+    save(folder, 1)
+    save(folder, 2)
+    (left,) = temporary(folder)
+    folder._lock.release()
+    other = Folder(folder.directory, "1.2.3")
+    save(other, 3)
+    assert left not in temporary(other)
+    assert (values(other) == 3).all()
+    other.close()
+
+
+def test_it_is_left_alone_once_another_run_has_the_folder(folder):
+    save(folder, 1)
+    save(folder, 2)
+    (left,) = temporary(folder)
+    os.unlink(os.path.join(folder.directory, ".lock"))
+    other = Folder(folder.directory, "1.2.3")
+    other.open()
+    folder.close()
+    assert temporary(other) == [left]
+    other.close()
+
+
+class TestWhoeverElseHasTheFile:
+    """What they opened, mapped or linked keeps the bytes of the save that it was."""
+
+    def test_opened(self, folder):
+        with open(save(folder, 1), "rb") as file:
+            for value in range(2, 6):
+                save(folder, value)
+            assert file.read().endswith(bytes([1]) * 5000)
+
+    def test_opened_after_it_had_become_the_spare(self, folder):
+        save(folder, 1)
+        save(folder, 2)
+        (name,) = temporary(folder)
+        with open(os.path.join(folder.directory, name), "rb") as file:
+            save(folder, 3)
+            assert file.read().endswith(bytes([1]) * 5000)
+
+    def test_mapped(self, folder):
+        mapped = np.memmap(save(folder, 1), np.uint8, "r")
+        for value in range(2, 6):
+            save(folder, value)
+        assert (mapped[-5000:] == 1).all()
+
+    def test_linked(self, folder, tmp_path):
+        os.link(save(folder, 1), tmp_path / "mine")
+        for value in range(2, 6):
+            save(folder, value)
+        assert (tmp_path / "mine").read_bytes().endswith(bytes([1]) * 5000)
+
+    def test_linked_after_it_had_become_the_spare(self, folder, tmp_path):
+        save(folder, 1)
+        save(folder, 2)
+        (name,) = temporary(folder)
+        os.link(os.path.join(folder.directory, name), tmp_path / "mine")
+        save(folder, 3)
+        assert (tmp_path / "mine").read_bytes().endswith(bytes([1]) * 5000)
+
+    def test_in_another_process(self, folder):
+        path = save(folder, 1)
+        script = (
+            "import sys; file = open(sys.argv[1], 'rb'); print(); input();"
+            " print(set(file.read()[-5000:]))"
+        )
+        command = [sys.executable, "-c", script, path]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as reader:
+            reader.stdout.readline()
+            for value in range(2, 6):
+                save(folder, value)
+            assert reader.communicate("\n")[0] == "{1}\n"
+
+
+@pytest.mark.parametrize("what", ["gone", "a link"])
+def test_what_stands_in_its_place_by_now_is_not_written_to(folder, tmp_path, what):
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    save(folder, 1)
+    save(folder, 2)
+    path = os.path.join(folder.directory, *temporary(folder))
+    os.unlink(path)
+    if what == "a link":
+        os.symlink(mine, path)
+    save(folder, 3)
+    assert mine.read_bytes() == b"mine"
+    assert (values(folder) == 3).all()
+
+
+class TestFileSystemsWithoutLeases:
+    """Who has a file open cannot be asked: each pack is a new file, and the old one is removed."""
+
+    @pytest.mark.parametrize("answer", [errno.EINVAL, errno.ENOSYS, errno.EACCES, None])
+    def test_every_pack_is_new(self, folder, monkeypatch, answer):
+        real = fcntl.fcntl
+
+        def call(fd, command, argument=0):
+            if command != fcntl.F_SETLEASE:
+                return real(fd, command, argument)
+            if answer is None:  # Grants whatever it is asked for.
+                return 0
+            raise OSError(answer, os.strerror(answer))
+
+        monkeypatch.setattr(fcntl, "fcntl", call)
+        with contextlib.ExitStack() as held:
+            # Held open: the number of a file that is gone may be given to the next.
+            files = [held.enter_context(open(save(folder, value), "rb")) for value in range(5)]
+            assert len({inode(file.fileno()) for file in files}) == 5
+        assert temporary(folder) == []
+
+
+def test_who_opens_the_file_while_it_is_asked_for_does_not_end_the_process(tmp_path):
+    """A lease that is in somebody's way is told to its holder by a signal."""
+    script = f"""
+import sys, threading
+sys.path[:0] = {sys.path!r}
+from rekindle._store import fs
+path = {str(tmp_path / "file")!r}
+open(path, "wb").close()
+def look():
+    while not done:
+        open(path, "rb").close()
+done = []
+thread = threading.Thread(target=look)
+thread.start()
+answers = {{fs.is_alone(path) for _ in range(20000)}}
+done.append(True)
+thread.join()
+assert fs.is_alone(path)
+print(sorted(answers))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, (run.returncode, run.stderr)
+    assert run.stdout == "[False, True]\n"
