@@ -6,24 +6,17 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 import warnings
 
 import keras
 import numpy as np
 
 import rekindle
-from benchmarks import callbacks, limits, managers, models, overhead, timing
+from benchmarks import callbacks, limits, managers, models, overhead, timing, training
 from rekindle.keras import BackupAndRestore
 
 # An array of so many floats, ten thousand times.
 SMALL = 25
-
-
-def rotated(contestants: dict, index: int) -> list[tuple]:
-    """Them in turn, in each round another first: nobody always comes after the same."""
-    start = index % max(1, len(contestants))
-    return [*contestants.items()][start:] + [*contestants.items()][:start]
 
 
 def saves(megabytes: float, rounds: int, folder: str, large: bool = False) -> dict:
@@ -36,10 +29,10 @@ def saves(megabytes: float, rounds: int, folder: str, large: bool = False) -> di
     for index in range(rounds):
         machine.measure(rows)
         top = tempfile.mkdtemp(dir=folder)
-        for name, contestant in rotated(callbacks.contestants(top, large), index):
+        for name, contestant in timing.rotated(callbacks.contestants(top, large), index):
             callbacks.measure(name, contestant, trained, rows, folder)
         shutil.rmtree(top, ignore_errors=True)
-        for name, contestant in rotated(loops, index):
+        for name, contestant in timing.rotated(loops, index):
             managers.measure(name, contestant, trained, rows, folder)
     for contestant in loops.values():
         contestant.close()
@@ -84,100 +77,6 @@ def frozen(megabytes: float, folder: str) -> dict:
         callbacks.measure(name, contestant, trained, rows, folder, epochs=7)
         written[name] = rows[f"{name}: written"]
     return {"bytes": trained.size, "trained": trained.trained_size, "written": written}
-
-
-class _Epochs(keras.callbacks.Callback):
-    """How long each epoch took, from the end of the one before, callbacks and all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last = None
-        self.seconds: list[float] = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        now = time.perf_counter()
-        if self._last is not None:
-            self.seconds.append(now - self._last)
-        self._last = now
-
-
-def fits(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
-    """Epochs of about so many seconds, with a save in each or every 10 batches, and without."""
-    trained = models.Trained(megabytes)
-    batches = _batches_for(trained, seconds)
-    data = trained.batches(batches)
-    rows: dict[str, list[float]] = {}
-    for index in range(rounds):
-        top = os.path.join(folder, str(index))
-        for name, make in rotated(_CALLBACKS, index):
-            epochs = _Epochs()
-            trained.model._initial_epoch = None
-            trained.model.fit(
-                *data, batch_size=8, epochs=4, verbose=0, callbacks=[epochs, *make(top)]
-            )
-            timing.join_writer()
-            # The first has the compiling, and the first allocation of what is used from then on.
-            rows.setdefault(name, []).extend(epochs.seconds[1:])
-            shutil.rmtree(top, ignore_errors=True)
-    return {"bytes": trained.size, "batches": batches, "rows": rows}
-
-
-_CALLBACKS = {
-    "without": lambda top: [],
-    "rekindle, each epoch": lambda top: [_ours(top, "epoch")],
-    "keras, each epoch": lambda top: [_theirs(top, "epoch")],
-    "rekindle, every 10 batches": lambda top: [_ours(top, 10)],
-    "keras, every 10 batches": lambda top: [_theirs(top, 10)],
-}
-
-
-def _batches_for(trained, seconds: float) -> int:
-    data = trained.batches(20)
-    trained.model.fit(*data, batch_size=8, verbose=0)
-    began = time.perf_counter()
-    trained.model.fit(*data, batch_size=8, verbose=0)
-    return max(20, round(20 * seconds / (time.perf_counter() - began)))
-
-
-def _ours(top: str, save_freq):
-    return BackupAndRestore(os.path.join(top, "ours"), save_freq)
-
-
-def _theirs(top: str, save_freq):
-    return keras.callbacks.BackupAndRestore(os.path.join(top, "keras"), save_freq)
-
-
-class _Batches(keras.callbacks.CallbackList):
-    """How long the hooks of all batches took together."""
-
-    seconds = 0.0
-
-    def on_train_batch_end(self, batch, logs=None):
-        began = time.perf_counter()
-        super().on_train_batch_end(batch, logs)
-        self.seconds += time.perf_counter() - began
-
-
-def hooks(batches: int, folder: str) -> dict:
-    """Seconds that the hooks of a batch take, and a batch as a whole, no save being due."""
-    trained = models.Trained(0.01)
-    data = trained.batches(batches, 1)
-    rows: dict[str, list[float]] = {}
-    whole: dict[str, list[float]] = {}
-    for _ in range(5):
-        for name, made in {
-            "without": [],
-            'rekindle, save_freq="epoch"': [_ours(folder, "epoch")],
-            "rekindle, save_freq=1000000": [_ours(folder, 1000000)],
-            "keras, save_freq=1000000": [_theirs(folder, 1000000)],
-        }.items():
-            trained.model._initial_epoch = None
-            timed = _Batches(made, model=trained.model, add_history=True, epochs=1)
-            began = time.perf_counter()
-            trained.model.fit(*data, batch_size=1, verbose=0, callbacks=timed)
-            whole.setdefault(name, []).append((time.perf_counter() - began) / batches)
-            rows.setdefault(name, []).append(timed.seconds / batches)
-    return {"rows": rows, "whole": whole}
 
 
 def auto(case: str, saves: int, seconds: float, folder: str) -> dict:
@@ -243,7 +142,17 @@ def _tree_size(folder: str) -> int:
     )
 
 
-_ALL = (saves, small, frozen, fits, auto, hooks, memory, thousand)
+_ALL = (
+    saves,
+    small,
+    frozen,
+    training.fits,
+    training.turns,
+    auto,
+    training.hooks,
+    memory,
+    thousand,
+)
 PARTS = {part.__name__: part for part in _ALL}
 
 

@@ -6,34 +6,11 @@ import json
 from pathlib import Path
 from statistics import median
 
-from benchmarks import limits
+from benchmarks import limits, tables, training_report
 from benchmarks.chart import draw
+from benchmarks.tables import Answers
 
 OURS, THEIRS = "rekindle callback", "keras BackupAndRestore"
-
-
-class Answers:
-    """The answers of all jobs.
-
-    Args:
-        jobs: As run.py writes them.
-    """
-
-    def __init__(self, jobs: list[dict]) -> None:
-        self.jobs = jobs
-
-    def of(self, part: str, **wanted) -> list[tuple[dict, dict]]:
-        """Arguments, the backend among them, and answer of each job of a part."""
-        found = []
-        for job in self.jobs:
-            arguments = {"backend": job["backend"], **job["arguments"]}
-            if job["part"] == part and wanted.items() <= arguments.items():
-                found.append((arguments, job["answer"]))
-        return found
-
-    def one(self, part: str, **wanted) -> dict | None:
-        found = self.of(part, **wanted)
-        return found[0][1] if found else None
 
 
 def write(path: Path) -> None:
@@ -49,7 +26,18 @@ def write(path: Path) -> None:
             " say.",
             "",
         ]
-    for section in (_claims, _saves, _fits, _auto, _small, _frozen, _memory, _hooks, _thousand):
+    for section in (
+        _claims,
+        _saves,
+        training_report.turns,
+        training_report.fits,
+        training_report.auto,
+        _small,
+        _frozen,
+        _memory,
+        training_report.hooks,
+        _thousand,
+    ):
         lines += section(answers)
     (path.parent / "README.md").write_text("\n".join(lines).rstrip() + "\n")
     draw(answers, path.parent / "chart.png")
@@ -77,11 +65,6 @@ def _machine(machine: dict) -> list[str]:
     ]
 
 
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
-    return [*lines, ""]
-
-
 def _claims(answers: Answers) -> list[str]:
     """What is to hold, in ratios, for the state of 400 MB on each backend."""
     backends = [given["backend"] for given, _ in answers.of("saves", megabytes=400)]
@@ -104,8 +87,15 @@ def _claims(answers: Answers) -> list[str]:
         }
         for name, value in cells.items():
             rows.setdefault(name, []).append(f"{value:.2f}")
+        turns = answers.one("turns", megabytes=400, backend=backend)
+        for name, callback in (
+            ("an epoch of about 5 s with a save / without (at most 1.02)", "rekindle"),
+            ("the same with Keras' callback", "keras"),
+        ):
+            value = f"{1 + median(turns['rows'][callback]):.3f}" if turns else ""
+            rows.setdefault(name, []).append(value)
     table = [[name, *cells] for name, cells in rows.items()]
-    return ["## 400 MB: what is promised", "", *_table(["", *backends], table)]
+    return ["## 400 MB: what is promised", "", *tables.table(["", *backends], table)]
 
 
 def _saves(answers: Answers) -> list[str]:
@@ -114,7 +104,7 @@ def _saves(answers: Answers) -> list[str]:
         rows, size = answer["rows"], answer["bytes"]
         base = {name: median(rows[name]) for name in (limits.COPY, limits.WRITE, limits.READ)}
         lines += [f"## {size / 1e6:,.0f} MB on {given['backend']}", ""]
-        lines += _table(["limit", "seconds"], [[n, _span(rows[n])] for n in _LIMITS])
+        lines += tables.table(["limit", "seconds"], [[n, tables.span(rows[n])] for n in _LIMITS])
         cells = []
         for name in sorted({name.rsplit(": ", 1)[0] for name in rows if ": " in name}, key=_rank):
             held, durable = rows[f"{name}: held"], rows[f"{name}: durable"]
@@ -126,13 +116,15 @@ def _saves(answers: Answers) -> list[str]:
                     f"{median(durable) / base[limits.WRITE]:.2f}",
                     f"{median(back) / (base[limits.COPY] + base[limits.READ]):.2f}" if back else "",
                     f"{median(rows[f'{name}: written']) / size:.2f}",
-                    _span(held),
-                    _span(durable),
-                    _span(back) if back else "",
+                    tables.span(held),
+                    tables.span(durable),
+                    tables.span(back) if back else "",
                 ]
             )
         head = ["", "held / copy", "durable / write", "restore / (copy + read)"]
-        lines += _table([*head, "written / state", "held, s", "durable, s", "restore, s"], cells)
+        lines += tables.table(
+            [*head, "written / state", "held, s", "durable, s", "restore, s"], cells
+        )
     return lines
 
 
@@ -141,49 +133,6 @@ def _rank(name: str) -> tuple[bool, str]:
 
 
 _LIMITS = (limits.COPY, limits.WRITE, limits.READ, limits.READ_NEW)
-
-
-def _span(values: list[float], unit: float = 1.0, digits: int = 3) -> str:
-    low, middle, high = min(values) / unit, median(values) / unit, max(values) / unit
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _fits(answers: Answers) -> list[str]:
-    lines = []
-    for given, answer in answers.of("fits"):
-        rows = answer["rows"]
-        base = median(rows["without"])
-        title = f"## fit() on {given['backend']}, {answer['bytes'] / 1e6:,.0f} MB"
-        lines += [f"{title}, {answer['batches']} batches an epoch", ""]
-        cells = [
-            [name, f"{(median(values) / base - 1) * 100:+.1f} %", _span(values, digits=2)]
-            for name, values in sorted(rows.items(), key=lambda row: row[0] != "without")
-        ]
-        lines += _table(["", "longer than without", "an epoch, s"], cells)
-    return lines
-
-
-def _auto(answers: Answers) -> list[str]:
-    cells = []
-    for given, answer in answers.of("auto"):
-        chosen = answer["chosen"]
-        cells.append(
-            [
-                f"{given['backend']}, {_CASES[given['case']]}",
-                f"{100 * answer['overhead']:.2f} % of {100 * answer['bound']:.1f} %",
-                f"{chosen['saves']} saves, every {chosen['interval']:.2f} s",
-                f"{chosen['stall']:.3f}",
-                f"{chosen['interference']:.3f}",
-                f"{chosen['duration']:.2f}",
-                f"{1000 * chosen['step']:.2f}",
-            ]
-        )
-    head = ["", "overhead, of its bound", "chosen", "stall, s", "interference, s", "durable, s"]
-    title = '## `save_freq="auto"`: steps of 10 ms, saves that cost 0.1 s'
-    return [title, "", *_table([*head, "step, ms"], cells)] if cells else []
-
-
-_CASES = {"held": "training stalls", "behind": "behind the training"}
 
 
 def _small(answers: Answers) -> list[str]:
@@ -196,13 +145,13 @@ def _small(answers: Answers) -> list[str]:
             [
                 name,
                 *(f"{median(rows[f'{name}: {kind}']) / base[kind]:.2f}" for kind in base),
-                *(_span(rows[f"{name}: {kind}"]) for kind in base),
+                *(tables.span(rows[f"{name}: {kind}"]) for kind in base),
             ]
             for name in names
         ]
         lines += [f"## {given['count']:,} TensorFlow variables of 100 bytes", ""]
         head = ["", "save / tf.train's", "restore / tf.train's", "save, s", "restore, s"]
-        lines += _table(head, cells)
+        lines += tables.table(head, cells)
     return lines
 
 
@@ -223,7 +172,7 @@ def _frozen(answers: Answers) -> list[str]:
             for name, written in answer["written"].items()
         ]
         lines += [f"## 90 % of the weights frozen, on {given['backend']}: {sizes}", ""]
-        lines += _table(head, cells)
+        lines += tables.table(head, cells)
     if lines:
         lines += [
             "With the second save rekindle knows what does not change, and writes it into a file of"
@@ -247,21 +196,8 @@ def _memory(answers: Answers) -> list[str]:
         "How much higher the highest resident memory was than in the same training without a save;"
         " at most one state and 64 MB are promised."
     )
-    table = _table([*head, "training itself, MB"], cells)
+    table = tables.table([*head, "training itself, MB"], cells)
     return ["## Memory", "", note, "", *table] if cells else []
-
-
-def _hooks(answers: Answers) -> list[str]:
-    found = answers.of("hooks")
-    if not found:
-        return []
-    names = list(found[0][1]["rows"])
-    cells = [
-        [f"{given['backend']}, {what}", *(_span(answer[key][name], 1e-6, 1) for name in names)]
-        for given, answer in found
-        for key, what in (("rows", "its last hooks"), ("whole", "as a whole"))
-    ]
-    return ["## Microseconds a batch, no save being due", "", *_table(["", *names], cells)]
 
 
 def _thousand(answers: Answers) -> list[str]:
@@ -279,5 +215,5 @@ def _thousand(answers: Answers) -> list[str]:
         ]
         lines += [f"## {answer['saves']} saves in one run, on {given['backend']}", ""]
         head = ["saves", "resident memory, MB", "descriptors", "threads", "disk / state"]
-        lines += _table(head, cells)
+        lines += tables.table(head, cells)
     return lines

@@ -43,6 +43,7 @@ def plan(options) -> list[dict]:
         job("frozen", backend, megabytes=100)
         for size in options.fit_sizes:
             job("fits", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
+            job("turns", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
         for name in MEMORY_OF:
             job("memory", backend, megabytes=400, name=name)
         for case in ("held", "behind"):
@@ -82,7 +83,9 @@ def child(job: dict, folder: str) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--parts", default="saves,small,frozen,fits,auto,hooks,memory,thousand")
+    parser.add_argument(
+        "--parts", default="saves,small,frozen,fits,turns,auto,hooks,memory,thousand"
+    )
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")
     parser.add_argument("--large", type=float, default=3000, help="the largest size, in MB")

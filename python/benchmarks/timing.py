@@ -28,6 +28,12 @@ def acknowledged_since(began: float) -> float | None:
     return next((moment - began for moment in _acknowledged if moment >= began), None)
 
 
+def rotated(contestants: dict, index: int) -> list[tuple]:
+    """Them in turn, in each round another first: nobody always comes after the same."""
+    start = index % max(1, len(contestants))
+    return [*contestants.items()][start:] + [*contestants.items()][:start]
+
+
 def join_writer() -> None:
     """Returns when rekindle has nothing to write."""
     for thread in threading.enumerate():

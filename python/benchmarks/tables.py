@@ -1,0 +1,44 @@
+"""The answers of all jobs, and how they are written for people."""
+
+from __future__ import annotations
+
+from statistics import median
+
+
+class Answers:
+    """The answers of all jobs.
+
+    Args:
+        jobs: As run.py writes them.
+    """
+
+    def __init__(self, jobs: list[dict]) -> None:
+        self.jobs = jobs
+
+    def of(self, part: str, **wanted) -> list[tuple[dict, dict]]:
+        """Arguments, the backend among them, and answer of each job of a part."""
+        found = []
+        for job in self.jobs:
+            arguments = {"backend": job["backend"], **job["arguments"]}
+            if job["part"] == part and wanted.items() <= arguments.items():
+                found.append((arguments, job["answer"]))
+        return found
+
+    def one(self, part: str, **wanted) -> dict | None:
+        found = self.of(part, **wanted)
+        return found[0][1] if found else None
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
+    return [*lines, ""]
+
+
+def span(values: list[float], unit: float = 1.0, digits: int = 3) -> str:
+    low, middle, high = min(values) / unit, median(values) / unit, max(values) / unit
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def percent(shares: list[float]) -> str:
+    low, middle, high = (100 * value for value in (min(shares), median(shares), max(shares)))
+    return f"{middle:+.1f} % ({low:+.1f} to {high:+.1f}, {len(shares)} times)"
