@@ -39,12 +39,13 @@ test_that("a save in the background is completed when the session ends, however 
     printed <- run_r(c(
       "library(rekindle)",
       "ckpt <- checkpoint(x = rnorm(3e6), step = 4L)",
-      sprintf("manager <- checkpoint_manager(ckpt, %s, 2, background = TRUE)", deparse(dir)),
-      "manager$save()",
+      sprintf("manager <- checkpoint_manager(ckpt, %s, 1, background = TRUE)", deparse(dir)),
+      # By the third, there is a file that the fourth would be written over.
+      "for (save in 1:3) { ckpt$x <- ckpt$x + 1; manager$save() }",
       ending
     ))
     path <- latest_checkpoint(dir)
-    expect_identical(basename(path %||% printed), "ckpt-1", info = ending)
+    expect_identical(basename(path %||% printed), "ckpt-3", info = ending)
     expect_identical(checkpoint()$read(path)$step, 4L)
     expect_length(list.files(dir, "tmp$", all.files = TRUE), 0)
   }

@@ -54,8 +54,9 @@ class Keeper:
         manifests = [] if catalog is None else catalog.in_order()
         self._known = _serials(manifests)
         self._ledger = self._recovered(manifests)
-        # Saves that nobody keeps any more hold no folder.
-        weakref.finalize(self, _let_go, self._worker, self._folder).atexit = False
+        # Saves that nobody keeps any more hold no folder, and a program that ends without close()
+        # leaves no spare in it.
+        weakref.finalize(self, _let_go, self._worker, self._folder)
 
     @property
     def numbers(self) -> list[int]:
