@@ -37,7 +37,8 @@ def plan(options) -> list[dict]:
     for backend in BACKENDS:
         for size in options.sizes:
             job("saves", backend, megabytes=size, rounds=rounds)
-    job("saves", "jax", megabytes=options.large, rounds=min(rounds, 3), large=True)
+    if options.large:
+        job("saves", "jax", megabytes=options.large, rounds=min(rounds, 3), large=True)
     job("small", "tensorflow", count=10_000, rounds=rounds)
     for backend in BACKENDS:
         job("frozen", backend, megabytes=100)
@@ -88,7 +89,7 @@ def main() -> int:
     )
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")
-    parser.add_argument("--large", type=float, default=3000, help="the largest size, in MB")
+    parser.add_argument("--large", type=float, default=3000, help="the largest size, in MB; or 0")
     parser.add_argument("--fit-sizes", type=float, nargs="+", default=[100, 400], help="in MB")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=HERE / "results")
@@ -105,6 +106,11 @@ def main() -> int:
     return measured(options)
 
 
+def _question(job: dict) -> tuple:
+    """What a job is to find out, however often it measures."""
+    return job["part"], job["backend"], {**job["arguments"], "rounds": 0}
+
+
 def measured(options) -> int:
     from benchmarks import machine, report
 
@@ -117,7 +123,7 @@ def measured(options) -> int:
         answer = run_job(job, options.scratch, options.patience)
         failed += answer is None
         if answer is not None:
-            jobs = [other for other in jobs if {**other, "answer": 0} != {**job, "answer": 0}]
+            jobs = [other for other in jobs if _question(other) != _question(job)]
             jobs.append({**job, "answer": answer})
         document = {"machine": machine.described(options.scratch), "jobs": jobs}
         path.write_text(json.dumps(document, indent=1) + "\n")
