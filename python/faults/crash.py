@@ -74,7 +74,8 @@ def crashes(
     calls = count(scene, top, faults, preload.CHANGES)
     writes = count_after(scene, top, faults, start)
     plans = [(preload.KILL_BEFORE, preload.CHANGES, n, "before call") for n in range(1, calls + 1)]
-    plans += [(preload.KILL_AFTER, preload.CHANGES, calls, "after call")]
+    if calls:
+        plans += [(preload.KILL_AFTER, preload.CHANGES, calls, "after call")]
     plans += [(preload.KILL_HALF, preload.WRITE, n, "inside write") for n in range(1, writes + 1)]
     for action, kinds, n, words in plans:
         tree.put(start, top)

@@ -143,12 +143,29 @@ class Scene:
         return thing.goes_on(top, self.kept)
 
 
+# Saves that there are when the later scenes begin.
+_SAVES = 4
+
+# By saves kept, one that is followed by a sweep of a pack which holds nothing but what is dead.
+LAST_BEFORE_A_SPARE = {1: 8, 2: 7}
+
+
+def with_a_spare(store: Store, top: str, kept: int) -> Folder:
+    """The folder, with more saves and with a spare; a store that is broken may have none."""
+    folder = store.open(top)
+    folder.newest()
+    with as_if_large():
+        for index in range(_SAVES, LAST_BEFORE_A_SPARE[kept] + 1):
+            folder.commit(snapshot(index))
+            folder.keep(folder.numbers[-kept:])
+    return folder
+
+
 def scenes(kept: int) -> list[Scene]:
     """The scenes of rekindle's store."""
     store = Store()
-    last = 4
-    # The save with which a pack goes that holds nothing else.
-    ready = 9 - kept
+    last = _SAVES
+    ready = LAST_BEFORE_A_SPARE[kept]
 
     def first(top: str, begin: Any, ack: Any) -> None:
         begin()
@@ -188,18 +205,8 @@ def scenes(kept: int) -> list[Scene]:
         ack(last)
         folder.keep(folder.numbers[-kept:])
 
-    def with_a_spare(top: str) -> Folder:
-        folder = store.open(top)
-        folder.newest()
-        with as_if_large():
-            for index in range(last, ready + 1):
-                folder.commit(snapshot(index))
-                folder.keep(folder.numbers[-kept:])
-        assert folder._clearing.spare.name is not None
-        return folder
-
     def over(top: str, begin: Any, ack: Any) -> None:
-        folder = with_a_spare(top)
+        folder = with_a_spare(store, top, kept)
         begin()
         with as_if_large():
             folder.commit(snapshot(ready + 1))
@@ -207,7 +214,7 @@ def scenes(kept: int) -> list[Scene]:
             folder.keep(folder.numbers[-kept:])
 
     def close(top: str, begin: Any, ack: Any) -> None:
-        folder = with_a_spare(top)
+        folder = with_a_spare(store, top, kept)
         begin()
         folder.close()
 
@@ -223,7 +230,7 @@ def scenes(kept: int) -> list[Scene]:
         folder.keep(folder.numbers[-kept:])
 
     def clean_up(top: str, begin: Any, ack: Any) -> None:
-        folder = with_a_spare(top)
+        folder = with_a_spare(store, top, kept)
         begin()
         folder.clear()
 

@@ -50,3 +50,12 @@ def test_the_scene_of_two_packs_writes_two(kept, tmp_path):
     scene.act(str(tmp_path), lambda: None, lambda index: None)
     packs = {path.name for path in (tmp_path / scenes.BOX).glob("ckpt-3*.safetensors")}
     assert packs == {"ckpt-3.safetensors", "ckpt-3.1.safetensors"}
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_the_scenes_with_a_spare_have_one(kept, tmp_path):
+    store = scenes.Store()
+    store.save(str(tmp_path), range(4), kept)
+    folder = scenes.with_a_spare(store, str(tmp_path), kept)
+    assert folder._clearing.spare.name in os.listdir(folder.directory)
+    folder.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 
+import keras
 import pytest
 from conftest import Interrupt, assert_same, fit, interrupt, make_model, values
 
+from rekindle._store import fs, spare
 from rekindle.keras import BackupAndRestore
 
 
@@ -40,6 +42,32 @@ def test_without_deleting_the_saves_stay_and_the_next_fit_goes_on_from_them(back
 def test_one_save_is_kept_or_two(backup_dir, double, kept):
     interrupt(make_model(), BackupAndRestore(backup_dir, double_checkpoint=double), 3)
     assert len(list(backup_dir.glob("ckpt-*.json"))) == kept
+
+
+@pytest.mark.skipif(not fs.CAN_TELL_OPEN_FILES, reason="packs are written over on Linux only")
+@pytest.mark.parametrize("background", [False, True])
+def test_packs_are_written_over_older_ones_and_none_of_these_outlives_the_fit(
+    backup_dir, background, monkeypatch
+):
+    create, written_over = spare.Spare.create, []
+
+    def noted(self, path, size):
+        written_over.append(self.name is not None)
+        return create(self, path, size)
+
+    monkeypatch.setattr(spare.Spare, "create", noted)
+    monkeypatch.setattr(spare, "_LEAST", 0)  # These packs are small.
+    keras.utils.set_random_seed(0)
+    interrupt(make_model(), BackupAndRestore(backup_dir, background=background), 5)
+    assert any(written_over)
+    assert not list(backup_dir.glob("*.tmp"))
+    again = make_model()
+    rest = fit(again, BackupAndRestore(backup_dir, background=background), epochs=8)
+    assert rest.epoch == [5, 6, 7]
+    keras.utils.set_random_seed(0)
+    in_one_go = make_model()
+    fit(in_one_go, epochs=8)
+    assert_same(values(again), values(in_one_go))
 
 
 def test_save_freq_false_restores_and_never_saves(backup_dir):
