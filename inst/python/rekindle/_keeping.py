@@ -199,7 +199,7 @@ class Keeper:
         self._staging.release()
 
     def close(self) -> None:
-        """Lets go of the folder, which stays as it is."""
+        """Lets go of the folder, whose saves stay."""
         self._folder.close()
         self._staging.release()
 

@@ -358,7 +358,7 @@ class CheckpointManager:
         return save
 
     def close(self) -> None:
-        """Waits for the last save, and lets go of the folder, which stays as it is.
+        """Waits for the last save, and lets go of the folder, whose checkpoints stay.
 
         A later save takes it again.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 
 import numpy as np
 import programs
+import pytest
 
 import rekindle
 from rekindle import Checkpoint, CheckpointManager
@@ -142,3 +145,31 @@ END = """
 def test_a_program_that_ends_right_after_save_has_saved(home):
     programs.run(END, home)
     assert rekindle.latest_checkpoint(home) == f"{home}/ckpt-1"
+
+
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("ending", ["pass", "sys.exit(3)", "raise KeyError('the program fails')"])
+def test_a_program_that_ends_without_close_leaves_nothing_but_its_saves(home, ending, background):
+    program = programs.start(
+        """
+        import os, sys
+        import numpy as np
+        from rekindle import Checkpoint, CheckpointManager
+        checkpoint = Checkpoint(w=np.zeros(5 << 20, np.float32))
+        manager = CheckpointManager(checkpoint, sys.argv[1], 1, background=bool(int(sys.argv[3])))
+        for step in range(3):
+            checkpoint.w[:] = step
+            manager.save()
+        manager.sync()
+        print(*(name for name in os.listdir(sys.argv[1]) if name.endswith(".tmp")))
+        exec(sys.argv[2])
+        """,
+        home,
+        ending,
+        int(background),
+    )
+    printed, _ = program.communicate(timeout=120)
+    # Large packs are written over: until the end there is one more.
+    assert printed == (".rekindle-ckpt-2.safetensors.tmp\n" if sys.platform == "linux" else "\n")
+    assert sorted(os.listdir(home)) == [".lock", "checkpoint", "ckpt-3.json", "ckpt-3.safetensors"]
+    assert Checkpoint.read(f"{home}/ckpt-3")["w"][0] == 2.0
