@@ -49,6 +49,11 @@ class Refusals:
             self.unharmed += 1
 
 
+# How packs go to the disk: those of a small model, and of a large one, which are written over old
+# ones, or past the system's cache.
+WAYS = ("small", "over old packs", "past the cache")
+
+
 class Case:
     """A run with two saves of which one call, or all from one on, fail; then one more save.
 
@@ -57,7 +62,7 @@ class Case:
         kept: How many saves are kept.
         error: A name of :data:`ERRORS`.
         lasting: Whether the calls fail from the N-th on, until the run's last save.
-        large: Whether it goes as with a large model, whose packs are written over old ones.
+        way: One of :data:`WAYS`.
     """
 
     def __init__(
@@ -68,10 +73,11 @@ class Case:
         faults: preload.Faults,
         *,
         lasting: bool,
-        large: bool,
+        way: str,
     ) -> None:
         self.top, self.kept, self.error, self.lasting = top, kept, error, lasting
-        self._sized = scenes.as_if_large if large else contextlib.nullcontext
+        self._sized = contextlib.nullcontext if way == "small" else scenes.as_if_large
+        self._past_cache = way == "past the cache"
         self._faults = faults
         tree.empty(top)
         scenes.Store().save(top, range(3), kept)
@@ -116,7 +122,7 @@ class Case:
             say("warning")
 
     def _two_saves(self, n: int, say: children.Say) -> None:
-        folder = scenes.Store().open(self.top)
+        folder = scenes.Store().open(self.top, past_cache=self._past_cache)
         self._arm(n)
         try:
             folder.newest()
@@ -167,11 +173,11 @@ def sweep(
     faults: preload.Faults,
     *,
     lasting: bool,
-    large: bool,
+    way: str,
     step: int = 1,
 ) -> Refusals:
     """Every call failing with this errno, or each `step`-th."""
-    case = Case(top, kept, error, faults, lasting=lasting, large=large)
+    case = Case(top, kept, error, faults, lasting=lasting, way=way)
     refusals = Refusals()
     for n in range(1, case.calls() + 1, step):
         outcome, fault = case.try_call(n)

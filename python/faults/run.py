@@ -77,7 +77,13 @@ class Report:
 
 
 # Scenes that are also begun from whatever a first crash in them has left.
-_CRASHED_TWICE = ("first save", "later save", "save over a spare", "clean-up")
+_CRASHED_TWICE = (
+    "first save",
+    "later save",
+    "save over a spare",
+    "save past the cache",
+    "clean-up",
+)
 
 
 def crashes(faults: preload.Faults, report: Report, *, quick: bool, brief: bool) -> None:
@@ -133,21 +139,18 @@ def peer(keras: KerasRuns) -> None:
 def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
     cells = []
     with tree.scratch() as top:
-        cases = itertools.product((1, 2), (False, True), refusals.ERRORS, (False, True))
-        for kept, large, error, lasting in cases:
+        cases = itertools.product((1, 2), refusals.WAYS, refusals.ERRORS, (False, True))
+        for kept, way, error, lasting in cases:
             # These two are answers to one call; a file system cannot go on with them.
             if lasting and error in ("EINTR", "short write"):
                 continue
             step = 5 if quick else 1
-            found = refusals.sweep(
-                kept, error, top, faults, lasting=lasting, large=large, step=step
-            )
-            report.add(f"{kept} kept{', as if large' if large else ''}", found.wrong)
+            found = refusals.sweep(kept, error, top, faults, lasting=lasting, way=way, step=step)
+            report.add(f"{kept} kept, {way}", found.wrong)
             length = "from it on" if lasting else "once"
-            over = "old packs" if large else "nothing"
-            cells.append([error, length, kept, over, found.tried, found.unharmed, found.warned])
+            cells.append([error, length, kept, way, found.tried, found.unharmed, found.warned])
             cells[-1] += [found.saves, found.restores, len(found.wrong)]
-    head = ["N-th call failing with", "for", "saves kept", "written over", "calls tried"]
+    head = ["N-th call failing with", "for", "saves kept", "packs", "calls tried"]
     head += ["unharmed", "file not cleared", "save failed", "refused at the start", "wrong"]
     table.show("Failing calls: the run ends, nothing is lost, the next save succeeds", head, cells)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._store import Folder, Position, Save, Snapshot, sharing, spare
+from rekindle._store import Folder, Position, Save, Snapshot, direct, sharing, spare
 from rekindle.errors import RekindleError, RekindleWarning
 
 BOX = "backup"  # The folder of saves, inside of the folder that is watched.
@@ -53,13 +53,18 @@ def index_of(save: Save) -> int:
 
 @contextlib.contextmanager
 def as_if_large() -> Iterator[None]:
-    """These small arrays go into packs, and over old ones, as those of a large model would."""
+    """These small arrays go to the disk as those of a large model would.
+
+    That is into packs of their own, and over old ones or past the system's cache.
+    """
     settled, sharing._LEAST_SETTLED = sharing._LEAST_SETTLED, 0
     written_over, spare._LEAST = spare._LEAST, 0
+    past_cache, direct.LEAST = direct.LEAST, 0
     try:
         yield
     finally:
         sharing._LEAST_SETTLED, spare._LEAST = settled, written_over
+        direct.LEAST = past_cache
 
 
 class Store:
@@ -67,8 +72,8 @@ class Store:
 
     name = "rekindle"
 
-    def open(self, top: str) -> Folder:
-        return Folder(os.path.join(top, BOX), "0.0.0")
+    def open(self, top: str, *, past_cache: bool = False) -> Folder:
+        return Folder(os.path.join(top, BOX), "0.0.0", past_cache=past_cache)
 
     def save(self, top: str, saves: range, kept: int) -> None:
         folder = self.open(top)
@@ -213,6 +218,16 @@ def scenes(kept: int) -> list[Scene]:
             ack(ready + 1)
             folder.keep(folder.numbers[-kept:])
 
+    def past(top: str, begin: Any, ack: Any) -> None:
+        folder = store.open(top, past_cache=True)
+        folder.newest()
+        begin()
+        with as_if_large():
+            folder.commit(snapshot(last))
+            ack(last)
+            folder.keep(folder.numbers[-kept:])
+            folder.read_back(lambda: False)
+
     def close(top: str, begin: Any, ack: Any) -> None:
         folder = with_a_spare(store, top, kept)
         begin()
@@ -243,6 +258,7 @@ def scenes(kept: int) -> list[Scene]:
         Scene("later save", last, later, kept, only(end, last), only(last)),
         Scene("save in two packs", 1, apart, kept, only(1, 2), only(2)),
         Scene("save over a spare", last, over, kept, only(ready, ready + 1), only(ready + 1)),
+        Scene("save past the cache", last, past, kept, only(end, last), only(last)),
         Scene("same number again", last, again, kept, only(end, last), only(last)),
         Scene("sweep", last, sweep, kept, only(last + 2), only(last + 2)),
         Scene("close", last, close, kept, only(ready), only(ready)),

@@ -19,6 +19,9 @@ from rekindle._store.pack import AnyArray
 
 _T = TypeVar("_T")
 
+# Asked from time to time whether to end.
+_Stop = Callable[[], bool]
+
 
 class Worker(Generic[_T]):
     """Does one piece of work at a time.
@@ -32,14 +35,22 @@ class Worker(Generic[_T]):
         self.waited = 0.0
         self.took = 0.0
         self._thread: threading.Thread | None = None
+        self._done = self._newest = threading.Event()
         self._pid = 0
         self._outcome: tuple[_T | None, BaseException | None] | None = None
 
-    def start(self, work: Callable[[], _T]) -> None:
-        """Begins a piece of work. The one before has been asked for by :meth:`outcome`."""
+    def start(self, work: Callable[[], _T], then: Callable[[_Stop], None] | None = None) -> None:
+        """Begins a piece of work. The one before has been asked for by :meth:`outcome`.
+
+        Args:
+            work: The work.
+            then: What is done after it, unless it failed, and that nobody waits for. It is to end
+                when its argument says so: other work has begun, or the interpreter ends.
+        """
+        done = self._newest = threading.Event()
         # Not a daemon: the interpreter's end waits for it.
         thread = threading.Thread(
-            target=self.do, args=(work,), name="rekindle-writer", daemon=False
+            target=self._run, args=(work, then, done), name="rekindle-writer", daemon=False
         )
         try:
             thread.start()
@@ -47,19 +58,35 @@ class Worker(Generic[_T]):
             # No thread can be had, as under a limit on processes: then it is done here.
             self.do(work)
         else:
-            # Not before: one that is not alive yet would be taken for one that has ended.
-            self._thread, self._pid = thread, os.getpid()
+            # Not before: nobody would ever be done with what an interrupt kept from starting.
+            self._pid, self._done, self._thread = os.getpid(), done, thread
 
-    def do(self, work: Callable[[], _T]) -> None:
-        """Does a piece of work here and now."""
+    def _run(
+        self,
+        work: Callable[[], _T],
+        then: Callable[[_Stop], None] | None,
+        done: threading.Event,
+    ) -> None:
+        try:
+            succeeded = self.do(work)
+        finally:
+            done.set()
+        if then is not None and succeeded:
+            main = threading.main_thread()
+            then(lambda: self._newest is not done or not main.is_alive())
+
+    def do(self, work: Callable[[], _T]) -> bool:
+        """Does a piece of work here and now: whether it ended without an error."""
         began = time.monotonic()
         try:
             outcome = (work(), None)
         # Whatever it is, it belongs to who asks for the outcome.
         except BaseException as error:  # noqa: BLE001
             self._outcome = (None, error)
+            return False
         else:
             self._outcome = outcome
+            return True
         finally:
             self.took = time.monotonic() - began
 
@@ -72,7 +99,7 @@ class Worker(Generic[_T]):
     @property
     def is_busy(self) -> bool:
         """Whether a piece of work is going on."""
-        return self._thread is not None and self._pid == os.getpid() and self._thread.is_alive()
+        return self._thread is not None and self._pid == os.getpid() and not self._done.is_set()
 
     def outcome(self, *, wait: bool) -> tuple[_T | None, BaseException | None] | None:
         """What came of the work, once: its result or its error. ``None`` when there is nothing new.
@@ -82,11 +109,11 @@ class Worker(Generic[_T]):
         """
         thread = self._thread
         if thread is not None and self._pid == os.getpid():
-            if thread.is_alive():
+            if not self._done.is_set():
                 if not wait or thread is threading.current_thread():
                     return None
                 began = time.monotonic()
-                thread.join()
+                self._done.wait()
                 self.waited += time.monotonic() - began
             self._thread = None
         elif thread is not None:

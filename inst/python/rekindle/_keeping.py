@@ -39,7 +39,15 @@ class Keeper:
     def __init__(self, directory: str, name: str, rules: Rules, background: bool) -> None:
         # The folder may speak on another thread, where nobody listens and R must not be called.
         self._told: list[tuple[str, type[Warning]]] = []
-        self._folder = Folder(directory, rekindle.__version__, name, tell=_Listener(self._told))
+        # Beside a training, saves go past the system's cache; who waits for them has them sooner
+        # through it.
+        self._folder = Folder(
+            directory,
+            rekindle.__version__,
+            name,
+            tell=_Listener(self._told),
+            past_cache=background,
+        )
         self._name = name
         self._rules = rules
         self._background = background
@@ -147,7 +155,8 @@ class Keeper:
         except MemoryError as error:
             needed = sum(array.nbytes for array in snapshot.arrays.values())
             raise report.not_saved(self._folder.directory, error, needed) from error
-        self._worker.start(self._work(replace(snapshot, arrays=held), number))
+        work = self._work(replace(snapshot, arrays=held), number)
+        self._worker.start(work, then=self._folder.read_back)
 
     def _work(self, snapshot: Snapshot, number: int) -> functools.partial[_Saved]:
         return functools.partial(_save, self._folder, snapshot, number, self._ledger, self._rules)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -52,3 +55,67 @@ def test_an_error_is_the_outcome():
     assert result is None
     with pytest.raises(ZeroDivisionError):
         raise error
+
+
+class TestWhatIsDoneAfterwards:
+    def test_nobody_waits_for_it(self):
+        worker, go, ended = Worker(), threading.Event(), threading.Event()
+
+        def then(stop):
+            assert go.wait(60)
+            ended.set()
+
+        worker.start(lambda: 7, then)
+        assert worker.outcome(wait=True) == (7, None)
+        assert not worker.is_busy
+        assert not ended.is_set()
+        go.set()
+        assert ended.wait(60)
+
+    def test_it_is_told_to_end_when_other_work_begins(self):
+        worker, began, ended = Worker(), threading.Event(), threading.Event()
+
+        def then(stop):
+            assert not stop()
+            began.set()
+            while not stop():
+                time.sleep(0.001)
+            ended.set()
+
+        worker.start(lambda: 7, then)
+        assert worker.outcome(wait=True) == (7, None)
+        assert began.wait(60)
+        assert not ended.is_set()
+        worker.start(lambda: 8)
+        assert ended.wait(60)
+        assert worker.outcome(wait=True) == (8, None)
+
+    def test_the_end_of_the_interpreter_ends_it(self):
+        script = f"""
+import sys, time
+sys.path[:0] = {sys.path!r}
+from rekindle._background import Worker
+def then(stop):
+    while not stop():
+        time.sleep(0.001)
+    print("ended")
+worker = Worker()
+worker.start(lambda: 7, then)
+print(worker.outcome(wait=True))
+"""
+        run = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+        )
+        assert (run.stdout, run.stderr) == ("(7, None)\nended\n", "")
+
+    def test_it_is_not_done_after_a_failure(self):
+        worker = Worker()
+        done = []
+        worker.start(lambda: 1 / 0, lambda stop: done.append(stop))
+        assert isinstance(worker.outcome(wait=True)[1], ZeroDivisionError)
+        worker.start(lambda: 7, lambda stop: done.append(stop))
+        worker.outcome(wait=True)
+        for thread in threading.enumerate():
+            if thread.name == "rekindle-writer":
+                thread.join()
+        assert len(done) == 1

@@ -9,7 +9,7 @@ from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack
 from rekindle._store.manifest import Manifest
-from rekindle._store.spare import Spare
+from rekindle._store.way import Way
 
 
 class Clearing:
@@ -18,18 +18,20 @@ class Clearing:
     Args:
         folder: The folder.
         prefix: First part of the names of the saves.
+        way: Which the packs of the folder go.
 
     Attributes:
         removals_are_durable: Whether every manifest that is gone is gone for good.
         spare: The file of a pack that is gone.
     """
 
-    def __init__(self, folder: str, prefix: str) -> None:
+    def __init__(self, folder: str, prefix: str, way: Way) -> None:
         self._folder = folder
         self._prefix = prefix
         # Those of an earlier run may not be.
         self.removals_are_durable = False
-        self.spare = Spare(folder)
+        self._way = way
+        self.spare = way.spare
 
     def remove_manifests(self, catalog: cat.Catalog, numbers: list[int]) -> None:
         for number in numbers:
@@ -44,7 +46,8 @@ class Clearing:
     def sweep(self, catalog: cat.Catalog, *, to_the_last: bool = False) -> None:
         """Removes temporary files, and packs of ours that no manifest names.
 
-        One of these packs becomes the spare, which stays until it is written over; unless all go.
+        One of these packs may become the spare, which stays until it is written over; unless all
+        go.
         """
         if to_the_last:
             self.spare.discard()
@@ -58,7 +61,7 @@ class Clearing:
         if lost and not self.removals_are_durable:
             self.sync()
         for name in lost:
-            if to_the_last or not self.spare.keep(name):
+            if to_the_last or not self._way.keep(name):
                 fs.remove(self._path(name))
 
     def _lost_packs(self, catalog: cat.Catalog, names: list[str]) -> list[str]:

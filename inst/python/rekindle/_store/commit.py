@@ -27,7 +27,7 @@ from rekindle._store import format as fmt
 from rekindle._store import fs, pack, sharing
 from rekindle._store.manifest import Array, Manifest, Pack, Position, encode
 from rekindle._store.pack import AnyArray
-from rekindle._store.spare import Spare
+from rekindle._store.way import Way
 from rekindle.errors import ArgumentError
 
 
@@ -67,10 +67,10 @@ class Commit:
         identity: Identity,
         snapshot: Snapshot,
         base: Manifest | None,
-        spare: Spare,
+        way: Way,
     ) -> None:
         """Decides what has to be written; `base` is a whole save whose arrays may be shared."""
-        self._spare = spare
+        self._way = way
         self._folder = folder
         self._prefix = prefix
         self._identity = identity
@@ -81,6 +81,11 @@ class Commit:
         self._plan = sharing.plan(folder, base, arrays, self._digests)
         self._base_packs = dict(base.packs) if base else {}
         self._written: list[str] = []
+
+    @property
+    def written(self) -> list[str]:
+        """The paths of its packs, as far as they are written."""
+        return list(self._written)
 
     @property
     def bytes_needed(self) -> int:
@@ -162,7 +167,7 @@ class Commit:
             "number": str(self._identity.number),
         }
         arrays = {key: self._snapshot.arrays[key] for key in names}
-        written, rows = pack.write(temporary, name, arrays, self._digests, metadata, self._spare)
+        written, rows = pack.write(temporary, name, arrays, self._digests, metadata, self._way)
         try:
             fs.rename(temporary, path)
         except BaseException:

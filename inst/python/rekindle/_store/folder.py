@@ -17,6 +17,7 @@ from rekindle._store.commit import Commit, Identity, Snapshot
 from rekindle._store.lock import Lock
 from rekindle._store.manifest import Damage, Manifest
 from rekindle._store.reader import Save
+from rekindle._store.way import Way
 from rekindle.errors import (
     DamageWarning,
     ForeignFileError,
@@ -41,6 +42,7 @@ class Folder:
         version: The version of rekindle, for the manifests.
         prefix: First part of the names of the saves.
         tell: Told of what is to be a warning: its text and its class.
+        past_cache: Whether large packs are written past the system's cache; see :class:`Way`.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class Folder:
         version: str,
         prefix: str = fmt.PREFIX,
         tell: Callable[[str, type[Warning]], None] = _warn,
+        *,
+        past_cache: bool = False,
     ) -> None:
         self.directory = directory
         self._tell = tell
@@ -56,8 +60,12 @@ class Folder:
         self._version = version
         self._run = uuid.uuid4().hex
         self._lock = Lock(directory)
-        self._clearing = Clearing(directory, prefix)
+        self._past_cache = past_cache
+        self._way = Way(directory, past_cache=past_cache)
+        self._clearing = Clearing(directory, prefix, self._way)
         self._catalog = cat.Catalog()
+        # Paths of the packs that the last save wrote.
+        self._written: list[str] = []
         # Numbers of saves that are known to be whole: later ones may share their arrays.
         self._verified: set[int] = set()
 
@@ -87,7 +95,8 @@ class Folder:
             what = f"The backup folder {self.directory!r} cannot be opened"
             raise report.not_restored(what, self.directory, error) from error
         self._verified = set()
-        self._clearing = Clearing(self.directory, self.prefix)
+        self._way = Way(self.directory, past_cache=self._past_cache)
+        self._clearing = Clearing(self.directory, self.prefix, self._way)
         return True
 
     def _acquire(self) -> None:
@@ -159,8 +168,8 @@ class Folder:
             del self._catalog.damaged[number]
         serial = self._catalog.next_serial()
         identity = Identity(number, serial, self._run, time.time(), self._version)
-        spare = self._clearing.spare
-        return Commit(self.directory, self.prefix, identity, snapshot, self._base(), spare)
+        base = self._base()
+        return Commit(self.directory, self.prefix, identity, snapshot, base, self._way)
 
     def _carry_out(self, commit: Commit) -> Manifest:
         manifest = commit.prepare()
@@ -173,6 +182,7 @@ class Folder:
         commit.acknowledge()
         self._verified.add(manifest.number)
         self._clearing.removals_are_durable = True
+        self._written = commit.written
         return manifest
 
     def _base(self) -> Manifest | None:
@@ -204,6 +214,14 @@ class Folder:
             self._clearing.write_state(rows, preserved)
         except OSError as error:
             self._warn_uncleared(error)
+
+    def read_back(self, stop: Callable[[], bool]) -> None:
+        """Has the system read into its cache what the last save wrote past it; see :class:`Way`.
+
+        Args:
+            stop: Asked from time to time whether to end.
+        """
+        self._way.read_back(self._written, stop)
 
     def _remove(self, numbers: list[int]) -> None:
         self._verified.difference_update(numbers)

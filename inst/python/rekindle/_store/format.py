@@ -49,6 +49,10 @@ DIGEST_LINE_LENGTH = len('"xxh3_128":""}\n') + 32
 # dtype.
 PACK_ALIGNMENT = 64
 
+# In a large pack it is a multiple of this, the largest block that disks in use have: what lies in
+# memory at such a place is then written from there past the system's cache.
+BLOCK = 4096
+
 # A save's number as it stands in a name: no sign, no leading zero, and small enough for 64 bits.
 _NUMBER = r"(0|[1-9][0-9]{0,17})"
 MAX_NUMBER = 10**18 - 1

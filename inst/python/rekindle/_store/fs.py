@@ -127,6 +127,22 @@ def write_all(fd: int, data: memoryview) -> None:
         data = data[count:]
 
 
+def set_direct(fd: int, direct: bool) -> bool:
+    """Whether what is written to the file goes past the system's cache from now on, as asked.
+
+    Direct writes take only whole blocks, from memory that begins at a multiple of a block.
+    """
+    flag = getattr(os, "O_DIRECT", 0)
+    if not flag or fcntl is None:
+        return not direct
+    try:
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | flag if direct else flags & ~flag)
+    except OSError:
+        return False
+    return True
+
+
 def sync(fd: int) -> None:
     """Waits until the file's bytes are on the medium. macOS' fsync() stops at the drive's cache."""
     if sys.platform == "darwin":

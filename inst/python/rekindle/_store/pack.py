@@ -20,10 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from rekindle._store import direct, fs, memory, transfer
 from rekindle._store import format as fmt
-from rekindle._store import fs, memory, transfer
 from rekindle._store.manifest import Array, Damage, Manifest, Pack
-from rekindle._store.spare import Spare
+from rekindle._store.way import Way
 
 AnyArray = npt.NDArray[np.generic]
 
@@ -70,22 +70,23 @@ def write(
     arrays: Mapping[str, AnyArray],
     digests: Mapping[str, str],
     metadata: Mapping[str, str],
-    spare: Spare,
+    way: Way,
 ) -> tuple[Pack, dict[str, Array]]:
     """Writes a new pack at `path`, synced, which is to be `name`: it, and where each array lies.
 
-    On failure the file is gone again. It may be written over the spare.
+    On failure the file is gone again.
     """
-    # Larger elements first: every array is aligned to its element without the gaps that safetensors
-    # forbids.
-    order = sorted(arrays, key=lambda key: (-arrays[key].dtype.itemsize, key))
-    header, offsets = _header(arrays, order, metadata)
+    # Whole blocks first, so that each lies at a block; then larger elements first: every array is
+    # aligned to its element without the gaps that safetensors forbids.
+    order = sorted(arrays, key=lambda key: _rank(key, arrays[key]))
+    large = sum(array.nbytes for array in arrays.values()) >= direct.LEAST
+    header, offsets = _header(arrays, order, metadata, fmt.BLOCK if large else fmt.PACK_ALIGNMENT)
     end = len(header)
     size = end + (offsets[order[-1]][1] if order else 0)
-    fd = spare.create(path, size)
+    fd = way.create(path, size)
     try:
         with fs.closing(fd):
-            transfer.write(fd, _batches(header, (as_bytes(arrays[key]) for key in order)))
+            way.write(fd, size, _batches(header, (as_bytes(arrays[key]) for key in order)))
             fs.sync(fd)
     except BaseException:
         fs.discard(path)
@@ -98,8 +99,12 @@ def write(
     return Pack(size, end, digest(header)), rows
 
 
+def _rank(key: str, array: AnyArray) -> tuple[bool, int, str]:
+    return array.nbytes % fmt.BLOCK != 0, -array.dtype.itemsize, key
+
+
 def _header(
-    arrays: Mapping[str, AnyArray], order: list[str], metadata: Mapping[str, str]
+    arrays: Mapping[str, AnyArray], order: list[str], metadata: Mapping[str, str], alignment: int
 ) -> tuple[bytes, dict[str, tuple[int, int]]]:
     offsets = {}
     entries: dict[str, object] = {fmt.PACK_METADATA: dict(metadata)}
@@ -114,7 +119,7 @@ def _header(
             "data_offsets": span,
         }
     text = json.dumps(entries, separators=(",", ":")).encode("ascii")
-    text += b" " * (-(8 + len(text)) % fmt.PACK_ALIGNMENT)
+    text += b" " * (-(8 + len(text)) % alignment)
     return struct.pack("<Q", len(text)) + text, offsets
 
 

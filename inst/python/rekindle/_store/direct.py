@@ -1,0 +1,162 @@
+"""Large packs past the system's cache: written from where they lie, and then read into it.
+
+A page of the cache has to be got and filled by the processors that training needs, while the disk
+fetches by itself what is written past it. On two of them, beside a training that uses both, a save
+of 400 MB through the cache cost training 0.2 s and one past it 0.07. A restart, however, finds in
+memory only what is in the cache; so what was written is read into it, which costs less than half of
+the difference, and only as far as an allowance of time goes.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from rekindle._store import format as fmt
+from rekindle._store import fs, memory
+
+# Less than this is in the cache in no time.
+LEAST = 16 << 20
+
+# At once, so that the disk is kept busy.
+_PIECE = 8 << 20
+
+# What does not lie in memory as the disk wants it is gathered in so much.
+_ROOM = 4 << 20
+
+# How a system refuses to write past its cache, or from that memory.
+_NOT_DIRECT = {errno.EINVAL, errno.ENOTSUP}
+
+
+class Direct:
+    """Writes a new file from its beginning on, past the system's cache where that can be done.
+
+    A process that forks meanwhile does no harm, of which open(2) warns: nothing is written into the
+    memory that the disk reads from.
+
+    Args:
+        fd: The file, open for writing.
+
+    Attributes:
+        works: Whether all that was written so far went past the cache.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._room = memory.room(_ROOM)
+        self._held = 0
+        self.works = fs.set_direct(fd, True)
+
+    def write(self, chunks: Iterable[memoryview]) -> None:
+        """Writes the chunks, one after the other, not synced."""
+        for chunk in chunks:
+            rest = self._take_blocks(chunk) if self.works else chunk
+            while len(rest):
+                rest = rest[self._gather(rest) :]
+                if self._held == _ROOM:
+                    self._flush(_ROOM)
+        self._flush(self._held // fmt.BLOCK * fmt.BLOCK)
+        # The file ends where it ends, and not with a block.
+        fs.set_direct(self._fd, False)
+        fs.write_all(self._fd, self._view(0, self._held))
+
+    def _take_blocks(self, chunk: memoryview) -> memoryview:
+        """Writes what can be written from where it lies: the rest of the chunk."""
+        size = len(chunk) // fmt.BLOCK * fmt.BLOCK
+        if not size or self._held % fmt.BLOCK or _address(chunk) % fmt.BLOCK:
+            return chunk
+        self._flush(self._held)
+        for start in range(0, size, _PIECE):
+            self._put(chunk[start : min(start + _PIECE, size)])
+        return chunk[size:]
+
+    def _gather(self, data: memoryview) -> int:
+        count = min(len(data), _ROOM - self._held)
+        self._room[self._held : self._held + count] = np.frombuffer(data[:count], np.uint8)
+        self._held += count
+        return count
+
+    def _flush(self, size: int) -> None:
+        """Writes so many of the bytes gathered, and moves what is left of them to the front."""
+        self._put(self._view(0, size))
+        left = self._held - size
+        self._room[:left] = self._room[size : self._held].copy()
+        self._held = left
+
+    def _view(self, start: int, stop: int) -> memoryview:
+        room: Any = self._room[start:stop]
+        return memoryview(room)
+
+    def _put(self, data: memoryview) -> None:
+        done = 0
+        if self.works and len(data):
+            try:
+                done = os.write(self._fd, data)
+            except OSError as error:
+                if error.errno not in _NOT_DIRECT:
+                    raise
+            if done < len(data):
+                # What follows begins within a block, or the system wants none of it.
+                self.works = False
+                fs.set_direct(self._fd, False)
+        fs.write_all(self._fd, data[done:])
+
+
+def _address(data: memoryview) -> int:
+    return int(np.frombuffer(data, np.uint8).ctypes.data)
+
+
+# Linux' MADV_POPULATE_READ, for which Python has no name: reads as a fault of each page would, and
+# answers with an error where a fault would end the process.
+_POPULATE_READ = 22
+
+# So much of a file is mapped at once while it is read into the cache.
+_WINDOW = 16 << 20
+
+
+def _read_into_cache(path: str, stop: Callable[[], bool]) -> None:
+    """Has the system read a file into its cache, until it is told to stop. It is only a hint."""
+    if sys.platform != "linux":
+        return
+    try:
+        fd, size = fs.open_regular(path)
+        with fs.closing(fd):
+            for start in range(0, size, _WINDOW):
+                if stop():
+                    return
+                length = min(_WINDOW, size - start)
+                with mmap.mmap(fd, length, prot=mmap.PROT_READ, offset=start) as window:
+                    window.madvise(mmap.MADV_SEQUENTIAL)
+                    window.madvise(_POPULATE_READ)
+    except (OSError, ValueError):
+        # Too old a system, a file that has gone or has become shorter since, a disk that fails.
+        return
+
+
+# Of the time that passes, and what may be used up in advance, in seconds.
+_SHARE = 0.01
+_ADVANCE = 1.0
+
+
+class ReadBack:
+    """Reads packs that were written past the cache into it, for about a hundredth of the time."""
+
+    def __init__(self) -> None:
+        self._allowance = _ADVANCE
+        self._since = time.monotonic()
+
+    def read(self, paths: Iterable[str], stop: Callable[[], bool]) -> None:
+        """Reads these files as far as the allowance goes, or until told to stop."""
+        began = time.monotonic()
+        allowance = min(_ADVANCE, self._allowance + _SHARE * (began - self._since))
+        for path in paths:
+            _read_into_cache(path, lambda: stop() or time.monotonic() - began > allowance)
+        self._since = time.monotonic()
+        self._allowance = allowance - (self._since - began)

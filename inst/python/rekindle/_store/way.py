@@ -1,0 +1,72 @@
+"""Which way the packs of one folder go to the disk: through the system's cache, or past it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rekindle._store import direct, fs, transfer
+from rekindle._store.direct import Direct, ReadBack
+from rekindle._store.spare import Spare
+
+
+class Way:
+    """How files for packs are opened and written.
+
+    Args:
+        folder: The folder.
+        past_cache: Whether large packs go past the system's cache, as is best beside a training;
+            where that cannot be done, they go through it. Who waits for the save has it sooner
+            through the cache.
+
+    Attributes:
+        spare: The file that the next pack through the cache is written over.
+    """
+
+    def __init__(self, folder: str, *, past_cache: bool) -> None:
+        self.spare = Spare(folder)
+        self._past_cache = past_cache
+        self._read_back = ReadBack()
+
+    def create(self, path: str, size: int) -> int:
+        """Opens a file at `path`, where nothing stands, for so many bytes.
+
+        Raises:
+            OSError: The system refused.
+        """
+        if self._goes_past(size):
+            self.spare.discard()
+            return fs.create(path)
+        return self.spare.create(path, size)
+
+    def write(self, fd: int, size: int, chunks: Iterable[memoryview]) -> None:
+        """Writes the chunks, `size` bytes in all, one after the other; they are not synced.
+
+        Raises:
+            OSError: The system refused.
+        """
+        if self._goes_past(size):
+            writer = Direct(fd)
+            self._past_cache = writer.works
+            if writer.works:
+                writer.write(chunks)
+                self._past_cache = writer.works
+                return
+        transfer.write(fd, chunks)
+
+    def _goes_past(self, size: int) -> bool:
+        return self._past_cache and size >= direct.LEAST
+
+    def keep(self, pack: str) -> bool:
+        """Whether a pack that no save needs becomes the spare; see :meth:`Spare.keep`."""
+        # Blocks that are there already are nothing to what is written past the cache.
+        return not self._past_cache and self.spare.keep(pack)
+
+    def read_back(self, packs: Iterable[str], stop: Callable[[], bool]) -> None:
+        """Has the system read packs into its cache, if they were written past it.
+
+        Args:
+            packs: Their paths.
+            stop: Asked from time to time whether to end.
+        """
+        if self._past_cache:
+            self._read_back.read(packs, stop)

@@ -1,0 +1,246 @@
+"""Large packs that go past the system's cache."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+
+from rekindle._store import Folder, Snapshot, direct, fs
+from rekindle._store.direct import Direct, ReadBack
+from rekindle.errors import SaveError
+
+BLOCK = 4096
+
+
+def supported(tmp_path) -> bool:
+    fd = fs.create(str(tmp_path / "asked"))
+    with fs.closing(fd):
+        return fs.set_direct(fd, True)
+
+
+@pytest.fixture(autouse=True)
+def _needs_it(tmp_path_factory):
+    if not supported(tmp_path_factory.mktemp("asked")):
+        pytest.skip("this file system writes nothing past its cache")
+
+
+@pytest.fixture
+def beside(home, monkeypatch):
+    """A folder as beside a training, which takes every pack for a large one."""
+    monkeypatch.setattr(direct, "LEAST", 0)
+    folder = Folder(str(home), "1.2.3", past_cache=True)
+    yield folder
+    folder.close()
+
+
+def room(size: int, shift: int = 0) -> np.ndarray:
+    """So many bytes, so far behind the begin of a block in memory."""
+    found = np.empty(size + 2 * BLOCK, np.uint8)
+    start = -found.ctypes.data % BLOCK + shift
+    return found[start : start + size]
+
+
+def chunk(size: int, shift: int, fill: int) -> memoryview:
+    data = room(size, shift)
+    data[:] = fill
+    return memoryview(data)
+
+
+def written(path: str, chunks: list[memoryview]) -> tuple[bytes, bool]:
+    fd = fs.create(path)
+    with fs.closing(fd):
+        writer = Direct(fd)
+        assert writer.works
+        writer.write(chunks)
+    with open(path, "rb") as file:
+        return file.read(), writer.works
+
+
+SIZES = st.integers(0, 5 * BLOCK) | st.integers(0, 5).map(BLOCK.__mul__)
+CHUNKS = st.lists(st.tuples(SIZES, st.sampled_from([0, 0, 0, 64, 4095]), st.integers(1, 255)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHUNKS)
+def test_what_is_written_is_there_wherever_it_lay_in_memory(tmp_path_factory, described):
+    chunks = [chunk(*each) for each in described]
+    path = str(tmp_path_factory.mktemp("direct") / "file")
+    with pytest.MonkeyPatch.context() as patch:
+        # Small ones, so that they are filled.
+        patch.setattr(direct, "_ROOM", 2 * BLOCK)
+        patch.setattr(direct.memory, "room", room)
+        patch.setattr(direct, "_PIECE", 2 * BLOCK)
+        found, works = written(path, chunks)
+    assert found == b"".join(chunks)
+    assert works
+
+
+def test_whole_blocks_are_written_from_where_they_lie(tmp_path, monkeypatch):
+    whole = chunk(3 * BLOCK, 0, 7)
+    places, write = [], os.write
+
+    def noted(fd, data):
+        places.append(np.frombuffer(data, np.uint8).ctypes.data)
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", noted)
+    written(str(tmp_path / "file"), [chunk(BLOCK, 1, 3), whole])
+    assert np.frombuffer(whole, np.uint8).ctypes.data in places
+
+
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("part", [0, 1, 512, BLOCK, 2 * BLOCK - 1])
+def test_after_a_write_that_ended_early_the_rest_goes_through_the_cache(
+    tmp_path, monkeypatch, which, part
+):
+    calls, write = [], os.write
+
+    def short(fd, data):
+        calls.append(len(data))
+        if len(calls) - 1 != which:
+            return write(fd, data)
+        assert fs.set_direct(fd, False)
+        count = write(fd, data[:part]) if part else 0
+        assert fs.set_direct(fd, True)
+        return count
+
+    monkeypatch.setattr(direct, "_PIECE", 2 * BLOCK)
+    monkeypatch.setattr(direct.os, "write", short)
+    chunks = [chunk(2 * BLOCK, 0, 1), chunk(6 * BLOCK, 0, 2), chunk(100, 9, 3)]
+    found, works = written(str(tmp_path / "file"), chunks)
+    assert found == b"".join(chunks)
+    assert not works
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP])
+@pytest.mark.parametrize("where", ["asked", "written"])
+def test_a_system_that_refuses_gets_it_through_its_cache(home, beside, monkeypatch, error, where):
+    write = os.write
+    attempts = []
+
+    def refusing(fd, data):
+        if fs.fcntl.fcntl(fd, fs.fcntl.F_GETFL) & os.O_DIRECT:
+            attempts.append(fd)
+            raise OSError(error, os.strerror(error))
+        return write(fd, data)
+
+    if where == "written":
+        monkeypatch.setattr(os, "write", refusing)
+    else:
+        monkeypatch.setattr(fs, "set_direct", lambda fd, on: not on)
+    for value in range(4):
+        beside.commit(Snapshot({"a": np.full(3 * BLOCK + 5, value, np.int16)}))
+        beside.keep(beside.numbers[-1:])
+    assert (beside.newest().arrays["a"] == 3).all()
+    # It is not asked again.
+    assert len(attempts) == (where == "written")
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_an_error_of_the_disk_fails_the_save_and_leaves_nothing(home, beside, monkeypatch, error):
+    beside.commit(Snapshot({"a": np.zeros(BLOCK)}))
+    before = sorted(os.listdir(home))
+
+    def failing(fd, data):
+        raise OSError(error, os.strerror(error))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", failing)
+        with pytest.raises(SaveError, match=os.strerror(error)):
+            beside.commit(Snapshot({"a": np.ones(BLOCK)}))
+    assert sorted(os.listdir(home)) == before
+    beside.commit(Snapshot({"a": np.ones(BLOCK)}))
+    assert (beside.newest().arrays["a"] == 1).all()
+
+
+def test_arrays_of_whole_blocks_lie_at_blocks_in_a_large_pack(home, beside):
+    arrays = {
+        "b/small": np.arange(3, dtype=np.int64),
+        "a/odd": np.arange(5000, dtype=np.uint8),
+        "c/whole": np.arange(4 * BLOCK, dtype=np.float32),
+        "d/whole": np.arange(BLOCK, dtype=np.uint8),
+        "e/none": np.zeros((0, 4)),
+    }
+    manifest = beside.commit(Snapshot(arrays))
+    assert all(pack.header % BLOCK == 0 for pack in manifest.packs.values())
+    for name in ("c/whole", "d/whole"):
+        assert manifest.arrays[name].start % BLOCK == 0
+    for name, array in arrays.items():
+        assert manifest.arrays[name].start % array.itemsize == 0
+    with safe_open(home / "ckpt-1.safetensors", "numpy") as file:
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(file.get_tensor(name), array)
+
+
+def in_cache(path) -> bool:
+    """Whether most of the file can be read without its disk."""
+    fd = os.open(path, os.O_RDONLY)
+    with fs.closing(fd):
+        places = range(0, os.fstat(fd).st_size - BLOCK, 16 * BLOCK)
+        return sum(_can_be_read_now(fd, place) for place in places) > len(places) / 2
+
+
+def _can_be_read_now(fd: int, place: int) -> bool:
+    try:
+        return os.preadv(fd, [bytearray(BLOCK)], place, os.RWF_NOWAIT) == BLOCK
+    except BlockingIOError:
+        return False
+
+
+class TestReadingBack:
+    def test_a_pack_past_the_cache_is_in_it_once_it_was_read_back(self, home, beside):
+        beside.commit(Snapshot({"a": np.ones(1 << 20, np.float32)}))
+        pack = home / "ckpt-1.safetensors"
+        if in_cache(pack):
+            pytest.skip("what is written past the cache of this file system is in it")
+        beside.read_back(lambda: True)
+        assert not in_cache(pack)
+        beside.read_back(lambda: False)
+        assert in_cache(pack)
+
+    def test_who_waits_for_a_save_has_it_in_the_cache(self, home, folder, monkeypatch):
+        monkeypatch.setattr(direct, "LEAST", 0)
+        folder.commit(Snapshot({"a": np.ones(1 << 20, np.float32)}))
+        assert in_cache(home / "ckpt-1.safetensors")
+
+    def test_it_takes_a_hundredth_of_the_time_and_a_second_in_advance(self, monkeypatch):
+        now = [100.0]
+        read = []
+
+        def reading(path, stop):
+            while not stop():
+                now[0] += 0.25
+                read.append(path)
+
+        monkeypatch.setattr(direct.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(direct, "_read_into_cache", reading)
+        back = ReadBack()
+        back.read(["a"], lambda: False)
+        # The last step went beyond the second.
+        assert len(read) == 5
+        now[0] += 20
+        back.read(["b"], lambda: False)
+        assert len(read) == 5
+        now[0] += 10
+        back.read(["c"], lambda: False)
+        assert read[5:] == ["c"]
+        now[0] += 1e6
+        back.read(["d"], lambda: False)
+        assert read[6:] == ["d"] * 5
+
+    @pytest.mark.parametrize("what", ["gone", "cut off", "a link", "empty"])
+    def test_a_file_that_is_not_what_it_was_is_no_error(self, tmp_path, what):
+        path = tmp_path / "file"
+        if what == "cut off":
+            path.write_bytes(b"short")
+        elif what == "a link":
+            path.symlink_to(tmp_path)
+        elif what == "empty":
+            path.touch()
+        direct._read_into_cache(str(path), lambda: False)
