@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import mmap
 import os
 
 import numpy as np
@@ -180,17 +182,12 @@ def test_arrays_of_whole_blocks_lie_at_blocks_in_a_large_pack(home, beside):
 
 def in_cache(path) -> bool:
     """Whether most of the file can be read without its disk."""
-    fd = os.open(path, os.O_RDONLY)
-    with fs.closing(fd):
-        places = range(0, os.fstat(fd).st_size - BLOCK, 16 * BLOCK)
-        return sum(_can_be_read_now(fd, place) for place in places) > len(places) / 2
-
-
-def _can_be_read_now(fd: int, place: int) -> bool:
-    try:
-        return os.preadv(fd, [bytearray(BLOCK)], place, os.RWF_NOWAIT) == BLOCK
-    except BlockingIOError:
-        return False
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        pages = np.zeros(-(-len(mapped) // mmap.PAGESIZE), np.uint8)
+        address = np.frombuffer(mapped, np.uint8).ctypes.data
+        size, there = ctypes.c_size_t(len(mapped)), ctypes.c_void_p(pages.ctypes.data)
+        assert ctypes.CDLL(None).mincore(ctypes.c_void_p(address), size, there) == 0
+    return (pages & 1).mean() > 0.5
 
 
 class TestReadingBack:
@@ -244,3 +241,53 @@ class TestReadingBack:
         elif what == "empty":
             path.touch()
         direct._read_into_cache(str(path), lambda: False)
+
+
+class TestReading:
+    """What is in the cache is read from there, and the rest past it."""
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        st.lists(st.booleans(), min_size=12, max_size=12),
+        st.integers(0, 12 * BLOCK) | st.integers(0, 12).map(BLOCK.__mul__),
+        st.integers(0, 13 * BLOCK) | st.integers(0, 13).map(BLOCK.__mul__),
+        st.sampled_from([0, 0, 0, 64]),
+    )
+    def test_whatever_part_is_cached_the_bytes_are_those_of_the_file(
+        self, tmp_path_factory, cached, offset, size, shift
+    ):
+        data = np.random.default_rng(1).bytes(12 * BLOCK - 17)
+        path = tmp_path_factory.mktemp("read") / "file"
+        fd = fs.create(str(path))
+        with fs.closing(fd):
+            fs.write_all(fd, memoryview(data))
+            fs.sync(fd)
+        fd, _ = fs.open_regular(str(path))
+        with fs.closing(fd):
+            for place, there in enumerate(cached):
+                if not there:
+                    os.posix_fadvise(fd, place * BLOCK, BLOCK, os.POSIX_FADV_DONTNEED)
+            buffer = chunk(size, shift, 0)
+            count = direct.read_into(fd, buffer, offset)
+            assert count == max(0, min(size, len(data) - offset))
+            assert bytes(buffer[:count]) == data[offset : offset + size]
+
+    def test_what_is_not_in_the_cache_stays_out_of_it(self, home, beside):
+        # Much more than the system reads ahead when it reads the header.
+        array = np.arange(10 << 20, dtype=np.float32)
+        beside.commit(Snapshot({"a": array}))
+        if in_cache(home / "ckpt-1.safetensors"):
+            pytest.skip("what is written past the cache of this file system is in it")
+        beside.close()
+        assert (beside.newest().arrays["a"] == array).all()
+        assert not in_cache(home / "ckpt-1.safetensors")
+
+    @pytest.mark.parametrize("answer", [errno.EOPNOTSUPP, errno.EINVAL, errno.EIO])
+    def test_where_it_cannot_be_done_it_is_read_as_ever(self, home, beside, monkeypatch, answer):
+        def refusing(*arguments):
+            raise OSError(answer, os.strerror(answer))
+
+        beside.commit(Snapshot({"a": np.arange(1 << 20, dtype=np.float32)}))
+        beside.close()
+        monkeypatch.setattr(os, "preadv", refusing)
+        assert (beside.newest().arrays["a"] == np.arange(1 << 20)).all()

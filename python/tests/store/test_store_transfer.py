@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from rekindle._store import Snapshot, fs, pack, transfer
+from rekindle._store import Snapshot, direct, pack, transfer
 from rekindle.errors import DamageError, RestoreError
 
 MEGABYTE = 1 << 20
@@ -30,9 +30,9 @@ class TestReading:
     def test_arrays_read_by_several_threads_are_those_written(self, folder, two_readers):
         threads = set()
 
-        def noting(fd, block):
+        def noting(*block):
             threads.add(threading.get_ident())
-            return whole(fd, block)
+            return whole(*block)
 
         snapshot = large()
         folder.commit(snapshot)
@@ -72,8 +72,8 @@ class TestReading:
 
         folder.commit(large())
         folder.close()
-        whole = fs.read_into
-        monkeypatch.setattr(fs, "read_into", failing)
+        whole = direct.read_into
+        monkeypatch.setattr(direct, "read_into", failing)
         with pytest.raises(RestoreError, match="Input/output error"):
             folder.newest()
         assert not [t for t in threading.enumerate() if t.name == "rekindle-reader"]

@@ -4,12 +4,15 @@ A page of the cache has to be got and filled by the processors that training nee
 fetches by itself what is written past it. On two of them, beside a training that uses both, a save
 of 400 MB through the cache cost training 0.2 s and one past it 0.07. A restart, however, finds in
 memory only what is in the cache; so what was written is read into it, which costs less than half of
-the difference, and only as far as an allowance of time goes.
+the difference, and only as far as an allowance of time goes. What is not there by then is read past
+the cache, too.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import functools
 import mmap
 import os
 import sys
@@ -111,6 +114,52 @@ class Direct:
 
 def _address(data: memoryview) -> int:
     return int(np.frombuffer(data, np.uint8).ctypes.data)
+
+
+def read_into(fd: int, buffer: memoryview, offset: int) -> int:
+    """As :func:`fs.read_into`; what is not in the cache is read past it, where that can be done.
+
+    On a machine that has just started, the pages for it would cost more than the disk.
+    """
+    done = _read_blocks(fd, buffer, offset)
+    return done + fs.read_into(fd, buffer[done:], offset + done)
+
+
+def _read_blocks(fd: int, buffer: memoryview, offset: int) -> int:
+    size = len(buffer) // fmt.BLOCK * fmt.BLOCK
+    if not size or offset % fmt.BLOCK or _address(buffer) % fmt.BLOCK:
+        return 0
+    if _is_cached(fd, offset, size) or not fs.set_direct(fd, True):
+        return 0
+    try:
+        return os.preadv(fd, [buffer[:size]], offset)
+    except OSError:
+        # Of a true error the read that follows tells.
+        return 0
+    finally:
+        fs.set_direct(fd, False)
+
+
+def _is_cached(fd: int, offset: int, size: int) -> bool:
+    """Whether these bytes of the file are all in the cache; yes where nobody can tell."""
+    call = _mincore()
+    start = offset - offset % mmap.ALLOCATIONGRANULARITY
+    if call is None:
+        return True
+    try:
+        # Not by a read that does not wait: it has the system begin to read ahead.
+        with mmap.mmap(fd, offset + size - start, prot=mmap.PROT_READ, offset=start) as window:
+            pages = np.ones(-(-len(window) // mmap.PAGESIZE), np.uint8)
+            address = np.frombuffer(window, np.uint8).ctypes.data
+            call(address, len(window), pages.ctypes.data)
+    except (OSError, ValueError):
+        return True
+    return bool((pages & 1).all())
+
+
+@functools.cache
+def _mincore() -> Any:
+    return fs.linux_call("mincore", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p))
 
 
 # Linux' MADV_POPULATE_READ, for which Python has no name: reads as a fault of each page would, and

@@ -11,7 +11,7 @@ import functools
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,11 +168,13 @@ def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
 def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict[str, AnyArray]:
     found: dict[str, AnyArray] = {}
 
+    read = direct.read_into if pack.size >= direct.LEAST else fs.read_into
+
     def read_part(part: Iterator[_Block]) -> None:
         # A descriptor for each thread: two of them must not move one file's position.
         with _opened(folder, name, pack) as fd:
             for block in part:
-                found.update(_read_block(fd, block))
+                found.update(_read_block(fd, block, read))
 
     readers = transfer.readers(sum(block.stop - block.start for block in blocks))
     transfer.share_out(read_part, blocks, min(readers, max(1, len(blocks))))
@@ -212,13 +214,15 @@ def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
         yield fd
 
 
-def _read_block(fd: int, block: _Block) -> dict[str, AnyArray]:
+def _read_block(
+    fd: int, block: _Block, read: Callable[[int, memoryview, int], int]
+) -> dict[str, AnyArray]:
     data = memory.room(block.stop - block.start)
     buffer = _buffer(data)
     whole = xxhash.xxh3_128()
     for start in range(0, len(buffer), _PIECE):
         piece = buffer[start : start + _PIECE]
-        if fs.read_into(fd, piece, block.start + start) != len(piece):
+        if read(fd, piece, block.start + start) != len(piece):
             raise Damage(f"the pack {block.rows[0][1].pack!r} ends too early")
         if len(block.rows) == 1:
             whole.update(piece)
