@@ -35,6 +35,8 @@ class Worker(Generic[_T]):
         self.waited = 0.0
         self.took = 0.0
         self._thread: threading.Thread | None = None
+        # The one that was started last, which may still do what is done after the work.
+        self._last: threading.Thread | None = None
         self._done = self._newest = threading.Event()
         self._pid = 0
         self._outcome: tuple[_T | None, BaseException | None] | None = None
@@ -45,7 +47,8 @@ class Worker(Generic[_T]):
         Args:
             work: The work.
             then: What is done after it, unless it failed, and that nobody waits for. It is to end
-                when its argument says so: other work has begun, or the interpreter ends.
+                when its argument says so: other work has begun, :meth:`end` was called, or the
+                interpreter ends.
         """
         done = self._newest = threading.Event()
         # Not a daemon: the interpreter's end waits for it.
@@ -59,7 +62,7 @@ class Worker(Generic[_T]):
             self.do(work)
         else:
             # Not before: nobody would ever be done with what an interrupt kept from starting.
-            self._pid, self._done, self._thread = os.getpid(), done, thread
+            self._pid, self._done, self._last, self._thread = os.getpid(), done, thread, thread
 
     def _run(
         self,
@@ -89,6 +92,15 @@ class Worker(Generic[_T]):
             return True
         finally:
             self.took = time.monotonic() - began
+
+    def end(self) -> None:
+        """Ends what is done after the work, and returns when no thread is left of it."""
+        self._newest = threading.Event()
+        thread, self._last = self._last, None
+        # While the work itself goes on, its thread ends after it.
+        mine = self._pid == os.getpid() and thread is not threading.current_thread()
+        if thread is not None and mine and self._done.is_set():
+            thread.join()
 
     @property
     def has_failed(self) -> bool:

@@ -201,6 +201,7 @@ class Keeper:
 
     def clear(self) -> None:
         """Removes every save of this name, and lets go of the folder."""
+        self._worker.end()
         self._folder.clear()
         _report.cleared(self._folder.directory, self._name)
         self._warn()
@@ -209,6 +210,7 @@ class Keeper:
 
     def close(self) -> None:
         """Lets go of the folder, whose saves stay."""
+        self._worker.end()
         self._folder.close()
         self._staging.release()
 
@@ -246,6 +248,7 @@ def _serials(manifests: list[Manifest]) -> list[int]:
 
 def _let_go(worker: Worker[_Saved], folder: Folder) -> None:
     worker.outcome(wait=True)
+    worker.end()
     folder.close()
 
 

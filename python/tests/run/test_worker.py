@@ -90,6 +90,29 @@ class TestWhatIsDoneAfterwards:
         assert ended.wait(60)
         assert worker.outcome(wait=True) == (8, None)
 
+    def test_once_it_was_ended_no_thread_is_left(self):
+        worker, began = Worker(), threading.Event()
+
+        def then(stop):
+            began.set()
+            while not stop():
+                time.sleep(0.001)
+
+        worker.start(lambda: 7, then)
+        assert worker.outcome(wait=True) == (7, None)
+        assert began.wait(60)
+        worker.end()
+        assert not [one for one in threading.enumerate() if one.name == "rekindle-writer"]
+        worker.end()
+
+    def test_work_that_goes_on_is_not_waited_for_by_the_end(self):
+        worker, go = Worker(), threading.Event()
+        worker.start(lambda: go.wait(60) and 7)
+        worker.end()
+        assert worker.is_busy
+        go.set()
+        assert worker.outcome(wait=True) == (7, None)
+
     def test_the_end_of_the_interpreter_ends_it(self):
         script = f"""
 import sys, time
