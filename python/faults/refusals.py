@@ -135,7 +135,7 @@ class Case:
         folder.close()
         calls = self._faults.disarm()
         self._save(folder, 12, say)
-        names = set(os.listdir(folder.directory)) - {folder._clearing.spare.name}
+        names = set(os.listdir(folder.directory)) - {folder._way.spare.name}
         expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
         assert names == expected | folder._catalog.packs_in_use(), names
         folder.close()

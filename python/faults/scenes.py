@@ -172,23 +172,24 @@ def scenes(kept: int) -> list[Scene]:
     last = _SAVES
     ready = LAST_BEFORE_A_SPARE[kept]
 
+    def save(folder: Folder, index: int, ack: Any, number: int | None = None) -> None:
+        folder.commit(snapshot(index), number)
+        ack(index)
+        folder.keep(folder.numbers[-kept:])
+
     def first(top: str, begin: Any, ack: Any) -> None:
         begin()
         folder = store.open(top)
         folder.open()
         folder.newest()
-        folder.commit(snapshot(0))
-        ack(0)
-        folder.keep(folder.numbers[-kept:])
+        save(folder, 0, ack)
 
     def later(top: str, begin: Any, ack: Any) -> None:
         folder = store.open(top)
         folder.open()
         begin()
         folder.newest()
-        folder.commit(snapshot(last))
-        ack(last)
-        folder.keep(folder.numbers[-kept:])
+        save(folder, last, ack)
 
     def apart(top: str, begin: Any, ack: Any) -> None:
         # The pack of the first save has too many dead bytes: what changes and what does not are
@@ -206,26 +207,20 @@ def scenes(kept: int) -> list[Scene]:
         folder = store.open(top)
         folder.newest()
         begin()
-        folder.commit(snapshot(last), number=folder.numbers[-1])
-        ack(last)
-        folder.keep(folder.numbers[-kept:])
+        save(folder, last, ack, number=folder.numbers[-1])
 
     def over(top: str, begin: Any, ack: Any) -> None:
         folder = with_a_spare(store, top, kept)
         begin()
         with as_if_large():
-            folder.commit(snapshot(ready + 1))
-            ack(ready + 1)
-            folder.keep(folder.numbers[-kept:])
+            save(folder, ready + 1, ack)
 
     def past(top: str, begin: Any, ack: Any) -> None:
         folder = store.open(top, past_cache=True)
         folder.newest()
         begin()
         with as_if_large():
-            folder.commit(snapshot(last))
-            ack(last)
-            folder.keep(folder.numbers[-kept:])
+            save(folder, last, ack)
             folder.read_back(lambda: False)
 
     def close(top: str, begin: Any, ack: Any) -> None:

@@ -57,5 +57,5 @@ def test_the_scenes_with_a_spare_have_one(kept, tmp_path):
     store = scenes.Store()
     store.save(str(tmp_path), range(4), kept)
     folder = scenes.with_a_spare(store, str(tmp_path), kept)
-    assert folder._clearing.spare.name in os.listdir(folder.directory)
+    assert folder._way.spare.name in os.listdir(folder.directory)
     folder.close()

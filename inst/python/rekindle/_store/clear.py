@@ -18,11 +18,10 @@ class Clearing:
     Args:
         folder: The folder.
         prefix: First part of the names of the saves.
-        way: Which the packs of the folder go.
+        way: Which the packs of the folder go; the spare is its.
 
     Attributes:
         removals_are_durable: Whether every manifest that is gone is gone for good.
-        spare: The file of a pack that is gone.
     """
 
     def __init__(self, folder: str, prefix: str, way: Way) -> None:
@@ -31,7 +30,6 @@ class Clearing:
         # Those of an earlier run may not be.
         self.removals_are_durable = False
         self._way = way
-        self.spare = way.spare
 
     def remove_manifests(self, catalog: cat.Catalog, numbers: list[int]) -> None:
         for number in numbers:
@@ -50,11 +48,11 @@ class Clearing:
         go.
         """
         if to_the_last:
-            self.spare.discard()
+            self._way.spare.discard()
         names = fs.names_in(self._folder)
         temporary = fmt.temporary_pattern(self._prefix)
         for name in names:
-            if temporary.fullmatch(name) and name != self.spare.name:
+            if temporary.fullmatch(name) and name != self._way.spare.name:
                 fs.remove(self._path(name))
         lost = self._lost_packs(catalog, names)
         # Else a power cut could bring back a manifest without its pack.

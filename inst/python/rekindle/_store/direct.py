@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._store import format as fmt
-from rekindle._store import fs, memory
+from rekindle._store import fs, memory, transfer
 
 # Less than this is in the cache in no time.
 LEAST = 16 << 20
@@ -59,8 +59,11 @@ class Direct:
 
     def write(self, chunks: Iterable[memoryview]) -> None:
         """Writes the chunks, one after the other, not synced."""
+        if not self.works:
+            transfer.write(self._fd, chunks)
+            return
         for chunk in chunks:
-            rest = self._take_blocks(chunk) if self.works else chunk
+            rest = self._take_blocks(chunk)
             while len(rest):
                 rest = rest[self._gather(rest) :]
                 if self._held == _ROOM:
@@ -73,7 +76,8 @@ class Direct:
     def _take_blocks(self, chunk: memoryview) -> memoryview:
         """Writes what can be written from where it lies: the rest of the chunk."""
         size = len(chunk) // fmt.BLOCK * fmt.BLOCK
-        if not size or self._held % fmt.BLOCK or _address(chunk) % fmt.BLOCK:
+        at_blocks = self._held % fmt.BLOCK == 0 and _address(chunk) % fmt.BLOCK == 0
+        if not (self.works and size and at_blocks):
             return chunk
         self._flush(self._held)
         for start in range(0, size, _PIECE):

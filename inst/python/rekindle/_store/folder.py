@@ -113,7 +113,7 @@ class Folder:
         with contextlib.suppress(OSError):
             # In a folder that was removed and made again, the name may be another run's.
             if self._lock.is_held:
-                self._clearing.spare.discard()
+                self._way.spare.discard()
             self._lock.release()
 
     @property

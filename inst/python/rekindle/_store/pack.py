@@ -167,7 +167,6 @@ def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
 
 def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict[str, AnyArray]:
     found: dict[str, AnyArray] = {}
-
     read = direct.read_into if pack.size >= direct.LEAST else fs.read_into
 
     def read_part(part: Iterator[_Block]) -> None:

@@ -44,14 +44,13 @@ class Way:
         Raises:
             OSError: The system refused.
         """
-        if self._goes_past(size):
-            writer = Direct(fd)
-            self._past_cache = writer.works
-            if writer.works:
-                writer.write(chunks)
-                self._past_cache = writer.works
-                return
-        transfer.write(fd, chunks)
+        if not self._goes_past(size):
+            transfer.write(fd, chunks)
+            return
+        writer = Direct(fd)
+        writer.write(chunks)
+        # What was refused once is not asked for again.
+        self._past_cache = writer.works
 
     def _goes_past(self, size: int) -> bool:
         return self._past_cache and size >= direct.LEAST
