@@ -2,7 +2,8 @@
 
 # From now on, Python's messages and warnings come here.
 show_messages <- function() {
-  reticulate::import("rekindle._run.messages")$send_to(function(kind, facts) {
+  reticulate::import("rekindle._r_session")$keep_interrupts()
+  reticulate::import("rekindle._run.messages")$send_to(uninterrupted(function(kind, facts) {
     if (kind == "exit_code") {
       watch_uncaught(facts$code)
       restore_handlers_after_fit()
@@ -16,7 +17,7 @@ show_messages <- function() {
     line <- tryCatch(message_line(kind, facts), error = function(cnd) facts$text)
     show_line(line)
     NULL
-  })
+  }))
 }
 
 # Printed, not signalled. Python's frames lie between here and the user's code: a handler out there that jumps

@@ -6,6 +6,11 @@ for_python <- function(fn) {
   if (exists("safe_do_call", asNamespace("reticulate"), inherits = FALSE)) remembering(fn) else fn
 }
 
+# `fn` for Python, such that an interrupt that comes meanwhile is left to Python.
+uninterrupted <- function(fn) {
+  reticulate::import("rekindle._r_session")$Uninterrupted(fn)
+}
+
 # Evaluates a call of Python's, which may call functions made by for_python().
 call_python <- function(expr, call) {
   if (!the$is_remembering) {

@@ -14,12 +14,13 @@ add_random_seed <- function() {
 # `compare()` says of a saved value, a line each, are reasons not to put it back.
 foreign_state <- function(take, put, compare = function(value) character()) {
   reticulate::import("rekindle._objects.stateful")$Foreign(
-    take = for_python(function() encode_value(take())),
-    put = for_python(function(value) {
-      put(decode_value(value))
+    take = uninterrupted(for_python(function() encode_value(allowInterrupts(take())))),
+    put = uninterrupted(for_python(function(value) {
+      value <- decode_value(value)
+      allowInterrupts(put(value))
       NULL
-    }),
-    compare = for_python(function(value) as.list(unname(compare(decode_value(value)))))
+    })),
+    compare = uninterrupted(for_python(function(value) as.list(unname(compare(decode_value(value))))))
   )
 }
 

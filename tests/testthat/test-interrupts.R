@@ -54,9 +54,21 @@ terminal_r <- function(..., frame = parent.frame()) {
 press_ctrl_c <- function(session) session$process$write_input("\003")
 send_sigint <- function(session) tools::pskill(session$process$get_pid(), tools::SIGINT)
 
-expect_usable <- function(session) {
-  session$type("cat('still', 'here\\n')")
-  testthat::expect_error(session$wait_for("still here", 15), NA)
+# Python has places where an exception is reported and goes no further, such as a destructor. One interrupt in
+# some hundred comes there, and a person presses again.
+presses <- 4
+
+# Interrupts the session, which then says so, and is usable.
+expect_interruptible <- function(session, press, says = NULL) {
+  for (attempt in seq_len(presses)) {
+    press(session)
+    answer <- paste("still here", attempt)
+    session$type(sprintf("cat('still', 'here', %d, '\\n')", attempt))
+    heard <- tryCatch(session$wait_for(answer, if (attempt < presses) 5 else 15), error = identity)
+    if (!inherits(heard, "error")) break
+  }
+  testthat::expect_type(heard, "character")
+  if (!is.null(says)) testthat::expect_match(heard, says, fixed = TRUE)
 }
 
 expect_whole <- function(session) {
@@ -76,8 +88,7 @@ for (name in names(interrupts)) {
       session$type("train(slow_from = 3L)")
       session$wait_for("now in epoch 3")
       Sys.sleep(0.3)
-      interrupts[[name]](session)
-      expect_usable(session)
+      expect_interruptible(session, interrupts[[name]])
       expect_whole(session)
       session$type("train()")
       said <- session$wait_for("complete after epochs 6")
@@ -96,9 +107,36 @@ test_that("interrupts in the midst of saving leave a whole save each time", {
     # The first of them is long, and there is a save only after it.
     for (epoch in 1:3) session$wait_for("now in epoch")
     Sys.sleep(pause)
-    press_ctrl_c(session)
-    expect_usable(session)
+    expect_interruptible(session, press_ctrl_c)
     expect_whole(session)
+  }
+})
+
+test_that("an R function of ours that Python calls is not cut off by an interrupt, which Python then gets", {
+  testthat::skip_on_cran()
+  testthat::skip_on_os("windows")
+  skip_without_keras()
+  show_messages()
+  ended <- 0
+  interrupted_in <- uninterrupted(for_python(function() {
+    tools::pskill(Sys.getpid(), tools::SIGINT)
+    # R looks for interrupts now and then while it evaluates.
+    for (i in 1:1e5) sqrt(i)
+    ended <<- ended + 1
+  }))
+  python <- reticulate::py_run_string("
+import time
+def outcome_of(function):
+    try:
+        function()
+        for _ in range(500):
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        return 'KeyboardInterrupt'
+", local = TRUE)
+  for (attempt in 1:20) {
+    expect_identical(python$outcome_of(interrupted_in), "KeyboardInterrupt")
+    expect_identical(ended, as.numeric(attempt))
   }
 })
 
@@ -113,9 +151,7 @@ test_that("with_python_conditions() lets an interrupt be caught as one", {
     ))
     session$wait_for("now in epoch 1")
     Sys.sleep(0.3)
-    press_ctrl_c(session)
-    expect_error(session$wait_for("caught an interrupt", 15), NA)
-    expect_usable(session)
+    expect_interruptible(session, press_ctrl_c, says = "caught an interrupt")
   }
 })
 
@@ -141,8 +177,11 @@ test_that("Rscript ends by a SIGINT, and the script run again resumes", {
     printed <- paste0(printed, first$read_output())
   }
   Sys.sleep(0.3)
-  first$interrupt()
-  first$wait(15000)
+  for (attempt in seq_len(presses)) {
+    first$interrupt()
+    first$wait(if (attempt < presses) 5000 else 15000)
+    if (!first$is_alive()) break
+  }
   expect_false(first$is_alive())
   expect_false(grepl("the end", paste0(printed, first$read_output()), fixed = TRUE))
 

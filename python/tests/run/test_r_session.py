@@ -1,0 +1,105 @@
+"""What keeps R's interrupts from Python's frames, with flags in place of R's."""
+
+import ctypes
+import sys
+import time
+import types
+
+import pytest
+
+from rekindle import _r_session
+from rekindle._r_session import Uninterrupted
+
+
+@pytest.fixture
+def flags(monkeypatch):
+    stand_for_those_of_r = {
+        "R_interrupts_suspended": ctypes.c_ubyte(0),
+        "R_interrupts_pending": ctypes.c_int(0),
+    }
+    monkeypatch.setattr(_r_session, "_flag_of_r", lambda name, kind: stand_for_those_of_r[name])
+    return types.SimpleNamespace(
+        suspended=stand_for_those_of_r["R_interrupts_suspended"],
+        pending=stand_for_those_of_r["R_interrupts_pending"],
+    )
+
+
+@pytest.fixture(params=[0, 1])
+def before(request, flags):
+    flags.suspended.value = request.param
+    return request.param
+
+
+class TestUninterrupted:
+    def test_interrupts_are_suspended_during_the_call_and_then_as_before(self, flags, before):
+        function = Uninterrupted(lambda *args, **kwargs: (flags.suspended.value, args, kwargs))
+        assert function(1, b=2) == (1, (1,), {"b": 2})
+        assert flags.suspended.value == before
+
+    def test_they_are_as_before_after_an_error_too(self, flags, before):
+        def fails():
+            raise RuntimeError(flags.suspended.value)
+
+        with pytest.raises(RuntimeError, match="1"):
+            Uninterrupted(fails)()
+        assert flags.suspended.value == before
+
+    def test_one_that_came_meanwhile_is_pythons_after_the_call(self, flags):
+        ended = []
+
+        def interrupted():
+            flags.pending.value = 1
+            time.sleep(0.01)
+            ended.append(True)
+
+        def training():
+            Uninterrupted(interrupted)()
+            time.sleep(5)
+
+        with pytest.raises(KeyboardInterrupt):
+            training()
+        assert ended
+
+    def test_within_another_such_function_it_waits_for_the_end_of_that_one(self, flags):
+        flags.suspended.value = flags.pending.value = 1
+        Uninterrupted(lambda: None)()
+        time.sleep(0.05)
+
+    def test_without_r_the_function_is_called_as_it_is(self):
+        assert _r_session._suspended() is None
+        assert _r_session._pending() is None
+        assert Uninterrupted(lambda x: x + 1)(1) == 2
+
+
+class TestOlderReticulate:
+    @pytest.fixture
+    def signals(self, monkeypatch):
+        module = types.SimpleNamespace(_callback=lambda reset: pytest.fail("asks R"))
+        monkeypatch.setitem(sys.modules, "rpytools.signals", module)
+        return module
+
+    def test_r_is_looked_at_and_not_asked(self, signals, flags):
+        _r_session.keep_interrupts()
+        assert not signals._callback(False)
+        flags.pending.value = 1
+        assert signals._callback(False)
+        assert not signals._callback(True)
+        assert flags.pending.value == 0
+
+    def test_what_is_suspended_stays_pending(self, signals, flags):
+        _r_session.keep_interrupts()
+        flags.suspended.value = flags.pending.value = 1
+        assert not signals._callback(False)
+        assert not signals._callback(True)
+        assert flags.pending.value == 1
+
+    def test_where_r_cannot_be_looked_at_all_stays_as_it_is(self, signals):
+        before = signals._callback
+        _r_session.keep_interrupts()
+        assert signals._callback is before
+
+    @pytest.mark.parametrize("module", [None, types.SimpleNamespace()])
+    def test_a_newer_one_has_nothing_of_it(self, monkeypatch, flags, module):
+        monkeypatch.setitem(sys.modules, "rpytools.signals", module)
+        _r_session.keep_interrupts()
+        assert not hasattr(module, "_callback")
