@@ -54,8 +54,8 @@ terminal_r <- function(..., frame = parent.frame()) {
 press_ctrl_c <- function(session) session$process$write_input("\003")
 send_sigint <- function(session) tools::pskill(session$process$get_pid(), tools::SIGINT)
 
-# Python has places where an exception is reported and goes no further, such as a destructor. One interrupt in
-# some hundred comes there, and a person presses again.
+# Of 723 on reticulate 1.46, 4 were lost; Python has places where an exception is only reported
+# and goes no further, such as a destructor. A person presses again.
 presses <- 4
 
 # Interrupts the session, which then says so, and is usable.
@@ -74,8 +74,7 @@ expect_interruptible <- function(session, press, says = NULL) {
 expect_whole <- function(session) {
   session$type("verify()")
   said <- session$wait_for("verified", 15)
-  # Two: the interrupt came before the older one was removed.
-  testthat::expect_match(said, "saves [12] of them damaged 0 ")
+  testthat::expect_match(said, "saves 1 of them damaged 0", fixed = TRUE)
 }
 
 interrupts <- list("Ctrl-C in the terminal" = press_ctrl_c, "a SIGINT to the session" = send_sigint)

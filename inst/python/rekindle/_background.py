@@ -51,25 +51,36 @@ class Worker(Generic[_T]):
                 interpreter ends.
         """
         done = self._newest = threading.Event()
+        begun = threading.Lock()
         # Not a daemon: the interpreter's end waits for it.
         thread = threading.Thread(
-            target=self._run, args=(work, then, done), name="rekindle-writer", daemon=False
+            target=self._run,
+            args=(work, then, done, begun),
+            name="rekindle-writer",
+            daemon=False,
         )
         try:
+            self._pid, self._done, self._last, self._thread = os.getpid(), done, thread, thread
             thread.start()
-        except RuntimeError:
+        except BaseException as error:
+            # At an interrupt the thread may go already, or be about to: who takes this is first.
+            if not begun.acquire(blocking=False):
+                raise
+            self._thread = self._last = None
+            if not isinstance(error, RuntimeError):
+                raise
             # No thread can be had, as under a limit on processes: then it is done here.
             self.do(work)
-        else:
-            # Not before: nobody would ever be done with what an interrupt kept from starting.
-            self._pid, self._done, self._last, self._thread = os.getpid(), done, thread, thread
 
     def _run(
         self,
         work: Callable[[], _T],
         then: Callable[[_Stop], None] | None,
         done: threading.Event,
+        begun: threading.Lock,
     ) -> None:
+        if not begun.acquire(blocking=False):
+            return
         try:
             succeeded = self.do(work)
         finally:

@@ -2,9 +2,9 @@
 
 R takes a pending interrupt wherever its code looks for one, and jumps. In the R code by which
 reticulate calls an R function for Python, outside of its handlers, the jump is over the frames of
-Python, whose interpreter crashes at one of the next calls: one Ctrl-C in fifty, measured with saves
-at each batch. While R is kept from taking it, it stays pending, and Python raises KeyboardInterrupt
-as soon as it is back.
+Python, whose interpreter crashes at one of the next calls: one Ctrl-C in some tens, measured with
+saves at each batch. While R is kept from taking it, it stays pending, and Python raises
+KeyboardInterrupt as soon as it is back.
 """
 
 from __future__ import annotations

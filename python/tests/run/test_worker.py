@@ -57,6 +57,48 @@ def test_an_error_is_the_outcome():
         raise error
 
 
+class TestInterruptOfTheStart:
+    """It may come before the thread is there, or when it goes already."""
+
+    def test_work_that_goes_on_is_known(self, monkeypatch):
+        worker, entered, go = Worker(), threading.Event(), threading.Event()
+        start = threading.Thread.start
+
+        def interrupted(thread):
+            start(thread)
+            assert entered.wait(60)
+            raise KeyboardInterrupt
+
+        def work():
+            entered.set()
+            return go.wait(60) and 7
+
+        monkeypatch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            worker.start(work)
+        assert worker.is_busy
+        go.set()
+        assert worker.outcome(wait=True) == (7, None)
+
+    def test_work_that_was_not_begun_is_not_waited_for_and_never_done(self, monkeypatch):
+        worker, done, late = Worker(), [], []
+
+        def interrupted(thread):
+            late.append(thread)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                worker.start(lambda: done.append(True))
+        assert not worker.is_busy
+        assert worker.outcome(wait=True) is None
+        worker.end()
+        late[0].start()
+        late[0].join()
+        assert not done
+
+
 class TestWhatIsDoneAfterwards:
     def test_nobody_waits_for_it(self):
         worker, go, ended = Worker(), threading.Event(), threading.Event()
