@@ -15,7 +15,6 @@ import errno
 import functools
 import mmap
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -116,7 +115,7 @@ class Direct:
         fs.write_all(self._fd, data[done:])
 
 
-def _address(data: memoryview) -> int:
+def _address(data: memoryview | mmap.mmap) -> int:
     return int(np.frombuffer(data, np.uint8).ctypes.data)
 
 
@@ -154,8 +153,7 @@ def _is_cached(fd: int, offset: int, size: int) -> bool:
         # Not by a read that does not wait: it has the system begin to read ahead.
         with mmap.mmap(fd, offset + size - start, prot=mmap.PROT_READ, offset=start) as window:
             pages = np.ones(-(-len(window) // mmap.PAGESIZE), np.uint8)
-            address = np.frombuffer(window, np.uint8).ctypes.data
-            call(address, len(window), pages.ctypes.data)
+            call(_address(window), len(window), pages.ctypes.data)
     except (OSError, ValueError):
         return True
     return bool((pages & 1).all())
@@ -174,9 +172,17 @@ _POPULATE_READ = 22
 _WINDOW = 16 << 20
 
 
+@functools.cache
+def _madvise() -> Any:
+    # That of Python's mmap keeps the interpreter's lock until the disk has answered, and training
+    # waits for it.
+    return fs.linux_call("madvise", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int))
+
+
 def _read_into_cache(path: str, stop: Callable[[], bool]) -> None:
     """Has the system read a file into its cache, until it is told to stop. It is only a hint."""
-    if sys.platform != "linux":
+    advise = _madvise()
+    if advise is None:
         return
     try:
         fd, size = fs.open_regular(path)
@@ -187,9 +193,11 @@ def _read_into_cache(path: str, stop: Callable[[], bool]) -> None:
                 length = min(_WINDOW, size - start)
                 with mmap.mmap(fd, length, prot=mmap.PROT_READ, offset=start) as window:
                     window.madvise(mmap.MADV_SEQUENTIAL)
-                    window.madvise(_POPULATE_READ)
+                    if advise(_address(window), length, _POPULATE_READ) != 0:
+                        # Too old a system, or a disk that fails.
+                        return
     except (OSError, ValueError):
-        # Too old a system, a file that has gone or has become shorter since, a disk that fails.
+        # A file that has gone or has become shorter since.
         return
 
 
