@@ -9,13 +9,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from typing import Generic, TypeVar
-
-import numpy as np
-
-from rekindle._store import memory
-from rekindle._store.pack import AnyArray
 
 _T = TypeVar("_T")
 
@@ -144,77 +139,3 @@ class Worker(Generic[_T]):
             self._thread = self._outcome = None
         outcome, self._outcome = self._outcome, None
         return outcome
-
-
-class Staging:
-    """Memory that the state is copied into, so that training can go on; used again and again."""
-
-    def __init__(self) -> None:
-        self._buffers: dict[str, AnyArray] = {}
-
-    def hold(self, arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-        """Copies of the arrays. They stand until the next call."""
-        held = {name: self._buffer(name, array) for name, array in arrays.items()}
-        # What is no longer saved is let go.
-        self._buffers = held
-        _copy([(held[name], array) for name, array in arrays.items()])
-        return dict(held)
-
-    def _buffer(self, name: str, array: AnyArray) -> AnyArray:
-        buffer = self._buffers.get(name)
-        if buffer is None or buffer.shape != array.shape or buffer.dtype != array.dtype:
-            buffer = memory.array(array.shape, array.dtype)
-        return buffer
-
-    def release(self) -> None:
-        """Gives the memory back."""
-        self._buffers = {}
-
-
-# Below, starting a thread takes longer than it saves.
-_WORTH_A_THREAD = 32 << 20
-
-
-def _copy(pairs: Sequence[tuple[AnyArray, AnyArray]]) -> None:
-    """Copies the second of each pair into the first.
-
-    The training thread waits for it, so the cores that training has are free: one alone does not
-    use up what the memory can give.
-    """
-    size = sum(source.nbytes for _, source in pairs)
-    count = min(_cores(), size // _WORTH_A_THREAD)
-    if count < 2:
-        _copy_all(pairs)
-        return
-    # One iterator for all: who is held up by other work on the machine takes fewer.
-    pieces = iter([piece for pair in pairs for piece in _pieces(*pair)])
-    threads = [threading.Thread(target=_copy_all, args=(pieces,)) for _ in range(count - 1)]
-    for thread in threads:
-        thread.start()
-    _copy_all(pieces)
-    for thread in threads:
-        thread.join()
-
-
-def _pieces(target: AnyArray, source: AnyArray) -> Iterator[tuple[AnyArray, AnyArray]]:
-    """The pair, or where it is large, parts of it."""
-    if source.nbytes <= _WORTH_A_THREAD or not source.flags.c_contiguous:
-        yield target, source
-        return
-    target, source = target.reshape(-1), source.reshape(-1)
-    step = _WORTH_A_THREAD // source.itemsize
-    for start in range(0, source.size, step):
-        yield target[start : start + step], source[start : start + step]
-
-
-def _copy_all(pairs: Iterable[tuple[AnyArray, AnyArray]]) -> None:
-    for target, source in pairs:
-        np.copyto(target, source)
-
-
-def _cores() -> int:
-    try:
-        available = len(os.sched_getaffinity(0))
-    except (AttributeError, OSError):
-        available = os.cpu_count() or 1
-    return min(4, available)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import rekindle
 from rekindle import _records, _report, _retention
-from rekindle._background import Staging, Worker
+from rekindle._background import Worker
 from rekindle._records import Record
 from rekindle._retention import Ledger, Rules
+from rekindle._staging import Staging
 from rekindle._store import Folder, Manifest, Save, Snapshot, reader, report
 from rekindle.errors import RekindleWarning, RestoreError
 
@@ -151,12 +152,11 @@ class Keeper:
             self._worker.do(self._work(snapshot, number))
             return
         try:
-            held = self._staging.hold(snapshot.arrays)
+            held = self._staging.hold(snapshot)
         except MemoryError as error:
             needed = sum(array.nbytes for array in snapshot.arrays.values())
             raise report.not_saved(self._folder.directory, error, needed) from error
-        work = self._work(replace(snapshot, arrays=held), number)
-        self._worker.start(work, then=self._folder.read_back)
+        self._worker.start(self._work(held, number), then=self._folder.read_back)
 
     def _work(self, snapshot: Snapshot, number: int) -> functools.partial[_Saved]:
         return functools.partial(_save, self._folder, snapshot, number, self._ledger, self._rules)

@@ -64,7 +64,7 @@ class TestReading:
         self, folder, two_readers, monkeypatch
     ):
         def failing(fd, buffer, offset):
-            if offset > 20 * MEGABYTE and threading.current_thread().name == "rekindle-reader":
+            if offset > 20 * MEGABYTE and threading.current_thread().name == "rekindle-helper":
                 raise OSError(5, "Input/output error")
             # So that the other thread gets its share.
             time.sleep(0.001)
@@ -76,7 +76,7 @@ class TestReading:
         monkeypatch.setattr(direct, "read_into", failing)
         with pytest.raises(RestoreError, match="Input/output error"):
             folder.newest()
-        assert not [t for t in threading.enumerate() if t.name == "rekindle-reader"]
+        assert not [t for t in threading.enumerate() if t.name == "rekindle-helper"]
 
     def test_where_no_thread_can_be_had_one_reads_all(self, folder, two_readers, monkeypatch):
         def refusing(thread):
@@ -123,6 +123,37 @@ class TestSharingOut:
         with pytest.raises(OSError, match="Input/output error"):
             transfer.share_out(work, range(1000), 2)
         assert len(done) < 10
+
+    @pytest.mark.parametrize("where", ["start", "join"])
+    def test_an_interrupt_is_raised_once_the_others_have_ended(self, monkeypatch, where):
+        others, going = [], []
+
+        def work(items):
+            for _ in items:
+                if threading.current_thread() is not threading.main_thread():
+                    going.append(True)
+                    time.sleep(0.2)
+                    others.append(len(interrupts))
+                    return
+
+        interrupts = []
+        whole = getattr(threading.Thread, where)
+
+        def interrupted(thread, *args):
+            if where == "start":
+                whole(thread)
+            if not interrupts:
+                while not going:
+                    time.sleep(0.001)
+                interrupts.append(KeyboardInterrupt())
+                raise interrupts[0]
+            if where == "join":
+                whole(thread, *args)
+
+        monkeypatch.setattr(threading.Thread, where, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            transfer.share_out(work, iter(lambda: len(going), 1), 2)
+        assert others == [1]
 
 
 class TestWriting:

@@ -39,11 +39,13 @@ class Snapshot:
         arrays: Arrays by name, of a dtype that format 1 knows.
         state: JSON values; NaN and infinities are not among them.
         position: Where the run stands.
+        digests: Those of arrays that have been made already, by name, by :func:`pack.copy`.
     """
 
     arrays: Mapping[str, AnyArray]
     state: Mapping[str, Any] = field(default_factory=dict)
     position: Position = field(default_factory=Position)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,11 @@ class Commit:
         self._snapshot = snapshot
         arrays = snapshot.arrays
         _refuse_unknown(arrays)
-        self._digests = {name: pack.digest(pack.as_bytes(array)) for name, array in arrays.items()}
+        made = snapshot.digests
+        self._digests = {
+            name: made.get(name) or pack.digest(pack.as_bytes(array))
+            for name, array in arrays.items()
+        }
         self._plan = sharing.plan(folder, base, arrays, self._digests)
         self._base_packs = dict(base.packs) if base else {}
         self._written: list[str] = []

@@ -34,6 +34,9 @@ _BATCH = 1 << 20
 # What is read at once is hashed while the processor's cache still holds it.
 _PIECE = 1 << 20
 
+# What is copied at once: there, the cache has to hold both.
+_COPIED = 256 << 10
+
 # Enough of a pack to see whose it is.
 _HEAD = 64
 
@@ -56,6 +59,21 @@ def _buffer(array: npt.NDArray[np.uint8]) -> memoryview:
 def digest(data: memoryview | bytearray | bytes) -> str:
     """Its XXH3-128. Other threads run meanwhile: xxhash lets go of the interpreter's lock."""
     return xxhash.xxh3_128_hexdigest(data)
+
+
+def copy(target: AnyArray, source: AnyArray) -> str:
+    """Copies an array into one of its form that is in C order: the digest of what was copied."""
+    if not source.flags.c_contiguous or source.dtype.byteorder == ">" or not np.little_endian:
+        np.copyto(target, source)
+        return digest(as_bytes(target))
+    to, bits = target.reshape(-1).view(np.uint8), source.reshape(-1).view(np.uint8)
+    whole = xxhash.xxh3_128()
+    for start in range(0, len(to), _COPIED):
+        part = slice(start, start + _COPIED)
+        np.copyto(to[part], bits[part])
+        # Of the copy, and not of what somebody may be changing meanwhile.
+        whole.update(_buffer(to[part]))
+    return whole.hexdigest()
 
 
 @functools.lru_cache(maxsize=256)

@@ -58,11 +58,15 @@ def _sync_file_range() -> Any:
 
 def readers(size: int) -> int:
     """How many threads are worth having to read so many bytes."""
+    return max(1, min(_MOST_READERS, processors(), size // _READERS_SHARE))
+
+
+def processors() -> int:
+    """How many of them this process may use."""
     try:
-        processors = len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(0))
     except (AttributeError, OSError):
-        processors = os.cpu_count() or 1
-    return max(1, min(_MOST_READERS, processors, size // _READERS_SHARE))
+        return os.cpu_count() or 1
 
 
 def share_out(work: Callable[[Iterator[_T]], None], items: Iterable[_T], threads: int) -> None:
@@ -94,26 +98,30 @@ def share_out(work: Callable[[Iterator[_T]], None], items: Iterable[_T], threads
         except BaseException as error:  # noqa: BLE001  (raised again, by the thread that asked)
             errors.append(error)
 
-    helpers = _started(run, threads - 1)
-    run()
+    helpers = [
+        threading.Thread(target=run, name="rekindle-helper") for _ in range(max(0, threads - 1))
+    ]
     try:
-        for helper in helpers:
-            helper.join()
-    except BaseException as error:
+        _start(helpers)
+    except BaseException as error:  # noqa: BLE001  (an interrupt: those that go end first)
         errors.append(error)
-        raise
+    run()
+    # Also after an interrupt, or several: what they work on is the caller's again afterwards.
+    while any(helper.is_alive() for helper in helpers):
+        try:
+            for helper in helpers:
+                if helper.is_alive():
+                    helper.join()
+        except BaseException as error:  # noqa: BLE001  (raised once they have ended)
+            errors.append(error)
     if errors:
         raise errors[0]
 
 
-def _started(run: Callable[[], None], count: int) -> list[threading.Thread]:
-    helpers = []
-    for _ in range(count):
-        helper = threading.Thread(target=run, name="rekindle-reader")
+def _start(helpers: list[threading.Thread]) -> None:
+    for helper in helpers:
         try:
             helper.start()
         except RuntimeError:
             # No more can be had: those that there are do all of it.
-            break
-        helpers.append(helper)
-    return helpers
+            return
