@@ -169,6 +169,27 @@ def _torch_view(array: AnyArray) -> Any:
     return torch.from_numpy(array)
 
 
+# What is smaller is copied in no time.
+_WORTH_SHARING = 1 << 20
+
+
+def _tensorflow_view(array: AnyArray) -> Any:
+    """A tensor that shares the array's memory, where that is worth it and can be; else the array.
+
+    TensorFlow never writes into memory that is not its own: the first update of a variable that was
+    given such a tensor copies it, and then lets go of the array.
+    """
+    plain = array.dtype.isbuiltin == 1 and array.dtype.kind in "iuf" and array.dtype.isnative
+    if not plain or array.nbytes < _WORTH_SHARING:
+        return array
+    if not (array.flags.writeable and array.flags.c_contiguous):
+        return array
+    import tensorflow as tf
+
+    shared: Any = array  # NumPy's stubs know of it for arrays of numbers alone.
+    return tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
+
+
 def key_impl(value: Any) -> str:
     """The name of the random number generator that a JAX key belongs to."""
     import jax
@@ -180,11 +201,12 @@ def like(value: Any, array: AnyArray) -> Any:
     """What `value` becomes when given these bytes: itself where it can be changed in place."""
     kind = framework(value)
     if kind == "keras":
-        if framework(value.value) == "torch":
+        inner = framework(value.value)
+        if inner == "torch":
             # Keras would copy twice.
             like(value.value, array)
         else:
-            value.assign(array)
+            value.assign(_tensorflow_view(array) if inner == "tensorflow" else array)
         return value
     if kind == "numpy":
         if not value.flags.writeable:
@@ -201,7 +223,7 @@ def like(value: Any, array: AnyArray) -> Any:
     if kind == "tensorflow":
         if not hasattr(value, "assign"):
             return from_numpy(kind, array)
-        value.assign(array)
+        value.assign(_tensorflow_view(array))
         return value
     if kind in ("jax", "jax.key"):
         import jax

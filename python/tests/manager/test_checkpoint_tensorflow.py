@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
 from alike import same
 
 import rekindle
-from rekindle import Checkpoint
+from rekindle import Checkpoint, _host
+from rekindle._store import memory
 
 
 class Dense(tf.Module):
@@ -133,3 +135,81 @@ def test_what_tensorflow_alone_can_save_is_refused_by_its_place(home):
     holder.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default_value=0)
     with pytest.raises(rekindle.ArgumentError, match=r"net/table: the state of a '.*' is known to"):
         Checkpoint(net=holder).save(f"{home}/ckpt")
+
+
+ROWS = 600
+
+
+def add_in_place(v):
+    v.assign_add(tf.ones((ROWS, ROWS)))
+
+
+def write_a_row(v):
+    v[0].assign(tf.ones(ROWS))
+
+
+def scatter(v):
+    v.scatter_update(tf.IndexedSlices(tf.ones((1, ROWS)), [0]))
+
+
+def add_compiled(v):
+    tf.function(lambda: v.assign_add(tf.ones((ROWS, ROWS))), jit_compile=True)()
+
+
+def apply_adam(v):
+    m, n = (tf.Variable(tf.zeros((ROWS, ROWS))) for _ in range(2))
+    tf.raw_ops.ResourceApplyAdam(
+        var=v.handle,
+        m=m.handle,
+        v=n.handle,
+        beta1_power=0.9,
+        beta2_power=0.999,
+        lr=0.1,
+        beta1=0.9,
+        beta2=0.999,
+        epsilon=1e-7,
+        grad=tf.ones((ROWS, ROWS)),
+    )
+
+
+def apply_adagrad_to_a_row(v):
+    accumulator = tf.Variable(tf.ones((ROWS, ROWS)))
+    tf.raw_ops.ResourceSparseApplyAdagrad(
+        var=v.handle, accum=accumulator.handle, lr=0.1, grad=tf.ones((1, ROWS)), indices=[0]
+    )
+
+
+@pytest.mark.parametrize(
+    "update",
+    [add_in_place, write_a_row, scatter, add_compiled, apply_adam, apply_adagrad_to_a_row],
+)
+def test_a_large_variable_is_given_the_memory_and_never_writes_into_it(update):
+    array = memory.array((ROWS, ROWS), np.dtype("float32"))
+    array[:] = 0.5
+    variable = tf.Variable(tf.zeros((ROWS, ROWS)))
+    _host.like(variable, array)
+    assert np.shares_memory(np.asarray(variable.read_value()), array)
+    update(variable)
+    assert (array == 0.5).all()
+    assert variable[0, 0] != 0.5
+    assert not np.shares_memory(np.asarray(variable.read_value()), array)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: np.full((ROWS, ROWS), 0.5).T,
+        lambda: np.full((ROWS, 2 * ROWS), 0.5)[:, ::2],
+        lambda: np.broadcast_to(0.5, (ROWS, ROWS)),
+        lambda: np.full((2 * ROWS, ROWS), True),
+        lambda: np.full((ROWS, ROWS), 0.5).astype(ml_dtypes.bfloat16),
+        lambda: np.full((ROWS, ROWS), 1 + 2j),
+        lambda: np.full(ROWS * ROWS + 1, 1, "int32").view("uint8")[1:-3].view("int32"),
+    ],
+    ids=["turned", "every other", "read-only", "bool", "bfloat16", "complex", "out of place"],
+)
+def test_what_cannot_be_shared_is_copied(make):
+    array = make()
+    variable = tf.Variable(tf.zeros(array.shape, array.dtype))
+    _host.like(variable, array)
+    assert np.asarray(variable.read_value()).tobytes() == array.tobytes()
