@@ -55,6 +55,11 @@ def plan(options) -> list[dict]:
     return jobs
 
 
+# GNU's C library else gives large blocks back to the system, and training gets them anew in each
+# batch: PyTorch's took twice as long, and varied by more than a save costs.
+KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
+
+
 def run_job(job: dict, scratch: str, patience: float) -> dict | None:
     """What the job's process answered; None when it failed, which is said."""
     from benchmarks import machine
@@ -63,6 +68,8 @@ def run_job(job: dict, scratch: str, patience: float) -> dict | None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as folder:
         command = [sys.executable, __file__, "--child", json.dumps(job), "--scratch", folder]
         environment = {**os.environ, "KERAS_BACKEND": job["backend"]}
+        if job["part"] == "turns":
+            environment |= KEEPS_MEMORY
         began, others = time.perf_counter(), machine.Others()
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         seconds, busy = time.perf_counter() - began, others.processors()

@@ -16,7 +16,8 @@ def turns(answers: Answers) -> list[str]:
         lines += [
             f"Epochs of {tables.span(answer['usual'], digits=2)} s without. Each with a save is"
             " compared with the mean of the two beside it, in the same `fit()`: from one `fit()` to"
-            " another, the machine's speed changes by more than a save costs.",
+            " another, the machine's speed changes by more than a save costs. The C library keeps"
+            " what is freed (`MALLOC_MMAP_MAX_=0`), with callbacks and without.",
             "",
         ]
         cells = [
