@@ -104,6 +104,7 @@ def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
         "rows": rows,
         "processor": processor,
         "usual": usual,
+        "keeps_memory": os.environ.get("MALLOC_MMAP_MAX_") == "0",
     }
 
 

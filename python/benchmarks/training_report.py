@@ -13,11 +13,13 @@ def turns(answers: Answers) -> list[str]:
     for given, answer in answers.of("turns"):
         size = f"{answer['bytes'] / 1e6:,.0f} MB"
         lines += [f"## A save after every other epoch, on {given['backend']}, {size}", ""]
+        keeps = ""
+        if answer.get("keeps_memory"):
+            keeps = " The C library was asked to keep what is freed (`MALLOC_MMAP_MAX_=0`)."
         lines += [
             f"Epochs of {tables.span(answer['usual'], digits=2)} s without. Each with a save is"
             " compared with the mean of the two beside it, in the same `fit()`: from one `fit()` to"
-            " another, the machine's speed changes by more than a save costs. The C library keeps"
-            " what is freed (`MALLOC_MMAP_MAX_=0`), with callbacks and without.",
+            f" another, the machine's speed changes by more than a save costs.{keeps}",
             "",
         ]
         cells = [
