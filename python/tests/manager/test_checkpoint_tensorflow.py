@@ -201,12 +201,22 @@ def test_a_large_variable_is_given_the_memory_and_never_writes_into_it(update):
         lambda: np.full((ROWS, ROWS), 0.5).T,
         lambda: np.full((ROWS, 2 * ROWS), 0.5)[:, ::2],
         lambda: np.broadcast_to(0.5, (ROWS, ROWS)),
+        lambda: np.frombuffer(np.full(ROWS * ROWS, 0.5).tobytes()).reshape(ROWS, ROWS),
         lambda: np.full((2 * ROWS, ROWS), True),
         lambda: np.full((ROWS, ROWS), 0.5).astype(ml_dtypes.bfloat16),
         lambda: np.full((ROWS, ROWS), 1 + 2j),
         lambda: np.full(ROWS * ROWS + 1, 1, "int32").view("uint8")[1:-3].view("int32"),
     ],
-    ids=["turned", "every other", "read-only", "bool", "bfloat16", "complex", "out of place"],
+    ids=[
+        "turned",
+        "every other",
+        "spread",
+        "read-only",
+        "bool",
+        "bfloat16",
+        "complex",
+        "out of place",
+    ],
 )
 def test_what_cannot_be_shared_is_copied(make):
     array = make()
