@@ -14,6 +14,7 @@ import ctypes
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -28,16 +29,16 @@ class Uninterrupted:
         self._function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        suspended, pending = _suspended(), _pending()
-        if suspended is None or pending is None:
+        flags = _flags()
+        if flags is None:
             return self._function(*args, **kwargs)
-        before = suspended.value
+        before = flags.suspended.value
         try:
-            suspended.value = 1
+            flags.suspended.value = 1
             return self._function(*args, **kwargs)
         finally:
-            suspended.value = before
-            if pending.value and not before:
+            flags.suspended.value = before
+            if flags.pending.value and not before:
                 # Python may have been told already, and found it suspended.
                 _thread.interrupt_main()
 
@@ -48,41 +49,44 @@ def keep_interrupts() -> None:
     reticulate before 1.37 looks by an R function, in which R may take the interrupt itself.
     """
     signals: Any = sys.modules.get("rpytools.signals")
-    if getattr(signals, "_callback", None) is not None and None not in (_suspended(), _pending()):
-        signals._callback = _is_pending
+    flags = _flags()
+    if flags is not None and getattr(signals, "_callback", None) is not None:
+        signals._callback = flags.is_pending
 
 
-def _is_pending(reset: bool) -> bool:
-    """Whether an interrupt is Python's to raise; with `reset`, none is pending from now on."""
-    suspended, pending = _suspended(), _pending()
-    if suspended is None or pending is None or suspended.value:
-        return False
-    if reset:
-        pending.value = 0
-    return pending.value != 0
+@dataclass(frozen=True)
+class _Flags:
+    """R's own flags, by which it knows of interrupts.
 
-
-def _suspended() -> ctypes.c_ubyte | None:
-    """R's flag for that it takes no interrupts now, or ``None`` where there is none.
-
-    An int, or in newer versions of R maybe a bool: one byte of it is enough to make it true.
+    Attributes:
+        suspended: That it takes none now. An int, or in newer versions of R maybe a bool: one byte
+            of it is enough to make it true.
+        pending: That there is one, which nobody has taken yet.
     """
-    flag: ctypes.c_ubyte | None = _flag_of_r("R_interrupts_suspended", ctypes.c_ubyte)
-    return flag
 
+    suspended: ctypes.c_ubyte
+    pending: ctypes.c_int
 
-def _pending() -> ctypes.c_int | None:
-    """R's flag for an interrupt that nobody has taken yet, or ``None`` where there is none."""
-    flag: ctypes.c_int | None = _flag_of_r("R_interrupts_pending", ctypes.c_int)
-    return flag
+    def is_pending(self, reset: bool) -> bool:
+        """Whether an interrupt is Python's to raise; with `reset`, none is pending from now on."""
+        if self.suspended.value:
+            return False
+        if reset:
+            self.pending.value = 0
+        return self.pending.value != 0
 
 
 @functools.cache
-def _flag_of_r(name: str, kind: Any) -> Any:
+def _flags() -> _Flags | None:
+    """R's flags, or ``None`` where R cannot be looked at, or is not there."""
     # There, R has other flags, and does not ask the first of these.
     if sys.platform == "win32":
         return None
     try:
-        return kind.in_dll(ctypes.CDLL(None), name)
+        process = ctypes.CDLL(None)
+        return _Flags(
+            ctypes.c_ubyte.in_dll(process, "R_interrupts_suspended"),
+            ctypes.c_int.in_dll(process, "R_interrupts_pending"),
+        )
     except (OSError, ValueError):
         return None

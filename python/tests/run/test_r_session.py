@@ -13,15 +13,9 @@ from rekindle._r_session import Uninterrupted
 
 @pytest.fixture
 def flags(monkeypatch):
-    stand_for_those_of_r = {
-        "R_interrupts_suspended": ctypes.c_ubyte(0),
-        "R_interrupts_pending": ctypes.c_int(0),
-    }
-    monkeypatch.setattr(_r_session, "_flag_of_r", lambda name, kind: stand_for_those_of_r[name])
-    return types.SimpleNamespace(
-        suspended=stand_for_those_of_r["R_interrupts_suspended"],
-        pending=stand_for_those_of_r["R_interrupts_pending"],
-    )
+    stand_for_those_of_r = _r_session._Flags(ctypes.c_ubyte(0), ctypes.c_int(0))
+    monkeypatch.setattr(_r_session, "_flags", lambda: stand_for_those_of_r)
+    return stand_for_those_of_r
 
 
 @pytest.fixture(params=[0, 1])
@@ -66,8 +60,7 @@ class TestUninterrupted:
         time.sleep(0.05)
 
     def test_without_r_the_function_is_called_as_it_is(self):
-        assert _r_session._suspended() is None
-        assert _r_session._pending() is None
+        assert _r_session._flags() is None
         assert Uninterrupted(lambda x: x + 1)(1) == 2
 
 
