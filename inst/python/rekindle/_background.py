@@ -29,9 +29,8 @@ class Worker(Generic[_T]):
     def __init__(self) -> None:
         self.waited = 0.0
         self.took = 0.0
+        # The one that was started last: it may have done its work, and be at what comes after.
         self._thread: threading.Thread | None = None
-        # The one that was started last, which may still do what is done after the work.
-        self._last: threading.Thread | None = None
         self._done = self._newest = threading.Event()
         self._pid = 0
         self._outcome: tuple[_T | None, BaseException | None] | None = None
@@ -55,13 +54,13 @@ class Worker(Generic[_T]):
             daemon=False,
         )
         try:
-            self._pid, self._done, self._last, self._thread = os.getpid(), done, thread, thread
+            self._pid, self._done, self._thread = os.getpid(), done, thread
             thread.start()
         except BaseException as error:
             # At an interrupt the thread may go already, or be about to: who takes this is first.
             if not begun.acquire(blocking=False):
                 raise
-            self._thread = self._last = None
+            self._thread = None
             if not isinstance(error, RuntimeError):
                 raise
             # No thread can be had, as under a limit on processes: then it is done here.
@@ -102,7 +101,7 @@ class Worker(Generic[_T]):
     def end(self) -> None:
         """Ends what is done after the work, and returns when no thread is left of it."""
         self._newest = threading.Event()
-        thread, self._last = self._last, None
+        thread = self._thread
         # While the work itself goes on, its thread ends after it.
         mine = self._pid == os.getpid() and thread is not threading.current_thread()
         if thread is not None and mine and self._done.is_set():
@@ -133,7 +132,6 @@ class Worker(Generic[_T]):
                 began = time.monotonic()
                 self._done.wait()
                 self.waited += time.monotonic() - began
-            self._thread = None
         elif thread is not None:
             # A forked child has the object, and not the thread.
             self._thread = self._outcome = None
