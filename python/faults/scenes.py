@@ -155,9 +155,9 @@ _SAVES = 4
 LAST_BEFORE_A_SPARE = {1: 8, 2: 7}
 
 
-def with_a_spare(store: Store, top: str, kept: int) -> Folder:
+def with_a_spare(store: Store, top: str, kept: int, *, past_cache: bool = False) -> Folder:
     """The folder, with more saves and with a spare; a store that is broken may have none."""
-    folder = store.open(top)
+    folder = store.open(top, past_cache=past_cache)
     folder.newest()
     with as_if_large():
         for index in range(_SAVES, LAST_BEFORE_A_SPARE[kept] + 1):
@@ -223,6 +223,12 @@ def scenes(kept: int) -> list[Scene]:
             save(folder, last, ack)
             folder.read_back(lambda: False)
 
+    def past_over(top: str, begin: Any, ack: Any) -> None:
+        folder = with_a_spare(store, top, kept, past_cache=True)
+        begin()
+        with as_if_large():
+            save(folder, ready + 1, ack)
+
     def close(top: str, begin: Any, ack: Any) -> None:
         folder = with_a_spare(store, top, kept)
         begin()
@@ -254,6 +260,9 @@ def scenes(kept: int) -> list[Scene]:
         Scene("save in two packs", 1, apart, kept, only(1, 2), only(2)),
         Scene("save over a spare", last, over, kept, only(ready, ready + 1), only(ready + 1)),
         Scene("save past the cache", last, past, kept, only(end, last), only(last)),
+        Scene(
+            "the same over a spare", last, past_over, kept, only(ready, ready + 1), only(ready + 1)
+        ),
         Scene("same number again", last, again, kept, only(end, last), only(last)),
         Scene("sweep", last, sweep, kept, only(last + 2), only(last + 2)),
         Scene("close", last, close, kept, only(ready), only(ready)),

@@ -52,10 +52,11 @@ def test_the_scene_of_two_packs_writes_two(kept, tmp_path):
     assert packs == {"ckpt-3.safetensors", "ckpt-3.1.safetensors"}
 
 
+@pytest.mark.parametrize("past_cache", [False, True])
 @pytest.mark.parametrize("kept", [1, 2])
-def test_the_scenes_with_a_spare_have_one(kept, tmp_path):
+def test_the_scenes_with_a_spare_have_one(kept, past_cache, tmp_path):
     store = scenes.Store()
     store.save(str(tmp_path), range(4), kept)
-    folder = scenes.with_a_spare(store, str(tmp_path), kept)
+    folder = scenes.with_a_spare(store, str(tmp_path), kept, past_cache=past_cache)
     assert folder._way.spare.name in os.listdir(folder.directory)
     folder.close()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from rekindle._store import Folder, Snapshot, fs, spare
+from rekindle._store import Folder, Snapshot, direct, fs, spare
 
 pytestmark = pytest.mark.skipif(
     not fs.CAN_TELL_OPEN_FILES, reason="only Linux tells who has a file open"
@@ -49,6 +49,21 @@ def values(folder: Folder) -> np.ndarray:
 def test_from_the_third_save_on_the_packs_take_turns_in_two_files(folder):
     inodes = [inode(save(folder, value)) for value in range(6)]
     assert inodes == inodes[:2] * 3
+
+
+def test_past_the_cache_too(home, monkeypatch):
+    monkeypatch.setattr(direct, "LEAST", 0)
+    beside = Folder(str(home), "1.2.3", past_cache=True)
+    inodes = [inode(save(beside, value, size)) for value, size in enumerate(SIZES_IN_TURN)]
+    assert inodes == inodes[:2] * 3
+    assert (values(beside) == 5).all()
+    assert len(values(beside)) == SIZES_IN_TURN[-1]
+    beside.close()
+    assert temporary(beside) == []
+
+
+# Shorter and longer than what they are written over, in whole blocks and not.
+SIZES_IN_TURN = [5000, 40960, 12288, 4096, 9000, 45056]
 
 
 @settings(max_examples=40, deadline=None)

@@ -17,8 +17,12 @@ from rekindle._store import fs
 _LARGE = 1 << 20
 
 
-def room(size: int) -> npt.NDArray[np.uint8]:
+def room(size: int, *, huge: bool = True) -> npt.NDArray[np.uint8]:
     """So many bytes, placed as packs place them: JAX then takes a whole array without a copy.
+
+    Args:
+        size: How many.
+        huge: Whether all of them will be used, so that huge pages are worth being cleared.
 
     A heap keeps what was freed on one thread from all others, so a state that was read by several
     threads would be in memory once more after the next was allocated.
@@ -32,7 +36,8 @@ def room(size: int) -> npt.NDArray[np.uint8]:
         mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(f"no memory for {size} bytes") from error
-    _ask_for_huge_pages(mapped)
+    if huge:
+        _ask_for_huge_pages(mapped)
     return np.frombuffer(mapped, np.uint8)
 
 

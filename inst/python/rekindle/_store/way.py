@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from rekindle._store import direct, fs, transfer
+from rekindle._store import direct, transfer
 from rekindle._store.direct import Direct, ReadBack
 from rekindle._store.spare import Spare
 
@@ -19,7 +19,7 @@ class Way:
             through the cache.
 
     Attributes:
-        spare: The file that the next pack through the cache is written over.
+        spare: The file that the next pack is written over.
     """
 
     def __init__(self, folder: str, *, past_cache: bool) -> None:
@@ -33,9 +33,6 @@ class Way:
         Raises:
             OSError: The system refused.
         """
-        if self._goes_past(size):
-            self.spare.discard()
-            return fs.create(path)
         return self.spare.create(path, size)
 
     def write(self, fd: int, size: int, chunks: Iterable[memoryview]) -> None:
@@ -57,8 +54,7 @@ class Way:
 
     def keep(self, pack: str) -> bool:
         """Whether a pack that no save needs becomes the spare; see :meth:`Spare.keep`."""
-        # Blocks that are there already are nothing to what is written past the cache.
-        return not self._past_cache and self.spare.keep(pack)
+        return self.spare.keep(pack)
 
     def read_back(self, packs: Iterable[str], stop: Callable[[], bool]) -> None:
         """Has the system read packs into its cache, if they were written past it.
