@@ -92,7 +92,7 @@ def _claims(answers: Answers) -> list[str]:
             ("an epoch of about 5 s with a save / without (at most 1.02)", "rekindle"),
             ("the same with Keras' callback", "keras"),
         ):
-            ratios = [1 + share for share in turns["rows"][callback]] if turns else []
+            ratios = [1 + share for share in turns["rows"][callback]["quarter"]] if turns else []
             rows.setdefault(name, []).append(tables.span(ratios, digits=2) if ratios else "")
     table = [[name, *cells] for name, cells in rows.items()]
     return ["## 400 MB: what is promised", "", *tables.table(["", *backends], table)]

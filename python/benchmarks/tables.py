@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statistics import median
+from statistics import mean, median, stdev
 
 
 class Answers:
@@ -40,5 +40,13 @@ def span(values: list[float], unit: float = 1.0, digits: int = 3) -> str:
 
 
 def percent(shares: list[float]) -> str:
-    low, middle, high = (100 * value for value in (min(shares), median(shares), max(shares)))
-    return f"{middle:+.1f} % ({low:+.1f} to {high:+.1f}, {len(shares)} times)"
+    """Median and range, and the mean with its standard error."""
+    low, middle, high, average, spread = (
+        100 * value
+        for value in (min(shares), median(shares), max(shares), mean(shares), stdev(shares))
+    )
+    error = spread / len(shares) ** 0.5
+    return (
+        f"{middle:+.1f} % ({low:+.1f} to {high:+.1f}, {len(shares)} times;"
+        f" mean {average:+.1f} ± {error:.1f})"
+    )

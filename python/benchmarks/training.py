@@ -6,8 +6,10 @@ import itertools
 import os
 import shutil
 import time
+from statistics import median
 
 import keras
+import numpy as np
 
 from benchmarks import models, timing
 from rekindle.keras import BackupAndRestore
@@ -53,19 +55,21 @@ def fits(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
     return {"bytes": trained.size, "batches": batches, "rows": rows}
 
 
-class _Middles(keras.callbacks.Callback):
-    """When the middle of each epoch was reached, so that all of a save lies between two of them."""
+class _Moments(keras.callbacks.Callback):
+    """When each batch had ended, and how much processor time the process had used until then."""
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._batch = batch
-        self.moments: list[float] = []
+        self.seconds: list[float] = []
         self.processor: list[float] = []
 
     def on_train_batch_end(self, batch, logs=None):
-        if batch == self._batch:
-            self.moments.append(time.perf_counter())
-            self.processor.append(time.process_time())
+        self.seconds.append(time.perf_counter())
+        self.processor.append(time.process_time())
+
+
+# Epochs with a save, of each fit().
+_PAIRS = 8
 
 
 def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
@@ -76,56 +80,92 @@ def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
     """
     trained = models.Trained(megabytes)
     batches = _batches_for(trained, seconds)
-    data = trained.batches(batches)
-    rows: dict[str, list[float]] = {}
-    processor: dict[str, list[float]] = {}
+    data = _untuned(*trained.batches(batches))
+    rows: dict[str, dict[str, list[float]]] = {}
     usual: list[float] = []
     for index in range(rounds):
         top = os.path.join(folder, str(index))
         made = {"rekindle": _ours(top, 2 * batches), "keras": _theirs(top, 2 * batches)}
         for name, callback in timing.rotated(made, index):
-            middles = _Middles(batches // 2)
+            moments = _Moments()
             trained.model._initial_epoch = None
             trained.model.fit(
-                *data,
-                batch_size=8,
+                **data,
                 epochs=_SETTLED + 2 * _PAIRS + 2,
                 verbose=0,
-                callbacks=[middles, callback],
+                callbacks=[moments, callback],
             )
             timing.join_writer()
-            rows.setdefault(name, []).extend(_extra(middles.moments))
-            processor.setdefault(name, []).extend(_extra(middles.processor))
-            usual.extend(_without(middles.moments))
+            found = rows.setdefault(name, {})
+            for kind, values in (
+                ("quarter", _extra(_lost(moments.seconds, batches), moments.seconds, batches)),
+                ("epoch", _extra(_epochs(moments.seconds, batches), moments.seconds, batches)),
+                (
+                    "processor",
+                    _extra(_epochs(moments.processor, batches), moments.processor, batches),
+                ),
+            ):
+                found.setdefault(kind, []).extend(values)
+            usual.extend(_epochs(moments.seconds, batches)[::2])
             shutil.rmtree(top, ignore_errors=True)
     return {
         "bytes": trained.size,
         "batches": batches,
         "rows": rows,
-        "processor": processor,
         "usual": usual,
         "keeps_memory": os.environ.get("MALLOC_MMAP_MAX_") == "0",
     }
 
 
-# Epochs with a save, of each fit().
-_PAIRS = 6
+def _untuned(x, y) -> dict:
+    """The arrays for fit(), in a form in which training itself does not stand still at times.
+
+    TensorFlow tunes the pipeline that Keras makes of arrays after 0.01 s, 0.03, ..., 2.55, 5.11. An
+    epoch that ends at such a moment lets the next wait until the moment after that: for as long
+    again as it took, here 5 s, with callbacks or without.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return {"x": x, "y": y, "batch_size": 8}
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return {"x": tf.data.Dataset.from_tensor_slices((x, y)).batch(8).with_options(options)}
 
 
-def _spans(moments: list[float]) -> list[float]:
-    """From the middle of one epoch to that of the next: the second has a save, the fourth, ..."""
-    return [after - before for before, after in itertools.pairwise(moments)][_SETTLED:]
+def _ends(batches: int) -> range:
+    """After how many batches each epoch ended that counts: every other one with a save."""
+    return range((_SETTLED + 1) * batches, (_SETTLED + 2 * _PAIRS + 2) * batches, batches)
 
 
-def _without(moments: list[float]) -> list[float]:
-    return _spans(moments)[::2]
+def _epochs(moments: list[float], batches: int) -> list[float]:
+    """From the middle of one epoch to that of the next, so that all of a save lies within."""
+    half = batches // 2
+    return [moments[end + half] - moments[end + half - batches] for end in _ends(batches)]
 
 
-def _extra(moments: list[float]) -> list[float]:
-    """How much longer each epoch with a save took than those beside it, as a share of them."""
-    usual = [(one + other) / 2 for one, other in itertools.pairwise(_without(moments))]
-    with_save = _spans(moments)[1::2]
-    return [saved / time - 1 for saved, time in zip(with_save, usual, strict=True)]
+def _lost(moments: list[float], batches: int) -> list[float]:
+    """How much longer the quarter of an epoch after each end took than usual batches.
+
+    Usual is the median of those in the quarters before and after it.
+    """
+    steps = np.diff(moments)
+    quarter = batches // 4
+    lost = []
+    for end in _ends(batches):
+        # The step from the last batch of the one epoch to the first of the other has the save.
+        first, last = end - 1, end - 1 + quarter
+        beside = np.r_[steps[first - quarter : first], steps[last : last + quarter]]
+        lost.append(float(steps[first:last].sum() - quarter * np.median(beside)))
+    return lost
+
+
+def _extra(values: list[float], moments: list[float], batches: int) -> list[float]:
+    """How much more those with a save are than those beside them, as a share of an epoch."""
+    without, with_save = values[::2], values[1::2]
+    usual = median(_epochs(moments, batches)[::2])
+    beside = [(one + other) / 2 for one, other in itertools.pairwise(without)]
+    return [(value - base) / usual for value, base in zip(with_save, beside, strict=True)]
 
 
 _CALLBACKS = {
@@ -139,10 +179,12 @@ _CALLBACKS = {
 
 def _batches_for(trained, seconds: float) -> int:
     data = trained.batches(20)
-    trained.model.fit(*data, batch_size=8, verbose=0)
-    began = time.perf_counter()
-    trained.model.fit(*data, batch_size=8, verbose=0)
-    return max(20, round(20 * seconds / (time.perf_counter() - began)))
+    took = []
+    for _ in range(4):
+        began = time.perf_counter()
+        trained.model.fit(*data, batch_size=8, verbose=0)
+        took.append(time.perf_counter() - began)
+    return max(20, round(20 * seconds / min(took)))
 
 
 def _ours(top: str, save_freq):

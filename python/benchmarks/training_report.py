@@ -16,17 +16,26 @@ def turns(answers: Answers) -> list[str]:
         keeps = ""
         if answer.get("keeps_memory"):
             keeps = " The C library was asked to keep what is freed (`MALLOC_MMAP_MAX_=0`)."
+        if given["backend"] == "tensorflow":
+            keeps += (
+                " The data is a pipeline that TensorFlow does not tune: tuning, it at times stands"
+                " still for 5 s at the beginning of an epoch, with callbacks or without."
+            )
         lines += [
             f"Epochs of {tables.span(answer['usual'], digits=2)} s without. Each with a save is"
             " compared with the mean of the two beside it, in the same `fit()`: from one `fit()` to"
-            f" another, the machine's speed changes by more than a save costs.{keeps}",
+            f" another, the machine's speed changes by more than a save costs.{keeps} A save and"
+            " what it does afterwards have ended within a quarter of an epoch. So the first figure"
+            " looks at that quarter alone, and how much longer it took than the batches around it:"
+            " the rest of the epoch only adds to the noise, which is all that the second has more.",
             "",
         ]
         cells = [
-            [name, *(tables.percent(answer[kind][name]) for kind in ("rows", "processor"))]
-            for name in sorted(answer["rows"], reverse=True)
+            [name, *(tables.percent(kinds[kind]) for kind in ("quarter", "epoch", "processor"))]
+            for name, kinds in sorted(answer["rows"].items(), reverse=True)
         ]
-        lines += tables.table(["", "longer with a save", "processor time more"], cells)
+        head = ["", "longer, of the epoch", "by whole epochs", "processor time more"]
+        lines += tables.table(head, cells)
     return lines
 
 
