@@ -221,10 +221,10 @@ class TestReadingBack:
         back.read(["a"], lambda: False)
         # The last step went beyond the second.
         assert len(read) == 5
-        now[0] += 100
+        now[0] += 40
         back.read(["b"], lambda: False)
         assert len(read) == 5
-        now[0] += 50
+        now[0] += 20
         back.read(["c"], lambda: False)
         assert read[5:] == ["c"]
         now[0] += 1e6
