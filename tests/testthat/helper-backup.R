@@ -23,6 +23,7 @@ fingerprint <- function(dir) {
 
 # A run in another R process, which trains until it is killed, one epoch every half second.
 running_backup <- function(env = parent.frame()) {
+  testthat::skip_on_cran()
   testthat::skip_if_not_installed("processx")
   dir <- file.path(withr::local_tempdir(.local_envir = env), "backup")
   process <- processx::process$new(

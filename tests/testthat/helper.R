@@ -34,6 +34,8 @@ run_r <- function(code, env = character()) {
 # Runs a script that stands beside the tests, with a file for its result after `dir`: its exit status, what it
 # printed, and that result.
 run_script <- function(script, dir, ..., wd = NULL, timeout = 300) {
+  # Trainings in processes of their own take minutes, and R CMD check is to be quick: `make test-r` runs them.
+  testthat::skip_on_cran()
   testthat::skip_if_not_installed("processx")
   result <- withr::local_tempfile(fileext = ".rds")
   process <- processx::run(
