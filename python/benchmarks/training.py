@@ -96,17 +96,17 @@ def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
                 callbacks=[moments, callback],
             )
             timing.join_writer()
+            epochs = _epochs(moments.seconds, batches)
+            busy = _epochs(moments.processor, batches)
+            lost = _lost(moments.seconds, batches)
             found = rows.setdefault(name, {})
-            for kind, values in (
-                ("quarter", _extra(_lost(moments.seconds, batches), moments.seconds, batches)),
-                ("epoch", _extra(_epochs(moments.seconds, batches), moments.seconds, batches)),
-                (
-                    "processor",
-                    _extra(_epochs(moments.processor, batches), moments.processor, batches),
-                ),
+            for kind, values, whole in (
+                ("quarter", lost, epochs),
+                ("epoch", epochs, epochs),
+                ("processor", busy, busy),
             ):
-                found.setdefault(kind, []).extend(values)
-            usual.extend(_epochs(moments.seconds, batches)[::2])
+                found.setdefault(kind, []).extend(_extra(values, median(whole[::2])))
+            usual.extend(epochs[::2])
             shutil.rmtree(top, ignore_errors=True)
     return {
         "bytes": trained.size,
@@ -160,10 +160,9 @@ def _lost(moments: list[float], batches: int) -> list[float]:
     return lost
 
 
-def _extra(values: list[float], moments: list[float], batches: int) -> list[float]:
-    """How much more those with a save are than those beside them, as a share of an epoch."""
+def _extra(values: list[float], usual: float) -> list[float]:
+    """How much more those with a save are than those beside them, as a share of a usual epoch."""
     without, with_save = values[::2], values[1::2]
-    usual = median(_epochs(moments, batches)[::2])
     beside = [(one + other) / 2 for one, other in itertools.pairwise(without)]
     return [(value - base) / usual for value, base in zip(with_save, beside, strict=True)]
 

@@ -7,6 +7,7 @@ told by an index from which every bit of them follows.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -209,8 +210,8 @@ def scenes(kept: int) -> list[Scene]:
         begin()
         save(folder, last, ack, number=folder.numbers[-1])
 
-    def over(top: str, begin: Any, ack: Any) -> None:
-        folder = with_a_spare(store, top, kept)
+    def over(top: str, begin: Any, ack: Any, *, past_cache: bool = False) -> None:
+        folder = with_a_spare(store, top, kept, past_cache=past_cache)
         begin()
         with as_if_large():
             save(folder, ready + 1, ack)
@@ -222,12 +223,6 @@ def scenes(kept: int) -> list[Scene]:
         with as_if_large():
             save(folder, last, ack)
             folder.read_back(lambda: False)
-
-    def past_over(top: str, begin: Any, ack: Any) -> None:
-        folder = with_a_spare(store, top, kept, past_cache=True)
-        begin()
-        with as_if_large():
-            save(folder, ready + 1, ack)
 
     def close(top: str, begin: Any, ack: Any) -> None:
         folder = with_a_spare(store, top, kept)
@@ -254,6 +249,7 @@ def scenes(kept: int) -> list[Scene]:
         return frozenset(indices)
 
     end = last - 1
+    past_over = functools.partial(over, past_cache=True)
     return [
         Scene("first save", 0, first, kept, only(None, 0), only(0)),
         Scene("later save", last, later, kept, only(end, last), only(last)),

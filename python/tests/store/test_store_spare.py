@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _as_if_large(monkeypatch):
     monkeypatch.setattr(spare, "_LEAST", 0)
+    monkeypatch.setattr(direct, "LEAST", 0)
 
 
 def save(folder: Folder, value: int, size: int = 5000) -> str:
@@ -46,30 +47,25 @@ def values(folder: Folder) -> np.ndarray:
     return folder.newest().arrays["kernel"]
 
 
-def test_from_the_third_save_on_the_packs_take_turns_in_two_files(folder):
-    inodes = [inode(save(folder, value)) for value in range(6)]
+@pytest.mark.parametrize("past_cache", [False, True])
+def test_from_the_third_save_on_the_packs_take_turns_in_two_files(home, past_cache):
+    folder = Folder(str(home), "1.2.3", past_cache=past_cache)
+    # Shorter and longer than what they are written over, in whole blocks and not.
+    sizes = [5000, 40960, 12288, 4096, 9000, 45056]
+    inodes = [inode(save(folder, value, size)) for value, size in enumerate(sizes)]
     assert inodes == inodes[:2] * 3
+    folder.close()
+    assert temporary(folder) == []
 
 
-def test_past_the_cache_too(home, monkeypatch):
-    monkeypatch.setattr(direct, "LEAST", 0)
-    beside = Folder(str(home), "1.2.3", past_cache=True)
-    inodes = [inode(save(beside, value, size)) for value, size in enumerate(SIZES_IN_TURN)]
-    assert inodes == inodes[:2] * 3
-    assert (values(beside) == 5).all()
-    assert len(values(beside)) == SIZES_IN_TURN[-1]
-    beside.close()
-    assert temporary(beside) == []
-
-
-# Shorter and longer than what they are written over, in whole blocks and not.
-SIZES_IN_TURN = [5000, 40960, 12288, 4096, 9000, 45056]
-
-
+@pytest.mark.parametrize("past_cache", [False, True])
 @settings(max_examples=40, deadline=None)
 @given(sizes=st.lists(st.integers(0, 9000), min_size=3, max_size=8))
-def test_a_pack_has_its_own_size_and_bytes_whatever_it_was_written_over(sizes, tmp_path_factory):
-    folder = Folder(str(tmp_path_factory.mktemp("spare") / "backup"), "1.2.3")
+def test_a_pack_has_its_own_size_and_bytes_whatever_it_was_written_over(
+    sizes, tmp_path_factory, past_cache
+):
+    home = str(tmp_path_factory.mktemp("spare") / "backup")
+    folder = Folder(home, "1.2.3", past_cache=past_cache)
     for value, size in enumerate(sizes):
         path = save(folder, value, size)
         assert os.path.getsize(path) == folder.manifests[-1].packs[os.path.basename(path)].size

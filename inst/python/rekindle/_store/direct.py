@@ -104,7 +104,7 @@ class Direct:
 
     def _put(self, data: memoryview) -> None:
         done = 0
-        if self.works and len(data):
+        if self.works:
             try:
                 done = os.write(self._fd, data)
             except OSError as error:

@@ -20,12 +20,12 @@ _LARGE = 1 << 20
 def room(size: int, *, huge: bool = True) -> npt.NDArray[np.uint8]:
     """So many bytes, placed as packs place them: JAX then takes a whole array without a copy.
 
+    A heap keeps what was freed on one thread from all others, so a state that was read by several
+    threads would be in memory once more after the next was allocated.
+
     Args:
         size: How many.
         huge: Whether all of them will be used, so that huge pages are worth being cleared.
-
-    A heap keeps what was freed on one thread from all others, so a state that was read by several
-    threads would be in memory once more after the next was allocated.
     """
     if size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
         room = np.empty(size + fmt.PACK_ALIGNMENT, np.uint8)

@@ -3,7 +3,7 @@
 A file that is written over keeps its blocks on the disk and its pages in memory. New ones can cost
 the system more than the copying does, and training shares the processors with that: in a virtual
 machine that gives its free memory back to the host, 400 MB of new pages took a second of one
-processor, and the same pages written over 0.06 s. Past the cache, where there are no pages, 400 MB
+processor, and the same pages written over 0.06 s. Past the cache, where no pages are filled, 400 MB
 took the disk 0.15 s in new blocks and 0.08 s in those of the spare, and to remove the old file
 another 0.07 s, as the disk was told of each block that became free.
 """
