@@ -8,6 +8,8 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -73,6 +75,27 @@ def test_a_pack_has_its_own_size_and_bytes_whatever_it_was_written_over(
             assert (file.get_tensor("kernel") == np.full(size, value, np.uint8)).all()
         assert len(temporary(folder)) <= 1
     folder.close()
+
+
+def test_the_pack_that_is_read_back_is_kept_too(home, monkeypatch):
+    began, told = threading.Event(), threading.Event()
+
+    def read_slowly(*_: object) -> int:
+        began.set()
+        told.wait()
+        time.sleep(0.5)
+        return 0
+
+    monkeypatch.setattr(direct, "_madvise", lambda: read_slowly)
+    folder = Folder(str(home), "1.2.3", past_cache=True)
+    save(folder, 1)
+    reader = threading.Thread(target=folder.read_back, args=(told.is_set,))
+    reader.start()
+    began.wait()
+    told.set()
+    save(folder, 2)
+    reader.join()
+    assert len(temporary(folder)) == 1
 
 
 def test_small_packs_are_not_kept(folder, monkeypatch):

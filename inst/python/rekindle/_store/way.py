@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 
 from rekindle._store import direct, transfer
@@ -26,6 +27,8 @@ class Way:
         self.spare = Spare(folder)
         self._past_cache = past_cache
         self._read_back = ReadBack()
+        # Whoever reads has a file open.
+        self._reading = threading.Lock()
 
     def create(self, path: str, size: int) -> int:
         """Opens a file at `path`, where nothing stands, for so many bytes.
@@ -54,7 +57,9 @@ class Way:
 
     def keep(self, pack: str) -> bool:
         """Whether a pack that no save needs becomes the spare; see :meth:`Spare.keep`."""
-        return self.spare.keep(pack)
+        # It may just be read back, by who has been told to stop: nobody else has to do with it.
+        with self._reading:
+            return self.spare.keep(pack)
 
     def read_back(self, packs: Iterable[str], stop: Callable[[], bool]) -> None:
         """Has the system read packs into its cache, if they were written past it.
@@ -64,4 +69,5 @@ class Way:
             stop: Asked from time to time whether to end.
         """
         if self._past_cache:
-            self._read_back.read(packs, stop)
+            with self._reading:
+                self._read_back.read(packs, stop)
