@@ -180,14 +180,14 @@ def test_arrays_of_whole_blocks_lie_at_blocks_in_a_large_pack(home, beside):
             np.testing.assert_array_equal(file.get_tensor(name), array)
 
 
-def in_cache(path) -> bool:
-    """Whether most of the file can be read without its disk."""
+def in_cache(path, block: int | None = None) -> bool:
+    """Whether most of the file, or one block of it, can be read without its disk."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
         pages = np.zeros(-(-len(mapped) // mmap.PAGESIZE), np.uint8)
         address = np.frombuffer(mapped, np.uint8).ctypes.data
         size, there = ctypes.c_size_t(len(mapped)), ctypes.c_void_p(pages.ctypes.data)
         assert ctypes.CDLL(None).mincore(ctypes.c_void_p(address), size, there) == 0
-    return (pages & 1).mean() > 0.5
+    return (pages & 1).mean() > 0.5 if block is None else bool(pages[block] & 1)
 
 
 class TestReadingBack:
@@ -243,6 +243,15 @@ class TestReadingBack:
         direct._read_into_cache(str(path), lambda: False)
 
 
+def write_by_blocks(path, data: bytes) -> None:
+    """Writes a file so that the system can let go of each block alone."""
+    fd = fs.create(str(path))
+    with fs.closing(fd):
+        for start in range(0, len(data), BLOCK):
+            fs.write_all(fd, memoryview(data)[start : start + BLOCK])
+        fs.sync(fd)
+
+
 class TestReading:
     """What is in the cache is read from there, and the rest past it."""
 
@@ -258,17 +267,15 @@ class TestReading:
     ):
         data = np.random.default_rng(1).bytes(12 * BLOCK - 17)
         path = tmp_path_factory.mktemp("read") / "file"
-        fd = fs.create(str(path))
-        with fs.closing(fd):
-            fs.write_all(fd, memoryview(data))
-            fs.sync(fd)
+        write_by_blocks(path, data)
         fd, _ = fs.open_regular(str(path))
         with fs.closing(fd):
             for place, there in enumerate(cached):
                 if not there:
                     os.posix_fadvise(fd, place * BLOCK, BLOCK, os.POSIX_FADV_DONTNEED)
             buffer = chunk(size, shift, 0)
-            count = direct.read_into(fd, buffer, offset)
+            with direct.reader(fd, direct.LEAST) as read:
+                count = read(buffer, offset)
             assert count == max(0, min(size, len(data) - offset))
             assert bytes(buffer[:count]) == data[offset : offset + size]
 
@@ -281,6 +288,31 @@ class TestReading:
         beside.close()
         assert (beside.newest().arrays["a"] == array).all()
         assert not in_cache(home / "ckpt-1.safetensors")
+
+    @pytest.mark.parametrize("out", ["nothing", "first", "last", "last of a small file"])
+    def test_only_what_is_not_in_the_cache_is_read_from_the_disk(self, tmp_path, monkeypatch, out):
+        path = tmp_path / "file"
+        write_by_blocks(path, bytes(12 * BLOCK))
+        past = []
+        monkeypatch.setattr(os, "preadv", lambda *arguments: past.append(arguments) or 0)
+        fd, _ = fs.open_regular(str(path))
+        with fs.closing(fd):
+            if out != "nothing":
+                place = 0 if out == "first" else 11
+                os.posix_fadvise(fd, place * BLOCK, BLOCK, os.POSIX_FADV_DONTNEED)
+                if in_cache(path, place):
+                    pytest.skip("this file system keeps all of it in memory")
+            with direct.reader(fd, direct.LEAST - ("small" in out)) as read:
+                assert read(chunk(12 * BLOCK, 0, 1), 0) == 12 * BLOCK
+        assert len(past) == (out in ("first", "last"))
+
+    @pytest.mark.parametrize("call", [None, lambda *_: -1])
+    def test_where_nobody_can_tell_it_is_read_as_ever(self, home, beside, monkeypatch, call):
+        beside.commit(Snapshot({"a": np.arange(1 << 20, dtype=np.float32)}))
+        beside.close()
+        monkeypatch.setattr(direct, "_mincore", lambda: call)
+        monkeypatch.setattr(os, "preadv", None)
+        assert (beside.newest().arrays["a"] == np.arange(1 << 20)).all()
 
     @pytest.mark.parametrize("answer", [errno.EOPNOTSUPP, errno.EINVAL, errno.EIO])
     def test_where_it_cannot_be_done_it_is_read_as_ever(self, home, beside, monkeypatch, answer):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from rekindle._store import Snapshot, direct, pack, transfer
+from rekindle._store import Snapshot, fs, pack, transfer
 from rekindle.errors import DamageError, RestoreError
 
 MEGABYTE = 1 << 20
@@ -72,8 +72,8 @@ class TestReading:
 
         folder.commit(large())
         folder.close()
-        whole = direct.read_into
-        monkeypatch.setattr(direct, "read_into", failing)
+        whole = fs.read_into
+        monkeypatch.setattr(fs, "read_into", failing)
         with pytest.raises(RestoreError, match="Input/output error"):
             folder.newest()
         assert not [t for t in threading.enumerate() if t.name == "rekindle-helper"]

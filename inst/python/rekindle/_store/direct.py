@@ -10,13 +10,14 @@ past the cache, too.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import functools
 import mmap
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -121,20 +122,34 @@ def _address(data: memoryview | mmap.mmap) -> int:
     return int(np.frombuffer(data, np.uint8).__array_interface__["data"][0])
 
 
-def read_into(fd: int, buffer: memoryview, offset: int) -> int:
-    """As :func:`fs.read_into`; what is not in the cache is read past it, where that can be done.
+@contextlib.contextmanager
+def reader(fd: int, size: int) -> Iterator[Callable[[memoryview, int], int]]:
+    """What reads a file as :func:`fs.read_into` does, and past the cache what is not in it.
 
-    On a machine that has just started, the pages for it would cost more than the disk.
+    On a machine that has just started, the pages for it would cost more than the disk. A small file
+    is read as ever, and so is all where it cannot be done, or nobody can tell what is in the cache.
+
+    Args:
+        fd: The file, open for reading, for this reader alone.
+        size: The file's size.
     """
-    done = _read_blocks(fd, buffer, offset)
-    return done + fs.read_into(fd, buffer[done:], offset + done)
+    if size < LEAST:
+        yield functools.partial(fs.read_into, fd)
+        return
+    with _Cached(fd) as cached:
+
+        def read_into(buffer: memoryview, offset: int) -> int:
+            done = _read_blocks(fd, buffer, offset, cached)
+            return done + fs.read_into(fd, buffer[done:], offset + done)
+
+        yield read_into
 
 
-def _read_blocks(fd: int, buffer: memoryview, offset: int) -> int:
+def _read_blocks(fd: int, buffer: memoryview, offset: int, cached: _Cached) -> int:
     size = len(buffer) // fmt.BLOCK * fmt.BLOCK
     if not size or offset % fmt.BLOCK or _address(buffer) % fmt.BLOCK:
         return 0
-    if _is_cached(fd, offset, size) or not fs.set_direct(fd, True):
+    if cached.has(offset, size) or not fs.set_direct(fd, True):
         return 0
     try:
         return os.preadv(fd, [buffer[:size]], offset)
@@ -145,20 +160,40 @@ def _read_blocks(fd: int, buffer: memoryview, offset: int) -> int:
         fs.set_direct(fd, False)
 
 
-def _is_cached(fd: int, offset: int, size: int) -> bool:
-    """Whether these bytes of the file are all in the cache; yes where nobody can tell."""
-    call = _mincore()
-    start = offset - offset % mmap.ALLOCATIONGRANULARITY
-    if call is None:
-        return True
-    try:
+class _Cached:
+    """Which parts of a file are in the cache; all of them, where nobody can tell.
+
+    The file is mapped for it once, and nothing is read there: who maps and unmaps each part holds
+    up the other threads, whose memory is being got at the same time.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._call = _mincore()
+        self._window: mmap.mmap | None = None
+        self._page = np.zeros(1, np.uint8)
+        with contextlib.suppress(OSError, ValueError):
+            self._window = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+
+    def __enter__(self) -> _Cached:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._window is not None:
+            self._window.close()
+
+    def has(self, offset: int, size: int) -> bool:
+        """Whether the first and the last page of a part are: what lies between goes with them."""
         # Not by a read that does not wait: it has the system begin to read ahead.
-        with mmap.mmap(fd, offset + size - start, prot=mmap.PROT_READ, offset=start) as window:
-            pages = np.ones(-(-len(window) // mmap.PAGESIZE), np.uint8)
-            call(_address(window), len(window), pages.ctypes.data)
-    except (OSError, ValueError):
-        return True
-    return bool((pages & 1).all())
+        return self._has_page(offset) and self._has_page(offset + size - 1)
+
+    def _has_page(self, offset: int) -> bool:
+        if self._call is None or self._window is None:
+            return True
+        place = _address(self._window) + offset - offset % mmap.PAGESIZE
+        # Refused, the page is as it was found.
+        self._page[0] = 1
+        self._call(place, 1, self._page.ctypes.data)
+        return bool(self._page[0] & 1)
 
 
 @functools.cache

@@ -185,13 +185,12 @@ def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
 
 def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict[str, AnyArray]:
     found: dict[str, AnyArray] = {}
-    read = direct.read_into if pack.size >= direct.LEAST else fs.read_into
 
     def read_part(part: Iterator[_Block]) -> None:
         # A descriptor for each thread: two of them must not move one file's position.
-        with _opened(folder, name, pack) as fd:
+        with _opened(folder, name, pack) as fd, direct.reader(fd, pack.size) as read:
             for block in part:
-                found.update(_read_block(fd, block, read))
+                found.update(_read_block(block, read))
 
     readers = transfer.readers(sum(block.stop - block.start for block in blocks))
     transfer.share_out(read_part, blocks, min(readers, max(1, len(blocks))))
@@ -231,15 +230,13 @@ def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
         yield fd
 
 
-def _read_block(
-    fd: int, block: _Block, read: Callable[[int, memoryview, int], int]
-) -> dict[str, AnyArray]:
+def _read_block(block: _Block, read: Callable[[memoryview, int], int]) -> dict[str, AnyArray]:
     data = memory.room(block.stop - block.start)
     buffer = _buffer(data)
     whole = xxhash.xxh3_128()
     for start in range(0, len(buffer), _PIECE):
         piece = buffer[start : start + _PIECE]
-        if read(fd, piece, block.start + start) != len(piece):
+        if read(piece, block.start + start) != len(piece):
             raise Damage(f"the pack {block.rows[0][1].pack!r} ends too early")
         if len(block.rows) == 1:
             whole.update(piece)
