@@ -42,7 +42,8 @@ R_SOURCES := $(shell find DESCRIPTION NAMESPACE R man inst -type f -not -path '*
 install: setup .rlib/rekindle/DESCRIPTION
 .rlib/rekindle/DESCRIPTION: $(R_SOURCES) | setup
 	@echo "[install] rekindle into .rlib"
-	@rm -rf .rlib/rekindle
+	@# One that was interrupted leaves its lock behind.
+	@rm -rf .rlib/rekindle .rlib/00LOCK*
 	@R CMD INSTALL --no-byte-compile --library=.rlib . >.rlib/rekindle.log 2>&1 || { cat .rlib/rekindle.log; exit 1; }
 
 demo: install
