@@ -171,8 +171,10 @@ class _Cached:
         self._call = _mincore()
         self._window: mmap.mmap | None = None
         self._page = np.zeros(1, np.uint8)
-        with contextlib.suppress(OSError, ValueError):
-            self._window = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+        if self._call is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._window = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+                self._start = _address(self._window)
 
     def __enter__(self) -> _Cached:
         return self
@@ -187,12 +189,11 @@ class _Cached:
         return self._has_page(offset) and self._has_page(offset + size - 1)
 
     def _has_page(self, offset: int) -> bool:
-        if self._call is None or self._window is None:
+        if self._window is None:
             return True
-        place = _address(self._window) + offset - offset % mmap.PAGESIZE
         # Refused, the page is as it was found.
         self._page[0] = 1
-        self._call(place, 1, self._page.ctypes.data)
+        self._call(self._start + offset - offset % mmap.PAGESIZE, 1, self._page.ctypes.data)
         return bool(self._page[0] & 1)
 
 
