@@ -111,6 +111,8 @@ def _sweep(count: int, seed: int, *, background: bool) -> dict[str, Any]:
             if lost > background or lost < -1:
                 wrong.append(f"run {number + 1} began at step {steps[0]}, after {reached}")
             reached = steps[-1]
+    if not resumed:
+        wrong.append("no run came to its first batch")
     return {
         "in the background": background,
         "kills": count,
