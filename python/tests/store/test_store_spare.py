@@ -56,6 +56,8 @@ def test_from_the_third_save_on_the_packs_take_turns_in_two_files(home, past_cac
     sizes = [5000, 40960, 12288, 4096, 9000, 45056]
     inodes = [inode(save(folder, value, size)) for value, size in enumerate(sizes)]
     assert inodes == inodes[:2] * 3
+    assert (values(folder) == 5).all()
+    assert len(values(folder)) == sizes[-1]
     folder.close()
     assert temporary(folder) == []
 
