@@ -199,7 +199,6 @@ class DataPlace:
         iterator._num_batches = place["num_batches"]
         if place["base"] is not None and self._unseeded is not None:
             self._unseeded.restart(place["base"])
-            self._watch()
         self._births = int(place["earlier"])
         dataset = sources.shuffling_dataset(iterator)
         if dataset is not None and self._unseeded is None:

@@ -152,6 +152,8 @@ class UnseededArrays:
     anybody. The same data is drawn in an order that depends on `base` and on the number of the
     iterator alone.
 
+    Both stand in variables, as a pipeline takes tens of milliseconds to be made anew.
+
     Attributes:
         base: The seed.
     """
@@ -159,10 +161,11 @@ class UnseededArrays:
     def __init__(self, epoch_iterator: Any) -> None:
         import tensorflow as tf
 
-        self._iterator = epoch_iterator
+        self._base = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._number = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.base = 0
         self.restart(secrets.randbits(31))
+        with self._shuffling_by_base():
+            rebuild(epoch_iterator)
 
     @classmethod
     def of(cls, epoch_iterator: Any) -> UnseededArrays | None:
@@ -181,9 +184,8 @@ class UnseededArrays:
     def restart(self, base: int) -> None:
         """Draws from the beginning, by the seed `base`."""
         self.base = base
+        self._base.assign(base)
         self._number.assign(0)
-        with self._shuffling_by_base():
-            rebuild(self._iterator)
 
     def begin(self, number: int) -> None:
         """The next iterator is the one of this number."""
@@ -194,14 +196,12 @@ class UnseededArrays:
         # The adapter's own pipeline, with one operation of it exchanged while its graph is traced.
         import tensorflow as tf
 
-        original, base, number = tf.random.shuffle, self.base, self._number
+        original, base, number = tf.random.shuffle, self._base, self._number
 
         def shuffle(value: Any) -> Any:
             # With shuffle="batch" each batch is shuffled by itself: its first index makes it
             # differ.
-            seed = tf.stack(
-                [tf.cast(base, tf.int64) + tf.cast(value[0], tf.int64), number.read_value()]
-            )
+            seed = tf.stack([base.read_value() + tf.cast(value[0], tf.int64), number.read_value()])
             return tf.random.experimental.stateless_shuffle(value, seed=seed)
 
         tf.random.shuffle = shuffle
