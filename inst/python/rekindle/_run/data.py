@@ -103,7 +103,7 @@ class DataPlace:
         if not self._sees_reads:
             self._script = None
         if self._unseeded is not None:
-            self._unseeded.begin(self._births)
+            self._iterator._distributed_dataset.source = self._unseeded.begin(self._births)
 
     def first_read(self) -> None:
         """It is about to be read for the first time."""

@@ -117,15 +117,14 @@ def watch_python_source(epoch_iterator: Any, watch: Callable[[Any], Any]) -> boo
     if name is None or original is None:
         return False
     setattr(adapter, name, lambda: iter(watch(original())))
-    rebuild(epoch_iterator)
+    epoch_iterator._distributed_dataset = _new_pipeline(epoch_iterator)
     return True
 
 
-def rebuild(epoch_iterator: Any) -> None:
-    """Makes TensorFlow's pipeline of the data anew; nothing is read."""
+def _new_pipeline(epoch_iterator: Any) -> Any:
+    """TensorFlow's pipeline of the data, made anew; nothing is read."""
     dataset = epoch_iterator.data_adapter.get_tf_dataset()
-    strategy = epoch_iterator._distribute_strategy
-    epoch_iterator._distributed_dataset = strategy.experimental_distribute_dataset(dataset)
+    return epoch_iterator._distribute_strategy.experimental_distribute_dataset(dataset)
 
 
 def batch_digest(batch: Any) -> str | None:
@@ -152,7 +151,8 @@ class UnseededArrays:
     anybody. The same data is drawn in an order that depends on `base` and on the number of the
     iterator alone.
 
-    Both stand in variables, as a pipeline takes tens of milliseconds to be made anew.
+    Both stand in variables of the pipeline, which takes tens of milliseconds to make: it is made
+    once, when it is wanted.
 
     Attributes:
         base: The seed.
@@ -161,11 +161,11 @@ class UnseededArrays:
     def __init__(self, epoch_iterator: Any) -> None:
         import tensorflow as tf
 
+        self._iterator = epoch_iterator
+        self._pipeline: Any = None
         self._base = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._number = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.restart(secrets.randbits(31))
-        with self._shuffling_by_base():
-            rebuild(epoch_iterator)
 
     @classmethod
     def of(cls, epoch_iterator: Any) -> UnseededArrays | None:
@@ -187,9 +187,13 @@ class UnseededArrays:
         self._base.assign(base)
         self._number.assign(0)
 
-    def begin(self, number: int) -> None:
-        """The next iterator is the one of this number."""
+    def begin(self, number: int) -> Any:
+        """The pipeline, of which the next iterator is the one of this number."""
+        if self._pipeline is None:
+            with self._shuffling_by_base():
+                self._pipeline = _new_pipeline(self._iterator)
         self._number.assign(number)
+        return self._pipeline
 
     @contextlib.contextmanager
     def _shuffling_by_base(self) -> Iterator[None]:
