@@ -46,8 +46,8 @@ def manifest_in_place() -> None:
 
 
 def manifest_before_pack() -> None:
-    def write(path, name, arrays, digests, metadata):
-        written, rows = pack_write(path, name, arrays, digests, metadata)
+    def write(path, *arguments):
+        written, rows = pack_write(path, *arguments)
         with open(path, "rb") as file:
             late[path] = file.read()
         with open(path, "wb"):

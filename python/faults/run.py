@@ -234,7 +234,7 @@ def broken(report: Report) -> None:
     for mutant, part in mutants.NOTICED_BY.items():
         command = [sys.executable, __file__, "--quick", "--mutant", mutant, "--only", part]
         done = subprocess.run(command, capture_output=True, text=True)
-        last = (done.stdout.splitlines() or ["nothing"])[-1]
+        last = ((done.stdout or done.stderr).splitlines() or ["nothing"])[-1]
         if done.returncode != 1 or not last.endswith("claims failed"):
             report.add("mutants", [f"{mutant} was not noticed: {last}"])
         cells.append([mutant, part, last])

@@ -43,6 +43,23 @@ def test_a_broken_store_is_noticed(mutant):
     assert done.stdout.endswith("claims failed\n")
 
 
+_UNHURT = """
+import sys
+from faults import mutants, scenes
+mutants.ALL[sys.argv[1]]()
+store = scenes.Store()
+store.save(sys.argv[2], range(4), 1)
+assert store.restored(sys.argv[2]) == 3
+"""
+
+
+@pytest.mark.parametrize("mutant", mutants.ALL)
+def test_a_broken_store_works_while_nothing_happens_to_it(mutant, tmp_path):
+    # One that breaks by itself would be noticed by any sweep, or by none.
+    command = [sys.executable, "-c", _UNHURT, mutant, str(tmp_path)]
+    subprocess.run(command, check=True, cwd=FAULTS.parent)
+
+
 @pytest.mark.parametrize("kept", [1, 2])
 def test_the_scene_of_two_packs_writes_two(kept, tmp_path):
     scene = next(scene for scene in scenes.scenes(kept) if scene.name == "save in two packs")
