@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -63,6 +64,7 @@ class _Reader:
         if self._is_new:
             self._is_new = False
             self._place.first_read()
+            _forget_foreign_thread()
         if not self._place.looks_for_draws:
             batch = next(self._iterator)
             self._place.has_read(batch, drew=False)
@@ -71,3 +73,17 @@ class _Reader:
         batch = next(self._iterator)
         self._place.has_read(batch, drew=random_states.fast_mark() != before)
         return batch
+
+
+def _forget_foreign_thread() -> None:
+    """Has `threading` forget what it noted of this thread, when it is none of Python's own.
+
+    TensorFlow reads its data in threads of its own. A child forked from one that was noted (or that
+    got the identifier of one that was) takes the note for its main thread and ends, all well, with
+    exit code 1 (CPython 3.11). DataLoader, whose workers are such children, then raises an error in
+    the middle of training.
+    """
+    here = threading.get_ident()
+    noted = getattr(threading, "_active", {})
+    if isinstance(noted.get(here), threading._DummyThread):
+        noted.pop(here, None)

@@ -1,0 +1,51 @@
+"""What stands between Keras and the data."""
+
+from __future__ import annotations
+
+import _thread
+import multiprocessing
+import queue
+import threading
+import warnings
+
+import pytest
+
+from rekindle._run.watching import Source
+
+
+class _Deaf:
+    """Hears of everything, and makes nothing of it."""
+
+    looks_for_draws = False
+
+    def made(self):
+        pass
+
+    def first_read(self):
+        pass
+
+    def has_read(self, batch, *, drew):
+        pass
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no process forks here"
+)
+def test_workers_that_a_thread_of_another_language_forks_end_well():
+    # As DataLoader's do, which are forked with the first batch, in TensorFlow's threads.
+    def exit_codes():
+        worker = multiprocessing.get_context("fork").Process(target=int)
+        worker.start()
+        worker.join()
+        yield worker.exitcode
+
+    def read():
+        # By this, the thread is noted as one that is not Python's own.
+        threading.current_thread()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found.put(list(Source(_Deaf(), exit_codes(), reports_making=False)))
+
+    found = queue.Queue()
+    _thread.start_new_thread(read, ())
+    assert found.get(timeout=60) == [0]
