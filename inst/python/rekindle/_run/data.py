@@ -198,7 +198,7 @@ class DataPlace:
         iterator = self._iterator
         iterator._num_batches = place["num_batches"]
         if place["base"] is not None and self._unseeded is not None:
-            self._unseeded.restart(place["base"])
+            self._unseeded.base = place["base"]
         self._births = int(place["earlier"])
         dataset = sources.shuffling_dataset(iterator)
         if dataset is not None and self._unseeded is None:

@@ -153,9 +153,6 @@ class UnseededArrays:
 
     Both stand in variables of the pipeline, which takes tens of milliseconds to make: it is made
     once, when it is wanted.
-
-    Attributes:
-        base: The seed.
     """
 
     def __init__(self, epoch_iterator: Any) -> None:
@@ -163,9 +160,8 @@ class UnseededArrays:
 
         self._iterator = epoch_iterator
         self._pipeline: Any = None
-        self._base = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._base = tf.Variable(secrets.randbits(31), dtype=tf.int64, trainable=False)
         self._number = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.restart(secrets.randbits(31))
 
     @classmethod
     def of(cls, epoch_iterator: Any) -> UnseededArrays | None:
@@ -181,11 +177,14 @@ class UnseededArrays:
             return None
         return cls(epoch_iterator)
 
-    def restart(self, base: int) -> None:
-        """Draws from the beginning, by the seed `base`."""
-        self.base = base
+    @property
+    def base(self) -> int:
+        """The seed of every iterator made from now on."""
+        return int(self._base.numpy())
+
+    @base.setter
+    def base(self, base: int) -> None:
         self._base.assign(base)
-        self._number.assign(0)
 
     def begin(self, number: int) -> Any:
         """The pipeline, of which the next iterator is the one of this number."""
