@@ -1,8 +1,9 @@
 # The verbs of this checkout. CI calls the same ones.
 #
 #   make setup      everything that is needed, into .venv, .rlib and Debian's packages; quick when it is there
-#   make demo       train, kill, resume: what rekindle does, on real data; writes into build/demo
-#   make test       test-python (the store once, fit() on jax, torch and tensorflow) and test-r
+#   make demo       train, kill, resume: what rekindle does, on real data; writes into build/demo; sets up R, Keras and
+#                   JAX alone
+#   make test       test-python (the store once, fit() on jax, torch and tensorflow) and test-r; sets up all
 #   make lint       ruff, mypy, lintr, spelling, shell scripts, help pages up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   NAMESPACE and man/ from the comments in R/
@@ -11,6 +12,7 @@
 #   make faults     crashes, power cuts and damages, in thousands      make bench   python/benchmarks
 #   make build-python                       wheel and sdist, into dist
 #   make site       the R package's web site by pkgdown, into build/site
+#   make fresh      demo and test on a bare Debian 12 and 13, each made by debootstrap; as root
 #   make clean      removes what the verbs made, set-up aside
 
 SHELL := /bin/bash
@@ -21,6 +23,9 @@ RSCRIPT := Rscript --no-init-file
 
 export R_LIBS := $(CURDIR)/.rlib$(if $(R_LIBS),:$(R_LIBS))
 export RETICULATE_PYTHON := $(abspath $(VENV))/bin/python
+# Python finds rekindle in this tree; R must not, as it is to find the copy that the R package brings.
+unexport PYTHONPATH
+PYTHON_HERE := PYTHONPATH=$(CURDIR)/inst/python $(VENV)/bin
 # Without a language set, R and Python would take only ASCII for file names.
 export LANG ?= C.UTF-8
 # The libraries' own start-up talk, which hides what the verbs print.
@@ -28,8 +33,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: help setup install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
-	lint-python lint-r lint-shell check document site bench faults exact compat build-python clean
+.PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
+	lint-python lint-r lint-shell check document site bench faults exact compat build-python fresh clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -37,10 +42,13 @@ help:
 setup:
 	@tools/setup
 
+setup-demo:
+	@tools/setup demo
+
 # rekindle itself in the private library, installed again when a source changed.
 R_SOURCES := $(shell find DESCRIPTION NAMESPACE R man inst -type f -not -path '*/__pycache__/*' 2>/dev/null)
-install: setup .rlib/rekindle/DESCRIPTION
-.rlib/rekindle/DESCRIPTION: $(R_SOURCES) | setup
+install: setup-demo .rlib/rekindle/DESCRIPTION
+.rlib/rekindle/DESCRIPTION: $(R_SOURCES) | setup-demo
 	@echo "[install] rekindle into .rlib"
 	@# One that was interrupted leaves its lock behind.
 	@rm -rf .rlib/rekindle .rlib/00LOCK*
@@ -56,13 +64,13 @@ test-python: test-python-store $(BACKENDS:%=test-python-%)
 # The store knows no backend; its crash tests drive fit() on one. The manager's tests need every
 # framework in one process, and the forks of the crash tests none of their threads.
 test-python-store: setup
-	KERAS_BACKEND=jax $(VENV)/bin/pytest python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
-	KERAS_BACKEND=jax $(VENV)/bin/pytest python/tests/manager $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/manager $(PYTEST_ARGS)
 
 $(BACKENDS:%=test-python-%): test-python-%: setup
-	KERAS_BACKEND=$* $(VENV)/bin/pytest python/tests/keras $(PYTEST_ARGS)
+	KERAS_BACKEND=$* $(PYTHON_HERE)/pytest python/tests/keras $(PYTEST_ARGS)
 
-test-r: install
+test-r: setup install
 	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
 
 lint: lint-python lint-r lint-shell
@@ -72,12 +80,12 @@ lint-python: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-lint-r: install
+lint-r: setup install
 	$(RSCRIPT) tools/lint-r.R
 
 lint-shell: setup
-	bash -n tools/setup tools/check .ci/run
-	shellcheck tools/setup tools/check .ci/run inst/templates/slurm.sh
+	bash -n tools/setup tools/check tools/fresh .ci/run
+	shellcheck tools/setup tools/check tools/fresh .ci/run inst/templates/slurm.sh
 
 check: setup
 	tools/check
@@ -85,24 +93,27 @@ check: setup
 document: setup
 	$(RSCRIPT) -e 'roxygen2::roxygenise(load_code = "source")'
 
-site: install
+site: setup install
 	$(RSCRIPT) tools/site.R
 
 bench: setup
-	$(VENV)/bin/python python/benchmarks/run.py $(BENCH_ARGS)
+	$(PYTHON_HERE)/python python/benchmarks/run.py $(BENCH_ARGS)
 
 faults: setup
-	$(VENV)/bin/python python/faults/run.py $(FAULTS_ARGS)
+	$(PYTHON_HERE)/python python/faults/run.py $(FAULTS_ARGS)
 
 exact: setup
-	$(VENV)/bin/python python/exact/run.py $(EXACT_ARGS)
+	$(PYTHON_HERE)/python python/exact/run.py $(EXACT_ARGS)
 
 compat: setup
-	$(VENV)/bin/python python/compat/run.py $(COMPAT_ARGS)
+	$(PYTHON_HERE)/python python/compat/run.py $(COMPAT_ARGS)
 
 build-python: setup
 	rm -rf dist
 	$(VENV)/bin/python -m build --no-isolation --outdir dist .
+
+fresh:
+	@tools/fresh
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.Rcheck rekindle_*.tar.gz

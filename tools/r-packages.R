@@ -1,16 +1,20 @@
 # What R packages the checkout needs, and which of them are missing.
 #
-#   Rscript tools/r-packages.R missing          names, one a line, that every verb needs
+#   Rscript tools/r-packages.R missing all      names, one a line, that a verb needs
+#   Rscript tools/r-packages.R missing demo     names, one a line, that `make demo` needs
 #   Rscript tools/r-packages.R optional         names that make more run, but that nothing fails without
 #   Rscript tools/r-packages.R reticulate       "numpy1" or "numpy2": what the installed reticulate can read
 #   Rscript tools/r-packages.R cran LIB PKG...  install from the configured CRAN mirror into LIB
 #
-# DESCRIPTION is the one list: Imports, Suggests and Config/Needs/development.
+# DESCRIPTION is the one list: Imports, Suggests, Config/Needs/development and Config/Needs/demo.
 
 optional <- "keras3" # not in Debian; everything runs through reticulate without it
 
-needed <- function() {
-  fields <- c("Imports", "Suggests", "Config/Needs/development")
+needed <- function(level = "all") {
+  fields <- list(
+    all = c("Imports", "Suggests", "Config/Needs/development"),
+    demo = c("Imports", "Config/Needs/demo")
+  )[[level]]
   wanted <- read.dcf("DESCRIPTION", fields = fields)
   entries <- trimws(unlist(strsplit(wanted, ",")))
   found <- regmatches(entries, regexec("^([[:alnum:].]+)(?:\\s*\\(>=\\s*([^)]+)\\))?", entries, perl = TRUE))
@@ -63,7 +67,7 @@ install_from_cran <- function(lib, names) {
 
 args <- commandArgs(trailingOnly = TRUE)
 if (args[[1]] == "missing") {
-  table <- needed()
+  table <- needed(args[[2]])
   writeLines(missing_of(table[!table$name %in% optional, ]))
 } else if (args[[1]] == "optional") {
   table <- needed()
