@@ -16,7 +16,9 @@
 #' the last good save readable; and nothing in the folder that rekindle did not write is ever touched.
 #'
 #' @param backup_dir Path of the folder for the backup. Created when it does not exist. It belongs to this
-#'   training run alone: a second run that tries to use it at the same time is refused.
+#'   training run alone: a second run that tries to use it at the same time is refused. The folder is on
+#'   this machine's file system: a URL such as `"s3://bucket/run"` is refused, and `"file:///data/run"`
+#'   means `"/data/run"`.
 #' @param save_freq When to save: `"epoch"`, at the end of every epoch; a whole number, every so many
 #'   batches, counted across epochs; a time, such as `"90 s"`, `"10 min"`, `"1 h 30 min"` or
 #'   `as.difftime(10, units = "mins")`, at the first batch end after that long since the last save, or since

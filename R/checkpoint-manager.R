@@ -11,6 +11,7 @@
 #' @param checkpoint What to save: a [checkpoint()]; or, of Python's, a `tf$train$Checkpoint` or a
 #'   `rekindle.Checkpoint`.
 #' @param directory Path of the folder. The first save makes it. Only one manager can save in it at a time.
+#'   A URL such as `"s3://bucket/run"` is refused; `"file:///data/run"` means `"/data/run"`.
 #' @param max_to_keep How many checkpoints to keep, a whole number; `NULL` keeps all.
 #' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours. A checkpoint that would be removed stays
 #'   for good when it was saved at least so long after the last one that did. It is then no longer listed.

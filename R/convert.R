@@ -2,16 +2,22 @@
 
 # Absolute, in UTF-8, `~` expanded. The folder need not exist, which rules out normalizePath().
 # `~` is R's home here, which on Windows is not Python's; and a later setwd() must not move the folder.
+# What looks like a URL is left as it is: Python refuses it, or takes the path of a `file://`.
 as_python_path <- function(path) {
   path <- enc2utf8(as.character(path))
   # path.expand() translates to the session's encoding, which may not have all of the characters.
   if (startsWith(path, "~")) {
     path <- path.expand(path)
   }
-  if (!grepl("^([A-Za-z]:)?[/\\\\]", path)) {
+  if (!grepl("^([A-Za-z]:)?[/\\\\]", path) && !is_url(path)) {
     path <- file.path(getwd(), path)
   }
   enc2utf8(path)
+}
+
+# fs::path() makes `s3:/` of `s3://`; a single letter before the colon is a drive of Windows.
+is_url <- function(path) {
+  grepl("^[[:space:]]*[A-Za-z][A-Za-z0-9+.:-]+:/", path)
 }
 
 # "epoch", "auto" and FALSE as they are; a number as an integer, for 5 would be 5.0 in Python.

@@ -85,8 +85,8 @@ run_with_restarts <- function(script,
     option("--max-restarts", if (is.finite(max_restarts)) max_restarts),
     option("--max-idle-restarts", if (is.finite(max_idle_restarts)) max_idle_restarts else 1e9),
     option("--backoff", backoff),
-    option("--backup", absolute(backup_dir)),
-    option("--log", absolute(log)),
+    option("--backup", local_paths(backup_dir)),
+    option("--log", local_paths(log)),
     option("--summary", report)
   )
   rscript <- file.path(R.home("bin"), "Rscript")
@@ -111,8 +111,16 @@ option <- function(name, values) {
   as.vector(rbind(rep(name, length(values)), format_plain(values)))
 }
 
-absolute <- function(paths) {
-  vapply(paths, as_python_path, "", USE.NAMES = FALSE)
+# Absolute, and without `file://`; what is no path of this machine is an error that names the argument.
+local_paths <- function(paths, arg = caller_arg(paths), call = caller_env()) {
+  vapply(paths, function(path) {
+    path <- as_python_path(path)
+    if (!is_url(path)) {
+      return(path)
+    }
+    module <- rekindle_module("_arguments", call = call)
+    convert_exceptions(module$path(arg, path), call = call)
+  }, "", USE.NAMES = FALSE)
 }
 
 format_plain <- function(x) {

@@ -1,3 +1,6 @@
+# As fs::path() makes them.
+fs_path <- function(path) structure(path, class = c("fs_path", "character"))
+
 test_that("paths become absolute, also where nothing exists yet", {
   expect_identical(as_python_path("/a/b"), "/a/b")
   expect_identical(as_python_path("a/b"), file.path(getwd(), "a/b"))
@@ -12,6 +15,47 @@ test_that("paths are relative to R's working directory, which setwd() moves", {
   expect_identical(as_python_path("a"), file.path(getwd(), "a"))
 })
 
+test_that("a URL is left for Python to judge; a colon alone makes none", {
+  for (url in c("s3://bucket/run", "S3://bucket", "gs:/bucket", "file:///a/b", "a::s3://b", " s3://b")) {
+    expect_identical(as_python_path(url), url)
+  }
+  for (path in c("a:b", "a:b/c", "run:1/x", "./s3:/run")) {
+    expect_identical(as_python_path(path), file.path(getwd(), path))
+  }
+})
+
+test_that("a URL is refused wherever a folder is taken, and nothing is made", {
+  skip_without_keras()
+  withr::local_dir(withr::local_tempdir())
+  keras <- reticulate::import("keras")
+  model <- keras$Sequential(list(keras$layers$Input(list(3L)), keras$layers$Dense(1L)))
+  uses <- list(
+    callback_backup_and_restore, backup_info, backup_history, backup_verify, backup_arrays,
+    function(url) backup_delete(url, ask = FALSE),
+    function(url) backup_restore(model, url),
+    function(url) checkpoint_manager(checkpoint(step = 1), url, max_to_keep = 1),
+    function(url) checkpoint(step = 1)$save(url),
+    function(url) checkpoint(step = 1)$restore(url),
+    function(url) checkpoint(step = 1)$read(url),
+    latest_checkpoint
+  )
+  for (url in list("s3://bucket/run", "gs:/bucket", fs_path("s3:/bucket/run"), "file://host/run")) {
+    for (use in uses) {
+      cnd <- expect_error(use(url), "is a URL, and rekindle", class = "rekindle_argument")
+      expect_s3_class(cnd, "rekindle_error")
+    }
+  }
+  expect_identical(list.files(), character())
+})
+
+test_that("a file URL is its path", {
+  skip_without_python()
+  dir <- file.path(withr::local_tempdir(), "a b")
+  url <- paste0("file://", gsub(" ", "%20", dir))
+  expect_identical(checkpoint(step = 1)$save(file.path(url, "ckpt")), file.path(dir, "ckpt-1"))
+  expect_identical(latest_checkpoint(url), file.path(dir, "ckpt-1"))
+})
+
 test_that("paths become UTF-8", {
   latin1 <- "/Pr\xfcfung"
   Encoding(latin1) <- "latin1"
@@ -21,8 +65,7 @@ test_that("paths become UTF-8", {
 })
 
 test_that("a classed path becomes a plain string", {
-  path <- structure("/a/b", class = c("fs_path", "character"))
-  expect_identical(as_python_path(path), "/a/b")
+  expect_identical(as_python_path(fs_path("/a/b")), "/a/b")
 })
 
 test_that("a number of batches becomes an integer", {

@@ -114,6 +114,24 @@ test_that("a log that cannot be written is an error before anything runs", {
   expect_false(file.exists(mark))
 })
 
+test_that("a URL is refused before anything runs; a file URL is its path", {
+  skip_without_runner()
+  mark <- withr::local_tempfile()
+  script <- script_of("file.create(commandArgs(trailingOnly = TRUE))")
+  for (argument in c("backup_dir", "log")) {
+    given <- stats::setNames(list("s3://bucket/run"), argument)
+    cnd <- expect_error(
+      do.call(run_with_restarts, c(list(script, mark), given)), "is a URL",
+      class = "rekindle_argument"
+    )
+    expect_identical(cnd$argument, argument)
+  }
+  expect_false(file.exists(mark))
+  log <- withr::local_tempfile()
+  quietly(run_with_restarts(script, mark, log = paste0("file://", log)))
+  expect_true(file.exists(log))
+})
+
 test_that("an interrupt ends the script, and stays one; nothing is left when the session is killed", {
   skip_without_runner()
   for (signal in c(tools::SIGINT, tools::SIGKILL)) {

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rekindle import _tree
+from rekindle import _arguments, _tree
 from rekindle._store import Manifest, reader, report, survey
 from rekindle._store import catalog as cat
 from rekindle._store.manifest import Damage
@@ -26,16 +26,9 @@ def folder(directory: Any) -> str:
     """The folder's absolute path; `~` is expanded. What an ended fit() still saves is waited for.
 
     Raises:
-        ArgumentError: It is not a path.
+        ArgumentError: It is not a path of the local file system.
     """
-    if not isinstance(directory, str | bytes | os.PathLike) or not os.fspath(directory):
-        raise ArgumentError(
-            f"Invalid value for argument `directory`. Received: directory={directory!r}. Expected"
-            " the path of a folder, as a string or an os.PathLike.",
-            argument="directory",
-            value=directory,
-        )
-    path = os.path.abspath(os.path.expanduser(os.fsdecode(directory)))
+    path = os.path.abspath(_arguments.path("directory", directory))
     # A fit() that was interrupted in this session may have its last save still on the way.
     runs = sys.modules.get("rekindle._run.run")
     if runs is not None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from rekindle import _records
+from rekindle import _arguments, _records
 from rekindle._objects.matching import Matching
 from rekindle._objects.status import RestoreStatus
 from rekindle._objects.taking import Group, Taking
@@ -28,6 +28,8 @@ __all__ = ["Checkpoint", "RestoreStatus"]
 _T = TypeVar("_T")
 
 _TREE = "checkpoint"
+
+_A_SAVE = "what a save returned, as a string or an os.PathLike"
 
 
 class Checkpoint(Group):
@@ -136,11 +138,12 @@ class Checkpoint(Group):
         Raises:
             SaveError: It could not be made durable.
             LockError: A manager holds the folder.
-            ArgumentError: Something in the checkpoint cannot be saved.
+            ArgumentError: Something in the checkpoint cannot be saved, or `file_prefix` is no path
+                of the local file system.
         """
         from rekindle.manager import save_once
 
-        return save_once(self, os.fspath(file_prefix))
+        return save_once(self, file_prefix)
 
     def restore(self, save_path: str | os.PathLike[str] | None) -> RestoreStatus:
         """Brings a checkpoint back into the objects: everything that matches, or nothing.
@@ -158,10 +161,11 @@ class Checkpoint(Group):
                 each place in the tree, what was expected and what was found. Nothing was changed.
             DamageError: The checkpoint is not whole.
             RestoreError: There is none, or the system refused to read.
+            ArgumentError: `save_path` is no path of the local file system.
         """
         if save_path is None:
             return RestoreStatus(None, [], [])
-        return self.put(load(os.fspath(save_path)))
+        return self.put(load(save_path))
 
     @staticmethod
     def read(save_path: str | os.PathLike[str]) -> dict[str, AnyArray]:
@@ -177,7 +181,7 @@ class Checkpoint(Group):
             DamageError: The checkpoint is not whole.
             RestoreError: There is none, or the system refused to read.
         """
-        return dict(load(os.fspath(save_path)).arrays)
+        return dict(load(save_path).arrays)
 
     def take(self) -> Snapshot:
         """The state as it is now, for a manager. The arrays may share memory with the objects."""
@@ -228,7 +232,7 @@ def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
         DamageError: Its manifest is not whole.
         RestoreError: There is none, or the system refused to read.
     """
-    name = os.fspath(path)
+    name = _arguments.path("save_path", path, _A_SAVE)
     directory = os.path.dirname(os.path.abspath(name))
     try:
         return reader.find(name)
@@ -243,18 +247,19 @@ def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
         raise _damaged(name, directory, damage) from None
 
 
-def load(path: str) -> Save:
+def load(path: str | os.PathLike[str]) -> Save:
     """The checkpoint at this path, every byte of it verified.
 
     Raises:
         DamageError: It is not whole.
         RestoreError: There is none, or the system refused to read.
     """
-    directory, _, manifest = find(path)
+    name = _arguments.path("save_path", path, _A_SAVE)
+    directory, _, manifest = find(name)
     try:
         return reader.read(directory, manifest)
     except Damage as damage:
-        raise _damaged(path, directory, damage) from None
+        raise _damaged(name, directory, damage) from None
 
 
 def _damaged(path: str, directory: str, damage: object) -> DamageError:

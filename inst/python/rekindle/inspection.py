@@ -4,6 +4,8 @@ Nothing here but :func:`delete` takes the folder's lock or changes anything in i
 go on there meanwhile; what it replaces in the middle of a look is looked at again. Keras is
 imported by :func:`restore_weights` and :func:`export_weights` alone.
 
+A folder is given by its path, or by a ``file://`` URL; another URL is an ``ArgumentError``.
+
 Counts are of things done: ``epoch`` 3 and ``batch`` 0 is a save at the end of the third epoch.
 """
 
@@ -13,7 +15,7 @@ import os
 from collections.abc import Collection
 from typing import Any
 
-from rekindle import _deletion, _description, _look
+from rekindle import _arguments, _deletion, _description, _look
 from rekindle._facts import ArrayInfo, Check, Deletion, FolderInfo, History, SaveInfo
 from rekindle._look import Which
 from rekindle._store import Manifest, reader
@@ -216,7 +218,7 @@ def export_weights(
     """
     from rekindle import _weights
 
-    file = os.path.abspath(os.path.expanduser(os.fsdecode(path)))
+    file = os.path.abspath(_arguments.path("path", path, _arguments.A_FILE))
     return _weights.export(_look.folder(directory), file, model, which, force=force)
 
 

@@ -44,8 +44,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     Args:
         backup_dir: str or ``os.PathLike``. The folder for the saves, made when it is not there.
-            ``~`` is expanded, and a relative path counts from the working directory of now. Only
-            one run at a time can use a folder. Files in it that are not rekindle's are left alone.
+            ``~`` is expanded, and a relative path counts from the working directory of now. A URL
+            is refused, but for ``file:///data/run``, which means the path in it. Only one run at a
+            time can use a folder. Files in it that are not rekindle's are left alone.
         save_freq: ``"epoch"``, int, str, ``datetime.timedelta`` or False. ``"epoch"`` saves at the
             end of each epoch; a whole number from 1 up, after that many batches, counted over the
             borders of epochs; a time such as ``"90 s"``, ``"10 min"``, ``"1 h 30 min"`` or

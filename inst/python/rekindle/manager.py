@@ -57,7 +57,8 @@ class CheckpointManager:
 
     Args:
         checkpoint: A :class:`rekindle.Checkpoint`, or a ``tf.train.Checkpoint``. What to save.
-        directory: str or ``os.PathLike``. The folder. It is made by the first save, not here.
+        directory: str or ``os.PathLike``. The folder. It is made by the first save, not here. A URL
+            is refused, but for ``file:///data/run``, which means the path in it.
             Only one manager at a time can save in it; another one gets a ``LockError``.
         max_to_keep: int from 1 up, or ``None`` to keep all. After each save the older ones beyond
             so many are removed.
@@ -126,7 +127,7 @@ class CheckpointManager:
             _arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
             _arguments.best(keep_best),
         )
-        self._directory = _arguments.directory(directory)
+        self._directory = _arguments.path("directory", directory)
         self._name = _arguments.checkpoint_name(checkpoint_name)
         self._interval = _arguments.interval(checkpoint_interval, step_counter)
         self._step_counter = _arguments.step_counter(step_counter, self._source)
@@ -427,9 +428,10 @@ def _source(checkpoint: Any) -> Source:
     )
 
 
-def save_once(checkpoint: Any, file_prefix: str) -> str:
+def save_once(checkpoint: Any, file_prefix: str | os.PathLike[str]) -> str:
     """Saves a checkpoint that no manager manages: its path."""
-    directory, name = os.path.split(file_prefix)
+    expected = "folder and first part of the name, as a string or an os.PathLike"
+    directory, name = os.path.split(_arguments.path("file_prefix", file_prefix, expected))
     with CheckpointManager(checkpoint, directory or os.curdir, None, checkpoint_name=name) as one:
         return one.save_unmanaged()
 
@@ -452,4 +454,4 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
         DamageError: There are checkpoints, and none is whole.
         RestoreError: The system refused to read.
     """
-    return _keeping.newest_path(_arguments.directory(directory))
+    return _keeping.newest_path(_arguments.path("directory", directory))

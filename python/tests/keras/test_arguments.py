@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rekindle
+from rekindle import inspection
 from rekindle.keras import BackupAndRestore
 
 
@@ -26,6 +27,29 @@ def test_an_empty_backup_dir_is_refused_in_keras_words(value):
 def test_a_backup_dir_that_is_no_path_is_refused(value):
     with pytest.raises(rekindle.ArgumentError, match="Invalid value for argument `backup_dir`"):
         BackupAndRestore(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["s3://bucket/run", b"gs://bucket", pathlib.Path("S3://bucket/run"), "file://host/run"]
+)
+def test_a_url_is_refused(value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    uses = {
+        "backup_dir": lambda: BackupAndRestore(value),
+        "directory": lambda: inspection.restore_weights(model, value),
+        "path": lambda: inspection.export_weights("backup", value, model),
+    }
+    for argument, use in uses.items():
+        with pytest.raises(rekindle.ArgumentError, match="is a URL, and rekindle") as caught:
+            use()
+        assert (caught.value.argument, caught.value.value) == (argument, value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_url_is_its_path(tmp_path):
+    callback = BackupAndRestore(f"file://{tmp_path}/a%20b")
+    assert callback.backup_dir == str(tmp_path / "a b")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 
+from rekindle import _arguments
 from rekindle._cli import codes
 from rekindle._restarts.output import Output
 from rekindle._restarts.policy import Rules
@@ -140,16 +141,21 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.max_backoff,
         arguments.preempted_code,
     )
-    output = Output(arguments.log)
-    progress = Progress(os.path.expanduser(folder) for folder in arguments.backup)
+    folders = [_arguments.path("backup", folder) for folder in arguments.backup]
+    log, file = (
+        None if given is None else _arguments.path(name, given, _arguments.A_FILE)
+        for name, given in (("log", arguments.log), ("summary", arguments.summary))
+    )
+    output = Output(log)
+    progress = Progress(folders)
     try:
         runner = Runner(command, rules, progress, output, end_with_parent=arguments.end_with_parent)
         summary = runner.run()
     finally:
         progress.close()
         output.close()
-    if arguments.summary is not None:
-        _write(summary, arguments.summary)
+    if file is not None:
+        _write(summary, file)
     return summary.status
 
 

@@ -37,14 +37,7 @@ def folder(value: Any) -> str:
             argument="backup_dir",
             value=value,
         )
-    if not isinstance(value, str | bytes | os.PathLike):
-        raise ArgumentError(
-            f"Invalid value for argument `backup_dir`. Received: backup_dir={value!r}."
-            " Expected the path of a folder, as a string or an os.PathLike.",
-            argument="backup_dir",
-            value=value,
-        )
-    return os.path.abspath(os.path.expanduser(os.fsdecode(value)))
+    return os.path.abspath(_arguments.path("backup_dir", value))
 
 
 def save_freq(value: Any) -> str | int | timedelta:

@@ -1,0 +1,154 @@
+"""Paths of the local file system are taken, in whatever form; URLs of others are refused."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+import rekindle
+from rekindle import Checkpoint, CheckpointManager, _arguments, inspection, latest_checkpoint
+from rekindle._cli import codes
+from rekindle._cli.main import main
+
+
+class Remote:
+    """A path object of another file system, as universal_pathlib has them: no `__fspath__`."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def __str__(self):
+        return self.url
+
+
+class Downloading(Remote, os.PathLike):
+    """One that downloads for it, as cloudpathlib does."""
+
+    def __fspath__(self):
+        raise AssertionError("was asked to download")
+
+
+URLS = [
+    "s3://bucket/run",
+    "S3://bucket/run",
+    "gs://bucket",
+    "az://container/run",
+    "abfss://container@account/run",
+    "memory://run",
+    "hdfs://host:9000/run",
+    "http://host/run",
+    "simplecache::s3://bucket/run",
+    " s3://bucket/run",
+    "gs:/bucket",
+    b"s3://bucket/run",
+    pathlib.Path("s3://bucket/run"),
+    pathlib.PurePosixPath("anything://x/y"),
+    Remote("s3://bucket/run"),
+    Downloading("gs://bucket/run"),
+    "file://host/run",
+    "file://relative",
+    "file://",
+    pathlib.Path("file://host/run"),
+]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The working directory, in which nothing is to appear."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(params=URLS, ids=repr)
+def url(request, here):
+    yield request.param
+    assert os.listdir(here) == []
+
+
+USES = {
+    "CheckpointManager": (lambda url: CheckpointManager(Checkpoint(step=0), url, 3), "directory"),
+    "latest_checkpoint": (latest_checkpoint, "directory"),
+    "save": (lambda url: Checkpoint(step=0).save(url), "file_prefix"),
+    "restore": (lambda url: Checkpoint(step=0).restore(url), "save_path"),
+    "read": (Checkpoint.read, "save_path"),
+    "metadata": (
+        lambda url: CheckpointManager(Checkpoint(step=0), "ckpts", 3).metadata(url),
+        "save_path",
+    ),
+    "info": (inspection.info, "directory"),
+    "verify": (inspection.verify, "directory"),
+    "history": (inspection.history, "directory"),
+    "arrays": (inspection.arrays, "directory"),
+    "values": (inspection.values, "directory"),
+    "delete": (inspection.delete, "directory"),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_url_is_refused_wherever_a_path_is_taken(url, use):
+    call, argument = USES[use]
+    with pytest.raises(
+        rekindle.ArgumentError, match="is a URL, and rekindle reads and writes"
+    ) as caught:
+        call(url)
+    assert (caught.value.argument, caught.value.value) == (argument, url)
+    assert "Give a path such as '/data/run'" in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "history"])
+def test_the_shell_commands_refuse_a_url_as_any_bad_argument(command, here, capsys):
+    assert main([command, "s3://bucket/run"]) == codes.USAGE
+    assert capsys.readouterr().err.startswith("rekindle: 's3://bucket/run' is a URL, and rekindle")
+    assert os.listdir(here) == []
+
+
+@pytest.mark.parametrize("option", ["--backup", "--log", "--summary"])
+def test_the_runner_refuses_a_url_before_it_starts_the_command(option, here, capsys):
+    assert main(["run", option, "s3://bucket/run", "--", "touch", "started"]) == codes.USAGE
+    assert "is a URL" in capsys.readouterr().err
+    assert os.listdir(here) == []
+
+
+@pytest.mark.parametrize("name", ["a:b", "a:b/c", "run:1/x", "ab:", "a::b", "./s3:/run", "C:/x"])
+@pytest.mark.parametrize("kind", [str, os.fsencode])
+def test_a_local_folder_with_a_colon_in_its_name_is_one(name, kind, here):
+    with CheckpointManager(Checkpoint(step=0), kind(name), 3) as manager:
+        assert manager.save() == f"{name}/ckpt-1"
+    assert (here / name / "ckpt-1.json").is_file()
+    assert latest_checkpoint(kind(name)) == f"{name}/ckpt-1"
+    assert inspection.info(kind(name)).state == "whole"
+
+
+def test_a_drive_of_windows_is_no_scheme():
+    for path in ("C:\\run", "C:/run", "c://run", pathlib.PureWindowsPath("D:/run")):
+        assert _arguments.path("directory", path) == str(path)
+
+
+@pytest.mark.parametrize(
+    ("form", "escaped"),
+    [
+        ("file://{}", False),
+        ("FILE://{}", False),
+        ("file://localhost{}", False),
+        ("file://{}", True),
+    ],
+)
+def test_a_file_url_is_its_path(form, escaped, tmp_path):
+    folder = tmp_path / "a b%"
+    path = str(folder).replace("%", "%25")
+    url = form.format(path.replace(" ", "%20") if escaped else path)
+    assert Checkpoint(step=3).save(f"{url}/final") == f"{folder}/final-1"
+    restored = Checkpoint(step=0)
+    restored.restore(f"{url}/final-1")
+    assert restored.step == 3
+    assert latest_checkpoint(url) == f"{folder}/final-1"
+    assert inspection.info(url).directory == str(folder)
+
+
+@pytest.mark.parametrize("bad", ["", b"", None, 3, ["s3://bucket"], "a\0b", "file:///a%00b"])
+def test_what_is_no_path_is_refused(bad):
+    with pytest.raises(rekindle.ArgumentError, match="Expected the path of a folder") as caught:
+        CheckpointManager(Checkpoint(step=0), bad, 3)
+    assert caught.value.argument == "directory"
