@@ -45,7 +45,8 @@
 #' `rekindle_dependency`.
 #'
 #' @seealso [backup_history()], [backup_verify()], [backup_arrays()]. The same from a shell: `python -m
-#'   rekindle info`.
+#'   rekindle info`; there, the variable `PYTHONPATH` must name the folder
+#'   `system.file("python", package = "rekindle")` where the Python package is not installed with pip as well.
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

@@ -2,8 +2,8 @@
 
 # From now on, Python's messages and warnings come here.
 show_messages <- function() {
-  reticulate::import("rekindle._r_session")$keep_interrupts()
-  reticulate::import("rekindle._run.messages")$send_to(uninterrupted(function(kind, facts) {
+  rekindle_module("_r_session")$keep_interrupts()
+  rekindle_module("_run.messages")$send_to(uninterrupted(function(kind, facts) {
     if (kind == "exit_code") {
       watch_uncaught(facts$code)
       restore_handlers_after_fit()

@@ -59,7 +59,7 @@ restore_handlers_after_fit <- function() {
   removeTaskCallback("rekindle_handlers")
   addTaskCallback(
     function(...) {
-      reticulate::import("rekindle._run.preemption", convert = FALSE)$restore_ended()
+      rekindle_module("_run.preemption", convert = FALSE)$restore_ended()
       FALSE
     },
     name = "rekindle_handlers"

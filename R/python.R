@@ -12,8 +12,9 @@ declare_requirements <- function() {
   }
 }
 
-# The Python package, or a submodule of it such as "keras", loaded on the first call.
-rekindle_module <- function(submodule = NULL, call = caller_env()) {
+# The Python package, or a submodule of it such as "keras", loaded on the first call. Nothing else in this
+# package imports it: until this has found the bundled copy, Python may know of none.
+rekindle_module <- function(submodule = NULL, call = caller_env(), convert = TRUE) {
   if (is.null(the$module) || reticulate::py_is_null_xptr(the$module)) {
     check_python_starts(call)
     folder <- system.file("python", package = "rekindle")
@@ -23,7 +24,7 @@ rekindle_module <- function(submodule = NULL, call = caller_env()) {
   if (is.null(submodule)) {
     return(the$module)
   }
-  load_module(reticulate::import(paste0("rekindle.", submodule)), call)
+  load_module(reticulate::import(paste0("rekindle.", submodule), convert = convert), call)
 }
 
 load_module <- function(expr, call) {

@@ -8,8 +8,8 @@
 #SBATCH --output=train-%j.log
 #SBATCH --signal=B:USR1@120
 
-# For the Python package that the R package brings, where it is not installed with pip as well:
-# PYTHONPATH=$(Rscript -e 'cat(system.file("python", package = "rekindle"))'); export PYTHONPATH
+# The R package contains the Python package. Where that is not installed with pip as well, this lets Python find it:
+# export PYTHONPATH="$(Rscript -e 'cat(system.file("python", package = "rekindle"))')${PYTHONPATH:+:$PYTHONPATH}"
 
 warned=
 trap 'warned=yes; kill -s USR1 "$runner"' USR1

@@ -56,6 +56,7 @@ run_script <- function(script, dir, ..., wd = NULL, timeout = 300) {
 
 # Raises, in Python, what the expression says; a stand-in for anything that R calls there.
 py_raise <- function(expression) {
+  rekindle_module()
   reticulate::py_run_string(paste0("import rekindle\nraise ", expression))
 }
 

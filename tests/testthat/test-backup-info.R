@@ -88,6 +88,7 @@ test_that("missing, empty and foreign folders, and those of keras3, say so", {
 
 test_that("numbers past R's integers come whole", {
   skip_without_python()
+  rekindle_module()
   reticulate::py_run_string("import rekindle.inspection as _i; _big = _i.Check('a', 1, 5 * 10**9, None)")
   expect_identical(as_r_list(reticulate::py_eval("_big", convert = FALSE))$bytes, 5e9)
 })
@@ -206,7 +207,7 @@ test_that("an interval that was chosen is told with what it was chosen from", {
 
 test_that("lengths of time are spoken of as in Python", {
   skip_without_python()
-  spoken <- reticulate::import("rekindle._durations")$spoken
+  spoken <- rekindle_module("_durations")$spoken
   for (seconds in c(0, 0.0042, 0.01, 0.1234, 1, 48, 119, 120, 600, 5400, 7200, 12600, 172800, 259200, 1e6)) {
     expect_identical(span_text(seconds), spoken(seconds))
   }

@@ -18,7 +18,7 @@ quietly <- function(expr) {
 # Steps on by one, saves, and ends as `end` says.
 step_script <- function(end, env = parent.frame()) {
   script_of(
-    "rekindle <- reticulate::import_from_path('rekindle', system.file('python', package = 'rekindle'))",
+    "reticulate::import_from_path('rekindle', system.file('python', package = 'rekindle'))",
     "main <- reticulate::py_run_string('",
     "import numpy, rekindle",
     "def step_on(directory):",
@@ -82,6 +82,20 @@ test_that("it returns invisibly, and prints", {
   printed <- utils::capture.output(print(shown$value))
   expect_identical(printed[[1]], paste("<rekindle_restarts>", script))
   expect_identical(printed[[2]], "completed after 1 start: the command has ended with exit code 0")
+})
+
+test_that("the script finds the packages that it finds without the runner, in R and in Python", {
+  skip_without_runner()
+  lines <- c(
+    "cat('seen:', .libPaths(), Sys.getenv('PYTHONPATH', NA), '\n')",
+    "sys <- reticulate::import('sys')",
+    "cat('seen:', sys$executable, unlist(sys$path), 'rekindle' %in% names(sys$modules), '\n')"
+  )
+  seen <- function(out) grep("^seen:", out, value = TRUE)
+  alone <- seen(strsplit(run_r(lines), "\n")[[1]])
+  expect_length(alone, 2)
+  # Each script in a temporary folder of its own.
+  expect_identical(seen(quietly(run_with_restarts(script_of(lines)))), alone)
 })
 
 test_that("a script that gets no further is given up, with what happened in the error", {
