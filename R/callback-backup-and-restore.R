@@ -133,8 +133,12 @@
 #' )
 #' ```
 #'
+#' Then the signal has been answered, and the script goes on.
+#'
 #' R's own answer to SIGUSR1 is to save its workspace and quit, and to SIGUSR2 to quit. It is that again when
-#' `fit()` has ended.
+#' `fit()` has ended. A signal that comes after the last epoch, or in a batch that an error ends `fit()` in, is
+#' too late for rekindle to answer. It is sent again when `fit()` has ended: SIGTERM then ends the process.
+#' After the last epoch, rekindle first waits for the last save; the backup is then not removed.
 #'
 #' @section Taking over from keras3:
 #' When the folder holds no save of rekindle, but a backup that keras3's (or Keras') own callback wrote,

@@ -67,8 +67,10 @@ restore_handlers_after_fit <- function() {
 }
 
 # What an uncaught error does in a script. With an option `error` R would go on after it: so this also ends it
-# for errors that are no preemption, as R itself does.
+# for errors that are no preemption, as R itself does. Before an error of another kind, a signal may have come
+# that fit() could not answer any more: it ends the script, then.
 end_as_preempted <- function() {
+  try(rekindle_module("_run.preemption", convert = FALSE)$send_again(), silent = TRUE)
   status <- tryCatch(status_of_error(geterrmessage()), error = function(cnd) 1L)
   if (status == 1L) {
     cat(gettext("Execution halted\n", domain = "R"), file = stderr())

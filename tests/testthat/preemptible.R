@@ -6,7 +6,8 @@
 # SIGNALS are sent by the script to itself in the middle of its seventh batch: numbers with a comma between
 # them, 1.2 seconds apart; "0" for none. HOW the preemption is taken: "uncaught", as it comes; "converted",
 # with its class; "own-option", with a value of options(error = ); "wrapped", as the parent of another error;
-# else it is caught, and the script goes on: to another error ("other-error"), or to a signal ("r-again").
+# "too-late", with an error in the batch that the signals come in; "after-training", sent only when training
+# ends; else it is caught, and the script goes on: to another error ("other-error"), or to a signal ("r-again").
 
 args <- commandArgs(trailingOnly = TRUE)
 numbers <- as.integer(strsplit(args[[3]], ",", fixed = TRUE)[[1]])
@@ -29,20 +30,27 @@ model$compile(optimizer = "adam", loss = "mse")
 
 batches <- 0
 drawn <- numeric()
-send <- keras$callbacks$LambdaCallback(on_train_batch_begin = function(batch, logs) {
-  batches <<- batches + 1
-  drawn <<- c(drawn, runif(1))
-  if (batches == 7) {
-    for (at in seq_along(numbers)) {
-      if (at > 1) {
-        # The first one is answered by Python, which is to run before the second.
-        reticulate::py_eval("0")
-        Sys.sleep(1.2)
-      }
-      tools::pskill(Sys.getpid(), numbers[[at]])
+send_all <- function() {
+  for (at in seq_along(numbers)) {
+    if (at > 1) {
+      # The first one is answered by Python, which is to run before the second.
+      reticulate::py_eval("0")
+      Sys.sleep(1.2)
     }
+    tools::pskill(Sys.getpid(), numbers[[at]])
   }
-})
+}
+send <- keras$callbacks$LambdaCallback(
+  on_train_batch_begin = function(batch, logs) {
+    batches <<- batches + 1
+    drawn <<- c(drawn, runif(1))
+    if (batches == 7 && how != "after-training") {
+      send_all()
+      if (how == "too-late") stop("something else")
+    }
+  },
+  on_train_end = function(logs) if (how == "after-training") send_all()
+)
 backup <- rekindle::callback_backup_and_restore(
   args[[1]],
   save_freq = FALSE,
@@ -77,6 +85,8 @@ switch(how,
   uncaught = fit(),
   converted = rekindle::with_python_conditions(fit()),
   "own-option" = fit(),
+  "too-late" = fit(),
+  "after-training" = fit(),
   wrapped = tryCatch(
     rekindle::with_python_conditions(fit()),
     rekindle_preempted = function(e) rlang::abort("No result.", parent = e)
@@ -85,6 +95,10 @@ switch(how,
 )
 if (how == "other-error") {
   stop("something else")
+}
+
+if (how == "after-training") {
+  cat("went on\n")
 }
 
 weights <- tempfile()

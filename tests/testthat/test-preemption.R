@@ -101,6 +101,17 @@ test_that("after a fit() that failed the signals are R's again", {
   expect_no_match(output, "went on", fixed = TRUE)
 })
 
+test_that("a signal that fit() cannot answer any more does to the script what it does without rekindle", {
+  late <- run_preemptible(withr::local_tempdir(), tools::SIGTERM, "too-late")
+  expect_identical(late$status, -tools::SIGTERM, info = late$output)
+  after <- run_preemptible(withr::local_tempdir(), tools::SIGTERM, "after-training")
+  expect_identical(after$status, -tools::SIGTERM, info = after$output)
+  # At this one R quits by itself, with status 0.
+  quit <- run_preemptible(withr::local_tempdir(), tools::SIGUSR2, "after-training")
+  expect_identical(quit$status, 0L, info = quit$output)
+  expect_no_match(quit$output, "went on", fixed = TRUE)
+})
+
 test_that("the last condition alone decides on the status", {
   skip_without_python()
   rekindle_module()

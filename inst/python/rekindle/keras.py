@@ -94,13 +94,17 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
         save_before_preemption: bool. Whether a signal that announces the end of the process is
             answered by a save, at the end of the batch or validation step that is under way. Only
-            on the main thread. Defaults to ``True``.
+            on the main thread. A signal that comes when ``fit()`` cannot answer it any more, after
+            the last epoch or in a batch that ends by an exception, is sent again when the earlier
+            handlers are back: SIGTERM then ends the process, and the backup stays. Defaults to
+            ``True``.
         preemption_signals: Names of the signals. Handlers that are there are called as well, and
             put back after training. Defaults to ``("SIGTERM", "SIGUSR1", "SIGUSR2")``.
         after_preemption: ``"stop"`` or ``"continue"``. ``"stop"`` raises ``TrainingPreempted``, a
             ``SystemExit``, once the save is durable; ``"continue"``, for early warnings, trains on.
             A second signal, more than a second after the first, stops training at once, without a
-            save. Defaults to ``"stop"``.
+            save. Code that catches ``TrainingPreempted`` goes on: the signal has been answered, and
+            is not sent again. Defaults to ``"stop"``.
         preemption_exit_code: int from 1 to 255. The exit status of the process that stopped so,
             for a scheduler to run it again by. Defaults to 75, which ``sysexits.h`` calls a
             temporary failure.

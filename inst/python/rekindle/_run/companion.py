@@ -189,6 +189,11 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             # A new list: Keras is iterating over this one, and would pass over whoever comes next.
             found.callbacks = [callback for callback in found.callbacks if callback is not self]
         if self._run is not None:
+            self._run.wait()
+            # Before anything is removed: a signal that came too late to be answered may end the
+            # process here, and what was trained is then in the backup alone.
+            if self._ending is not None:
+                self._ending.close()
             self._run.end()
         self.close()
         messages.hint("exit_code", code=None)

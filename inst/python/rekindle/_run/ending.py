@@ -62,7 +62,7 @@ class Ending:
         return here and self._signals.received is not None
 
     def close(self) -> None:
-        """Listens no more."""
+        """Listens no more. A signal that was not answered does what it does without us."""
         self._signals.restore()
 
     def _notice(self) -> None:
@@ -124,6 +124,7 @@ class Ending:
         code = self._asked.exit_code
         text = f"{self._outcome(saved)}. Training stops with exit code {code}."
         self._say(text)
+        self._signals.ends()
         self._signals.release_children()
         return TrainingPreempted(
             text,

@@ -255,9 +255,12 @@ class Run:
         """How many saves became durable, and how long they held training up."""
         return self._saving.report
 
-    def end(self) -> None:
-        """Training is complete."""
+    def wait(self) -> None:
+        """Waits for the last save; its failure is dealt with as that of any other."""
         self._saving.look(wait=True)
+
+    def end(self) -> None:
+        """Training is complete, and the last save is waited for."""
         if self._settings.delete_checkpoint:
             keras_files.settle(self._settings.directory)
             self._manager.clear()
