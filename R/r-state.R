@@ -7,7 +7,7 @@
 # R's random state joins those of the process.
 add_random_seed <- function() {
   random_states <- rekindle_module("_run.random_states")
-  random_states$add(".Random.seed", foreign_state(take_random_seed, put_random_seed))
+  random_states$add(".Random.seed", foreign_state(take_random_seed, put_random_seed, random_seed_problems))
 }
 
 # An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives. What
@@ -45,6 +45,10 @@ take_random_seed <- function() {
 }
 
 put_random_seed <- function(value) {
+  problems <- random_seed_problems(value)
+  if (length(problems)) {
+    abort(problems, class = "rekindle_random_state")
+  }
   if (!is.null(value)) {
     assign(".Random.seed", value, envir = globalenv())
     # Makes R read it at once: around each call, reticulate has R's own copy of the state written back.
@@ -52,6 +56,33 @@ put_random_seed <- function(value) {
   } else if (!is.null(take_random_seed())) {
     rm(".Random.seed", envir = globalenv())
   }
+}
+
+# Why a value is no random state of R, as text; empty when it is one. R itself looks at it only when the next
+# number is drawn, and then replaces some broken states without a word.
+random_seed_problems <- function(value) {
+  if (is.null(value)) {
+    return(character())
+  }
+  if (!is.integer(value) || !is.null(attributes(value)) || !length(value) || is.na(value[[1]])) {
+    return(".Random.seed: expected a vector of integers")
+  }
+  code <- value[[1]]
+  kinds <- c(code %% 100L, code %/% 100L %% 100L, code %/% 10000L)
+  if (code < 0L || any(kinds > c(7L, 5L, 1L))) {
+    return(paste0(".Random.seed: expected a kind of generator, found ", code))
+  }
+  # By the kind: the integers after the first. User-supplied generators (5) have any number.
+  expected <- c(3L, 2L, 2L, 625L, 101L, NA, 101L, 6L)[[kinds[[1]] + 1L]]
+  if (!is.na(expected) && length(value) != expected + 1L) {
+    return(paste0(".Random.seed: expected ", expected + 1L, " integers, found ", length(value)))
+  }
+  # Where the next number is taken from: the first of 624 words, or the last of 101.
+  at <- switch(as.character(kinds[[1]]), "3" = value[[2]], "4" = , "6" = value[[102]], 0L)
+  if (is.na(at) || at < 0L || at > if (kinds[[1]] == 3L) 624L else 100L) {
+    return(paste0(".Random.seed: expected a position within the generator's words, found ", at))
+  }
+  character()
 }
 
 # A value as its type, its contents and its attributes.

@@ -61,3 +61,21 @@ test_that("R's random state is put back, its absence included", {
   put_random_seed(NULL)
   expect_null(take_random_seed())
 })
+
+test_that("a vector that is no random state of R is refused, and nothing is changed", {
+  before <- take_random_seed()
+  on.exit(put_random_seed(before))
+  set.seed(1)
+  seed <- take_random_seed()
+  for (kind in c("Wichmann-Hill", "Mersenne-Twister", "Knuth-TAOCP-2002", "L'Ecuyer-CMRG")) {
+    suppressWarnings(RNGkind(kind))
+    runif(3)
+    expect_identical(random_seed_problems(take_random_seed()), character())
+  }
+  put_random_seed(seed)
+  forged <- list("seed", 1, integer(), seed[-1], c(seed[[1]], 700L, seed[-(1:2)]), c(99999L, seed[-1]), c(NA, seed[-1]))
+  for (value in forged) {
+    expect_error(put_random_seed(value), class = "rekindle_random_state")
+    expect_identical(take_random_seed(), seed)
+  }
+})

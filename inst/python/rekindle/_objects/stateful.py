@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rekindle import _host, _tree
+from rekindle._objects import generators
 from rekindle._store.pack import AnyArray
 
 _KIND = "$object"
@@ -32,20 +33,52 @@ def take(value: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
 
 
 def put(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Any:
-    """The value to use from now on: `current` with its state put back, or a new plain value."""
-    if not (isinstance(saved, dict) and _KIND in saved):
+    """The value to use from now on: `current` with its state put back, or a new plain value.
+
+    Raises:
+        BrokenTreeError: The save does not hold the state of `current`; nothing was changed.
+    """
+    return read(saved, arrays, current)()
+
+
+def read(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Callable[[], Any]:
+    """What :func:`put` does, once the state has been checked as far as possible."""
+    expected, kind = saved_kind(saved), kind_of(current)
+    if expected != kind:
+        raise _tree.BrokenTreeError(
+            f"the save holds {_words_for(expected)}, and what is there is"
+            f" {'a plain value' if kind is None else described(current)}"
+        )
+    if kind is None:
         value = _tree.unflatten(saved, arrays)
         both_torch = _host.framework(value) == _host.framework(current) == "torch"
-        return value.to(current.device) if both_torch else value
+        return lambda: value.to(current.device) if both_torch else value
     state = _tree.unflatten(saved.get("state"), arrays)
-    kind = kind_of(current)
-    if kind is None or kind != saved[_KIND]:
-        raise _tree.BrokenTreeError(
-            f"the save holds the state of a {saved[_KIND]!r}, and what is there is a"
-            f" {type(current).__name__!r}"
-        )
-    set_state(kind, current, state)
-    return current
+    check(kind, current, state)
+
+    def put_back() -> Any:
+        set_state(kind, current, state)
+        return current
+
+    return put_back
+
+
+def saved_kind(saved: Any) -> str | None:
+    """The kind of the object whose state :func:`take` gave; ``None`` for a plain value.
+
+    Raises:
+        BrokenTreeError: It gave something else.
+    """
+    if not (isinstance(saved, dict) and _KIND in saved):
+        return None
+    kind = saved[_KIND]
+    if not isinstance(kind, str):
+        raise _tree.BrokenTreeError("the kind of a saved object is not a name")
+    return kind
+
+
+def _words_for(kind: str | None) -> str:
+    return "a plain value" if kind is None else f"the state of a {kind!r}"
 
 
 def kind_of(value: Any) -> str | None:
@@ -119,6 +152,26 @@ def set_state(kind: str, value: Any, state: Any) -> None:
         value.set_state(torch.from_numpy(np.array(state)))
     else:
         value.load_state_dict(state)
+
+
+def check(kind: str, value: Any, state: Any) -> None:
+    """Checks a state that an object would take without a look, and may die of.
+
+    Raises:
+        BrokenTreeError: The object must not be given this state.
+    """
+    if isinstance(value, Foreign):
+        lines = value.differences(state)
+        if lines:
+            raise _tree.BrokenTreeError("; ".join(lines))
+    elif kind == "random.Random":
+        generators.check_python(state)
+    elif kind in ("numpy.Generator", "numpy.RandomState"):
+        generators.check_numpy(state, get_state(kind, value))
+    elif kind == "torch.Generator":
+        generators.check_torch(state, get_state(kind, value))
+    elif kind == "keras.SeedGenerator":
+        generators.check_like(state, get_state(kind, value), "keras")
 
 
 def differences(kind: str, value: Any, state: Any) -> list[str]:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from rekindle import _keras_internals as keras_internals
+from rekindle._objects import generators
 from rekindle._objects.stateful import Foreign
+from rekindle._tree import BrokenTreeError
 
 # Random states that another language keeps in this process, by name.
 _foreign: dict[str, Foreign] = {}
@@ -48,8 +50,36 @@ def take_foreign() -> dict[str, Any]:
     return {name: state.state_dict() for name, state in _foreign.items()}
 
 
+def check(states: Any) -> None:
+    """Checks what :func:`put` would put back.
+
+    Raises:
+        BrokenTreeError: It is not what :func:`take` gave.
+    """
+    if not isinstance(states, dict) or not {"python", "numpy", "keras"} <= states.keys():
+        raise BrokenTreeError("the random states are not those of a process")
+    python = states["python"]
+    generators.check_python([python["version"], python["words"], python["gauss"]])
+    generators.check_numpy(states["numpy"], np.random.get_state(legacy=False))
+    if states["keras"] is not None:
+        generators.check_like(states["keras"], keras_internals.global_seed_state(), "keras")
+    if "torch" in states:
+        _check_torch(states["torch"])
+    if "tensorflow" in states:
+        _check_tensorflow(states["tensorflow"])
+    for name, state in states.get("foreign", {}).items():
+        lines = _foreign[name].differences(state) if name in _foreign else []
+        if lines:
+            raise BrokenTreeError(f"the random state {name} is broken: {'; '.join(lines)}")
+
+
 def put(states: dict[str, Any]) -> None:
-    """Puts back what :func:`take` gave."""
+    """Puts back what :func:`take` gave.
+
+    Raises:
+        BrokenTreeError: It gave something else. Nothing was changed.
+    """
+    check(states)
     python = states["python"]
     words = tuple(int(word) for word in python["words"])
     random.setstate((python["version"], words, python["gauss"]))
@@ -75,6 +105,23 @@ def _take_torch() -> dict[str, Any]:
 
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     return {"cpu": torch.get_rng_state().numpy(), "cuda": [state.numpy() for state in cuda]}
+
+
+def _check_torch(states: dict[str, Any]) -> None:
+    import torch
+
+    generators.check_torch(states["cpu"], torch.get_rng_state().numpy())
+    live = torch.cuda.get_rng_state_all() if states["cuda"] and torch.cuda.is_available() else []
+    for index, state in enumerate(states["cuda"]):
+        generators.check_torch(state, live[index].numpy() if index < len(live) else None)
+
+
+def _check_tensorflow(states: dict[str, Any]) -> None:
+    if states["context"] is not None:
+        generators.check_python(states["context"])
+    if states["generator"] is not None:
+        live = keras_internals.tensorflow_random_state()["generator"]
+        generators.check_like(states["generator"], live, "tensorflow")
 
 
 def _put_torch(states: dict[str, Any]) -> None:
