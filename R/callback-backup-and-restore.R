@@ -89,8 +89,10 @@
 #' R's random state, `.Random.seed`, is saved and put back: the next [runif()] after a resumed `fit()` is that
 #' of the run never killed.
 #'
-#' Of a callback made with keras3's `Callback()` or `new_callback_class()`, what it assigns to `self` is saved
-#' by itself: numbers, strings, lists. What it keeps in `private`, in an environment, or in variables of an
+#' Of a callback made with keras3's `Callback()` or `new_callback_class()`, numbers and lists that it assigns to
+#' `self` are saved by themselves, if `initialize()` or `on_train_begin()` has assigned a first value. A string
+#' is not changed by a backup: it may be the name of a file, and a backup never decides where a script writes.
+#' A warning names what does not come back. What it keeps in `private`, in an environment, or in variables of an
 #' enclosing function stays in R, where nobody sees it. Either give the callback the methods `state_dict()`,
 #' which returns its state as a list, and `load_state_dict(state)`, which takes such a list; what is saved of
 #' the callback is then that list alone. Or let `extra_state` see the variables:

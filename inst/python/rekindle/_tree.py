@@ -129,6 +129,11 @@ def _has_plain_keys(keys: Iterable[Any]) -> bool:
     return all(type(key) is str and key != _TAG for key in keys)
 
 
+def is_count(value: Any) -> bool:
+    """Whether the value is a count that can be: a whole number, not negative, of 53 bits."""
+    return type(value) is int and 0 <= value < 1 << 53
+
+
 def join_dict(
     keys: Sequence[Any], values: Sequence[Any], place: str, arrays: dict[str, AnyArray]
 ) -> Any:

@@ -42,6 +42,10 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     variables, the optimizer's and the epoch. Each save is one atomic commit: a crash at any instant
     leaves the save before it or the new one, whole. Every byte is verified before it is used.
 
+    The state of the other callbacks is saved, too: the attributes that training changes. A save
+    never changes what the script set: strings and paths, functions, the configuration of Keras'
+    callbacks. A warning names what a resume does not bring back.
+
     Args:
         backup_dir: str or ``os.PathLike``. The folder for the saves, made when it is not there.
             ``~`` is expanded, and a relative path counts from the working directory of now. A URL

@@ -12,16 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from rekindle import _tree
-from rekindle._objects import stateful as objects
-from rekindle._run import random_states, sources
+from rekindle._run import place_check, random_states, sources
+from rekindle._run.dataset_state import DatasetState
 from rekindle._run.watching import Source
-from rekindle._store.pack import AnyArray, as_bytes, digest
-
-# An attribute of a data set that is larger than this holds the data, not a place in it.
-_DATA_BYTES = 1 << 26
+from rekindle._store.pack import AnyArray
 
 
 @dataclass
@@ -59,7 +54,7 @@ class DataPlace:
         )
         self._watch()
         sources.drop_early_batches(self._adapter)
-        self._baseline = self._dataset_state({})
+        self._dataset = DatasetState(getattr(self._adapter, "py_dataset", None))
 
     def _watch(self) -> None:
         """Stands between Keras and what it makes its iterators from."""
@@ -142,7 +137,7 @@ class DataPlace:
             "makes": self._makes,
             "num_batches": self._iterator._num_batches,
             "random": random_states.take(),
-            "dataset": self._dataset_state(self._baseline),
+            "dataset": self._dataset.take(),
         }
 
     def has_left_epoch(self) -> bool:
@@ -183,8 +178,33 @@ class DataPlace:
         dataset = place.pop("dataset")
         return {
             "place": _tree.flatten(place, "data", arrays),
-            "dataset": _flatten_dataset(dataset, arrays),
+            "dataset": self._dataset.flatten(dataset, arrays),
         }
+
+    @property
+    def lost(self) -> Mapping[str, str]:
+        """``Class.attribute`` of what of the data set does not come back, each with the reason."""
+        return self._dataset.lost
+
+    def check(self, saved: Any, batch: int, epochs: int, arrays: Mapping[str, AnyArray]) -> None:
+        """Checks what :meth:`put` would put back, and that going there comes to an end.
+
+        Args:
+            saved: The saved place.
+            batch: How many batches of its epoch were trained.
+            epochs: How many epochs this fit() has.
+            arrays: The arrays of the save.
+
+        Raises:
+            MismatchError: An epoch has fewer batches than were trained.
+            BrokenTreeError: It is not a place that was taken, or none that this fit() can come to.
+        """
+        self._dataset.check(saved["dataset"], arrays)
+        # The last execution of several steps may count more than there are.
+        spare = int(getattr(self._iterator, "steps_per_execution", 1) or 1) - 1
+        most = None if self.batches is None else self.batches + spare
+        loaders = sources.take_loaders(self._adapter)
+        place_check.check(_tree.unflatten(saved["place"], arrays), batch, epochs, most, loaders)
 
     def put(self, saved: Any, batch: int, arrays: Mapping[str, AnyArray]) -> bool:
         """Goes to the beginning of a place's epoch, from where `batch` batches are left to read.
@@ -194,7 +214,7 @@ class DataPlace:
         """
         now = random_states.take()
         place = _tree.unflatten(saved["place"], arrays)
-        self._put_dataset(saved["dataset"], arrays)
+        self._dataset.put(saved["dataset"], arrays)
         iterator = self._iterator
         iterator._num_batches = place["num_batches"]
         if place["base"] is not None and self._unseeded is not None:
@@ -258,31 +278,3 @@ class DataPlace:
             return
         random_states.put(states["process"])
         sources.put_loaders(self._adapter, states["loaders"])
-
-    def _dataset_state(self, baseline: Mapping[str, Any]) -> dict[str, Any]:
-        """A PyDataset's attributes that differ from the baseline, each with its arrays."""
-        dataset = getattr(self._adapter, "py_dataset", None)
-        found = {}
-        for name, value in vars(dataset).items() if dataset is not None else ():
-            if getattr(value, "nbytes", 0) > _DATA_BYTES:
-                continue
-            arrays: dict[str, AnyArray] = {}
-            try:
-                state = objects.take(value, f"dataset/{name}", arrays)
-            except _tree.UnsupportedValueError:
-                continue
-            key = (repr(state), [digest(as_bytes(array)) for array in arrays.values()])
-            if name not in baseline or baseline[name][0] != key:
-                found[name] = (key, state, {k: np.array(v) for k, v in arrays.items()})
-        return found
-
-    def _put_dataset(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
-        dataset = getattr(self._adapter, "py_dataset", None)
-        for name, state in saved.items() if dataset is not None else ():
-            setattr(dataset, name, objects.put(state, arrays, getattr(dataset, name, None)))
-
-
-def _flatten_dataset(dataset: Mapping[str, Any], arrays: dict[str, AnyArray]) -> dict[str, Any]:
-    for _, _, own in dataset.values():
-        arrays.update(own)
-    return {name: state for name, (_, state, _) in dataset.items()}

@@ -8,51 +8,90 @@ save.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
+from rekindle import _tree
 from rekindle._run import event_files
+from rekindle._run.event_files import EventFiles
+from rekindle._store import fs
 from rekindle._store.pack import AnyArray
-from rekindle._tree import BrokenTreeError, flatten, unflatten
 
+_TEXT = (str, bytes, list, dict)
 _BAR = ("target", "_seen_so_far", "_values", "_values_order")
 
 
-def take(callback: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
-    """What there is beside the attributes; ``None`` when there is nothing."""
-    if isinstance(callback, keras.callbacks.CSVLogger):
-        data = _log(callback)
-        return None if data is None else flatten(data, f"{place}/log", arrays)
-    if isinstance(callback, keras.callbacks.TensorBoard):
-        return flatten(event_files.take(callback), f"{place}/files", arrays)
-    bar = _bar(callback)
-    if bar is None:
-        return None
-    return flatten({name: getattr(bar, name, None) for name in _BAR}, f"{place}/bar", arrays)
+class Beside:
+    """What one callback has beside its attributes.
 
-
-def put(callback: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
-    """Puts back what :func:`take` gave.
-
-    Raises:
-        BrokenTreeError: It gave something else.
-        OSError: The log file cannot be written.
+    Args:
+        callback: The callback, when training begins.
     """
-    state = unflatten(saved, arrays)
-    if isinstance(callback, keras.callbacks.CSVLogger):
-        if not isinstance(state, np.ndarray) or state.dtype != np.uint8:
-            raise BrokenTreeError("the log of a CSVLogger is not a string of bytes")
-        _put_log(callback, state.tobytes())
-        return
-    if isinstance(callback, keras.callbacks.TensorBoard):
-        event_files.put(callback, state)
-        return
+
+    def __init__(self, callback: Any) -> None:
+        self._callback = callback
+        is_board = isinstance(callback, keras.callbacks.TensorBoard)
+        self._event_files = EventFiles(callback) if is_board else None
+
+    def take(self, place: str, arrays: dict[str, AnyArray]) -> Any:
+        """What there is; ``None`` when there is nothing."""
+        if isinstance(self._callback, keras.callbacks.CSVLogger):
+            data = _log(self._callback)
+            return None if data is None else _tree.flatten(data, f"{place}/log", arrays)
+        if self._event_files is not None:
+            return _tree.flatten(self._event_files.take(), f"{place}/files", arrays)
+        bar = _bar(self._callback)
+        if bar is None:
+            return None
+        numbers = {name: getattr(bar, name, None) for name in _BAR}
+        return _tree.flatten(numbers, f"{place}/bar", arrays)
+
+    def read(self, saved: Any, arrays: Mapping[str, AnyArray]) -> Callable[[], None]:
+        """What puts back what :meth:`take` gave, once that has been checked.
+
+        Raises:
+            BrokenTreeError: It gave something else.
+        """
+        callback, files, state = self._callback, self._event_files, _tree.unflatten(saved, arrays)
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            if not isinstance(state, np.ndarray) or state.dtype != np.uint8:
+                raise _tree.BrokenTreeError("the log of a CSVLogger is not a string of bytes")
+            return lambda: _put_log(callback, state.tobytes())
+        if files is not None:
+            event_files.check(state)
+            return lambda: files.put(state)
+        if isinstance(callback, keras.callbacks.ProgbarLogger):
+            _check_bar(state)
+            return lambda: _put_bar(callback, state)
+        kind = type(callback).__name__
+        raise _tree.BrokenTreeError(f"a {kind} has no state beside its attributes")
+
+
+def _check_bar(state: Any) -> None:
+    if not isinstance(state, dict) or state.keys() != set(_BAR):
+        raise _tree.BrokenTreeError("the state of a progress bar is not one that was taken")
+    values, order = state["_values"], state["_values_order"]
+    is_right = (
+        (state["target"] is None or (_tree.is_count(state["target"]) and state["target"]))
+        and _tree.is_count(state["_seen_so_far"])
+        and isinstance(values, dict)
+        and isinstance(order, list)
+        and all(isinstance(name, str) and name in values for name in order)
+        and all(isinstance(pair, list) and len(pair) == 2 for pair in values.values())
+        and not any(isinstance(part, _TEXT) for pair in values.values() for part in pair)
+    )
+    if not is_right:
+        raise _tree.BrokenTreeError("the numbers of a progress bar are not numbers")
+
+
+def _put_bar(callback: Any, state: Mapping[str, Any]) -> None:
     bar = _bar(callback)
-    if bar is not None and isinstance(state, dict):
-        for name in _BAR:
+    for name in _BAR if bar is not None else ():
+        # Where the script says how many steps there are, that is the script's.
+        if name != "target" or bar.target is None:
             setattr(bar, name, state[name])
 
 
@@ -78,8 +117,9 @@ def _put_log(callback: Any, data: bytes) -> None:
         file.close()
     # Beside its name and renamed: a crash here must not lose the log of the whole run.
     temporary = f"{callback.filename}.rekindle"
-    with open(temporary, "wb") as log:
-        log.write(data)
+    # A link that somebody planted under this name is removed, not followed.
+    fs.remove(temporary)
+    fs.write_new(temporary, data, durable=False)
     os.replace(temporary, callback.filename)
     # As CSVLogger itself opens it to append.
     callback.csv_file = open(callback.filename, "a")  # noqa: SIM115

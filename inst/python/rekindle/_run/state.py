@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
+from rekindle import _host, _records, _tree
 from rekindle import _keras_internals as keras_internals
-from rekindle import _records, _tree
 from rekindle._objects import stateful as objects
 from rekindle._run import fingerprint, random_states, variables
 from rekindle._run.callbacks import CallbackStates
@@ -40,7 +40,7 @@ class RunState:
         position: Where the run stands.
         logs: What the last batch reported.
         notes: What of the save could not be brought back exactly.
-        lost: ``Class.attribute`` of what could not be saved.
+        lost: ``Class.attribute`` of what a resume does not bring back, each with the reason.
         save_counter: How often the run was saved, over however many calls of fit().
         was_restored: Whether a save was brought back.
         schedule: What the schedule has chosen, and from what; empty where it chooses nothing.
@@ -57,7 +57,7 @@ class RunState:
     position: Position = field(default_factory=Position)
     logs: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
     save_counter: int = 0
     was_restored: bool = False
     schedule: Mapping[str, Any] = field(default_factory=dict)
@@ -94,7 +94,8 @@ class RunState:
         keras_internals.sync_variables(model)
         arrays = variables.values(variables.named(model) | variables.metrics(model))
         batch = self.position.batch or 0
-        callbacks, self.lost = self.callbacks.take(arrays)
+        callbacks, lost = self.callbacks.take(arrays)
+        self.lost = lost if self.data is None else {**lost, **self.data.lost}
         state = {
             "versions": _versions(),
             "fingerprint": fingerprint.take(model, self.fit),
@@ -118,7 +119,8 @@ class RunState:
 
         Raises:
             MismatchError: The save is of another model or set-up; nothing was changed.
-            DamageError: The state of a callback or of the data cannot be put back.
+            DamageError: The state is not one that was taken; nothing was changed. Or an object
+                that takes its state by itself refused it.
         """
         manifest = save.manifest
         self._refuse_no_fit(manifest)
@@ -130,6 +132,7 @@ class RunState:
         self.history = self._read(
             lambda: HistoryRecord.from_state(manifest.state["history"], save.arrays)
         )
+        self._read(lambda: self._check_beside(save))
         self.position = manifest.position
         self.save_counter = _records.save_counter(manifest)
         self.was_restored = True
@@ -140,11 +143,26 @@ class RunState:
                 del save.arrays[name]
         self._put_beside(save)
 
+    def _check_beside(self, save: Save) -> None:
+        """Checks all that is put back beside the variables, before anything is."""
+        state, arrays = save.manifest.state, save.arrays
+        self.callbacks.check(state["callbacks"], arrays)
+        for name, saved in state["extra"].items():
+            if name in self.extra:
+                self._read_extra(name, saved, arrays)
+        random_states.check(_tree.unflatten(state["random"], arrays))
+        if self.data is not None and state.get("data") is not None:
+            position = save.manifest.position
+            # A save that is ahead of what is asked for ends training before its place is used.
+            epochs = max(int(self.fit.get("epochs") or 1), position.epoch or 0)
+            self.data.check(state["data"], position.batch or 0, epochs, arrays)
+
     def put_after_replay(self, save: Save) -> None:
         """Brings back what the epoch's beginning and the reading of its batches have changed."""
-        named = variables.named(self.model) | variables.metrics(self.model)
         keras_internals.sync_variables(self.model)
-        variables.assign({k: v for k, v in named.items() if k in save.arrays}, save.arrays)
+        named = variables.named(self.model) | variables.metrics(self.model)
+        named = {name: variable for name, variable in named.items() if name in save.arrays}
+        self._read(lambda: variables.assign(named, save.arrays))
         keras_internals.adopt_variables(self.model)
         self._put_beside(save)
 
@@ -180,9 +198,8 @@ class RunState:
     def _put_beside(self, save: Save) -> None:
         """Everything but the variables."""
         state, arrays = save.manifest.state, save.arrays
-        gone = self._read(lambda: self.callbacks.put(state["callbacks"], arrays))
-        for name in gone:
-            self._note(f"the callback {name} is no longer in the list, so its state was not used")
+        for note in self._read(lambda: self.callbacks.put(state["callbacks"], arrays)):
+            self._note(note)
         self._read(lambda: self._put_extra(state["extra"], arrays))
         self.model.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: _tree.unflatten(state["random"], arrays))
@@ -191,12 +208,23 @@ class RunState:
     def _put_extra(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
         for name, state in saved.items():
             if name in self.extra:
-                current = self.extra[name]
-                value = objects.put(state, arrays, current)
-                if isinstance(current, np.ndarray):
-                    np.copyto(current, value, casting="no")
+                self._read_extra(name, state, arrays)()
             else:
                 self._note(f"`extra_state` no longer holds {name!r}, so its state was not used")
+
+    def _read_extra(
+        self, name: str, saved: Any, arrays: Mapping[str, AnyArray]
+    ) -> Callable[[], Any]:
+        current = self.extra[name]
+        put = objects.read(saved, arrays, current)
+        if not isinstance(current, np.ndarray):
+            return put
+        value = put()
+        if not isinstance(value, np.ndarray) or not _host.fits(current, value):
+            raise _tree.BrokenTreeError(
+                f"`extra_state` {name!r}: expected an array of {_host.spec(current)}"
+            )
+        return lambda: np.copyto(current, value, casting="no")
 
     def _note(self, text: str) -> None:
         if text not in self.notes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 
+from rekindle._objects.changeable import IS_NEW
 from rekindle._run import messages
 from rekindle._store import Manifest
 from rekindle.errors import InexactWarning
@@ -75,13 +76,17 @@ class Telling:
         for note in notes:
             self._warn_once(f"The resumed run may differ from the interrupted one: {note}.")
 
-    def lost(self, names: Iterable[str]) -> None:
-        """Attributes of callbacks that could not be saved."""
-        for name in names:
+    def lost(self, reasons: Mapping[str, str]) -> None:
+        """Attributes that a resume does not bring back, each with the reason."""
+        for name, reason in reasons.items():
+            advice = (
+                "Set it in the constructor or in on_train_begin() to have it saved."
+                if reason == IS_NEW
+                else "Give its class the methods state_dict() and load_state_dict() to have it"
+                " saved."
+            )
             self._warn_once(
-                f"{name} is of a type that cannot be saved. A resumed run begins with it as the"
-                " script makes it. Give its class the methods state_dict() and load_state_dict()"
-                " to have it saved."
+                f"{name} {reason}. A resumed run begins with it as the script makes it. {advice}"
             )
 
     def _warn_once(self, text: str) -> None:

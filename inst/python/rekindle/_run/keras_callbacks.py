@@ -1,0 +1,162 @@
+"""Which attributes of callbacks are state: by a table for Keras' own, by rules for others.
+
+The table names what training changes. All else in Keras' callbacks is configuration (paths, metrics
+to monitor, patience): it is the script's, is not saved, and never comes from a save.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+import re
+import threading
+import types
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+# What Keras itself gives to each callback at the beginning of each fit().
+_GIVEN = {"_model", "model", "params", "validation_data"}
+
+_OF_SAVE_FREQ = {"_batches_seen_since_last_saving", "_last_batch_seen"}
+
+_STATE: Mapping[str, set[str]] = {
+    "BackupAndRestore": {*_OF_SAVE_FREQ, "_current_epoch"},
+    "CSVLogger": {"keys"},
+    "Callback": set(),
+    "EarlyStopping": {"best", "best_epoch", "best_weights", "stopped_epoch", "wait"},
+    "History": {"epoch", "history"},
+    "LambdaCallback": set(),
+    "LearningRateScheduler": set(),
+    "ModelCheckpoint": {*_OF_SAVE_FREQ, "best"},
+    "MonitorCallback": {"best"},
+    "OrbaxCheckpoint": {*_OF_SAVE_FREQ, "_total_batches_seen", "best"},
+    "ProgbarLogger": {"seen", "target"},
+    "ReduceLROnPlateau": {"best", "cooldown_counter", "wait"},
+    "RemoteMonitor": set(),
+    "SwapEMAWeights": {"_ema_weights_in_model"},
+    "TensorBoard": {
+        "_global_test_batch",
+        "_global_train_batch",
+        "_previous_epoch_iterations",
+        "_train_accumulated_time",
+    },
+    "TerminateOnNaN": set(),
+}
+
+# State of the profiler, of the process or of open files, and what is derived again in the process:
+# a callback that monitors a metric turns the sign of `min_delta` when it first sees `monitor_op`
+# unset.
+_TRANSIENT: Mapping[str, set[str]] = {
+    "CSVLogger": {"append_header", "csv_file", "writer"},
+    # Up to Keras 3.6, without the base that callbacks that monitor have now.
+    "EarlyStopping": {"min_delta", "monitor_op"},
+    "ReduceLROnPlateau": {"min_delta", "monitor_op"},
+    "ModelCheckpoint": {"_current_epoch", "min_delta", "monitor_op"},
+    "MonitorCallback": {"min_delta", "monitor_op"},
+    "OrbaxCheckpoint": {"_async_futures", "_current_epoch", "checkpointer"},
+    "ProgbarLogger": {"_called_in_fit", "progbar"},
+    "TensorBoard": {
+        "_batch_start_time",
+        "_batch_trace_context",
+        "_epoch_start_time",
+        "_is_tracing",
+        "_log_write_dir",
+        "_prev_summary_state",
+        "_profiler_started",
+        "_should_trace",
+        "_should_write_train_graph",
+        "_summary_module",
+        "_train_dir",
+        "_val_dir",
+        "_writers",
+    },
+}
+
+# Objects without a state of their own, or whose state is the system's: nothing is lost with them.
+_STATELESS = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+    functools.partial,
+    np.ufunc,
+    type,
+    os.PathLike,
+    re.Pattern,
+    logging.Logger,
+    np.dtype,
+    range,
+    slice,
+    type(threading.Lock()),
+    keras.utils.PyDataset,
+    keras.losses.Loss,
+)
+
+
+def attributes(callback: Any) -> dict[str, Any]:
+    """The callback's own attributes that may be state."""
+    kind: Any = type(callback)
+    left_out = transient(kind)
+    return {
+        name: value
+        for name, value in vars(callback).items()
+        if name not in left_out
+        and may_be_state(kind, name)
+        and not _is_stateless(value)
+        and not _is_of_model(value, callback)
+    }
+
+
+def may_be_state(kind: Any, name: str) -> bool:
+    """Whether an attribute of this name can be state of a callback of this class.
+
+    ``False`` for what Keras gives, and for the configuration of Keras' callbacks.
+    """
+    if name in _GIVEN or name in _configuration(kind):
+        return False
+    return not _is_in_table(kind) or name in _state(kind)
+
+
+def transient(kind: type) -> set[str]:
+    """Attributes of Keras' callbacks that change in training and are made anew in each process."""
+    return set().union(*(_TRANSIENT.get(base.__name__, ()) for base in _bases_in_keras(kind)))
+
+
+def _is_in_table(kind: type) -> bool:
+    return kind in _bases_in_keras(kind) and kind.__name__ in _STATE
+
+
+def _state(kind: type) -> set[str]:
+    return set().union(*(_STATE.get(base.__name__, ()) for base in _bases_in_keras(kind)))
+
+
+@functools.cache
+def _configuration(kind: Any) -> frozenset[str]:
+    """What the constructors of Keras' callbacks are given, in a class derived from one."""
+    found: set[str] = set()
+    for base in _bases_in_keras(kind):
+        found |= set(inspect.signature(base.__init__).parameters)  # type: ignore[misc]
+    return frozenset(found - _state(kind))
+
+
+def _bases_in_keras(kind: type) -> list[type]:
+    return [base for base in kind.__mro__ if base.__module__.partition(".")[0] == "keras"]
+
+
+def _is_stateless(value: Any) -> bool:
+    """Whether nothing is lost when the value is not saved."""
+    if isinstance(value, _STATELESS):
+        return True
+    # Data sets give the same data to whoever asks: tf.data's, PyTorch's loaders, and the like.
+    return hasattr(value, "element_spec") or type(value).__name__ == "DataLoader"
+
+
+def _is_of_model(value: Any, callback: Any) -> bool:
+    # The model and its optimizer are saved as themselves.
+    model = getattr(callback, "model", None)
+    return model is not None and (value is model or value is getattr(model, "optimizer", None))

@@ -1,0 +1,230 @@
+"""A save changes what training changes: never what the script set."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from conftest import fit, make_model
+from forging import Stop, forge
+
+import rekindle
+from rekindle.keras import BackupAndRestore
+
+OUTSIDE = "outside.txt"
+
+
+class Counter(keras.callbacks.Callback):
+    """Has an attribute of each kind."""
+
+    klass = 3
+
+    def __init__(self, path="here", where=None, then=None):
+        super().__init__()
+        self.path = path
+        self.where = where or pathlib.Path("here")
+        self.raw = b"here"
+        self.then = then
+        self.count = 0
+        self.nothing = None
+        self.paths = ["here", "there"]
+        self.options = {"path": "here", "count": 1}
+        self.nested = ({"deep": ["here"]}, 3)
+        self.choices = {"here", "there"}
+        self.noise = np.random.default_rng(1)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.count += 1
+
+
+def scripts(callback):
+    left_out = {"_model", "noise"}
+    return {name: value for name, value in vars(callback).items() if name not in left_out}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    folder = tmp_path / "backup"
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), BackupAndRestore(folder), Counter(), Stop(2), epochs=3)
+    return folder
+
+
+FORGED = {
+    "a string": ("path", "/etc/x"),
+    "a string that becomes a number": ("path", 3),
+    "a path": ("where", "/etc/x"),
+    "bytes": ("raw", {"$": ["bytes", "L2V0Yy94"]}),
+    "a function": ("then", "/etc/x"),
+    "a string for a number": ("count", "/etc/x"),
+    "a string for nothing": ("nothing", "/etc/x"),
+    "bytes for nothing": ("nothing", {"$": ["bytes", "L2V0Yy94"]}),
+    "a disguised string for nothing": ("nothing", {"$": ["object", ["x", "/etc/x"]]}),
+    "a record for nothing": ("nothing", {"$": ["record", {"x": "/etc/x"}]}),
+    "a string in a list": ("paths", ["here", "/etc/x"]),
+    "a string less in a list": ("paths", ["here"]),
+    "strings in another order": ("paths", ["there", "here"]),
+    "a tuple for a list": ("paths", {"$": ["tuple", ["here", "/etc/x"]]}),
+    "a number for a list": ("paths", 3),
+    "a string in a dict": ("options", {"path": "/etc/x", "count": 1}),
+    "a string for a number in a dict": ("options", {"path": "here", "count": "/etc/x"}),
+    "a string deep inside": ("nested", {"$": ["tuple", [{"deep": ["/etc/x"]}, 3]]}),
+    "a string of a set": ("choices", {"$": ["set", ["here", "/etc/x"]]}),
+    "a hook": ("on_epoch_end", 3),
+    "another hook": ("on_train_batch_end", None),
+    "the model": ("model", None),
+    "the model's own name": ("_model", 3),
+    "the parameters": ("params", {"epochs": 3}),
+    "a method of Python's": ("__class__", 3),
+    "the attributes": ("__dict__", {"path": "/etc/x"}),
+    "a number for a generator": ("noise", 3),
+    "a generator for a number": ("count", {"$object": "numpy.Generator", "state": {}}),
+    "a generator for nothing": ("nothing", {"$object": "numpy.Generator", "state": {}}),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_a_save_never_changes_what_the_script_set(what, saved):
+    name, value = FORGED[what]
+    forge(saved, lambda state: state["callbacks"]["Counter"].update(attributes={name: value}))
+    model, callback = make_model(), Counter(then=print)
+    weights, before = model.get_weights(), scripts(callback)
+    with pytest.raises(rekindle.DamageError, match=r"Counter|an attribute"):
+        fit(model, BackupAndRestore(saved), callback, epochs=3)
+    after = scripts(callback)
+    after["params"] = before["params"]
+    assert after == before
+    for one, other in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_name_that_the_callback_does_not_have_is_told_and_not_set(saved):
+    forge(saved, lambda state: state["callbacks"]["Counter"]["attributes"].update(nobodys=3))
+    callback = Counter()
+    with pytest.warns(rekindle.InexactWarning, match=r"Counter\.nobodys was not there"):
+        fit(make_model(), BackupAndRestore(saved), callback, epochs=3)
+    assert not hasattr(callback, "nobodys")
+    assert callback.count == 3
+
+
+def test_what_training_changes_comes_back_whatever_it_is(tmp_path):
+    class Changing(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.count, self.best, self.seen, self.log = 0, None, {}, []
+            self.paths = ["here"]
+
+        def on_train_begin(self, logs=None):
+            self.begun = 0.0
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.count += 1
+            self.best = np.float32(epoch) if self.best is None else [self.best, epoch]
+            self.seen[f"epoch {epoch}"] = {"note": "text", "loss": logs["loss"]}
+            self.log.append(f"epoch {epoch}")
+            self.paths.append("also here")
+            self.begun += 0.5
+            if epoch == 0:
+                self.first = np.arange(3)
+
+    folder, end = tmp_path / "backup", Changing()
+    fit(make_model(), Changing(), epochs=1)
+    keras.utils.set_random_seed(1)
+    fit(make_model(), BackupAndRestore(tmp_path / "never"), end, epochs=4)
+    keras.utils.set_random_seed(1)
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), BackupAndRestore(folder), Changing(), Stop(2), epochs=4)
+    again = Changing()
+    fit(make_model(), BackupAndRestore(folder), again, epochs=4)
+    for name in ("count", "best", "seen", "log", "paths", "begun", "epoch"):
+        assert getattr(again, name) == getattr(end, name), name
+    assert again.first.tolist() == [0, 1, 2]
+
+
+def test_what_does_not_come_back_is_named_at_the_first_save(tmp_path):
+    class Phase(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.phase, self.last, self.files = "warm", None, ["a"]
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.phase = self.last = "main"
+            self.files.pop()
+            setattr(self, "un" + "seen", 1)
+
+    with pytest.warns(rekindle.InexactWarning) as caught:
+        fit(make_model(), BackupAndRestore(tmp_path / "backup"), Phase(), epochs=1)
+    told = " ".join(str(one.message) for one in caught)
+    for name in ("phase", "last", "files"):
+        assert f"Phase.{name} was set to a string in training" in told
+    assert "Phase.unseen was not there when training began" in told
+    assert "state_dict()" in told
+
+
+@pytest.mark.parametrize("kind", ["Stopping", "EarlyStopping"])
+def test_configuration_of_keras_callbacks_never_comes_from_a_save(kind, tmp_path):
+    class Stopping(keras.callbacks.EarlyStopping):
+        own = None
+
+    make = {"Stopping": Stopping, "EarlyStopping": keras.callbacks.EarlyStopping}[kind]
+    folder = tmp_path / "backup"
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), BackupAndRestore(folder), make("loss", patience=9), Stop(2), epochs=3)
+    for name in ("patience", "monitor", "verbose", "start_from_epoch", "restore_best_weights"):
+        forge(
+            folder,
+            lambda state, name=name: state["callbacks"].update({kind: {"attributes": {name: 1}}}),
+        )
+        with pytest.raises(rekindle.DamageError, match=f"{kind}.{name}"):
+            fit(make_model(), BackupAndRestore(folder), make("loss", patience=9), epochs=3)
+
+
+@pytest.mark.parametrize("kind", ["CSVLogger", "ModelCheckpoint"])
+def test_no_file_outside_is_written(kind, tmp_path, monkeypatch):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    outside = tmp_path / OUTSIDE
+    outside.write_bytes(b"mine")
+
+    def train(*callbacks):
+        if kind == "CSVLogger":
+            made = keras.callbacks.CSVLogger("log.csv")
+        else:
+            made = keras.callbacks.ModelCheckpoint("now.weights.h5", save_weights_only=True)
+        try:
+            fit(make_model(), BackupAndRestore("backup"), made, *callbacks)
+        finally:
+            if kind == "CSVLogger":
+                made.csv_file.close()
+
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        train(Stop(2))
+
+    def change(state):
+        name = {"CSVLogger": "filename", "ModelCheckpoint": "filepath"}[kind]
+        state["callbacks"].setdefault(kind, {}).setdefault("attributes", {})[name] = str(outside)
+
+    forge("backup", change)
+    with pytest.raises(rekindle.DamageError, match=rf"{kind}\.file"):
+        train()
+    assert outside.read_bytes() == b"mine"
+
+
+def test_a_link_planted_beside_the_log_is_not_followed(tmp_path):
+    outside, log = tmp_path / OUTSIDE, tmp_path / "log.csv"
+    outside.write_bytes(b"mine")
+    logger = keras.callbacks.CSVLogger(str(log))
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), logger, BackupAndRestore(tmp_path / "backup"), Stop(2))
+    logger.csv_file.close()
+    os.symlink(outside, f"{log}.rekindle")
+    fit(make_model(), keras.callbacks.CSVLogger(str(log)), BackupAndRestore(tmp_path / "backup"))
+    assert outside.read_bytes() == b"mine"
+    assert len(log.read_text().splitlines()) == 4
