@@ -31,7 +31,8 @@
 #' * `rekindle_mismatch`: the backup does not fit the model; field `differences`.
 #' * `rekindle_damage`: none of the saves is whole.
 #' * `rekindle_format`: the backup was written by a newer version of rekindle.
-#' * `rekindle_foreign_file`: a file that rekindle did not write is in its way; field `path`.
+#' * `rekindle_foreign_file`: a file that rekindle did not write is in its way, or a backup belongs to another
+#'   user; field `path`.
 #' * `rekindle_save`, `rekindle_restore`: the system refused to write, or to read.
 #'
 #' A `fit()` that a signal asked to end raises a condition of class `rekindle_preempted`, which is not a

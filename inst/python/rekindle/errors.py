@@ -7,7 +7,7 @@ builtin exception that a caller would catch without knowing rekindle::
     ├── ArgumentError     (ValueError)    an argument is not of the accepted form
     ├── DependencyError   (ImportError)   Keras, or the backend it is set to, cannot be imported
     ├── LockError         (RuntimeError)  another run holds the folder
-    ├── ForeignFileError  (RuntimeError)  somebody else's file stands where ours would
+    ├── ForeignFileError  (RuntimeError)  a file or folder is somebody else's
     ├── FormatError       (RuntimeError)  the folder was written by a newer rekindle
     ├── DamageError       (RuntimeError)  saves are there, and none of them is whole
     ├── MismatchError     (RuntimeError)  the save does not fit what it should be restored into
@@ -122,10 +122,13 @@ class LockError(RekindleError, RuntimeError):
 
 
 class ForeignFileError(RekindleError, RuntimeError):
-    """A file that rekindle did not write stands under a name rekindle needs. It was not touched.
+    """A file is somebody else's, and was not touched.
+
+    Rekindle did not write it, and it stands under a name that rekindle needs. Or the file, or the
+    folder of the saves, belongs to another user than the one who wants to resume from it.
 
     Attributes:
-        path: The file.
+        path: The file or the folder.
     """
 
     path: str

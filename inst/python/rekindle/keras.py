@@ -133,7 +133,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     ``fit()`` raises, before training begins: ``LockError`` when another run holds the folder;
     ``MismatchError`` when the backup is of another model, with the differences; ``DamageError``
     when saves are there and none is whole; ``FormatError`` when they were written by a newer
-    rekindle; ``ForeignFileError`` when somebody else's file has the name of a save;
+    rekindle; ``ForeignFileError`` when somebody else's file has the name of a save, or
+    the folder or a save in it belongs to another user;
     ``RestoreError`` when the system refuses to open or read. With ``on_save_error="raise"`` it
     raises ``SaveError`` when a save fails.
 

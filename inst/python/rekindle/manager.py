@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from rekindle import _arguments, _keeping, _records
 from rekindle._retention import Rules
-from rekindle._store import Manifest, Save, Snapshot
+from rekindle._store import Manifest, Save, Snapshot, ownership
 from rekindle._tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
 from rekindle.checkpoint import find
 from rekindle.errors import SaveError, SaveWarning
@@ -335,6 +335,8 @@ class CheckpointManager:
             LockError: Another manager, or run, holds the folder.
             MismatchError: The checkpoint does not fit the objects. Nothing was changed.
             DamageError: There are checkpoints, and none is whole.
+            ForeignFileError: The folder, or a checkpoint in it, belongs to another user. Nothing
+                was read.
             RestoreError: The system refused to read.
         """
         self.sync()
@@ -348,6 +350,7 @@ class CheckpointManager:
         """Brings back the newest whole checkpoint: it, or ``None`` when there is none."""
         if not os.path.isdir(self._directory):
             return None
+        ownership.refuse_others(os.path.abspath(self._directory))
         self.open()
         name, save = self._keeper.newest()
         if save is None:

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 import keras
 
 from rekindle import _keras_internals as keras_internals
-from rekindle._run import messages
+from rekindle._run import keras_files, messages
 from rekindle._run.ending import Ending
 from rekindle._run.run import Run
 from rekindle._run.settings import Settings
 from rekindle._schedule import Schedule
+from rekindle._store import ownership
 
 
 class Owner(Protocol):
@@ -113,6 +114,8 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         def is_training() -> bool:
             return keras_internals.is_running(listed(), code)
 
+        # Before anything in the folder is read.
+        ownership.refuse_others(self._settings.directory, also=keras_files.NAMES)
         self._run = Run(
             self._settings,
             self.model,

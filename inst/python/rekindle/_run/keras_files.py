@@ -29,6 +29,8 @@ METADATA = "training_metadata.json"
 # Newest first.
 PAIRS = ((WEIGHTS, METADATA), (WEIGHTS + ".bkp", METADATA + ".bkp"))
 
+NAMES = frozenset(name for pair in PAIRS for name in pair)
+
 _LARGEST_METADATA = 1 << 20
 _CHUNK = 1 << 20
 

@@ -102,8 +102,10 @@ def manifest_pattern(prefix: str) -> re.Pattern[str]:
     return re.compile(rf"{re.escape(prefix)}-{_NUMBER}\.json")
 
 
-# A manifest's name, whatever the prefix.
+# Names of a manifest and of a pack, whatever the prefix.
 ANY_MANIFEST = re.compile(rf"(?P<prefix>.+)-{_NUMBER}\.json")
+
+ANY_PACK = re.compile(rf"(?P<prefix>.+)-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safetensors")
 
 
 # What a damaged file's name ends in once it is set aside; a number when that name was taken.

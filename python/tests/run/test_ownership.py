@@ -1,0 +1,169 @@
+"""A run resumes from its user's own files, and from root's: never from another user's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rekindle
+from rekindle import inspection
+from rekindle._store import ownership
+
+needs_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to other users"
+)
+OTHER = 54321
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a checkpoint that root can read, whoever owns it."""
+    manager(tmp_path / "backup", 7.0).save()
+    return tmp_path / "backup"
+
+
+def manager(folder, value=0.0):
+    return rekindle.CheckpointManager(
+        rekindle.Checkpoint(x=np.array([value])), str(folder), max_to_keep=1
+    )
+
+
+def refused(folder):
+    reading = manager(folder)
+    before = {path: path.read_bytes() for path in Path(folder).rglob("*")}
+    with pytest.raises(rekindle.ForeignFileError) as caught:
+        reading.restore_or_initialize()
+    reading.close()
+    assert reading.checkpoint.x.tolist() == [0.0]
+    assert {path: path.read_bytes() for path in Path(folder).rglob("*")} == before
+    return caught.value
+
+
+def restores(folder):
+    with manager(folder) as reading:
+        reading.restore_or_initialize()
+        return reading.checkpoint.x.tolist() == [7.0]
+
+
+def test_ones_own_folder_is_restored(folder):
+    assert restores(folder)
+
+
+@needs_root
+def test_another_users_folder_is_refused_with_whose_it_is_and_what_to_do(folder):
+    os.chown(folder, OTHER, -1)
+    error = refused(folder)
+    assert error.path == str(folder)
+    for words in (f"user {OTHER}", "runs as root", "cp -r", "chown -R root"):
+        assert words in str(error)
+
+
+@needs_root
+@pytest.mark.parametrize("name", ["ckpt-1.json", "ckpt-1.safetensors"])
+def test_another_users_file_in_ones_own_folder_is_refused(name, folder):
+    os.chown(folder / name, OTHER, -1)
+    assert refused(folder).path == str(folder / name)
+
+
+@needs_root
+def test_another_users_other_files_are_left_alone(folder):
+    for name in ("notes.txt", "config.json"):
+        (folder / name).write_text("{}")
+        os.chown(folder / name, OTHER, -1)
+    assert restores(folder)
+
+
+@needs_root
+def test_what_is_looked_at_may_be_anybodys(folder):
+    shutil.copytree(folder, folder.parent / "theirs")
+    theirs = folder.parent / "theirs"
+    for path in (theirs, *theirs.iterdir()):
+        os.chown(path, OTHER, -1)
+    inspection.verify(str(theirs))
+    assert inspection.info(str(theirs)) is not None
+    assert rekindle.latest_checkpoint(theirs) is not None
+
+
+@needs_root
+@pytest.mark.parametrize("inside", [False, True])
+def test_another_users_link_in_a_shared_folder_is_refused(inside, folder, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    link = shared / "link"
+    link.symlink_to(folder.parent if inside else folder)
+    path = link / folder.name if inside else link
+    assert restores(path)
+    os.chown(link, OTHER, -1, follow_symlinks=False)
+    assert refused(path).path == str(link)
+
+
+@needs_root
+def test_a_link_to_another_users_link_is_refused(folder, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "link").symlink_to(folder)
+    os.chown(shared / "link", OTHER, -1, follow_symlinks=False)
+    (tmp_path / "mine").symlink_to("shared/link")
+    assert refused(tmp_path / "mine").path == str(shared / "link")
+
+
+@needs_root
+def test_another_user_sees_roots_files_as_trusted_and_a_third_ones_as_not():
+    # Outside of pytest's own folder, which other users cannot enter.
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        mine, other = Path(top, "roots"), Path(top, "others")
+        for path, owner in ((mine, 0), (other, OTHER)):
+            path.mkdir()
+            os.chown(path, owner, -1)
+        os.seteuid(OTHER + 1)
+        try:
+            ownership.refuse_others(str(mine))
+            with pytest.raises(rekindle.ForeignFileError, match=f"user {OTHER + 1}"):
+                ownership.refuse_others(str(other))
+        finally:
+            os.seteuid(0)
+
+
+@needs_root
+def test_a_file_system_that_shows_other_owners_is_no_hindrance(folder, monkeypatch):
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, OTHER, -1)
+    # As NFS does that squashes root, or CIFS: what we create belongs to that user, too.
+    monkeypatch.setattr(ownership, "_owner_of_new_files", lambda directory: OTHER)
+    assert restores(folder)
+
+
+def test_one_file_tells_how_the_file_system_shows_owners(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "geteuid", lambda: OTHER)
+    real = ownership._owner_of_new_files
+    monkeypatch.setattr(
+        ownership, "_owner_of_new_files", lambda path: asked.append(path) or real(path)
+    )
+    ownership.refuse_others(str(folder))
+    # Root's files need no such question.
+    assert len(asked) <= 1
+    assert not [name for name in os.listdir(folder) if name.startswith("tmp")]
+
+
+def test_saving_asks_nothing(folder, monkeypatch):
+    monkeypatch.setattr(ownership, "refuse_others", lambda *_, **__: pytest.fail("asked"))
+    with manager(folder) as writing:
+        writing.save()
+
+
+def test_what_is_not_there_is_nobodys(tmp_path):
+    ownership.refuse_others(str(tmp_path / "no" / "such"))
+
+
+def test_without_owners_nothing_is_checked(folder, monkeypatch):
+    monkeypatch.delattr(os, "geteuid", raising=False)
+    ownership.refuse_others(str(folder))
