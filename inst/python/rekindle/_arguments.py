@@ -139,6 +139,28 @@ def _path_of_url(url: re.Match[str], name: str, value: Any) -> str:
     return local[1:] if os.name == "nt" and re.match("/[A-Za-z]:", local) else local
 
 
+# Where Keras 2 has its models: on its own, in Keras before 3, and in TensorFlow before 2.6.
+_KERAS_2 = ("tf_keras", "keras.src.engine", "keras.engine", "tensorflow.python.keras")
+
+
+def refuse_keras_2(model: Any) -> None:
+    """Raises an ArgumentError for a model of Keras 2."""
+    for cls in type(model).__mro__:
+        if any(f"{cls.__module__}.".startswith(f"{package}.") for package in _KERAS_2):
+            raise for_keras_3(f"a {type(model).__name__!r} of {cls.__module__}", model)
+
+
+def for_keras_3(given: str, value: Any = None) -> ArgumentError:
+    return ArgumentError(
+        f"This is for Keras 3, and it was given {given}, which is of Keras 2. Make the model with"
+        " Keras 3 (`import keras` from version 3 on, and TF_USE_LEGACY_KERAS not set). For Keras 2,"
+        " save `tf.train.Checkpoint(model=model, optimizer=optimizer)` by a"
+        " rekindle.CheckpointManager.",
+        argument="model",
+        value=value,
+    )
+
+
 def checkpoint_name(value: Any) -> str:
     is_name = isinstance(value, str) and value and not value.startswith(".")
     if is_name and not set(value) & {"/", "\\", "\0", "\n", "\r", '"'}:

@@ -62,6 +62,29 @@ def _is_key(value: Any) -> bool:
     return bool(jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key))
 
 
+def elsewhere(value: Any) -> str | None:
+    """Why this process alone cannot read and write the array; ``None`` when it can.
+
+    Shards on several devices of one process can be read, and copies on them.
+    """
+    kind = framework(value)
+    if kind == "keras":
+        return elsewhere(value.value)
+    if kind in ("jax", "jax.key") and not value.is_fully_addressable:
+        return (
+            "a jax array that is not fully addressable: it is also on devices of other processes."
+            " Put in its place what `jax.experimental.multihost_utils.process_allgather(array,"
+            " tiled=True)` gives in every process"
+        )
+    tensor = getattr(sys.modules.get("torch.distributed.tensor"), "DTensor", ())
+    if kind == "torch" and isinstance(value, tensor):
+        return (
+            "a torch DTensor, of which each process may hold a part. Put in its place what its"
+            " full_tensor() gives in every process"
+        )
+    return None
+
+
 def to_numpy(value: Any) -> AnyArray:
     """The array on the host. It may share memory with `value`: it is to be read at once, or copied.
 
@@ -71,13 +94,13 @@ def to_numpy(value: Any) -> AnyArray:
     kind = framework(value)
     if kind == "keras":
         return to_numpy(value.value)
+    if reason := elsewhere(value):
+        raise TypeError(reason)
     if kind == "jax.key":
         import jax
 
         return to_numpy(jax.random.key_data(value))
     if kind == "jax":
-        if not value.is_fully_addressable:
-            raise TypeError("a part of the array lives in another process, and cannot be read here")
         return np.asarray(value)
     if kind == "torch":
         return _torch_to_numpy(value)

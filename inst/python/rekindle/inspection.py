@@ -180,8 +180,10 @@ def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which 
 
     Raises:
         MismatchError: The save is of another model; nothing was changed.
+        ArgumentError: It is no model of Keras 3.
         RestoreError, DamageError: As :func:`history`.
     """
+    _arguments.refuse_keras_2(model)
     from rekindle import _weights
 
     return _weights.restore(model, _look.folder(directory), which)[0]
@@ -216,6 +218,7 @@ def export_weights(
         SaveError: The system refused to write.
         MismatchError, RestoreError, DamageError, ArgumentError: As :func:`restore_weights`.
     """
+    _arguments.refuse_keras_2(model)
     from rekindle import _weights
 
     file = os.path.abspath(_arguments.path("path", path, _arguments.A_FILE))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from rekindle import _arguments, _schedule
+from rekindle import _arguments, _schedule, _workers
 from rekindle.errors import DependencyError
 
 try:
@@ -130,7 +130,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
 
-    ``fit()`` raises, before training begins: ``LockError`` when another run holds the folder;
+    ``fit()`` raises, before training begins: ``ArgumentError`` when it runs in one of several
+    processes that train together, in all of them, or when the model is of Keras 2 (``tf_keras``);
+    ``LockError`` when another run holds the folder;
     ``MismatchError`` when the backup is of another model, with the differences; ``DamageError``
     when saves are there and none is whole; ``FormatError`` when they were written by a newer
     rekindle; ``ForeignFileError`` when somebody else's file has the name of a save, or
@@ -246,7 +248,16 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def _last_batch_seen(self) -> int:
         return self.schedule.last_batch
 
+    def set_model(self, model: Any) -> None:
+        _arguments.refuse_keras_2(model)
+        super().set_model(model)
+
+    def _implements_train_batch_hooks(self) -> bool:
+        """Asked by the list of callbacks of Keras 2 alone, which may have no model yet."""
+        raise _arguments.for_keras_3("a list of callbacks")
+
     def on_train_begin(self, logs: Any = None) -> None:
+        _workers.refuse_several(self.model)
         self.schedule = self._new_schedule()
         self._due = False
         self._companion = Companion(self._settings, self, self.model)

@@ -21,6 +21,7 @@ from rekindle._objects.shared import Shared, changes_in_place, twin
 from rekindle._objects.states import States
 from rekindle._objects.taking import PLAIN, Group, values_in
 from rekindle._store.pack import AnyArray
+from rekindle.errors import ArgumentError
 
 # Puts a part of the save back, and gives the value that stands in its place from now on.
 Put = Callable[[], Any]
@@ -98,6 +99,13 @@ class Matching:
         array = self._array(saved)
         if array is None:
             return self._differs(place, _host.spec(live), saved)
+        if reason := _host.elsewhere(live):
+            raise ArgumentError(
+                f"Something in the checkpoint cannot be restored. {place}: {reason}. Nothing was"
+                " changed.",
+                argument="checkpoint",
+                value=None,
+            )
         if not self._fits(live, saved, array, place):
             return _nothing
         if changes_in_place(live):

@@ -1,0 +1,131 @@
+"""Whether this process is one of several that train one model together, as far as can be known.
+
+No framework is imported here, and none starts its devices for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rekindle.errors import ArgumentError
+
+# How many processes there are, and which of them this is: as torchrun and what follows its example
+# say it, and Keras.
+_VARIABLES = (
+    ("WORLD_SIZE", "RANK"),
+    ("KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"),
+)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Several processes.
+
+    Attributes:
+        count: How many.
+        index: Which of them this is, from 0; ``None`` when that is not known.
+        source: Who says so.
+    """
+
+    count: int
+    index: int | None
+    source: str
+
+    def __str__(self) -> str:
+        one = "one" if self.index is None else f"number {self.index} (from 0)"
+        return f"this process is {one} of {self.count} workers, by {self.source}"
+
+
+def refuse_several(model: Any) -> None:
+    """Raises an ArgumentError when `fit()` of the model runs in several processes."""
+    found = connected() or _by_strategy(model)
+    announced = None if found is not None else _by_environment()
+    workers = found or announced
+    if workers is None:
+        return
+    independent = (
+        " If these processes train a model each, remove that variable from the environment before"
+        " fit(), and give each process a backup_dir of its own."
+        if announced is not None
+        else ""
+    )
+    raise ArgumentError(
+        f"BackupAndRestore works in one process only, and {workers}. Nothing was trained, and no"
+        " folder was touched. Train with a loop of your own: worker 0 holds a"
+        " rekindle.CheckpointManager and tells the others its latest_checkpoint, and every worker"
+        " restores that by rekindle.Checkpoint.restore(). The article 'Training loops of one's own'"
+        f" shows it.{independent}",
+        argument="callbacks",
+        value=workers.count,
+    )
+
+
+def connected() -> Workers | None:
+    """Several processes that a framework has connected."""
+    return _by_torch() or _by_jax()
+
+
+def _by_torch() -> Workers | None:
+    group = sys.modules.get("torch.distributed")
+    if group is None or not group.is_available() or not group.is_initialized():
+        return None
+    return _several(group.get_world_size(), group.get_rank(), "torch.distributed")
+
+
+def _by_jax() -> Workers | None:
+    jax = sys.modules.get("jax")
+    state = getattr(sys.modules.get("jax._src.distributed"), "global_state", None)
+    source = "jax.distributed"
+    found = _several(
+        getattr(state, "num_processes", None), getattr(state, "process_id", None), source
+    )
+    # Some devices come with several processes by themselves. To ask for them starts them.
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    if found is None and jax is not None and getattr(bridge, "_backends", None):
+        found = _several(jax.process_count(), jax.process_index(), "jax.process_count()")
+    return found
+
+
+def _by_strategy(model: Any) -> Workers | None:
+    """By the `tf.distribute` strategy that the model was made in."""
+    if "tensorflow" not in sys.modules:
+        return None
+    strategy = getattr(model, "distribute_strategy", None)
+    resolver = getattr(strategy, "cluster_resolver", None)
+    if resolver is None:
+        return None
+    tasks = _tasks(resolver.cluster_spec().as_dict())
+    return _several(tasks, resolver.task_id, "its tf.distribute strategy")
+
+
+def _by_environment() -> Workers | None:
+    """Processes that were started together, whether or not a framework knows of it yet."""
+    for size, rank in _VARIABLES:
+        count, index = os.environ.get(size, ""), os.environ.get(rank, "")
+        if count.isdecimal() and index.isdecimal():
+            found = _several(int(count), int(index), f"the environment variable {size}")
+            if found is not None:
+                return found
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG", "{}"))
+        task = config.get("task") or {}
+        source = "the environment variable TF_CONFIG"
+        return _several(_tasks(config.get("cluster") or {}), task.get("index"), source)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _tasks(cluster: Mapping[str, Any]) -> int:
+    # An evaluator looks on.
+    return sum(len(tasks) for job, tasks in cluster.items() if job != "evaluator")
+
+
+def _several(count: Any, index: Any, source: str) -> Workers | None:
+    if not isinstance(count, int) or count < 2:
+        return None
+    return Workers(count, index if isinstance(index, int) else None, source)
