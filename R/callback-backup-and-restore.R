@@ -154,6 +154,9 @@
 #' @section Conditions:
 #' An argument that is not of the accepted form gives an error of class `rekindle_argument`; a missing Python,
 #' Keras or Keras backend one of class `rekindle_dependency`. Both have the class `rekindle_error`.
+#' When `fit()` ends by an error, the last save is whole and the folder is unlocked at once: this session or
+#' another process can resume.
+#'
 #' Errors that come up during `fit()` have R classes when the call stands in [with_python_conditions()]; those
 #' of R callbacks are then the conditions that they raised.
 #'

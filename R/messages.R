@@ -4,6 +4,10 @@
 show_messages <- function() {
   rekindle_module("_r_session")$keep_interrupts()
   rekindle_module("_run.messages")$send_to(uninterrupted(function(kind, facts) {
+    if (kind == "fit_began") {
+      let_go_after_fit()
+      return(NULL)
+    }
     if (kind == "exit_code") {
       watch_uncaught(facts$code)
       restore_handlers_after_fit()

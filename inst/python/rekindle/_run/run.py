@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from rekindle import _keras_internals as keras_internals
-from rekindle._run import keras_files, takeover
+from rekindle._run import keras_files, messages, takeover
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.replay import Replay
@@ -98,6 +98,8 @@ class Run:
         let_go(self._settings.directory)
         self._manager.open()
         _runs[os.path.realpath(self._settings.directory)] = self
+        if self._state.fit:
+            messages.hint("fit_began")
         save = self._manager.restore()
         if save is not None:
             self._resume(save)
@@ -281,6 +283,17 @@ def let_go(directory: str) -> None:
     earlier = _ended(directory)
     if earlier is not None:
         earlier.close()
+
+
+def let_go_ended() -> None:
+    """Lets go of the folders of every fit() that ended by an exception; for a host language.
+
+    There, the exception is kept until the next one, and with it the frames of the fit().
+    """
+    for run in list(_runs.values()):
+        # Of a training loop of one's own it is not known whether it has ended.
+        if run._state.fit and not run._is_training():
+            run.close()
 
 
 def settle(directory: str) -> None:

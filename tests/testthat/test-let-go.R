@@ -1,0 +1,142 @@
+# After a fit() that ended by an error. reticulate keeps the Python error, and with it the frames of fit().
+
+python_for_errors <- function() {
+  reticulate::py_run_string("
+import keras, numpy as np
+
+class Fails(keras.callbacks.Callback):
+    def __init__(self, error, hook):
+        super().__init__()
+        self.error = error
+        setattr(self, hook, self.fail)
+    def fail(self, *args, **kwargs):
+        if self.model.optimizer.iterations >= 3:
+            raise self.error
+
+class Data(keras.utils.PyDataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        if index == 3:
+            raise OSError('the disk is gone')
+        return np.ones((2, 1)), np.ones((2, 1))
+
+class Model(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+    def call(self, x):
+        return self.dense(x)
+
+class OutOfMemory(Model):
+    def train_step(self, *args, **kwargs):
+        raise MemoryError('RESOURCE_EXHAUSTED: out of memory')
+
+def compiled(model):
+    model.compile('sgd', 'mse')
+    return model
+
+def fit(model, callbacks, data=None):
+    x = np.ones((8, 1))
+    given = {'x': x, 'y': x, 'batch_size': 2} if data is None else {'x': data}
+    return model.fit(**given, epochs=2, verbose=0, validation_data=(x, x), callbacks=callbacks)
+", local = TRUE)
+}
+
+# The ways in which a fit() fails, each a function of the callbacks that are given to it.
+failing_fits <- function() {
+  py <- python_for_errors()
+  lambda <- reticulate::import("keras")$callbacks$LambdaCallback
+  model <- function() py$compiled(py$Model())
+  fails <- function(error, hook) py$Fails(reticulate::py_eval(error, convert = FALSE), hook)
+  in_r <- function(...) {
+    x <- matrix(1, 8)
+    model()$fit(x, x, batch_size = 2L, epochs = 2L, verbose = 0L, callbacks = list(...))
+  }
+  found <- list(
+    "stop() in an R callback" = function(...) {
+      in_r(..., lambda(on_epoch_end = function(epoch, logs) stop("no")))
+    },
+    "a Python error in a hook of a batch" = function(...) {
+      in_r(..., fails("ValueError('no')", "on_train_batch_end"))
+    },
+    "a Python error in the validation" = function(...) {
+      py$fit(model(), list(..., fails("KeyError('no')", "on_test_batch_begin")))
+    },
+    "a SystemExit" = function(...) py$fit(model(), list(..., fails("SystemExit(3)", "on_epoch_end"))),
+    "an error in the data" = function(...) py$fit(model(), list(...), py$Data()),
+    "a MemoryError in a step" = function(...) py$fit(py$compiled(py$OutOfMemory()), list(...))
+  )
+  if (requireNamespace("keras3", quietly = TRUE)) {
+    found[["stop() in an R callback, with keras3's fit()"]] <- function(...) {
+      x <- matrix(1, 8)
+      fails <- keras3::callback_lambda(on_epoch_end = function(epoch, logs) stop("no"))
+      keras3::fit(model(), x, x, batch_size = 2, epochs = 2, verbose = 0, callbacks = list(..., fails))
+    }
+  }
+  found
+}
+
+test_that("a fit() that ends by an error lets go of its folder at once", {
+  skip_without_keras()
+  fits <- failing_fits()
+  for (way in names(fits)) {
+    dir <- file.path(withr::local_tempdir(), "backup")
+    expect_error(fits[[way]](callback_backup_and_restore(dir, save_freq = 2, verbose = 0)))
+    expect_false(is.null(reticulate::py_last_error()))
+    expect_identical(backup_info(dir)$held, FALSE, info = way)
+    expect_error(with_python_conditions(fits[[way]](callback_backup_and_restore(dir, save_freq = 2))))
+    expect_identical(backup_info(dir)$held, FALSE, info = way)
+    expect_no_error(suppressMessages(backup_delete(dir, ask = FALSE)))
+  }
+})
+
+test_that("another process, and then this one, can go on with the folder of a fit() that ended by an error", {
+  skip_on_cran()
+  skip_without_keras()
+  dir <- file.path(withr::local_tempdir(), "backup")
+  rest <- "
+    keras <- reticulate::import('keras')
+    model <- keras$Sequential(list(
+      keras$layers$Input(reticulate::tuple(4L)), keras$layers$Dense(3L, name = 'dense')
+    ))
+    model$compile(optimizer = 'sgd', loss = 'mse')
+    backup <- rekindle::callback_backup_and_restore(%s, delete_checkpoint = FALSE)
+    model$fit(
+      matrix(1, 5, 4), matrix(0, 5, 3), epochs = 4L, batch_size = 1L, verbose = 0L, callbacks = list(backup)
+    )
+    cat('resumed at epoch', backup$resume_report$epoch)
+  "
+  # One expression at top level, as in a script: what R does between two of them is not waited for.
+  expect_error(tiny_fit(callback_backup_and_restore(dir), interrupt_at(2)))
+  expect_match(run_r(sprintf(rest, deparse(dir))), "resumed at epoch 2", fixed = TRUE)
+  backup <- callback_backup_and_restore(dir)
+  expect_length(tiny_fit(backup, epochs = 6L)$history$epoch, 6)
+  expect_identical(backup$resume_report$epoch, 4L)
+})
+
+test_that("a fit() within a fit() lets go of its own folder alone", {
+  skip_without_keras()
+  dirs <- file.path(withr::local_tempdir(), c("outer", "inner"))
+  held <- NULL
+  nested <- reticulate::import("keras")$callbacks$LambdaCallback(on_epoch_end = function(epoch, logs) {
+    try(tiny_fit(callback_backup_and_restore(dirs[[2]]), interrupt_at(1)), silent = TRUE)
+    held <<- vapply(dirs, function(dir) backup_info(dir)$held, NA, USE.NAMES = FALSE)
+  })
+  tiny_fit(callback_backup_and_restore(dirs[[1]]), nested, epochs = 2L)
+  expect_identical(held, c(TRUE, FALSE))
+})
+
+test_that("a loop of one's own that calls the hooks keeps its folder between them", {
+  skip_without_keras()
+  dir <- file.path(withr::local_tempdir(), "backup")
+  keras <- reticulate::import("keras")
+  model <- keras$Sequential(list(keras$layers$Input(reticulate::tuple(1L)), keras$layers$Dense(1L)))
+  model$compile("sgd", "mse")
+  hooks <- keras$callbacks$CallbackList(list(callback_backup_and_restore(dir)), model = model)
+  hooks$on_train_begin()
+  expect_error(tiny_fit(callback_backup_and_restore(withr::local_tempdir()), interrupt_at(1)))
+  expect_identical(backup_info(dir)$held, TRUE)
+  hooks$on_train_end()
+  expect_identical(backup_info(dir)$held, FALSE)
+})
