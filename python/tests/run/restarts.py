@@ -82,7 +82,7 @@ def started(*arguments, **more):
         process.communicate()
 
 
-def until(claim, seconds=30.0):
+def until(claim, seconds=240.0):
     """Waits until it holds: what it gave."""
     deadline = time.monotonic() + seconds
     while not (found := claim()):

@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command: its exit code."""
+    _open_closed_streams()
     arguments = parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -68,6 +69,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return codes.FAILED
     return code
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that is closed becomes the null device.
+
+    Else the next file that is opened has its number, and gets what is written to the stream.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # It has the lowest number that is free: this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    # Python leaves out the object of such a stream.
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _code(error: RekindleError, arguments: argparse.Namespace) -> int:

@@ -9,10 +9,11 @@ import sys
 
 from rekindle import _arguments
 from rekindle._cli import codes
-from rekindle._restarts.output import Output
+from rekindle._restarts.output import Output, open_to_write, why_not_opened
 from rekindle._restarts.policy import Rules
 from rekindle._restarts.progress import Progress
 from rekindle._restarts.runner import Runner
+from rekindle._restarts.signals import Signals
 from rekindle._restarts.summary import Summary
 from rekindle.errors import ArgumentError
 
@@ -42,7 +43,9 @@ command. After SIGTERM, SIGINT or SIGHUP the runner waits for the command, for a
 takes, and ends with it; a second one of these, a second or more later, kills the command. After
 SIGUSR1 and SIGUSR2 the runner ends with the command if that ends with the preempted code or by that
 very signal. Signals that are ignored when the runner starts, as SIGHUP is under nohup, stay
-ignored. However the runner ends, also by SIGKILL, no process of the command is left, but for those
+ignored. A reader of the output, or a log, that stands still holds up the command, and never a
+signal: after SIGTERM, SIGINT or SIGHUP, what it does not take for 2 seconds is left out there.
+However the runner ends, also by SIGKILL, no process of the command is left, but for those
 that have left its session.
 """
 
@@ -72,8 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log",
         metavar="FILE",
-        help="append the command's output to a file, and pass it through; standard output and error"
-        " are then pipes for the command",
+        help="append the command's output to a file, or write it to a FIFO that is read, and pass"
+        " it through; standard output and error are then pipes for the command",
     )
     parser.add_argument(
         "--summary", metavar="FILE", help="write what became of each start into a file, as JSON"
@@ -149,23 +152,26 @@ def run(arguments: argparse.Namespace) -> int:
     output = Output(log)
     progress = Progress(folders)
     try:
-        runner = Runner(command, rules, progress, output, end_with_parent=arguments.end_with_parent)
-        summary = runner.run()
+        with Signals() as signals:
+            runner = Runner(
+                command, rules, progress, output, end_with_parent=arguments.end_with_parent
+            )
+            summary = runner.run(signals)
+            if file is not None:
+                _write(summary, file, output)
+            output.finish(lambda: bool(signals.taken()))
     finally:
         progress.close()
-        output.close()
-    if file is not None:
-        _write(summary, file)
     return summary.status
 
 
-def _write(summary: Summary, path: str) -> None:
+def _write(summary: Summary, path: str, output: Output) -> None:
     # The command has ended; its status is worth more than a summary that cannot be written.
     try:
-        with open(path, "w", encoding="utf-8") as file:
+        with open(open_to_write(path, os.O_TRUNC), "w", encoding="utf-8") as file:
             file.write(json.dumps(summary.as_json(), indent=2) + "\n")
     except OSError as error:
-        sys.stderr.write(f"rekindle: the summary {path!r} cannot be written: {error.strerror}\n")
+        output.say(f"the summary {path!r} cannot be written: {why_not_opened(error, path)}")
 
 
 def _count(value: str) -> int:

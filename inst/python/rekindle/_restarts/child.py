@@ -21,6 +21,10 @@ _GLANCE = 1.0
 _BRIEF = 0.05
 _LEFT_RUNNING = 2.0
 
+_CHUNK = 65536
+# How many chunks a pipe holds at its end, at most.
+_REST = 64
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -111,29 +115,52 @@ class Child:
                 running, such as the training that a shell script had started, is then ending by
                 itself and is waited for; else it is ended.
         """
-        streams = {self._process.stdout: 1, self._process.stderr: 2}
+        pipes = {
+            stream.fileno(): fd
+            for stream, fd in ((self._process.stdout, 1), (self._process.stderr, 2))
+            if stream is not None
+        }
+        for pipe in pipes:
+            os.set_blocking(pipe, False)
         with selectors.DefaultSelector() as selector:
             selector.register(signals.fd, selectors.EVENT_READ)
-            for stream in streams:
-                if stream is not None:
-                    os.set_blocking(stream.fileno(), False)
-                    selector.register(stream.fileno(), selectors.EVENT_READ, streams[stream])
             while self._process.poll() is None or (is_asked(self.status) and self._is_left()):
-                brief = self._process.returncode is not None
-                for key, _ in selector.select(_BRIEF if brief else _GLANCE):
+                is_brief = self._hold_back(selector, pipes) or self._process.returncode is not None
+                for key, _ in selector.select(_BRIEF if is_brief else _GLANCE):
                     if key.fd == signals.fd:
                         for number in signals.taken():
                             on_signal(number)
-                    elif not self._pass_through(key.fd, key.data):
+                    elif not self._pass_through(key.fd, pipes[key.fd]):
                         selector.unregister(key.fd)
+                        del pipes[key.fd]
                 glance()
         self.end()
-        for stream, fd in streams.items():
-            if stream is not None:
-                while self._pass_through(stream.fileno(), fd, last=True):
-                    pass
-                stream.close()
+        self._pass_rest_through(pipes)
         return self.status
+
+    def _hold_back(self, selector: selectors.BaseSelector, pipes: Mapping[int, int]) -> bool:
+        """Listens to the pipes that can be passed through now: whether there are others.
+
+        The command then waits for the reader of its output, as it does without the runner.
+        """
+        listened = selector.get_map()
+        held = [pipe for pipe, fd in pipes.items() if not self._output.accepts(fd)]
+        for pipe in pipes:
+            if pipe in held and pipe in listened:
+                selector.unregister(pipe)
+            elif pipe not in held and pipe not in listened:
+                selector.register(pipe, selectors.EVENT_READ)
+        return bool(held)
+
+    def _pass_rest_through(self, pipes: Mapping[int, int]) -> None:
+        for pipe, fd in pipes.items():
+            # Not for ever: what has left the group may still hold the pipe, and go on writing.
+            for _ in range(_REST):
+                if not self._pass_through(pipe, fd, last=True):
+                    break
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     @property
     def status(self) -> int:
@@ -144,7 +171,7 @@ class Child:
     def _pass_through(self, pipe: int, fd: int, *, last: bool = False) -> bool:
         """Whether there may be more."""
         try:
-            data = os.read(pipe, 65536)
+            data = os.read(pipe, _CHUNK)
         except BlockingIOError:
             # At the end, only a process that has left the group can still hold the pipe.
             return not last

@@ -53,26 +53,25 @@ class Runner:
         self._child: Child | None = None
         self._summary = Summary(self._command)
 
-    def run(self) -> Summary:
+    def run(self, signals: Signals) -> Summary:
         """Until it has completed, was asked to end, or gets no further."""
         tally = Tally()
-        with Signals() as signals:
-            self._guard = Guard(self._progress.report)
-            try:
-                while True:
-                    decision = self._once(signals, tally)
-                    tally = decision.tally
-                    if decision.outcome != "again":
-                        return self._ended(decision)
-                    self._output.say(_again(decision))
-                    asked = self._sleep(signals, decision.wait)
-                    if asked is not None:
-                        return self._ended(asked)
-            finally:
-                # An error of our own leaves nothing running, either.
-                if self._child is not None:
-                    self._child.end()
-                self._guard.close()
+        self._guard = Guard(self._progress.report)
+        try:
+            while True:
+                decision = self._once(signals, tally)
+                tally = decision.tally
+                if decision.outcome != "again":
+                    return self._ended(decision)
+                self._output.say(_again(decision))
+                asked = self._sleep(signals, decision.wait)
+                if asked is not None:
+                    return self._ended(asked)
+        finally:
+            # An error of our own leaves nothing running, either.
+            if self._child is not None:
+                self._child.end()
+            self._guard.close()
 
     def _once(self, signals: Signals, tally: Tally) -> Decision:
         self._passed_on = set()
@@ -110,13 +109,14 @@ class Runner:
             if self._asked_at is not None:
                 if now - self._asked_at < _SAME:
                     return
-                self._output.say(f"{name}, the second signal to end: the command is killed")
                 self._child.send(signal.SIGKILL)
+                self._output.say(f"{name}, the second signal to end: the command is killed")
                 return
             self._asked_at = now
-        self._output.say(f"{name} is passed on to the command")
+            self._output.ends = True
         self._passed_on.add(number)
         self._child.send(number)
+        self._output.say(f"{name} is passed on to the command")
 
     def _look_at_parent(self) -> None:
         if self._parent is not None and os.getppid() != self._parent:
@@ -147,6 +147,7 @@ class Runner:
     def _ended(self, decision: Decision) -> Summary:
         summary = self._summary
         summary.outcome, summary.why = decision.outcome, decision.why
+        self._output.ends |= decision.outcome == "stopped"
         summary.directory = self._progress.newest_in
         summary.folders = self._progress.directories
         for line in summary.lines():

@@ -1,0 +1,191 @@
+"""`python -m rekindle run`: whatever becomes of its output, signals and exit status pass."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import itertools
+import os
+import subprocess
+import sys
+import termios
+import threading
+
+import pytest
+from restarts import command, pid_in, python, run, started, until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
+
+# Writes for ever to standard output (1) or error (2), and ends by SIGTERM with the preempted code.
+WRITER = """
+import os, signal, sys
+def end(number, frame):
+    open(sys.argv[1] + "/got", "w").close()
+    os._exit(75)
+signal.signal(signal.SIGTERM, end)
+open(sys.argv[1] + "/pid", "w").write(f"{os.getpid()}\\n")
+while True:
+    os.write(int(sys.argv[2]), b"x" * 1023 + b"\\n")
+"""
+
+
+def waiting_in(pipe) -> int:
+    """How many bytes nobody has read yet."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
+
+
+class TestStandingStill:
+    """The pipe is full, and its reader is there and reads nothing."""
+
+    @pytest.mark.parametrize(("log", "fd"), [(True, 1), (True, 2), (False, 2)])
+    def test_a_signal_reaches_the_command_and_its_exit_status_the_caller(self, log, fd, tmp_path):
+        options = ("--log", tmp_path / "log") if log else ()
+        with started(*options, *python(WRITER, tmp_path, fd)) as runner:
+            until(lambda: waiting_in(runner.stdout if fd == 1 else runner.stderr) >= 61440)
+            runner.terminate()
+            assert runner.wait(120) == 75
+        assert (tmp_path / "got").exists()
+
+    def test_a_second_one_kills_the_command(self, tmp_path):
+        code = WRITER.replace("SIGTERM, end", "SIGTERM, signal.SIG_IGN")
+        with started("--log", tmp_path / "log", *python(code, tmp_path, 1)) as runner:
+            until(lambda: waiting_in(runner.stdout) >= 61440)
+            # Those within a second of the first count as the same.
+            while "the command is killed" not in text_in(tmp_path / "log"):
+                runner.terminate()
+                threading.Event().wait(0.2)
+            assert runner.wait(120) == 137
+
+    def test_after_the_command_has_ended_a_signal_ends_the_wait_for_the_reader(self, tmp_path):
+        code = "import os\nfor i in range(200): os.write(1, b'x' * 1024)"
+        with started("--log", tmp_path / "log", *python(code)) as runner:
+            until(lambda: "exit code 0 after" in text_in(tmp_path / "log"))
+            assert waiting_in(runner.stdout) >= 61440
+            assert runner.poll() is None
+            runner.terminate()
+            assert runner.wait(120) == 0
+        assert text_in(tmp_path / "log").count("x") >= 200 * 1024
+
+    def test_a_reader_that_goes_on_gets_everything(self, tmp_path):
+        code = "import os\nfor i in range(3000): os.write(1, b'%1023d\\n' % i)"
+        with started("--log", tmp_path / "log", *python(code)) as runner:
+            until(lambda: waiting_in(runner.stdout) >= 61440)
+            out, _ = runner.communicate(timeout=120)
+        assert out == "".join(f"{i:1023}\n" for i in range(3000))
+
+
+def text_in(path):
+    return path.read_text() if path.exists() else ""
+
+
+CLOSED = [
+    closed
+    for count in range(4)
+    for closed in itertools.combinations(("0<&-", "1>&-", "2>&-"), count)
+]
+
+
+class TestClosedStreams:
+    @pytest.mark.parametrize("closed", CLOSED, ids=" ".join)
+    @pytest.mark.parametrize("log", [True, False])
+    def test_the_command_is_run_and_its_exit_status_passed_on(self, log, closed, tmp_path):
+        options = ("--log", tmp_path / "log") if log else ()
+        inner = command(
+            *options, "--max-restarts", "0", "--", "sh", "-c", "echo out; echo err >&2; exit 3"
+        )
+        shell = f'exec "$@" {" ".join(closed)}'
+        done = subprocess.run(
+            ["sh", "-c", shell, "-", *inner], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 3
+        assert done.stdout == ("" if "1>&-" in closed else "out\n")
+        assert ("err\n" in done.stderr) == ("2>&-" not in closed)
+        if log:
+            assert text_in(tmp_path / "log").split("\n").count("out") == 1
+            assert text_in(tmp_path / "log").split("\n").count("err") == 1
+
+    def test_a_signal_reaches_the_command(self, tmp_path):
+        inner = command("--log", tmp_path / "log", *python(WRITER, tmp_path, 1))
+        runner = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "-", *inner])
+        pid_in(tmp_path / "pid")
+        runner.terminate()
+        assert runner.wait(120) == 75
+        assert (tmp_path / "got").exists()
+
+    def test_the_other_commands_answer_as_well(self, tmp_path):
+        inner = [sys.executable, "-m", "rekindle", "info", str(tmp_path)]
+        done = subprocess.run(["sh", "-c", 'exec "$@" 1>&- 2>&-', "-", *inner], timeout=120)
+        open_too = subprocess.run(inner, capture_output=True, timeout=120)
+        assert done.returncode == open_too.returncode
+
+
+class TestLog:
+    def test_a_fifo_that_no_process_reads_is_refused(self, tmp_path):
+        os.mkfifo(tmp_path / "fifo")
+        done = run("--log", tmp_path / "fifo", "--", "true")
+        assert done.returncode == 2
+        assert "it is a FIFO that no process reads" in done.stderr
+
+    def test_a_fifo_that_is_read_gets_it(self, tmp_path):
+        os.mkfifo(tmp_path / "fifo")
+        reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+        assert run("--log", tmp_path / "fifo", "--", "echo", "out").returncode == 0
+        assert b"\nout\n" in os.read(reader, 65536)
+        os.close(reader)
+
+    def test_a_fifo_whose_reader_goes_away_does_not_end_the_command(self, tmp_path):
+        os.mkfifo(tmp_path / "fifo")
+        reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+        code = """
+        import sys, time
+        from pathlib import Path
+        (Path(sys.argv[1]) / "pid").write_text("1\\n")
+        while not (Path(sys.argv[1]) / "closed").exists():
+            time.sleep(0.02)
+        print("out")
+        """
+        with started("--log", tmp_path / "fifo", *python(code, tmp_path)) as runner:
+            pid_in(tmp_path / "pid")
+            os.close(reader)
+            (tmp_path / "closed").touch()
+            out, error = runner.communicate(timeout=120)
+        assert (runner.returncode, out) == (0, "out\n")
+        assert "the log cannot be written any more: Broken pipe" in error
+
+    def test_a_fifo_whose_reader_stands_still_holds_no_signal_up(self, tmp_path):
+        os.mkfifo(tmp_path / "fifo")
+        reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+        inner = command("--log", tmp_path / "fifo", *python(WRITER, tmp_path, 1))
+        runner = subprocess.Popen(inner, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: waiting_in(reader) >= 61440)
+        runner.terminate()
+        assert runner.wait(120) == 75
+        os.close(reader)
+
+    def test_a_folder_is_refused(self, tmp_path):
+        done = run("--log", tmp_path, "--", "true")
+        assert done.returncode == 2
+        assert "Is a directory" in done.stderr
+
+    @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+    def test_a_file_that_may_not_be_written_is_refused(self, tmp_path):
+        (tmp_path / "log").touch(0o444)
+        done = run("--log", tmp_path / "log", "--", "true")
+        assert done.returncode == 2
+        assert "Permission denied" in done.stderr
+
+    @pytest.mark.parametrize(("device", "count"), [("/dev/null", 1), ("/dev/stdout", 2)])
+    def test_a_device_will_do(self, device, count):
+        done = run("--log", device, "--", "echo", "out")
+        assert done.returncode == 0
+        assert done.stdout.split("\n").count("out") == count
+
+    def test_a_summary_for_a_fifo_that_no_process_reads_is_left_out(self, tmp_path):
+        os.mkfifo(tmp_path / "fifo")
+        done = run(
+            "--max-restarts", "0", "--summary", tmp_path / "fifo", "--", "sh", "-c", "exit 3"
+        )
+        assert done.returncode == 3
+        assert "cannot be written: it is a FIFO that no process reads" in done.stderr
