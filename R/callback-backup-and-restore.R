@@ -26,7 +26,9 @@
 #'   `FALSE`, never by itself.
 #' @param double_checkpoint `TRUE` keeps the last two saves instead of one. While a save is being written the
 #'   one before it always stays, whatever is chosen here.
-#' @param delete_checkpoint `FALSE` keeps the backup after training completed.
+#' @param delete_checkpoint `FALSE` keeps the backup after training completed. The end of the last epoch is
+#'   then saved whatever `save_freq` is (but not with `"auto"` or `FALSE`), so that the same script, run once
+#'   more, finds the run complete and trains nothing.
 #' @param ... Must be empty: the arguments after it must be named.
 #' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first one on, each
 #'   under its own number. `FALSE` gives only the epochs that this call of `fit()` ran, as Keras does.
@@ -141,6 +143,15 @@
 #' `fit()` has ended. A signal that comes after the last epoch, or in a batch that an error ends `fit()` in, is
 #' too late for rekindle to answer. It is sent again when `fit()` has ended: SIGTERM then ends the process.
 #' After the last epoch, rekindle first waits for the last save; the backup is then not removed.
+#'
+#' @section Stages, and fewer epochs:
+#' A backup that has more epochs than `fit()` asks for is an error of class `rekindle_mismatch`. It is never
+#' removed: ask for as many epochs as before, or use another folder.
+#'
+#' A script may train in stages on one folder, as by `fit(epochs = 3)` and then
+#' `fit(initial_epoch = 3, epochs = 6)`. When the script is run again and the backup is of a later stage, the
+#' earlier `fit()` says so, runs no epoch and restores nothing; the later one restores everything. Until then
+#' the model holds what the script made.
 #'
 #' @section Taking over from keras3:
 #' When the folder holds no save of rekindle, but a backup that keras3's (or Keras') own callback wrote,

@@ -66,6 +66,6 @@ def _names(directory: str) -> set[str]:
 
 def _let_go_of_ended_run(directory: str) -> None:
     """A fit() of this process that was interrupted holds its folder until somebody else asks."""
-    runs = sys.modules.get("rekindle._run.run")
+    runs = sys.modules.get("rekindle._run.open_runs")
     if runs is not None:
         runs.let_go(directory)

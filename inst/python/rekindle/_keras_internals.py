@@ -92,6 +92,7 @@ _FIT_NAMES = (
     "shuffle",
     "class_weight",
     "epochs",
+    "initial_epoch",
 )
 
 

@@ -30,7 +30,7 @@ def folder(directory: Any) -> str:
     """
     path = os.path.abspath(_arguments.path("directory", directory))
     # A fit() that was interrupted in this session may have its last save still on the way.
-    runs = sys.modules.get("rekindle._run.run")
+    runs = sys.modules.get("rekindle._run.open_runs")
     if runs is not None:
         runs.settle(path)
     return path

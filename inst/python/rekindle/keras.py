@@ -59,7 +59,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             see below; ``False`` never. Defaults to ``"epoch"``.
         double_checkpoint: bool. Keep the last two saves instead of one. Defaults to ``False``.
         delete_checkpoint: bool. Remove the saves when training is complete; the folder goes too
-            when it is then empty and was made by rekindle. Defaults to ``True``.
+            when it is then empty and was made by rekindle. With ``False``, the end of the last
+            epoch is saved whatever `save_freq` is (but not with ``"auto"`` or ``False``), and
+            ``fit()`` that finds the complete run again runs no epoch. Defaults to ``True``.
         restore_history: bool. Whether the ``History`` that a resumed ``fit()`` returns holds the
             epochs of the whole run. By default, as in Keras, only those that this call ran.
         on_mismatch: ``"error"`` or ``"warn"``. What to do when the optimizer, the loss, the batch
@@ -139,6 +141,15 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     the folder or a save in it belongs to another user;
     ``RestoreError`` when the system refuses to open or read. With ``on_save_error="raise"`` it
     raises ``SaveError`` when a save fails.
+
+    A backup that has more epochs than `epochs` asks for is a ``MismatchError``, too. It is never
+    removed. A script may train in stages on one folder: ``fit(epochs=3)``, and then
+    ``fit(initial_epoch=3, epochs=6)``. When the script is run again, and the backup is of a later
+    stage (its ``fit()`` began at or after `epochs`), the earlier ``fit()`` runs no epoch, restores
+    nothing and warns so (``RekindleWarning``); the later one restores everything. So the model
+    holds what the script made until then: a script that uses it between two stages has to keep
+    what it needs. Take `initial_epoch` from a constant, not from the ``History`` of the stage
+    before.
 
     Where the folder holds no save of rekindle but a backup of ``keras.callbacks.BackupAndRestore``,
     ``fit()`` goes on with that, and warns so (``TakeoverWarning``): weights and optimizer as Keras
@@ -243,6 +254,16 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def looks_at_batches(self) -> bool:
         """Whether saves may be due at the end of a batch. For the companion."""
         return self.schedule.by_batch
+
+    @property
+    def saves_the_end(self) -> bool:
+        """Whether the end of the last epoch is saved in any case. For the companion.
+
+        With saves by the batch, the end falls between two of them: a backup that stays would not
+        look complete when it is found again. "auto" saves only what its bound allows.
+        """
+        stays = self.looks_at_batches and not self.delete_checkpoint
+        return stays and self.save_freq != "auto"
 
     @property
     def _last_batch_seen(self) -> int:

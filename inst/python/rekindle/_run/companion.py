@@ -23,10 +23,12 @@ class Owner(Protocol):
 
     Attributes:
         looks_at_batches: Whether saves may be due at the end of a batch.
+        saves_the_end: Whether the end of the last epoch is saved in any case.
         schedule: Decides when they are.
     """
 
     looks_at_batches: bool
+    saves_the_end: bool
     schedule: Schedule
 
     def take_due(self) -> bool:
@@ -180,11 +182,15 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             return
         self._run.look()
         self._run.epoch_ends(epoch, logs)
-        is_due = self._owner.take_due()
+        is_due = self._owner.take_due() or self._must_show_the_end(epoch)
         if self._ending is not None and self._ending.is_asked_for:
             self._ending.at_epoch_end(epoch + 1, logs)
         elif is_due:
             self._run.save(epoch + 1, 0, logs)
+
+    def _must_show_the_end(self, epoch: int) -> bool:
+        """Whether this epoch is the last of a run whose end is saved, whatever is due."""
+        return self._owner.saves_the_end and self._run is not None and self._run.is_last(epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
         found = self._list()

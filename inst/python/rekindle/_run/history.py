@@ -46,10 +46,22 @@ class HistoryRecord:
         }
         return record
 
-    def fill(self, history: Any) -> None:
-        """Puts the whole run into a `History` of Keras."""
-        history.epoch = list(self.epoch)
-        history.history = {name: list(values) for name, values in self.metrics.items()}
+    def fill(self, history: Any, before: int | None = None) -> None:
+        """Puts the run into a `History` of Keras: all of it, or the epochs before one.
+
+        Of a metric that not every epoch reported, nothing says which epochs did. Such a metric is
+        left out where only some of the epochs are wanted.
+        """
+        epochs = [epoch for epoch in self.epoch if before is None or epoch < before]
+        is_whole = len(epochs) == len(self.epoch)
+        history.epoch = epochs
+        history.history = {
+            name: list(values)[: None if is_whole else len(epochs)]
+            for name, values in self.metrics.items()
+            if is_whole or len(values) == len(self.epoch)
+        }
+        # R makes a table of so many epochs of it.
+        history.params["epochs"] = max(history.params.get("epochs", 0), len(epochs))
 
 
 def _saved(value: Any) -> Any:

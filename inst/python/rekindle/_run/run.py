@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 import weakref
@@ -12,7 +11,7 @@ from typing import Any
 import keras
 
 from rekindle import _keras_internals as keras_internals
-from rekindle._run import keras_files, messages, takeover
+from rekindle._run import keras_files, messages, open_runs, stages, takeover, variables
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.replay import Replay
@@ -24,9 +23,6 @@ from rekindle._schedule import Schedule
 from rekindle._store import Position, Save
 from rekindle.errors import SaveError, SaveWarning
 from rekindle.manager import CheckpointManager
-
-# The run that last took each folder in this process, by the folder's real path.
-_runs: weakref.WeakValueDictionary[str, Run] = weakref.WeakValueDictionary()
 
 
 class Run:
@@ -61,12 +57,13 @@ class Run:
         self._schedule = schedule
         self._model = model
         self._callback_list = callback_list
-        self._is_training = is_training
+        self.is_training = is_training
         self._telling = Telling(settings.verbose)
         self._resuming: Save | None = None
         self._replay: Callable[[], Replay | None] = lambda: None
         self.report: dict[str, Any] | None = None
         fit = keras_internals.find_fit()
+        self.knows_fit = bool(fit)
         self._state = RunState(
             directory=settings.directory,
             model=model,
@@ -95,16 +92,29 @@ class Run:
             raise
 
     def _begin(self) -> None:
-        let_go(self._settings.directory)
+        open_runs.let_go(self._settings.directory)
         self._manager.open()
-        _runs[os.path.realpath(self._settings.directory)] = self
-        if self._state.fit:
+        open_runs.add(self._settings.directory, self)
+        if self.knows_fit:
             messages.hint("fit_began")
         save = self._manager.restore()
-        if save is not None:
+        if self._state.is_done:
+            self._skip()
+        elif save is not None:
             self._resume(save)
         else:
             self.report = takeover.begin(self._settings, self._model, self._state)
+
+    def _skip(self) -> None:
+        """A later fit() of the script has the folder: no epoch is left to run in this one."""
+        state, epochs = self._state, int(self._state.fit["epochs"])
+        if self._settings.restore_history:
+            state.history.fill(self._model.history, before=epochs)
+        # Even with no epoch to run, Keras asks the optimizer for its variables.
+        variables.build(self._model, state.fit.get("epoch_iterator"))
+        keras_internals.set_initial_epoch(self._model, epochs)
+        text = stages.skipped(self._settings.directory, state.position, state.began, epochs)
+        self._telling.done(text)
 
     def _resume(self, save: Save) -> None:
         state, position = self._state, save.manifest.position
@@ -119,8 +129,9 @@ class Run:
             state.position = Position(position.step, position.epoch, 0)
         epoch = position.epoch
         if self._model.stop_training and not position.batch:
-            # Stopped early, and killed before it could end: no epoch is left to run.
-            epoch = max(epoch or 0, int(state.fit.get("epochs") or 0))
+            began = stages.began(save.manifest)
+            epoch, self._model.stop_training = stages.after_stop(epoch or 0, began, state.fit)
+            state.position = Position(position.step, epoch, 0)
         keras_internals.set_initial_epoch(self._model, epoch)
         self._resuming = save
         batches = None if state.data is None else state.data.batches
@@ -146,10 +157,10 @@ class Run:
         self._schedule.epoch_began()
         save, self._resuming = self._resuming, None
         state = self._state
-        if save is not None and epoch != save.manifest.position.epoch:
+        if save is not None and epoch != state.position.epoch:
             state.notes.append(
                 f"this Keras began at epoch {epoch} (counted from 0), not at"
-                f" {save.manifest.position.epoch}, where the save was taken"
+                f" {state.position.epoch}, where the save was taken"
             )
             self._tell_notes()
             return 0
@@ -161,7 +172,7 @@ class Run:
         replay = Replay(
             self._model,
             self._callback_list,
-            self._is_training,
+            self.is_training,
             state.position.batch,
             state.logs_of(save),
             self._telling.reads_again,
@@ -186,6 +197,11 @@ class Run:
     def epoch_ends(self, epoch: int, logs: Any) -> None:
         """After every other callback's `on_epoch_end`."""
         self._state.history.add(epoch, logs)
+
+    def is_last(self, epoch: int) -> bool:
+        """Whether training ends with this epoch."""
+        epochs = self._state.fit.get("epochs")
+        return bool(self._model.stop_training) or (epochs is not None and epoch + 1 >= epochs)
 
     def save(self, epoch: int, batch: int, logs: Any) -> None:
         """Saves the run as one that goes on with this batch of this epoch, counted from 0."""
@@ -263,7 +279,7 @@ class Run:
 
     def end(self) -> None:
         """Training is complete, and the last save is waited for."""
-        if self._settings.delete_checkpoint:
+        if self._settings.delete_checkpoint and not self._state.is_done:
             keras_files.settle(self._settings.directory)
             self._manager.clear()
 
@@ -276,36 +292,6 @@ class Run:
         if self._state.data is not None:
             self._state.data.stop_watching()
         self._saving.close()
-
-
-def let_go(directory: str) -> None:
-    """Closes what a fit() of this process that ended by an exception left open in the folder."""
-    earlier = _ended(directory)
-    if earlier is not None:
-        earlier.close()
-
-
-def let_go_ended() -> None:
-    """Lets go of the folders of every fit() that ended by an exception; for a host language.
-
-    There, the exception is kept until the next one, and with it the frames of the fit().
-    """
-    for run in list(_runs.values()):
-        # Of a training loop of one's own it is not known whether it has ended.
-        if run._state.fit and not run._is_training():
-            run.close()
-
-
-def settle(directory: str) -> None:
-    """Waits until what such a fit() has asked to be saved there is saved."""
-    earlier = _ended(directory)
-    if earlier is not None:
-        earlier.settle()
-
-
-def _ended(directory: str) -> Run | None:
-    earlier = _runs.get(os.path.realpath(directory))
-    return earlier if earlier is not None and not earlier._is_training() else None
 
 
 def _data_place(fit: Mapping[str, Any]) -> DataPlace | None:

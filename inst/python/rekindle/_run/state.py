@@ -13,7 +13,7 @@ import numpy as np
 from rekindle import _host, _records, _tree
 from rekindle import _keras_internals as keras_internals
 from rekindle._objects import stateful as objects
-from rekindle._run import fingerprint, random_states, variables
+from rekindle._run import fingerprint, random_states, stages, variables
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.history import HistoryRecord
@@ -44,6 +44,8 @@ class RunState:
         save_counter: How often the run was saved, over however many calls of fit().
         was_restored: Whether a save was brought back.
         schedule: What the schedule has chosen, and from what; empty where it chooses nothing.
+        began: The `initial_epoch` of the backup's fit(), 0 without a backup.
+        is_done: Whether the backup is of a later fit() of the script; then it was not restored.
     """
 
     directory: str
@@ -61,6 +63,8 @@ class RunState:
     save_counter: int = 0
     was_restored: bool = False
     schedule: Mapping[str, Any] = field(default_factory=dict)
+    began: int = 0
+    is_done: bool = False
     _before_validation: Snapshot | None = None
 
     def take(self) -> Snapshot:
@@ -108,6 +112,7 @@ class RunState:
             },
             "logs": _tree.flatten(dict(self.logs) if batch else {}, "logs", arrays),
             "stop_training": bool(model.stop_training),
+            "initial_epoch": max(self.began, stages.initial_epoch(self.fit)),
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
             # Last: nothing of the above may draw after it.
             "random": _tree.flatten(random or random_states.take(), "random", arrays),
@@ -124,14 +129,17 @@ class RunState:
         """
         manifest = save.manifest
         self._refuse_no_fit(manifest)
+        self.began = stages.began(manifest)
+        if stages.is_later(manifest.position, self.began, self.fit):
+            self._leave_to_later(save)
+            return
+        stages.refuse_ahead(self.directory, manifest.position, self.fit)
         if not variables.build(self.model, self.fit.get("epoch_iterator")):
             raise self._unbuilt()
         targets = variables.named(self.model)
         self._refuse_other_model(variables.differences(targets, manifest))
         self._compare(manifest)
-        self.history = self._read(
-            lambda: HistoryRecord.from_state(manifest.state["history"], save.arrays)
-        )
+        self.history = self._history_of(save)
         self._read(lambda: self._check_beside(save))
         self.position = manifest.position
         self.save_counter = _records.save_counter(manifest)
@@ -142,6 +150,15 @@ class RunState:
             for name in targets:
                 del save.arrays[name]
         self._put_beside(save)
+
+    def _leave_to_later(self, save: Save) -> None:
+        """Only looks: the later fit() restores what is in the backup."""
+        self.is_done, self.position = True, save.manifest.position
+        self.history = self._history_of(save)
+
+    def _history_of(self, save: Save) -> HistoryRecord:
+        state = save.manifest.state
+        return self._read(lambda: HistoryRecord.from_state(state["history"], save.arrays))
 
     def _check_beside(self, save: Save) -> None:
         """Checks all that is put back beside the variables, before anything is."""
@@ -236,6 +253,12 @@ class RunState:
         if lines and self.refuses:
             raise self._mismatch("of another training set-up", lines)
         self.notes += lines
+        initial = stages.initial_epoch(self.fit)
+        if initial < self.began:
+            self.notes.append(
+                f"the backup is of a fit() that began at epoch {self.began} (counted from 0), and"
+                f" this one begins at {initial}"
+            )
         saved = manifest.state.get("versions")
         self.notes += [
             f"{line} (other versions may compute other bits)"

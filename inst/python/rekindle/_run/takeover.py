@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from rekindle import _keras_internals as keras_internals
-from rekindle._run import keras_files, variables
+from rekindle._run import keras_files, stages, variables
 from rekindle._run.keras_files import METADATA, PAIRS, Pair, UnusableError
 from rekindle._store import Position
 from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
@@ -56,7 +56,8 @@ def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None
 
     Raises:
         DamageError: There is a backup, and no pair of its files is whole.
-        MismatchError: The backup is of another model. The model is as it was.
+        MismatchError: The backup is of another model, or ahead of what this fit() asks for. The
+            model is as it was.
     """
     folder = settings.directory
     names = keras_files.present(folder)
@@ -74,6 +75,7 @@ def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None
         )
     with _put_back_on_failure(model):
         pair, notes = _load_first_whole(folder, model, settings, state)
+        stages.refuse_ahead(folder, Position(None, pair.epoch, 0), state.fit)
     keras_internals.set_initial_epoch(model, pair.epoch)
     step = _step(model)
     state.position = Position(step, pair.epoch, 0)

@@ -12,7 +12,7 @@ import keras
 from rekindle._objects.changeable import IS_NEW
 from rekindle._run import messages
 from rekindle._store import Manifest
-from rekindle.errors import InexactWarning
+from rekindle.errors import InexactWarning, RekindleWarning
 
 
 class Telling:
@@ -88,6 +88,10 @@ class Telling:
             self._warn_once(
                 f"{name} {reason}. A resumed run begins with it as the script makes it. {advice}"
             )
+
+    def done(self, text: str) -> None:
+        """That nothing is run, although training was asked for."""
+        warnings.warn(text, RekindleWarning, stacklevel=4)
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
