@@ -165,6 +165,8 @@
 #' @section Conditions:
 #' An argument that is not of the accepted form gives an error of class `rekindle_argument`; a missing Python,
 #' Keras or Keras backend one of class `rekindle_dependency`. Both have the class `rekindle_error`.
+#' A `fit()` with two callbacks that back up and restore, keras3's among them, gives one of class
+#' `rekindle_argument`, too, before training begins.
 #' When `fit()` ends by an error, the last save is whole and the folder is unlocked at once: this session or
 #' another process can resume.
 #'

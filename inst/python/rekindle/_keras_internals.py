@@ -56,6 +56,23 @@ def find_callback_list() -> tuple[Any, CodeType | None]:
     return None, None
 
 
+def outermost_callback_list() -> Any:
+    """The CallbackList of the fit() that calls the hook we are in; it may hold other lists.
+
+    ``None`` when there is none. The list of a fit() around that one is not meant: it does not hold
+    this one.
+    """
+    found: Any = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        owner = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
+        inside = getattr(owner, "callbacks", None) if isinstance(owner, _CallbackList) else None
+        if isinstance(inside, list) and (found is None or any(one is found for one in inside)):
+            found = owner
+        frame = frame.f_back
+    return found
+
+
 def is_running(callback_list: Any, code: CodeType | None) -> bool:
     """Whether a fit() with this CallbackList is on the stack of any thread."""
     if callback_list is None or code is None:

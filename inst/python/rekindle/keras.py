@@ -27,7 +27,7 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
         package="keras",
     )
 
-from rekindle._run import arguments
+from rekindle._run import alone, arguments
 from rekindle._run.companion import Companion
 from rekindle._run.settings import Settings
 
@@ -132,8 +132,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
 
-    ``fit()`` raises, before training begins: ``ArgumentError`` when it runs in one of several
-    processes that train together, in all of them, or when the model is of Keras 2 (``tf_keras``);
+    ``fit()`` raises, before training begins: ``ArgumentError`` when it has two callbacks that back
+    up and restore, Keras' own among them, when it runs in one of several processes that train
+    together, in all of them, or when the model is of Keras 2 (``tf_keras``);
     ``LockError`` when another run holds the folder;
     ``MismatchError`` when the backup is of another model, with the differences; ``DamageError``
     when saves are there and none is whole; ``FormatError`` when they were written by a newer
@@ -153,7 +154,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     Where the folder holds no save of rekindle but a backup of ``keras.callbacks.BackupAndRestore``,
     ``fit()`` goes on with that, and warns so (``TakeoverWarning``): weights and optimizer as Keras
-    loads them, from the start of the epoch that was saved. Keras' files stay as they are; when the
+    loads them, from the start of the epoch that was saved. Replace Keras' callback by this one; the
+    two cannot stand in one ``fit()``. Keras' files stay as they are; when the
     run is complete, ``takeover.json`` beside them says that they are done with.
 
     ``save_freq="auto"`` measures, in the running fit, what a save costs: how long it holds training
@@ -279,6 +281,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     def on_train_begin(self, logs: Any = None) -> None:
         _workers.refuse_several(self.model)
+        alone.refuse_others((BackupAndRestore, keras.callbacks.BackupAndRestore))
         self.schedule = self._new_schedule()
         self._due = False
         self._companion = Companion(self._settings, self, self.model)

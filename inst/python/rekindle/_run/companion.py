@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import keras
 
 from rekindle import _keras_internals as keras_internals
-from rekindle._run import keras_files, messages
+from rekindle._run import alone, keras_files, messages
 from rekindle._run.ending import Ending
 from rekindle._run.run import Run
 from rekindle._run.settings import Settings
@@ -112,6 +112,10 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         found = listed()
         left_out = (Companion, type(self._owner), keras.callbacks.History)
         others = [] if found is None else found.callbacks
+        # Not in the list itself, but in a callback that passes its hooks on.
+        backups = [one._owner for one in others if isinstance(one, Companion)]
+        if len(backups) > 1:
+            alone.refuse(backups)
 
         def is_training() -> bool:
             return keras_internals.is_running(listed(), code)
