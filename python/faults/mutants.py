@@ -105,13 +105,13 @@ def arrays_unchecked() -> None:
 
 
 def manifest_unchecked() -> None:
-    def _checked_document(data):
+    def _checked(data):
         digest = data[-35:-3].decode("ascii", "replace")
         decode.xxhash = type("x", (), {"xxh3_128_hexdigest": staticmethod(lambda _: digest)})
         return whole(data)
 
-    whole = decode._checked_document
-    decode._checked_document = _checked_document
+    whole = decode._checked
+    decode._checked = _checked
 
 
 def layout_unchecked() -> None:

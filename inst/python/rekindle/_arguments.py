@@ -13,6 +13,7 @@ import numpy as np
 
 from rekindle import _host
 from rekindle._retention import Best
+from rekindle._store.format import MAX_NUMBER
 from rekindle.errors import ArgumentError
 
 A_FOLDER = "the path of a folder, as a string or an os.PathLike"
@@ -218,10 +219,12 @@ def step_counter(value: Any, checkpoint: Any) -> Callable[[], int] | None:
 def number(value: Any) -> int | None:
     if value is None:
         return None
-    if is_integer(value) and (found := integer(value, "checkpoint_number")) >= 0:
+    if is_integer(value) and 0 <= (found := integer(value, "checkpoint_number")) <= MAX_NUMBER:
         return found
     raise invalid(
-        "checkpoint_number", value, "a whole number from 0 up, or an integer scalar variable"
+        "checkpoint_number",
+        value,
+        "a whole number from 0 up, of at most 18 digits, or an integer scalar variable",
     )
 
 
@@ -258,13 +261,22 @@ def metadata(value: Any) -> dict[str, Any]:
     return {name: _json(item, f"with_metadata[{name!r}]") for name, item in value.items()}
 
 
-def _json(value: Any, name: str) -> Any:
+# As for what else is saved: more than a reader of JSON can be trusted to take.
+_MAX_DEPTH = 100
+_MAX_BITS = 1024
+
+
+def _json(value: Any, name: str, depth: int = 0) -> Any:
+    if depth > _MAX_DEPTH:
+        raise invalid("with_metadata", "...", f"at most {_MAX_DEPTH} lists inside of each other")
     if isinstance(value, np.generic) or (_host.framework(value) and tuple(value.shape) == ()):
         value = _host.to_numpy(value).item()
     if isinstance(value, list | tuple):
-        return [_json(item, f"{name}[{index}]") for index, item in enumerate(value)]
+        return [_json(item, f"{name}[{index}]", depth + 1) for index, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _json(item, f"{name}[{key!r}]") for key, item in value.items()}
+        return {key: _json(item, f"{name}[{key!r}]", depth + 1) for key, item in value.items()}
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise invalid(name, "...", f"a whole number of at most {_MAX_BITS} bits")
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from rekindle._facts import Check, FolderInfo, SaveInfo
 from rekindle._store import Manifest, survey, use
 from rekindle._store import format as fmt
 from rekindle._store.catalog import Catalog
+from rekindle._store.manifest import Pack
 
 _Told = TypeVar("_Told", SaveInfo, Check)
 
@@ -21,12 +23,14 @@ def describe(path: str, catalogs: Mapping[str, Catalog]) -> FolderInfo:
     with _look.refusals(path):
         found = survey.survey(path, catalogs)
         used = use.look(path)
+        sizes = _sizes(found)
+        seen: set[tuple[str, Pack]] = set()
         saves = [
-            _described(path, found, prefix, manifest)
+            _described(path, sizes, seen, prefix, manifest)
             for prefix, manifest in _look.oldest_first(catalogs)
         ]
     damaged = [
-        SaveInfo(f"{prefix}-{number}", number, damage, size=_sizes(found, prefix, number))
+        SaveInfo(f"{prefix}-{number}", number, damage, size=sizes.get((prefix, number), 0))
         for prefix, catalog in catalogs.items()
         for number, damage in sorted(catalog.damaged.items())
     ]
@@ -45,8 +49,14 @@ def describe(path: str, catalogs: Mapping[str, Catalog]) -> FolderInfo:
     )
 
 
-def _described(path: str, found: survey.Survey, prefix: str, manifest: Manifest) -> SaveInfo:
-    damage = survey.damage_at_a_glance(path, manifest)
+def _described(
+    path: str,
+    sizes: Mapping[tuple[str, int], int],
+    seen: set[tuple[str, Pack]],
+    prefix: str,
+    manifest: Manifest,
+) -> SaveInfo:
+    damage = survey.damage_at_a_glance(path, manifest, seen)
     return SaveInfo(
         name=f"{prefix}-{manifest.number}",
         number=manifest.number,
@@ -56,7 +66,7 @@ def _described(path: str, found: survey.Survey, prefix: str, manifest: Manifest)
         batch=manifest.position.batch,
         step=manifest.position.step,
         version=manifest.version,
-        size=_sizes(found, prefix, manifest.number),
+        size=sizes.get((prefix, manifest.number), 0),
         shared=survey.shared_bytes(prefix, manifest),
         metrics=_look.metrics(path, manifest),
         schedule=_schedule(manifest),
@@ -72,26 +82,39 @@ def _schedule(manifest: Manifest) -> dict[str, Any]:
 
 def placed(saves: list[_Told], damaged: list[_Told]) -> list[_Told]:
     """All saves, oldest first: one whose manifest cannot be read stands where its number would."""
-    placed = list(saves)
+    # For each prefix the saves whose number is higher than those of all before, and their places.
+    highest: dict[str, tuple[list[int], list[int]]] = {}
+    for index, one in enumerate(saves):
+        numbers, places = highest.setdefault(_prefix(one), ([], []))
+        if not numbers or one.number > numbers[-1]:
+            numbers.append(one.number)
+            places.append(index)
+    before: dict[int, list[_Told]] = {}
     for one in damaged:
-        prefix = one.name.rpartition("-")[0]
-        later = [
-            index
-            for index, other in enumerate(placed)
-            if other.name.rpartition("-")[0] == prefix and other.number > one.number
-        ]
-        placed.insert(later[0] if later else len(placed), one)
-    return placed
+        numbers, places = highest.get(_prefix(one), ([], []))
+        next_one = bisect.bisect(numbers, one.number)
+        later = places[next_one] if next_one < len(places) else len(saves)
+        before.setdefault(later, []).append(one)
+    found: list[_Told] = []
+    for place in range(len(saves) + 1):
+        found += before.get(place, [])
+        found += saves[place : place + 1]
+    return found
 
 
-def _sizes(found: survey.Survey, prefix: str, number: int) -> int:
-    manifest, pattern = fmt.manifest_name(prefix, number), fmt.pack_pattern(prefix)
-    total = 0
+def _prefix(one: SaveInfo | Check) -> str:
+    return one.name.rpartition("-")[0]
+
+
+def _sizes(found: survey.Survey) -> dict[tuple[str, int], int]:
+    """Bytes of the files of each save, by prefix and number."""
+    sizes: dict[tuple[str, int], int] = {}
     for name, size in found.ours.items():
-        match = pattern.fullmatch(name)
-        if name == manifest or (match and int(match[1]) == number):
-            total += size
-    return total
+        match = fmt.ANY_MANIFEST.fullmatch(name) or fmt.ANY_PACK.fullmatch(name)
+        if match:
+            key = match["prefix"], int(match[2])
+            sizes[key] = sizes.get(key, 0) + size
+    return sizes
 
 
 def _state(saves: list[SaveInfo], anything_else: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -159,7 +160,14 @@ def as_lists(value: Any) -> Any:
         return [as_lists(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
         return float(value.astype(np.float64).item()) if value.size == 1 else None
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return _as_float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def as_convertible(arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:

@@ -14,7 +14,7 @@ import numpy as np
 from rekindle import _arguments, _tree
 from rekindle._store import Manifest, reader, report, survey
 from rekindle._store import catalog as cat
-from rekindle._store.manifest import Damage
+from rekindle._store.manifest import Damage, Pack
 from rekindle.errors import ArgumentError, DamageError, RestoreError
 
 _T = TypeVar("_T")
@@ -185,7 +185,7 @@ def tree(directory: str, manifest: Manifest, key: str) -> Any:
     arrays = reader.read(directory, manifest, names).arrays if names else {}
     try:
         return _tree.unflatten(manifest.state[key], arrays)
-    except (_tree.BrokenTreeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Damage(f"its {key} cannot be read: {error!r:.200}") from None
 
 
@@ -206,12 +206,20 @@ def metrics(directory: str, manifest: Manifest) -> dict[str, Any]:
 def plain_value(value: Any) -> Any:
     """A number, string or bool without its framework; ``None`` for anything else."""
     if isinstance(value, np.ndarray | np.generic) and value.size == 1:
-        value = value.item() if value.dtype.kind in "biuf" else float(value.astype(np.float64))
+        value = value.item() if value.dtype.kind in "biuf" else value.astype(np.float64).item()
     return value if isinstance(value, bool | int | float | str) else None
 
 
-def verified(directory: str, manifest: Manifest, seen: set[Any]) -> str | None:
-    """What is wrong with the save's bytes; `seen` says what was read already, and is added to.
+def verified(
+    directory: str, manifest: Manifest, seen: set[Any], packs: set[tuple[str, Pack]]
+) -> str | None:
+    """What is wrong with the save's bytes.
+
+    Args:
+        directory: The folder.
+        manifest: The save.
+        seen: Arrays that were read already; they are not read again. It is added to.
+        packs: The same for the headers of packs.
 
     Raises:
         RestoreError: The system refused to read.
@@ -220,7 +228,7 @@ def verified(directory: str, manifest: Manifest, seen: set[Any]) -> str | None:
     fresh = {name: manifest.arrays[name] for name, row in rows.items() if row not in seen}
     try:
         with refusals(directory):
-            damage = survey.damage_at_a_glance(directory, manifest)
+            damage = survey.damage_at_a_glance(directory, manifest, packs)
         if damage is not None:
             return damage
         reader.verify(directory, dataclasses.replace(manifest, arrays=fresh))

@@ -85,7 +85,9 @@ def entry(manifest: Manifest) -> Entry:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    # A whole number may be larger than any that can be reckoned with.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and abs(value) < 1e15 else None
 
 
 def _positive(value: Any) -> int | None:

@@ -5,7 +5,6 @@ The rules are those of ``tf.train.CheckpointManager``, and one beside them: the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,11 +107,12 @@ def best(entries: Sequence[Entry], rule: Best | None) -> set[int]:
     """The numbers of the best saves; of equal ones, the newer are better."""
     if rule is None:
         return set()
-    sign = 1.0 if rule.mode == "min" else -1.0
+    sign = 1 if rule.mode == "min" else -1
     ranked = []
     for place, entry in enumerate(entries):
         value = entry.metadata.get(rule.metric)
-        if isinstance(value, int | float) and not math.isnan(value):
+        # NaN alone is not itself. `math.isnan()` refuses whole numbers that no float can be.
+        if isinstance(value, int | float) and value == value:
             ranked.append((sign * value, -place, entry.number))
     return {number for _, _, number in sorted(ranked)[: rule.count]}
 

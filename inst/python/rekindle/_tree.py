@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,8 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 
     # Named tuples and other subclasses would come back as something else: better refused than
     # changed.
     if type(tree) in (list, tuple, set, frozenset):
+        if isinstance(tree, set | frozenset):
+            _refuse_alike(tree, place)
         items = [
             flatten(item, f"{place}/{index}", arrays, depth=depth + 1)
             for index, item in enumerate(tree)
@@ -117,11 +119,35 @@ def _flatten_mapping(
             key: flatten(value, f"{place}/{key}", arrays, depth=depth)
             for key, value in tree.items()
         }
+    _refuse_alike(tree, place)
     pairs = [
         [flatten(part, f"{place}/{index}", arrays, depth=depth) for part in pair]
         for index, pair in enumerate(tree.items())
     ]
     return {_TAG: ["Counter" if type(tree) is Counter else "dict", pairs]}
+
+
+# Python compares a value with all others that have the same hash. Of numbers, who makes a file can
+# find any amount of those.
+_MOST_ALIKE = 100
+
+
+def _are_too_alike(keys: Collection[Any]) -> bool:
+    """Whether a set or dict of these would take far longer than its size accounts for."""
+    if len(keys) <= _MOST_ALIKE:
+        return False
+    return max(Counter(map(hash, keys)).values()) > _MOST_ALIKE
+
+
+def _refuse_alike(keys: Collection[Any], place: str) -> None:
+    if _are_too_alike(keys):
+        raise UnsupportedValueError(f"{place}: more than {_MOST_ALIKE} keys with the same hash")
+
+
+def _different(keys: Collection[Any]) -> Collection[Any]:
+    if _are_too_alike(keys):
+        raise BrokenTreeError(f"more than {_MOST_ALIKE} keys have the same hash")
+    return keys
 
 
 def _has_plain_keys(keys: Iterable[Any]) -> bool:
@@ -140,6 +166,7 @@ def join_dict(
     """The dict of these keys, and of values that are JSON values already."""
     if _has_plain_keys(keys):
         return dict(zip(keys, values, strict=True))
+    _refuse_alike(keys, place)
     pairs = [
         [flatten(key, f"{place}/{index}", arrays), value]
         for index, (key, value) in enumerate(zip(keys, values, strict=True))
@@ -156,7 +183,8 @@ def split_dict(value: Any, arrays: Mapping[str, AnyArray]) -> dict[Any, Any] | N
         return value
     if kind != "dict":
         return None
-    return {unflatten(key, arrays): item for key, item in content}
+    keys = _different([unflatten(key, arrays) for key, _ in content])
+    return dict(zip(keys, (item for _, item in content), strict=True))
 
 
 def holds_arrays(value: Any) -> bool:
@@ -194,44 +222,64 @@ def unflatten(value: Any, arrays: Mapping[str, AnyArray]) -> Any:
     Raises:
         BrokenTreeError: `value` is not what :func:`flatten` writes.
     """
-    if isinstance(value, list):
-        return [unflatten(item, arrays) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if _TAG not in value:
-        return {key: unflatten(item, arrays) for key, item in value.items()}
-    kind, content = tagged(value)
-    try:
-        return _untag(kind, content, arrays)
-    except BrokenTreeError:
-        raise
-    except (TypeError, ValueError, KeyError) as error:
-        raise BrokenTreeError(f"a tagged value cannot be read: {error!r}"[:500]) from None
+    return _Reading(arrays).value(value)
 
 
-def _untag(kind: Any, content: Any, arrays: Mapping[str, AnyArray]) -> Any:
-    if kind == "array":
-        return arrays[content]
-    if kind in ("jax", "torch", "tensorflow"):
-        return _host.from_numpy(kind, arrays[content])
-    if kind == "jax.key":
-        impl, name = content
-        return _host.from_numpy(kind, arrays[name], str(impl))
-    if kind == "scalar":
-        return arrays[content][()]
-    if kind == "float" and content in ("nan", "inf", "-inf"):
-        return float(content)
-    if kind == "bytes":
-        return base64.b64decode(content, validate=True)
-    if kind in ("dict", "Counter"):
-        pairs = {unflatten(key, arrays): unflatten(item, arrays) for key, item in content}
-        return Counter(pairs) if kind == "Counter" else pairs
-    if kind in ("record", "variables") and isinstance(content, dict):
-        return {name: unflatten(item, arrays) for name, item in content.items()}
-    if kind == "object":
-        _, state = content
-        return unflatten(state, arrays)
-    if kind in ("tuple", "set", "frozenset") and isinstance(content, list):
-        make = {"tuple": tuple, "set": set, "frozenset": frozenset}[kind]
-        return make(unflatten(item, arrays) for item in content)
-    raise BrokenTreeError("a tagged value is of an unknown kind")
+class _Reading:
+    """One tree that is read; an array of a framework that it names many times is made once."""
+
+    def __init__(self, arrays: Mapping[str, AnyArray]) -> None:
+        self._arrays = arrays
+        self._made: dict[tuple[str, ...], Any] = {}
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if _TAG not in value:
+            return {key: self.value(item) for key, item in value.items()}
+        kind, content = tagged(value)
+        try:
+            return self._untag(kind, content)
+        except BrokenTreeError:
+            raise
+        # RuntimeError: a framework's, or values too deep inside of each other.
+        except (TypeError, ValueError, KeyError, OverflowError, RuntimeError) as error:
+            raise BrokenTreeError(f"a tagged value cannot be read: {error!r}"[:500]) from None
+
+    def _untag(self, kind: Any, content: Any) -> Any:
+        if kind == "array":
+            return self._arrays[content]
+        if kind in ("jax", "torch", "tensorflow"):
+            return self._foreign(kind, content)
+        if kind == "jax.key":
+            impl, name = content
+            return self._foreign(kind, name, str(impl))
+        if kind == "scalar":
+            return self._arrays[content][()]
+        if kind == "float" and content in ("nan", "inf", "-inf"):
+            return float(content)
+        if kind == "bytes":
+            return base64.b64decode(content, validate=True)
+        if kind in ("dict", "Counter"):
+            keys = _different([self.value(key) for key, _ in content])
+            pairs = dict(zip(keys, (self.value(item) for _, item in content), strict=True))
+            return Counter(pairs) if kind == "Counter" else pairs
+        if kind in ("record", "variables") and isinstance(content, dict):
+            return {name: self.value(item) for name, item in content.items()}
+        if kind == "object":
+            _, state = content
+            return self.value(state)
+        if kind in ("tuple", "set", "frozenset") and isinstance(content, list):
+            items = [self.value(item) for item in content]
+            if kind == "tuple":
+                return tuple(items)
+            return {"set": set, "frozenset": frozenset}[kind](_different(items))
+        raise BrokenTreeError("a tagged value is of an unknown kind")
+
+    def _foreign(self, kind: str, name: str, *impl: str) -> Any:
+        key = (kind, name, *impl)
+        if key not in self._made:
+            self._made[key] = _host.from_numpy(kind, self._arrays[name], *impl)
+        return self._made[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import re
 import uuid
@@ -21,6 +22,9 @@ from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, Save
 
 # What follows the name of a model, where its optimizer is kept as a part of it.
 _OPTIMIZER = "optimizer/"
+
+# No part of a `Checkpoint` lies deeper.
+_MOST_LEVELS = 101
 
 
 def restore(
@@ -72,8 +76,7 @@ def _rows_of(model: Any, directory: str, name: str, manifest: Manifest) -> _Rows
     targets = {key: one for key, one in variables.named(model).items() if key.startswith("model/")}
     nearest: list[str] | None = None
     fitting: dict[str, _Rows] = {}
-    for part in _parts(manifest, targets):
-        rows = _part(manifest, part)
+    for part, rows in _parts(manifest, targets).items():
         lines = variables.differences(targets, _only(manifest, rows))
         if lines and (rows := _alike(targets, rows)):
             lines = variables.differences(targets, _only(manifest, rows))
@@ -89,15 +92,23 @@ def _rows_of(model: Any, directory: str, name: str, manifest: Manifest) -> _Rows
     return fitting.get("model") or next(iter(fitting.values()))
 
 
-def _parts(manifest: Manifest, targets: dict[str, Any]) -> list[str]:
-    """What the names of the model's arrays may begin with: "model" in a save of a fit().
+def _parts(manifest: Manifest, targets: dict[str, Any]) -> dict[str, _Rows]:
+    """The arrays of each part of the save that may be the model: "model" in a save of a fit().
 
     In one of a `Checkpoint` it is the name that the user gave the model, or its place in a list.
     """
     first = next(iter(targets), "model/").removeprefix("model")
     found = {name.removesuffix(first) for name in manifest.arrays if name.endswith(first)}
     found |= {name.partition("/")[0] for name in manifest.arrays}
-    return ["model", *sorted(found - {"model", "optimizer", "metrics"})]
+    parts: dict[str, _Rows] = {"model": {}}
+    parts |= {part: {} for part in sorted(found - {"model", "optimizer", "metrics"})}
+    for name, row in manifest.arrays.items():
+        for match in itertools.islice(re.finditer("/", name), _MOST_LEVELS):
+            end = match.start()
+            rows, rest = parts.get(name[:end]), name[end + 1 :]
+            if rows is not None and not rest.startswith(_OPTIMIZER):
+                rows[f"model/{rest}"] = (name, row)
+    return parts
 
 
 def _alike(targets: dict[str, Any], rows: _Rows) -> _Rows:
@@ -117,15 +128,6 @@ def _plain(name: str) -> str:
 
 def _only(manifest: Manifest, rows: _Rows) -> Manifest:
     return dataclasses.replace(manifest, arrays={key: row for key, (_, row) in rows.items()})
-
-
-def _part(manifest: Manifest, part: str) -> _Rows:
-    start = f"{part}/"
-    return {
-        f"model/{name.removeprefix(start)}": (name, row)
-        for name, row in manifest.arrays.items()
-        if name.startswith(start) and not name.startswith(start + _OPTIMIZER)
-    }
 
 
 def _slots_of(model: Any, manifest: Manifest, rows: _Rows) -> _Rows:

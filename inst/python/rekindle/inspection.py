@@ -78,8 +78,9 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
         for number, damage in sorted(catalog.damaged.items())
     ]
     seen: set[Any] = set()
+    packs: set[Any] = set()
     for prefix, manifest in _look.oldest_first(catalogs):
-        damage = _look.verified(path, manifest, seen)
+        damage = _look.verified(path, manifest, seen, packs)
         if damage is None or reader.still_there(path, prefix, manifest):
             size = sum(row.stop - row.start for row in manifest.arrays.values())
             checks.append(Check(f"{prefix}-{manifest.number}", manifest.number, size, damage))

@@ -186,15 +186,15 @@ class TestVerify:
     def test_shared_bytes_are_read_once(self, home, monkeypatch):
         fill(home, 3)
         read = []
-        from rekindle._store import reader
+        from rekindle._store import pack
 
-        whole = reader.read
+        whole = pack.read
 
-        def counted(directory, manifest, names=None):
-            read.extend(manifest.arrays if names is None else names)
-            return whole(directory, manifest, names)
+        def counted(directory, manifest):
+            read.extend(manifest.arrays)
+            return whole(directory, manifest)
 
-        monkeypatch.setattr(reader, "read", counted)
+        monkeypatch.setattr(pack, "read", counted)
         inspection.verify(home)
         assert read.count("model/frozen/kernel") == 1
         assert read.count("model/dense/kernel") == 3

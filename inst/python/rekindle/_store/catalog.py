@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack
-from rekindle._store.decode import decode
+from rekindle._store.decode import decode, may_be_whole, serial
 from rekindle._store.manifest import Damage, Manifest
+from rekindle._store.walk import OF_ALL, weigh
 from rekindle.errors import ForeignFileError, FormatError
 
 
@@ -49,43 +50,79 @@ class Catalog:
             raise OSError(errno.EOVERFLOW, "no place is left in the order of saving")
         return serial
 
-    def protected_packs(self, folder_names: list[str], prefix: str) -> set[str]:
+    def protected_packs(self, names: Listing, prefix: str) -> set[str]:
         """Packs that must stay: in use, or of a save whose damage is still to be set aside."""
-        pattern = fmt.pack_pattern(prefix)
-        matches = [match for match in map(pattern.fullmatch, folder_names) if match]
-        waiting = {match[0] for match in matches if int(match[1]) in self.damaged}
-        return self.packs_in_use() | waiting
+        waiting = (names.packs.get((prefix, number), []) for number in self.damaged)
+        return self.packs_in_use().union(*waiting)
 
     def packs_in_use(self) -> set[str]:
         return {name for manifest in self.manifests.values() for name in manifest.packs}
 
 
+@dataclass
+class Listing:
+    """The names in a folder that are those of saves.
+
+    Attributes:
+        manifests: By the prefix, the numbers for which there is a manifest's name.
+        packs: By prefix and number, the names of packs.
+    """
+
+    manifests: dict[str, list[int]] = field(default_factory=dict)
+    packs: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, names: list[str]) -> Listing:
+        found = cls()
+        for name in names:
+            if match := fmt.ANY_MANIFEST.fullmatch(name):
+                found.manifests.setdefault(match["prefix"], []).append(int(match[2]))
+            elif match := fmt.ANY_PACK.fullmatch(name):
+                found.packs.setdefault((match["prefix"], int(match[2])), []).append(name)
+        return found
+
+
 def scan(folder: str, prefix: str) -> Catalog:
-    """Reads every manifest in the folder, and changes nothing.
+    """Reads every manifest of a prefix in the folder, and changes nothing.
 
     Raises:
         FormatError: One of them is of a newer format.
         ForeignFileError: A file under a manifest's name is not rekindle's.
         OSError: The system refused to list or to read.
     """
-    return _catalog(folder, prefix, refuses=True)
+    names = Listing.of(fs.names_in(folder))
+    catalog, suspects = _read_all(folder, prefix, names, refuses=True)
+    for number in _foreign(folder, {prefix: suspects}, names)[prefix]:
+        raise _in_the_way(os.path.join(folder, fmt.manifest_name(prefix, number)))
+    catalog.damaged |= suspects
+    return catalog
 
 
-def look(folder: str, prefix: str) -> Catalog:
-    """As :func:`scan`, for who only looks: nothing is refused.
+def look(folder: str, names: list[str]) -> dict[str, Catalog]:
+    """As :func:`scan` for each prefix among the names, for a caller that only looks.
 
     Foreign files are passed over, and saves in a newer format are told of as damaged ones.
 
     Raises:
-        OSError: The system refused to list or to read.
+        OSError: The system refused to read.
     """
-    return _catalog(folder, prefix, refuses=False)
+    listing = Listing.of(names)
+    found, suspects = {}, {}
+    for prefix in sorted(listing.manifests):
+        found[prefix], suspects[prefix] = _read_all(folder, prefix, listing, refuses=False)
+    foreign = _foreign(folder, suspects, listing)
+    for prefix, damages in suspects.items():
+        for number in damages.keys() - foreign[prefix]:
+            found[prefix].damaged[number] = damages[number]
+    return {prefix: one for prefix, one in found.items() if one.manifests or one.damaged}
 
 
-def _catalog(folder: str, prefix: str, *, refuses: bool) -> Catalog:
-    catalog = Catalog()
-    names = fs.names_in(folder)
-    for number in numbers_in(names, prefix):
+def _read_all(
+    folder: str, prefix: str, names: Listing, *, refuses: bool
+) -> tuple[Catalog, dict[int, str]]:
+    """The saves and, by number, what is wrong with files that may never have been manifests."""
+    catalog, suspects = Catalog(), {}
+    for number in names.manifests.get(prefix, ()):
         try:
             catalog.manifests[number] = read_manifest(folder, prefix, number)
         except FileNotFoundError:
@@ -95,17 +132,8 @@ def _catalog(folder: str, prefix: str, *, refuses: bool) -> Catalog:
                 raise
             catalog.damaged[number] = str(error)
         except Damage as damage:
-            if not is_foreign(folder, prefix, number, names):
-                catalog.damaged[number] = str(damage)
-            elif refuses:
-                raise _in_the_way(os.path.join(folder, fmt.manifest_name(prefix, number))) from None
-    return catalog
-
-
-def numbers_in(names: list[str], prefix: str) -> list[int]:
-    """The numbers for which there is a manifest's name, in the order of `names`."""
-    pattern = fmt.manifest_pattern(prefix)
-    return [int(match[1]) for match in map(pattern.fullmatch, names) if match]
+            suspects[number] = str(damage)
+    return catalog, suspects
 
 
 def read_manifest(folder: str, prefix: str, number: int) -> Manifest:
@@ -117,31 +145,52 @@ def read_manifest(folder: str, prefix: str, number: int) -> Manifest:
         OSError: It is not there, or the system refused to read.
     """
     path = os.path.join(folder, fmt.manifest_name(prefix, number))
+    return decode(_read(path), prefix=prefix, number=number, path=path)
+
+
+def read_serial(folder: str, prefix: str, number: int) -> int:
+    """Its place in the order of saving; raises as :func:`read_manifest` does."""
+    return serial(_read(os.path.join(folder, fmt.manifest_name(prefix, number))))
+
+
+def _read(path: str) -> bytes:
     try:
-        data = fs.read_file(path, fmt.MAX_MANIFEST_BYTES)
+        # A sparse file, or a large one of somebody else's, is known by its ends.
+        may_be_whole(*_ends(path))
+        return fs.read_file(path, fmt.MAX_MANIFEST_BYTES)
     except fs.NotRegularError:
         raise Damage("the manifest is not a regular file") from None
     except fs.TooLargeError as error:
         raise Damage(f"the manifest is {error.strerror}") from None
-    return decode(data, prefix=prefix, number=number, path=path)
 
 
-def is_foreign(folder: str, prefix: str, number: int, names: list[str]) -> bool:
-    """Whether nothing shows that what has a manifest's name, and is not whole, once was one.
+def _ends(path: str) -> tuple[bytes, bytes]:
+    head = fs.read_part(path, 0, len(fmt.MANIFEST_MAGIC))
+    return head, fs.read_part(path, -fmt.DIGEST_LINE_LENGTH, fmt.DIGEST_LINE_LENGTH)
 
-    Damage can take every byte of it, so a pack of the same save, or the mention in our state file,
+
+def _foreign(
+    folder: str, suspects: dict[str, dict[int, str]], names: Listing
+) -> dict[str, set[int]]:
+    """By prefix, the suspects of which nothing shows that they ever were manifests.
+
+    Damage can take every byte of one, so a pack of the same save, or the mention in our state file,
     speaks for it too. With no such sign, it may be anybody's file, and is not ours to touch.
     """
-    with contextlib.suppress(FileNotFoundError, fs.NotRegularError, fs.TooLargeError):
-        path = os.path.join(folder, fmt.manifest_name(prefix, number))
-        if _looks_like_manifest(fs.read_file(path, fmt.MAX_MANIFEST_BYTES)):
-            return False
-    pattern = fmt.pack_pattern(prefix)
-    for name in names:
-        match = pattern.fullmatch(name)
-        if match and int(match[1]) == number and pack.is_ours(os.path.join(folder, name)):
-            return False
-    return number not in listed(folder, prefix)
+    found: dict[str, set[int]] = {prefix: set() for prefix in suspects}
+    unknown: dict[bytes, tuple[str, int]] = {}
+    for prefix, damages in suspects.items():
+        for number in damages:
+            packs = names.packs.get((prefix, number), ())
+            path = os.path.join(folder, fmt.manifest_name(prefix, number))
+            if not _looks_like_manifest(path) and not any(
+                pack.is_ours(os.path.join(folder, name)) for name in packs
+            ):
+                unknown[f"{prefix}-{number}".encode("utf-8", "surrogateescape")] = (prefix, number)
+    for name in unknown.keys() - (_listed(folder, unknown.keys()) if unknown else set()):
+        prefix, number = unknown[name]
+        found[prefix].add(number)
+    return found
 
 
 def _in_the_way(path: str) -> ForeignFileError:
@@ -152,15 +201,22 @@ def _in_the_way(path: str) -> ForeignFileError:
     )
 
 
-def _looks_like_manifest(data: bytes) -> bool:
-    if data.startswith(fmt.MANIFEST_MAGIC):
-        return True
-    if fmt.DIGEST_LINE.fullmatch(data[-fmt.DIGEST_LINE_LENGTH :]) is None:
+def _looks_like_manifest(path: str) -> bool:
+    try:
+        head, tail = _ends(path)
+        if head == fmt.MANIFEST_MAGIC or fmt.DIGEST_LINE.fullmatch(tail) is None:
+            return head == fmt.MANIFEST_MAGIC
+        text = fs.read_file(path, fmt.MAX_MANIFEST_BYTES).decode("utf-8", "surrogateescape")
+    except (FileNotFoundError, fs.NotRegularError, fs.TooLargeError):
+        return False
+    try:
+        weigh(text, 0, OF_ALL)
+    except ValueError:
         return False
     # A flipped bit in the first line leaves everything after it; a whole document of somebody
     # else's that ends in such a line is no manifest of ours.
     try:
-        document = json.loads(data)
+        document = json.loads(text)
     except (ValueError, RecursionError):
         return True
     return isinstance(document, dict) and {"arrays", "packs", "state"} <= document.keys()
@@ -190,13 +246,12 @@ def state_is_ours(folder: str) -> bool:
     return data.startswith(fmt.STATE_MAGIC) or fmt.STATE_MAGIC.startswith(data.rstrip(b"\0"))
 
 
-def listed(folder: str, prefix: str) -> set[int]:
-    """The numbers that our own state file names; none when it is absent or not ours."""
+def _listed(folder: str, names: Collection[bytes]) -> set[bytes]:
+    """Those of the names that our own state file has; none when it is absent or not ours."""
     try:
         data = fs.read_file(os.path.join(folder, fmt.STATE), fmt.MAX_STATE_BYTES)
     except OSError:
         return set()
     if not data.startswith(fmt.STATE_MAGIC):
         return set()
-    pattern = fmt.state_pattern(prefix)
-    return {int(number) for number in pattern.findall(data)}
+    return {match[1] for match in fmt.STATE_LINE.finditer(data) if match[1] in names}

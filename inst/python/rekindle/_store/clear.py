@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 
 from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
@@ -50,11 +51,12 @@ class Clearing:
         if to_the_last:
             self._way.spare.discard()
         names = fs.names_in(self._folder)
-        temporary = fmt.temporary_pattern(self._prefix)
         for name in names:
-            if temporary.fullmatch(name) and name != self._way.spare.name:
+            final = fmt.final_name(name)
+            is_ours = final is not None and fmt.is_own_name(final, self._prefix)
+            if is_ours and name != self._way.spare.name:
                 fs.remove(self._path(name))
-        lost = self._lost_packs(catalog, names)
+        lost = self._lost_packs(catalog, cat.Listing.of(names))
         # Else a power cut could bring back a manifest without its pack.
         if lost and not self.removals_are_durable:
             self.sync()
@@ -62,13 +64,13 @@ class Clearing:
             if to_the_last or not self._way.keep(name):
                 fs.remove(self._path(name))
 
-    def _lost_packs(self, catalog: cat.Catalog, names: list[str]) -> list[str]:
-        pattern = fmt.pack_pattern(self._prefix)
+    def _lost_packs(self, catalog: cat.Catalog, names: cat.Listing) -> list[str]:
         protected = catalog.protected_packs(names, self._prefix)
         return [
             name
-            for name in names
-            if pattern.fullmatch(name) and name not in protected and pack.is_ours(self._path(name))
+            for (prefix, _), packs in names.packs.items()
+            for name in packs
+            if prefix == self._prefix and name not in protected and pack.is_ours(self._path(name))
         ]
 
     def write_state(self, manifests: list[Manifest], preserved: float | None) -> None:
@@ -90,20 +92,30 @@ class Clearing:
         if cat.state_is_ours(self._folder):
             fs.remove(self._path(fmt.STATE))
 
-    def set_aside(self, catalog: cat.Catalog, number: int) -> str:
-        """Renames a damaged save's manifest and packs: the manifest's new name.
+    def set_aside(self, catalog: cat.Catalog, numbers: Collection[int]) -> dict[int, str | OSError]:
+        """Renames manifests and packs of damaged saves.
 
         Nothing is synced: should a power cut undo it, the damage is found once more.
+
+        Returns:
+            By number, the manifest's new name, or the error that kept it from having one.
         """
+        done: dict[int, str | OSError] = {}
+        try:
+            names = cat.Listing.of(fs.names_in(self._folder))
+        except OSError as error:
+            return dict.fromkeys(numbers, error)
         in_use = catalog.packs_in_use()
-        pattern = fmt.pack_pattern(self._prefix)
-        manifest = fmt.manifest_name(self._prefix, number)
-        target = self._rename_aside(manifest)
-        for name in fs.names_in(self._folder):
-            match = pattern.fullmatch(name)
-            if match and int(match[1]) == number and name not in in_use:
-                self._rename_aside(name)
-        return target
+        for number in numbers:
+            packs = names.packs.get((self._prefix, number), [])
+            try:
+                done[number] = self._rename_aside(fmt.manifest_name(self._prefix, number))
+                for name in packs:
+                    if name not in in_use:
+                        self._rename_aside(name)
+            except OSError as error:
+                done[number] = error
+        return done
 
     def _rename_aside(self, name: str) -> str:
         target, again = name + fmt.DAMAGED_SUFFIX, 1

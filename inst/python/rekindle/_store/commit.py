@@ -25,7 +25,8 @@ from typing import Any
 
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack, sharing
-from rekindle._store.manifest import Array, Manifest, Pack, Position, encode
+from rekindle._store.decode import decode
+from rekindle._store.manifest import Array, Damage, Manifest, Pack, Position, encode
 from rekindle._store.pack import AnyArray
 from rekindle._store.way import Way
 from rekindle.errors import ArgumentError
@@ -106,15 +107,30 @@ class Commit:
         fs.remove(temporary)
         try:
             prepared = self._prepared()
-            text = encode(prepared)
-            if len(text) > fmt.MAX_MANIFEST_BYTES:
-                raise OSError(errno.EFBIG, "the manifest is larger than a reader would take")
+            text = self._encoded(prepared)
             fs.write_new(temporary, text)
             fs.sync_folder(self._folder)
         except BaseException:
             self.abandon()
             raise
         return prepared
+
+    def _encoded(self, manifest: Manifest) -> bytes:
+        """The manifest's file. What no reader would take is not written."""
+        try:
+            text = encode(manifest)
+            if len(text) > fmt.MAX_MANIFEST_BYTES:
+                raise OSError(
+                    errno.EFBIG,
+                    f"its manifest has {len(text)} bytes with {len(manifest.arrays)} arrays, and"
+                    f" readers take at most {fmt.MAX_MANIFEST_BYTES}. Save fewer and larger arrays,"
+                    " and arrays in place of long lists",
+                )
+            path, number = self._manifest_path(), manifest.number
+            decode(text, prefix=self._prefix, number=number, path=path)
+        except (Damage, ValueError, TypeError, RecursionError) as error:
+            raise OSError(errno.EINVAL, f"no reader would take it back ({error})") from None
+        return text
 
     def publish(self) -> None:
         """Step 5, the commit point. On failure, everything written is gone again."""
@@ -201,6 +217,13 @@ class Commit:
 
 def _refuse_unknown(arrays: Mapping[str, AnyArray]) -> None:
     for name, array in arrays.items():
+        if array.ndim > fmt.MAX_AXES:
+            raise ArgumentError(
+                f"The array {name!r} has {array.ndim} axes and cannot be saved: at most"
+                f" {fmt.MAX_AXES} can.",
+                argument="arrays",
+                value=name,
+            )
         if pack.dtype_name(array.dtype) not in fmt.DTYPES or name == fmt.PACK_METADATA:
             raise ArgumentError(
                 f"The array {name!r} of dtype {array.dtype} cannot be saved.",

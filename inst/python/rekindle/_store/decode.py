@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import json
 import math
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import xxhash
 
 from rekindle._store import format as fmt
 from rekindle._store.manifest import Array, Damage, Manifest, Pack, Position
+from rekindle._store.walk import OF_ALL, OF_STATE, Walk, twice, weigh
 from rekindle.errors import FormatError
 
 _T = TypeVar("_T")
@@ -26,61 +28,111 @@ def decode(data: bytes, *, prefix: str, number: int, path: str) -> Manifest:
         Damage: The bytes are not a whole manifest of this save.
         FormatError: They are one of a newer format.
     """
-    document = _checked_document(data)
-    _refuse_newer(document, path)
-    manifest = _manifest(document)
+    walk = _checked(data)
+    # From here on the text is all that is needed: a large manifest must not be there twice.
+    del data
+    with _as_damage():
+        manifest = _manifest(_document(walk, path))
     if manifest.number != number:
         raise Damage(f"it is the manifest of save {manifest.number}, not {number}")
     _check_layout(manifest, prefix)
     return manifest
 
 
-def _checked_document(data: bytes) -> dict[str, Any]:
-    if not data:
+def serial(data: bytes) -> int:
+    """The place in the order of saving of the manifest in `data`, whose tables are not read.
+
+    Raises:
+        Damage: The bytes are not a whole manifest.
+    """
+    walk = _checked(data)
+    with _as_damage():
+        for name in walk.members():
+            value = walk.value()
+            if name == "serial":
+                return _as_count(value, name)
+    raise Damage("'serial' is missing")
+
+
+def may_be_whole(head: bytes, tail: bytes) -> None:
+    """Refuses a file by its first and its last bytes, before all of it is read.
+
+    Raises:
+        Damage: It is not a whole manifest.
+    """
+    if not head and not tail:
         raise Damage("the manifest is empty")
-    body, last = data[: -fmt.DIGEST_LINE_LENGTH], data[-fmt.DIGEST_LINE_LENGTH :]
-    match = fmt.DIGEST_LINE.fullmatch(last)
-    if match is None:
+    if fmt.DIGEST_LINE.fullmatch(tail) is None:
         raise Damage("the manifest has no digest line at its end")
-    if xxhash.xxh3_128_hexdigest(body).encode("ascii") != match[1]:
+    if not head.startswith(fmt.MANIFEST_MAGIC):
+        raise Damage("the manifest does not begin with its format")
+
+
+def _checked(data: bytes) -> Walk:
+    body, last = memoryview(data)[: -fmt.DIGEST_LINE_LENGTH], data[-fmt.DIGEST_LINE_LENGTH :]
+    may_be_whole(data[: len(fmt.MANIFEST_MAGIC)], last)
+    if xxhash.xxh3_128_hexdigest(body) != last[-35:-3].decode("ascii"):
         raise Damage("the manifest's digest does not match its bytes")
     # These are the bytes that somebody wrote; that it was rekindle is still to be seen.
+    with _as_damage():
+        text = data.decode("ascii")
+        weigh(text, 0, OF_ALL)
+        return Walk(text)
+
+
+@contextlib.contextmanager
+def _as_damage() -> Iterator[None]:
     try:
-        document = json.loads(
-            data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_small_int
-        )
+        yield
     except (ValueError, RecursionError) as error:
         raise Damage(f"the manifest is not valid JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise Damage("the manifest is not a JSON object")
-    return document
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+def _document(walk: Walk, path: str) -> dict[str, Any]:
+    """Its members; the rows of its two tables are what they stand for."""
+    found: dict[str, Any] = {}
+    same: dict[str, str] = {}
+    is_weighed = False
+    for name in walk.members():
+        if name in found:
+            raise twice()
+        if name == "packs" and walk.is_at_object:
+            found[name] = _table(walk, _pack)
+        elif name == "arrays" and walk.is_at_object:
+            found[name] = _table(walk, functools.partial(_array, same=same))
+        else:
+            if not is_weighed and walk.text.startswith(("{", "["), walk.at):
+                weigh(walk.text, walk.at, OF_STATE)
+                is_weighed = True
+            found[name] = walk.value()
+        if name == "rekindle_format":
+            _refuse_newer(found[name], walk.text, path)
+    walk.end()
     return found
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _table(walk: Walk, read: Callable[[dict[str, Any]], _T]) -> dict[str, _T]:
+    found: dict[str, _T] = {}
+    for key in walk.members():
+        row = walk.value()
+        if type(row) is not dict:
+            raise Damage(f"{key[:80]!r} is missing or not of type dict")
+        if key in found:
+            raise twice()
+        found[key] = read(row)
+    return found
 
 
-def _small_int(digits: str) -> int:
-    # Python refuses longer ones itself from 3.11 on, and is slow at them before.
-    if len(digits) > 400:
-        raise ValueError("a number has more than 400 digits")
-    return int(digits)
+# The version stands next to the format, whatever the rest of a newer manifest is.
+_VERSION = re.compile(r'"version": ?"([^"\\]{1,40})')
 
 
-def _refuse_newer(document: dict[str, Any], path: str) -> None:
-    number = document.get("rekindle_format")
+def _refuse_newer(number: object, text: str, path: str) -> None:
     if type(number) is not int or number < 1:
         raise Damage("the manifest names no format")
     if number > fmt.FORMAT:
-        version = document.get("version")
-        version = version[:40] if isinstance(version, str) else "unknown"
+        match = _VERSION.search(text, 0, 4096)
+        version = match[1] if match else "unknown"
         raise FormatError(
             f"{path!r} was written by rekindle {version} in format {number}, and this rekindle"
             f" reads formats up to {fmt.FORMAT}. Upgrade rekindle to restore it.",
@@ -102,29 +154,24 @@ def _manifest(document: dict[str, Any]) -> Manifest:
             epoch=_optional_count(document, "epoch"),
             batch=_optional_count(document, "batch"),
         ),
-        packs=_rows(document, "packs", _pack),
-        arrays=_rows(document, "arrays", _array),
+        packs=_typed(document, "packs", dict),
+        arrays=_typed(document, "arrays", dict),
         state=_typed(document, "state", dict),
     )
-
-
-def _rows(
-    document: dict[str, Any], name: str, read: Callable[[dict[str, Any]], _T]
-) -> dict[str, _T]:
-    table = _typed(document, name, dict)
-    return {key: read(_typed(table, key, dict)) for key in table}
 
 
 def _pack(row: dict[str, Any]) -> Pack:
     return Pack(_count(row, "size"), _count(row, "header"), _digest(row))
 
 
-def _array(row: dict[str, Any]) -> Array:
+def _array(row: dict[str, Any], same: dict[str, str]) -> Array:
+    """`same` has one of each string that many rows have."""
     span = _counts(row, "bytes")
     if len(span) != 2:
         raise Damage("'bytes' is not a pair")
-    dtype = _text(row, "dtype")
-    return Array(dtype, _counts(row, "shape"), _text(row, "pack"), span[0], span[1], _digest(row))
+    dtype, pack = _text(row, "dtype"), _text(row, "pack")
+    dtype, pack = same.setdefault(dtype, dtype), same.setdefault(pack, pack)
+    return Array(dtype, _counts(row, "shape"), pack, span[0], span[1], _digest(row))
 
 
 def _typed(row: dict[str, Any], name: str, kind: type[_T]) -> _T:
@@ -159,7 +206,8 @@ def _as_count(value: object, name: str) -> int:
 
 def _seconds(row: dict[str, Any], name: str) -> float:
     value: object = row.get(name)
-    if type(value) is bool or not isinstance(value, int | float) or not 0 <= value < 1e11:
+    # A clock may have been before 1970.
+    if type(value) is bool or not isinstance(value, int | float) or abs(value) > fmt.LAST_TIME:
         raise Damage(f"{name!r} is not a time in POSIX seconds")
     return float(value)
 
@@ -173,9 +221,8 @@ def _digest(row: dict[str, Any]) -> str:
 
 def _check_layout(manifest: Manifest, prefix: str) -> None:
     """Every array lies inside its pack, beside the others: no more is read than the files hold."""
-    pattern = fmt.pack_pattern(prefix)
     for name, pack in manifest.packs.items():
-        if not pattern.fullmatch(name):
+        if fmt.pack_number(name, prefix) is None:
             raise Damage(f"{name[:80]!r} is not the name of a pack")
         if pack.header > fmt.MAX_PACK_HEADER_BYTES:
             raise Damage(f"the header of {name!r} is larger than any")

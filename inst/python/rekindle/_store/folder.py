@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 import uuid
@@ -157,6 +158,8 @@ class Folder:
     def _begin(self, snapshot: Snapshot, number: int | None) -> Commit:
         given = number
         number = self._catalog.next_number() if given is None else given
+        if number > fmt.MAX_NUMBER:
+            raise OSError(errno.EOVERFLOW, f"saves have numbers up to {fmt.MAX_NUMBER}")
         known = number in self._catalog.manifests or number in self._catalog.damaged
         manifest = os.path.join(self.directory, fmt.manifest_name(self.prefix, number))
         if not known and fs.exists(manifest):
@@ -164,10 +167,11 @@ class Folder:
             self._catalog = cat.scan(self.directory, self.prefix)
             number = self._catalog.next_number() if given is None else given
         if number in self._catalog.damaged:
-            self._clearing.set_aside(self._catalog, number)
-            del self._catalog.damaged[number]
+            self._set_all_aside([number])
         serial = self._catalog.next_serial()
-        identity = Identity(number, serial, self._run, time.time(), self._version)
+        # A clock can be set to anything, and readers take no other times than these.
+        now = max(-fmt.LAST_TIME, min(fmt.LAST_TIME, time.time()))
+        identity = Identity(number, serial, self._run, now, self._version)
         base = self._base()
         return Commit(self.directory, self.prefix, identity, snapshot, base, self._way)
 
@@ -207,9 +211,10 @@ class Folder:
         try:
             if not self._lock.is_held:
                 return
-            self._remove([number for number in self.numbers if number not in numbers])
+            stay = set(numbers)
+            self._remove([number for number in self.numbers if number not in stay])
             self._clearing.sweep(self._catalog)
-            listed = self.numbers if listed is None else listed
+            listed = set(self.numbers if listed is None else listed)
             rows = [manifest for manifest in self.manifests if manifest.number in listed]
             self._clearing.write_state(rows, preserved)
         except OSError as error:
@@ -262,21 +267,27 @@ class Folder:
             catalog.manifests.pop(number, None)
             catalog.damaged[number] = damage
         lines = []
-        for number in sorted(damages, reverse=True):
-            try:
-                name = self._clearing.set_aside(catalog, number)
-                del catalog.damaged[number]
-                done = f"It was set aside as {name!r}"
-            except OSError as error:
+        numbers = sorted(damages, reverse=True)
+        for number, done in self._clearing.set_aside(catalog, numbers).items():
+            if isinstance(done, OSError):
                 # The save that is taken is whole all the same.
-                done = f"It could not be set aside ({report.reason(error)})"
+                told = f"It could not be set aside ({report.reason(done)})"
+            else:
+                del catalog.damaged[number]
+                told = f"It was set aside as {done!r}"
             lines.append(
                 f"Save {number} in {self.directory!r} is damaged ({damages[number]})."
-                f" {done}, and save {taken} is used."
+                f" {told}, and save {taken} is used."
             )
         # Only now: where warnings are errors, the first ends all.
         for line in lines:
             self._tell(line, DamageWarning)
+
+    def _set_all_aside(self, numbers: list[int]) -> None:
+        for number, done in self._clearing.set_aside(self._catalog, numbers).items():
+            if isinstance(done, OSError):
+                raise done
+            del self._catalog.damaged[number]
 
     def clear(self) -> None:
         """Removes every save and every other file of rekindle's, and lets go of the folder.
@@ -294,9 +305,7 @@ class Folder:
 
     def _remove_all(self) -> None:
         # Else the next run would find nothing but damage, and refuse to start.
-        for number in list(self._catalog.damaged):
-            self._clearing.set_aside(self._catalog, number)
-            del self._catalog.damaged[number]
+        self._set_all_aside(list(self._catalog.damaged))
         # The newest goes last, for good: no crash may leave an older save to be taken for it.
         numbers = self.numbers
         if numbers[:-1]:

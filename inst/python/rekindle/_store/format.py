@@ -80,14 +80,18 @@ DTYPES = {
 # NumPy 1 arrays have at most 32 axes.
 MAX_AXES = 32
 
-# Larger files under these names are damaged: a hostile one must not fill the memory. The second is
-# the limit of the safetensors library.
-MAX_MANIFEST_BYTES = 1 << 30
+# Larger files under these names are damaged: a hostile one must not fill the memory. The manifest
+# of 100,000 arrays whose names have 100 characters has 55 MB. The second is the limit of the
+# safetensors library.
+MAX_MANIFEST_BYTES = 1 << 27
 MAX_PACK_HEADER_BYTES = 100_000_000
 MAX_STATE_BYTES = 1 << 26
 
 # A place in the order of saving, like any other count in a manifest, is less than this.
 COUNT_LIMIT = 1 << 63
+
+# No time is further from 1970, in POSIX seconds, before or after.
+LAST_TIME = 99_999_999_999.0
 
 
 def manifest_name(prefix: str, number: int) -> str:
@@ -98,13 +102,8 @@ def pack_name(prefix: str, number: int, again: int = 0) -> str:
     return f"{prefix}-{number}.{again}.safetensors" if again else f"{prefix}-{number}.safetensors"
 
 
-def manifest_pattern(prefix: str) -> re.Pattern[str]:
-    return re.compile(rf"{re.escape(prefix)}-{_NUMBER}\.json")
-
-
-# Names of a manifest and of a pack, whatever the prefix.
+# A manifest's name, and a pack's, whatever the prefix.
 ANY_MANIFEST = re.compile(rf"(?P<prefix>.+)-{_NUMBER}\.json")
-
 ANY_PACK = re.compile(rf"(?P<prefix>.+)-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safetensors")
 
 
@@ -112,21 +111,31 @@ ANY_PACK = re.compile(rf"(?P<prefix>.+)-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safet
 DAMAGED_ENDING = re.compile(rf"{re.escape(DAMAGED_SUFFIX)}(?:-[1-9][0-9]*)?$")
 
 
-def pack_pattern(prefix: str) -> re.Pattern[str]:
-    return re.compile(rf"{re.escape(prefix)}-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safetensors")
+def pack_number(name: str, prefix: str) -> int | None:
+    """The save that a pack was written with; ``None`` if it is no name of one of this prefix."""
+    match = ANY_PACK.fullmatch(name)
+    return int(match[2]) if match and match["prefix"] == prefix else None
 
 
 def temporary_name(name: str) -> str:
     return f"{TEMPORARY_PREFIX}{name}{TEMPORARY_SUFFIX}"
 
 
-def temporary_pattern(prefix: str) -> re.Pattern[str]:
-    """Only names that are being written under one of ours: others of that form are not ours."""
-    names = f"{manifest_pattern(prefix).pattern}|{pack_pattern(prefix).pattern}|{STATE}"
-    return re.compile(f"{re.escape(TEMPORARY_PREFIX)}(?:{names}){re.escape(TEMPORARY_SUFFIX)}")
+def final_name(name: str) -> str | None:
+    """The name that what is written under this temporary name is to have; ``None`` if it is none.
+
+    It may be no name of ours.
+    """
+    if not (name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)):
+        return None
+    return name[len(TEMPORARY_PREFIX) : -len(TEMPORARY_SUFFIX)]
 
 
-def state_pattern(prefix: str) -> re.Pattern[bytes]:
-    """A save's number where the file `checkpoint` lists it."""
-    line = rf'^all_model_checkpoint_paths: "{re.escape(prefix)}-{_NUMBER}"$'
-    return re.compile(line.encode("utf-8", "surrogateescape"), re.MULTILINE)
+def is_own_name(name: str, prefix: str) -> bool:
+    """Whether it is the name of a manifest or a pack of the prefix, or of the list of saves."""
+    match = ANY_MANIFEST.fullmatch(name) or ANY_PACK.fullmatch(name)
+    return name == STATE or (match is not None and match["prefix"] == prefix)
+
+
+# A save's name where the file `checkpoint` lists it.
+STATE_LINE = re.compile(rb'^all_model_checkpoint_paths: "([^"\n]+)"$', re.MULTILINE)

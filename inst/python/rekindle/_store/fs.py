@@ -100,9 +100,20 @@ def read_file(path: str, at_most: int) -> bytes:
     with closing(fd):
         if size > at_most:
             raise TooLargeError(errno.EFBIG, f"larger than {at_most} bytes", path)
-        data = bytearray(size)
-        count = read_into(fd, memoryview(data), 0)
-    return bytes(data[:count])
+        # Read into the bytes themselves: a copy of a large file would count.
+        parts = [os.read(fd, min(size, _LARGEST_TRANSFER))]
+        while parts[-1] and (left := size - sum(map(len, parts))) > 0:
+            parts.append(os.read(fd, min(left, _LARGEST_TRANSFER)))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def read_part(path: str, start: int, length: int) -> bytes:
+    """Bytes of a file from `start` on, or from so many before its end where that is negative."""
+    fd, size = open_regular(path)
+    with closing(fd):
+        part = bytearray(length)
+        count = read_into(fd, memoryview(part), start if start >= 0 else max(0, size + start))
+    return bytes(part[:count])
 
 
 def read_into(fd: int, buffer: memoryview, offset: int) -> int:

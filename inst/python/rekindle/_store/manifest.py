@@ -31,7 +31,8 @@ class Position:
     batch: int | None = None
 
 
-@dataclass(frozen=True)
+# A manifest may have a hundred thousand of them.
+@dataclass(frozen=True, slots=True)
 class Array:
     """Where an array lies: bytes `start` to `stop` of the file `pack`, little-endian, C order."""
 

@@ -7,6 +7,7 @@ done here; what is written is plain safetensors, and the tests read it with that
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import os
@@ -100,6 +101,8 @@ def write(
     large = sum(array.nbytes for array in arrays.values()) >= direct.LEAST
     header, offsets = _header(arrays, order, metadata, fmt.BLOCK if large else fmt.PACK_ALIGNMENT)
     end = len(header)
+    if end > fmt.MAX_PACK_HEADER_BYTES:
+        raise OSError(errno.EFBIG, "the names of its arrays fill more than readers take")
     size = end + (offsets[order[-1]][1] if order else 0)
     fd = way.create(path, size)
     try:
@@ -223,11 +226,29 @@ def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
     with fs.closing(fd):
         if size != pack.size:
             raise Damage(f"the pack {name!r} has {size} bytes, not {pack.size}")
-        header = bytearray(pack.header)
-        fs.read_into(fd, memoryview(header), 0)
-        if digest(header) != pack.digest:
+        if _header_digest(fd, pack.header) != pack.digest:
             raise Damage(f"the header of the pack {name!r} does not match its digest")
         yield fd
+
+
+def _header_digest(fd: int, size: int) -> str:
+    whole = xxhash.xxh3_128()
+    piece = memoryview(bytearray(min(size, _PIECE)))
+    for start in range(0, size, _PIECE):
+        part = piece[: size - start]
+        whole.update(part[: fs.read_into(fd, part, start)])
+    return whole.hexdigest()
+
+
+def look(folder: str, name: str, pack: Pack) -> None:
+    """Looks at a pack's size and header alone.
+
+    Raises:
+        Damage: It is missing, or these are not what was written.
+        OSError: The system refused to read.
+    """
+    with _opened(folder, name, pack):
+        pass
 
 
 def _read_block(block: _Block, read: Callable[[memoryview, int], int]) -> dict[str, AnyArray]:

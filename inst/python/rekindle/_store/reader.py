@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TypeVar
 from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack, report
-from rekindle._store.manifest import Damage, Manifest
+from rekindle._store.manifest import Array, Damage, Manifest
 from rekindle.errors import DamageError, RestoreError, bulleted
 
 # A run that saves meanwhile may take away what was just found; each attempt sees a newer save.
@@ -38,8 +39,9 @@ def catalogs(directory: str) -> dict[str, cat.Catalog]:
     try:
         before: set[str] = set()
         for _ in range(ATTEMPTS):
-            names = set(filter(fmt.ANY_MANIFEST.fullmatch, fs.names_in(directory)))
-            found = _looked_at(directory, names)
+            listed = fs.names_in(directory)
+            names = set(filter(fmt.ANY_MANIFEST.fullmatch, listed))
+            found = cat.look(directory, listed)
             # Of a run that keeps one save, all that were listed can be gone when they are read.
             if found or names == before:
                 break
@@ -52,13 +54,6 @@ def catalogs(directory: str) -> dict[str, cat.Catalog]:
     return found
 
 
-def _looked_at(directory: str, names: set[str]) -> dict[str, cat.Catalog]:
-    matches = [match for match in map(fmt.ANY_MANIFEST.fullmatch, names) if match]
-    prefixes = sorted({match["prefix"] for match in matches})
-    found = {prefix: cat.look(directory, prefix) for prefix in prefixes}
-    return {prefix: one for prefix, one in found.items() if one.manifests or one.damaged}
-
-
 def read(directory: str, manifest: Manifest, names: Collection[str] | None = None) -> Save:
     """The save that has this manifest, with the arrays of these names, by default with all.
 
@@ -68,12 +63,17 @@ def read(directory: str, manifest: Manifest, names: Collection[str] | None = Non
     """
     rows = manifest.arrays
     if names is not None:
-        rows = {name: row for name, row in rows.items() if name in names}
-    needed = {row.pack for row in rows.values()}
-    packs = {name: entry for name, entry in manifest.packs.items() if name in needed}
-    part = dataclasses.replace(manifest, arrays=rows, packs=packs)
+        wanted = set(names)
+        rows = {name: row for name, row in rows.items() if name in wanted}
+    return Save(manifest, _read(directory, manifest, rows))
+
+
+def _read(
+    directory: str, manifest: Manifest, rows: Mapping[str, Array]
+) -> dict[str, pack.AnyArray]:
+    packs = {row.pack: manifest.packs[row.pack] for row in rows.values()}
     try:
-        return Save(manifest, pack.read(directory, part))
+        return pack.read(directory, dataclasses.replace(manifest, arrays=rows, packs=packs))
     except (OSError, MemoryError) as error:
         what = f"Save {manifest.number} in {directory!r} cannot be read"
         raise report.not_restored(what, directory, error) from error
@@ -86,15 +86,21 @@ def verify(directory: str, manifest: Manifest) -> None:
         Damage: It is not what was written.
         RestoreError: The system refused to read.
     """
-    part: list[str] = []
+    part: dict[str, Array] = {}
     size = 0
-    for name, row in manifest.arrays.items():
-        part.append(name)
+    # One pack after the other: with each part, the headers of its packs are read again.
+    order = sorted(manifest.arrays, key=lambda name: _place(manifest.arrays[name]))
+    for name in order:
+        row = part[name] = manifest.arrays[name]
         size += row.stop - row.start
         if size >= _PART:
-            read(directory, manifest, part)
-            part, size = [], 0
-    read(directory, manifest, part)
+            _read(directory, manifest, part)
+            part, size = {}, 0
+    _read(directory, manifest, part)
+
+
+def _place(row: Array) -> tuple[str, int]:
+    return row.pack, row.start
 
 
 _PART = 64 << 20
@@ -171,7 +177,7 @@ def newest_first(found: Mapping[str, cat.Catalog]) -> list[tuple[str, Manifest]]
     saves: list[tuple[float, str, Manifest]] = []
     for prefix, catalog in found.items():
         # A clock that was set back must not turn the order within one prefix.
-        latest = 0.0
+        latest = -math.inf
         for manifest in catalog.in_order():
             latest = max(latest, manifest.time)
             saves.append((latest, prefix, manifest))
@@ -182,7 +188,7 @@ def newest_first(found: Mapping[str, cat.Catalog]) -> list[tuple[str, Manifest]]
 def still_there(directory: str, prefix: str, manifest: Manifest) -> bool:
     """Whether this very save stands under its name, and not another, or none."""
     try:
-        return cat.read_manifest(directory, prefix, manifest.number).serial == manifest.serial
+        return cat.read_serial(directory, prefix, manifest.number) == manifest.serial
     except (OSError, Damage):
         return False
 

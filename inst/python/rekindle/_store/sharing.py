@@ -81,8 +81,10 @@ def _worth_keeping(
     order = sorted(live, key=lambda name: (sizes[name] - live[name]) / (sizes[name] or 1))
     order = [name for name in order if _is_intact(folder, name, base.packs[name].size)]
     most = _MOST_DEAD * sum(array.nbytes for array in arrays.values())
-    while order and sum(sizes[name] - live[name] for name in order) > most:
-        order.pop()
+    dead = sum(sizes[name] - live[name] for name in order)
+    while order and dead > most:
+        last = order.pop()
+        dead -= sizes[last] - live[last]
     order.sort(key=lambda name: -live[name])
     return set(order[:_MOST_PACKS])
 

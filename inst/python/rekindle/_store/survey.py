@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
 from rekindle._store import fs, pack
 from rekindle._store.lock import read_holder
-from rekindle._store.manifest import Damage, Manifest
+from rekindle._store.manifest import Damage, Manifest, Pack
 from rekindle.errors import ForeignFileError
 
 
@@ -45,10 +44,11 @@ def survey(directory: str, catalogs: Mapping[str, cat.Catalog]) -> Survey:
         OSError: The system refused to list it.
     """
     found = Survey()
+    packs = {prefix: catalog.packs_in_use() for prefix, catalog in catalogs.items()}
     for name in sorted(fs.names_in(directory)):
         status = _status(os.path.join(directory, name))
         if status is not None:
-            place: dict[str, int] = getattr(found, _kind(directory, name, catalogs))
+            place: dict[str, int] = getattr(found, _kind(directory, name, catalogs, packs))
             place[name] = status.st_size if stat.S_ISREG(status.st_mode) else 0
     return found
 
@@ -61,15 +61,20 @@ def _status(path: str) -> os.stat_result | None:
         return None
 
 
-def _kind(directory: str, name: str, catalogs: Mapping[str, cat.Catalog]) -> str:
+def _kind(
+    directory: str,
+    name: str,
+    catalogs: Mapping[str, cat.Catalog],
+    packs: Mapping[str, Container[str]],
+) -> str:
     path = os.path.join(directory, name)
     plain = fmt.DAMAGED_ENDING.sub("", name)
-    prefixes = {fmt.PREFIX, *catalogs}
-    if plain != name and any(_is_name_of_save(plain, prefix) for prefix in prefixes):
+    if plain != name and _is_name_of_save(plain, catalogs):
         return "set_aside"
-    if any(fmt.temporary_pattern(prefix).fullmatch(name) for prefix in prefixes):
+    final = fmt.final_name(name)
+    if final is not None and (final == fmt.STATE or _is_name_of_save(final, catalogs)):
         return "leftovers"
-    if any(_is_part(path, name, prefix, catalogs.get(prefix)) for prefix in prefixes):
+    if _is_name_of_save(name, catalogs) and _is_part(path, name, catalogs, packs):
         return "ours"
     if name == fmt.LOCK and _is_lock(path):
         return "ours"
@@ -80,24 +85,28 @@ def _kind(directory: str, name: str, catalogs: Mapping[str, cat.Catalog]) -> str
 
 def _begins_with(path: str, magic: bytes) -> bool:
     try:
-        return fs.read_file(path, fmt.MAX_STATE_BYTES).startswith(magic)
+        return fs.read_part(path, 0, len(magic)) == magic
     except OSError:
         return False
 
 
-def _is_name_of_save(name: str, prefix: str) -> bool:
-    patterns = (fmt.manifest_pattern(prefix), fmt.pack_pattern(prefix))
-    return any(pattern.fullmatch(name) for pattern in patterns)
+def _is_name_of_save(name: str, prefixes: Container[str]) -> bool:
+    match = fmt.ANY_MANIFEST.fullmatch(name) or fmt.ANY_PACK.fullmatch(name)
+    return match is not None and (match["prefix"] == fmt.PREFIX or match["prefix"] in prefixes)
 
 
-def _is_part(path: str, name: str, prefix: str, catalog: cat.Catalog | None) -> bool:
-    match = fmt.manifest_pattern(prefix).fullmatch(name)
+def _is_part(
+    path: str,
+    name: str,
+    catalogs: Mapping[str, cat.Catalog],
+    packs: Mapping[str, Container[str]],
+) -> bool:
+    match = fmt.ANY_MANIFEST.fullmatch(name)
     if match:
-        number = int(match[1])
+        catalog, number = catalogs.get(match["prefix"]), int(match[2])
         return catalog is not None and (number in catalog.manifests or number in catalog.damaged)
-    if fmt.pack_pattern(prefix).fullmatch(name) is None:
-        return False
-    return (catalog is not None and name in catalog.packs_in_use()) or pack.is_ours(path)
+    match = fmt.ANY_PACK.fullmatch(name)
+    return match is not None and (name in packs.get(match["prefix"], ()) or pack.is_ours(path))
 
 
 def _is_lock(path: str) -> bool:
@@ -110,26 +119,31 @@ def _is_lock(path: str) -> bool:
     return True
 
 
-def own_packs(prefix: str, manifest: Manifest) -> list[str]:
-    """The packs that were written with this save, and not with an older one."""
-    matches = map(fmt.pack_pattern(prefix).fullmatch, manifest.packs)
-    return [match[0] for match in matches if match and int(match[1]) == manifest.number]
-
-
 def shared_bytes(prefix: str, manifest: Manifest) -> int:
     """Bytes of this save's arrays that lie in packs of older saves."""
-    own = own_packs(prefix, manifest)
+    own = {name for name in manifest.packs if fmt.pack_number(name, prefix) == manifest.number}
     return sum(row.stop - row.start for row in manifest.arrays.values() if row.pack not in own)
 
 
-def damage_at_a_glance(directory: str, manifest: Manifest) -> str | None:
+def damage_at_a_glance(
+    directory: str, manifest: Manifest, seen: set[tuple[str, Pack]] | None = None
+) -> str | None:
     """What is wrong with the packs, as far as their sizes and headers show; ``None`` if nothing.
+
+    Args:
+        directory: The folder.
+        manifest: The save.
+        seen: Packs that were found to be whole; they are not looked at again. It is added to.
 
     Raises:
         OSError: The system refused to read.
     """
+    seen = set() if seen is None else seen
     try:
-        pack.read(directory, dataclasses.replace(manifest, arrays={}))
+        for entry in manifest.packs.items():
+            if entry not in seen:
+                pack.look(directory, *entry)
+                seen.add(entry)
     except Damage as damage:
         return str(damage)
     return None
