@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
-from rekindle import _arguments, _keeping, _records
+from rekindle import _arguments, _keeping, _records, _workers
 from rekindle._retention import Rules
 from rekindle._store import Manifest, Save, Snapshot, ownership
 from rekindle._tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
 from rekindle.checkpoint import find
-from rekindle.errors import SaveError, SaveWarning
+from rekindle.errors import RekindleWarning, SaveError, SaveWarning
 
 __all__ = ["CheckpointManager", "latest_checkpoint"]
 
@@ -340,11 +340,24 @@ class CheckpointManager:
             RestoreError: The system refused to read.
         """
         self.sync()
+        self._warn_of_other_workers()
         if self.restore() is not None:
             return self._latest
         if self._init_fn is not None:
             self._init_fn()
         return None
+
+    def _warn_of_other_workers(self) -> None:
+        workers = _workers.connected()
+        if workers is not None and workers.index:
+            warnings.warn(
+                f"A CheckpointManager restores the newest checkpoint of its own folder,"
+                f" {self._directory!r}, and {workers}. Workers that choose for themselves may go on"
+                " from different steps. Have worker 0 alone hold a manager and tell the others its"
+                " latest_checkpoint, and restore that in every worker by Checkpoint.restore().",
+                RekindleWarning,
+                stacklevel=3,
+            )
 
     def restore(self) -> Save | None:
         """Brings back the newest whole checkpoint: it, or ``None`` when there is none."""
