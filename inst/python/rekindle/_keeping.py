@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
 import warnings
 import weakref
@@ -252,7 +251,7 @@ def _let_go(worker: Worker[_Saved], folder: Folder) -> None:
     folder.close()
 
 
-def newest_path(directory: str) -> str | None:
-    """Path of the newest whole checkpoint in a folder; see :func:`rekindle.latest_checkpoint`."""
-    found = reader.newest(os.path.abspath(directory))
-    return None if found is None else os.path.join(directory, f"{found[0]}-{found[1].number}")
+def newest_name(directory: str) -> str | None:
+    """Name of the newest whole checkpoint in a folder; see :func:`rekindle.latest_checkpoint`."""
+    found = reader.newest(directory)
+    return None if found is None else f"{found[0]}-{found[1].number}"

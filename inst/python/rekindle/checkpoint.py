@@ -133,7 +133,8 @@ class Checkpoint(Group):
 
         Args:
             file_prefix: str or ``os.PathLike``. Folder and first part of the name, as
-                ``"ckpts/final"``.
+                ``"ckpts/final"``. A relative one counts from the working directory of now, and
+                gives a relative path.
 
         Raises:
             SaveError: It could not be made durable.

@@ -43,7 +43,7 @@ class _Request:
 
     counter: int
     step: int | None
-    path: str
+    name: str
     callbacks: list[Callable[[str], Any]]
 
 
@@ -58,7 +58,10 @@ class CheckpointManager:
     Args:
         checkpoint: A :class:`rekindle.Checkpoint`, or a ``tf.train.Checkpoint``. What to save.
         directory: str or ``os.PathLike``. The folder. It is made by the first save, not here. A URL
-            is refused, but for ``file:///data/run``, which means the path in it.
+            is refused, but for ``file:///data/run``, which means the path in it. A relative path
+            counts from the working directory of now: a later ``os.chdir()`` does not move the
+            folder. Paths that the manager gives begin with `directory` as it was given, as with
+            TensorFlow; after an ``os.chdir()`` they are absolute, so that they lead there still.
             Only one manager at a time can save in it; another one gets a ``LockError``.
         max_to_keep: int from 1 up, or ``None`` to keep all. After each save the older ones beyond
             so many are removed.
@@ -136,15 +139,22 @@ class CheckpointManager:
         self._background = _arguments.flag("background", background)
         self._request: _Request | None = None
         self._own: set[int] = set()
+        # A name in the folder, as `ckpt-3`.
         self._latest: str | None = None
         self._unseen: Manifest | None = None
-        folder = os.path.abspath(self._directory)
-        self._keeper = _keeping.Keeper(folder, self._name, rules, self._background)
+        # The program may change its working directory later.
+        self._folder = os.path.abspath(self._directory)
+        self._keeper = _keeping.Keeper(self._folder, self._name, rules, self._background)
 
     @property
     def directory(self) -> str:
-        """The folder, as it was given."""
-        return self._directory
+        """The folder as it was given; as an absolute path once that would lead elsewhere."""
+        try:
+            leads_there = os.path.abspath(self._directory) == self._folder
+        # The working directory itself was removed.
+        except FileNotFoundError:
+            leads_there = False
+        return self._directory if leads_there else self._folder
 
     @property
     def checkpoint(self) -> Any:
@@ -160,7 +170,10 @@ class CheckpointManager:
     def checkpoints(self) -> list[str]:
         """Paths of the checkpoints under management, in the order of saving. A new list."""
         self._notice()
-        return [self._path(number) for number in self._keeper.numbers]
+        directory = self.directory
+        return [
+            os.path.join(directory, f"{self._name}-{number}") for number in self._keeper.numbers
+        ]
 
     @property
     def latest_checkpoint(self) -> str | None:
@@ -173,7 +186,8 @@ class CheckpointManager:
             DamageError: There are checkpoints, and none is whole.
         """
         self._notice()
-        return self._latest or _keeping.newest_path(self._directory)
+        name = self._latest or _keeping.newest_name(self._folder)
+        return None if name is None else os.path.join(self.directory, name)
 
     @property
     def waited(self) -> float:
@@ -217,8 +231,8 @@ class CheckpointManager:
                 checkpoints are inspected, and `keep_best` looks here.
 
         Returns:
-            The path of the checkpoint, ``<directory>/<name>-<number>``, which is absolute when the
-            directory is; ``None`` when the interval asked for no save.
+            The path of the checkpoint, ``<directory>/<name>-<number>``; ``None`` when the interval
+            asked for no save.
 
         Raises:
             SaveError: The save could not be made durable: the checkpoints before it still stand.
@@ -241,12 +255,12 @@ class CheckpointManager:
         beside = self._keeper.record(counter).as_state(metadata)
         snapshot = self._snapshot(step, beside)
         self._own.add(number)
-        request = _Request(counter, step, self._path(number), callbacks)
+        request = _Request(counter, step, f"{self._name}-{number}", callbacks)
         self._keeper.begin(snapshot, number)
         self._request = request
         if not self._background:
             self.sync()
-        return request.path
+        return os.path.join(self.directory, request.name)
 
     def save_unmanaged(self) -> str:
         """Saves what no manager will ever let go: its path. See :meth:`rekindle.Checkpoint.save`.
@@ -258,7 +272,7 @@ class CheckpointManager:
         number = self._free(self._source.save_counter + 1)
         self._keeper.commit_unmanaged(self._snapshot(None, {}), number)
         self._source.save_counter = number
-        return self._path(number)
+        return os.path.join(self.directory, f"{self._name}-{number}")
 
     def _is_due(self, step: int | None, check_interval: bool) -> bool:
         last = self._last_step if self._request is None else self._request.step
@@ -313,10 +327,10 @@ class CheckpointManager:
             return
         request, self._request = self._request, None
         self._unseen = manifest
-        self._latest = request.path
+        self._latest = request.name
         self._source.save_counter, self._last_step = request.counter, request.step
         for callback in request.callbacks:
-            callback(request.path)
+            callback(os.path.join(self.directory, request.name))
 
     def _notice(self) -> None:
         """Takes note of a save that became durable; of one that failed, the next save tells."""
@@ -342,7 +356,7 @@ class CheckpointManager:
         self.sync()
         self._warn_of_other_workers()
         if self.restore() is not None:
-            return self._latest
+            return self.latest_checkpoint
         if self._init_fn is not None:
             self._init_fn()
         return None
@@ -361,7 +375,7 @@ class CheckpointManager:
 
     def restore(self) -> Save | None:
         """Brings back the newest whole checkpoint: it, or ``None`` when there is none."""
-        if not os.path.isdir(self._directory):
+        if not os.path.isdir(self._folder):
             return None
         ownership.refuse_others(os.path.abspath(self._directory))
         self.open()
@@ -369,7 +383,7 @@ class CheckpointManager:
         if save is None:
             return None
         self._source.put(save)
-        self._latest = os.path.join(self._directory, f"{name}-{save.manifest.number}")
+        self._latest = f"{name}-{save.manifest.number}"
         if self._interval is not None and self._step_counter is not None:
             self._last_step = self._step_counter()
         return save
@@ -429,9 +443,6 @@ class CheckpointManager:
         """
         self._keeper.open()
 
-    def _path(self, number: int) -> str:
-        return os.path.join(self._directory, f"{self._name}-{number}")
-
 
 def _source(checkpoint: Any) -> Source:
     if hasattr(checkpoint, "take") and hasattr(checkpoint, "put"):
@@ -470,4 +481,6 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
         DamageError: There are checkpoints, and none is whole.
         RestoreError: The system refused to read.
     """
-    return _keeping.newest_path(_arguments.path("directory", directory))
+    folder = _arguments.path("directory", directory)
+    name = _keeping.newest_name(os.path.abspath(folder))
+    return None if name is None else os.path.join(folder, name)

@@ -277,3 +277,60 @@ def test_errors_of_a_manager_cross_process_borders_whole(home, checkpoint):
             CheckpointManager(checkpoint, home, 3).save()
     copy = pickle.loads(pickle.dumps(caught.value))  # noqa: S301  (our own bytes)
     assert (str(copy), copy.pid) == (str(caught.value), caught.value.pid)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """The working directory is this one's parent, until the test goes here."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_a_relative_folder_stays_where_it_was_when_the_working_directory_changes(
+    elsewhere, monkeypatch, checkpoint, background
+):
+    fill("ckpts", 3)
+    told = []
+    manager = CheckpointManager(checkpoint, "ckpts", 3, background=background)
+    monkeypatch.chdir(elsewhere)
+    home = f"{elsewhere.parent}/ckpts"
+    assert manager.latest_checkpoint == f"{home}/ckpt-3"
+    assert manager.restore_or_initialize() == f"{home}/ckpt-3"
+    assert checkpoint.step == 3
+    options = type("Options", (), {"experimental_write_callbacks": [told.append]})
+    assert manager.save(options=options) == f"{home}/ckpt-4"
+    manager.sync()
+    assert told == [f"{home}/ckpt-4"]
+    assert manager.checkpoints == [f"{home}/ckpt-{number}" for number in (2, 3, 4)]
+    assert manager.directory == home
+    assert manager.metadata(manager.latest_checkpoint) == {}
+    assert Checkpoint(w=np.zeros(3), step=0).restore(manager.latest_checkpoint)
+    # Where it was given, the paths are as they were given.
+    monkeypatch.chdir(elsewhere.parent)
+    assert manager.latest_checkpoint == "ckpts/ckpt-4"
+    assert manager.directory == "ckpts"
+    manager.clear()
+    assert not list(elsewhere.iterdir())
+    assert not pathlib.Path(home).exists()
+
+
+def test_a_manager_outlives_the_working_directory_it_was_made_in(
+    elsewhere, monkeypatch, checkpoint
+):
+    home = elsewhere.parent / "ckpts"
+    monkeypatch.chdir(elsewhere)
+    with CheckpointManager(checkpoint, "../ckpts", 3) as manager:
+        elsewhere.rmdir()
+        assert manager.save() == f"{home}/ckpt-1"
+        assert manager.latest_checkpoint == f"{home}/ckpt-1"
+        monkeypatch.chdir(home)
+
+
+def test_a_prefix_counts_from_the_working_directory_of_the_save(elsewhere, monkeypatch, checkpoint):
+    assert checkpoint.save("ckpts/final") == "ckpts/final-1"
+    monkeypatch.chdir(elsewhere)
+    assert checkpoint.save("ckpts/final") == "ckpts/final-2"
+    assert (elsewhere / "ckpts" / "final-2.json").is_file()
+    assert (elsewhere.parent / "ckpts" / "final-1.json").is_file()
