@@ -17,8 +17,9 @@
 #' or else with base graphics. Its arguments are `metrics`, the names of those to draw, and `method`,
 #' `"auto"`, `"ggplot2"` or `"base"`.
 #'
-#' Keras does not say in which epochs a metric was reported that has fewer values than there are epochs. They
-#' are taken to be evenly spaced, as with `validation_freq`; the other epochs are `NA`.
+#' A metric that some epochs did not report, as with `validation_freq`, is `NA` there. Earlier versions of
+#' rekindle did not save which epochs these were: of such a save, a metric with fewer values than there are
+#' epochs is `NA` everywhere, and a message says so.
 #'
 #' @section Conditions:
 #' A folder without a save, or without the one asked for, gives an error of class `rekindle_restore`; a save
@@ -58,29 +59,52 @@ backup_history <- function(backup_dir, which = "latest") {
     as_r_list(inspection()$history(as_python_path(backup_dir), as_python_which(which))),
     call = current_env()
   )
-  epochs <- unlist(found$epoch) + 1
-  metrics <- lapply(found$metrics, on_epochs, epochs = epochs)
+  last <- max(0, unlist(found$epoch) + 1)
+  check_table(length(found$metrics), last)
+  metrics <- Map(on_epochs, found$metrics, found$epochs[names(found$metrics)], last)
+  tell_unknown_epochs(found)
   # Its methods for the class come with its namespace.
   if (!requireNamespace("keras3", quietly = TRUE)) {
     return(structure(history_frame(metrics), class = c("rekindle_history", "data.frame")))
   }
   structure(
-    list(params = list(epochs = as.integer(max(0, epochs))), metrics = metrics),
+    list(params = list(epochs = as.integer(last)), metrics = metrics),
     class = c("rekindle_history", "keras_training_history")
   )
 }
 
-# One value for each epoch from the first on, NA where there is none.
-on_epochs <- function(values, epochs) {
+# One value for each epoch from the first to the last, NA where there is none.
+on_epochs <- function(values, epochs, last) {
   values <- vapply(values, function(value) if (is.numeric(value)) value else NA_real_, 0)
-  on <- epochs
-  if (length(values) < length(epochs)) {
-    every <- length(epochs) %/% max(1, length(values))
-    on <- epochs[seq_along(values) * every]
-  }
-  filled <- rep(NA_real_, max(0, epochs))
-  filled[on] <- values
+  epochs <- vapply(epochs, value_or_na, 0, type = "double") + 1
+  known <- !is.na(epochs) & epochs >= 1 & epochs <= last
+  filled <- rep(NA_real_, last)
+  filled[epochs[known]] <- values[known]
   filled
+}
+
+# A folder that somebody made up may name an epoch so late that no memory has room for all before it.
+check_table <- function(metrics, last, call = caller_env()) {
+  if (max(1, metrics) * last > 1e8) {
+    abort(
+      c(
+        paste0("The history has too many epochs for a table: ", format(last), " of ", metrics, " metrics."),
+        i = "From a shell, `python -m rekindle history --json` writes its values."
+      ),
+      class = c("rekindle_damage", "rekindle_error"),
+      call = call
+    )
+  }
+}
+
+tell_unknown_epochs <- function(found) {
+  unknown <- names(Filter(function(epochs) any(lengths(epochs) == 0), found$epochs))
+  if (length(unknown)) {
+    inform(c(i = paste0(
+      "An earlier version of rekindle wrote this save and did not note the epochs of ",
+      toString(dQuote(unknown, FALSE)), ", which not every epoch reported. They are NA."
+    )))
+  }
 }
 
 # As keras3's as.data.frame() of a history.

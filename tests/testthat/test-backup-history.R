@@ -54,12 +54,42 @@ test_that("without a save there is an error that says so", {
 })
 
 test_that("metrics that are reported in some epochs only stand at these", {
-  expect_identical(on_epochs(list(1, 2, 3), 1:3), c(1, 2, 3))
-  expect_identical(on_epochs(list(1, 2), 1:4), c(NA, 1, NA, 2))
-  expect_identical(on_epochs(list(1, 2), 1:5), c(NA, 1, NA, 2, NA))
-  expect_identical(on_epochs(list(1, 2), 4:5), c(NA, NA, NA, 1, 2))
-  expect_identical(on_epochs(list(1, NULL), 1:2), c(1, NA))
-  expect_identical(on_epochs(list(), numeric()), numeric())
+  expect_identical(on_epochs(list(1, 2, 3), list(0, 1, 2), 3), c(1, 2, 3))
+  expect_identical(on_epochs(list(1, 2, 3), list(0, 1, 9), 10), c(1, 2, rep(NA, 7), 3))
+  expect_identical(on_epochs(list(1, NULL), list(0, 1), 2), c(1, NA))
+  expect_identical(on_epochs(list(1, 2), list(NULL, 3), 4), c(NA, NA, NA, 2))
+  expect_identical(on_epochs(list(), list(), 0), numeric())
+})
+
+test_that("a validation at some epochs stands at these", {
+  skip_without_keras()
+  dir <- withr::local_tempfile()
+  keras <- reticulate::import("keras")
+  np <- reticulate::import("numpy", convert = FALSE)
+  x <- np$ones(c(4L, 2L))
+  y <- np$zeros(c(4L, 1L))
+  model <- keras$Sequential(list(keras$layers$Input(reticulate::tuple(2L)), keras$layers$Dense(1L)))
+  model$compile(optimizer = "sgd", loss = "mse")
+  model$fit(
+    x, y,
+    epochs = 5L, verbose = 0L, validation_data = reticulate::tuple(x, y),
+    validation_freq = list(1L, 2L, 5L),
+    callbacks = list(callback_backup_and_restore(dir, delete_checkpoint = FALSE))
+  )
+  frame <- as.data.frame(backup_history(dir))
+  validated <- frame[frame$data == "validation", ]
+  expect_identical(validated$epoch[!is.na(validated$value)], c(1L, 2L, 5L))
+})
+
+test_that("a save that does not tell the epochs of a metric is said to be such", {
+  found <- list(epochs = list(loss = list(0, 1), val_loss = list(NULL)))
+  expect_message(tell_unknown_epochs(found), "\"val_loss\"")
+  expect_silent(tell_unknown_epochs(list(epochs = found$epochs["loss"])))
+})
+
+test_that("an epoch that is too late for a table is an error", {
+  expect_error(check_table(1, 1e12), class = "rekindle_damage")
+  expect_no_error(check_table(10, 1e6))
 })
 
 a_history <- function(...) {

@@ -114,11 +114,14 @@ class History:
         save: The save's name.
         epoch: The epochs that ended, counted from 0.
         metrics: For each metric, its values in the order of the epochs that reported it.
+        epochs: For each metric, these epochs, one for each value. ``None`` stands for an epoch that
+            is not known: earlier versions did not save it.
     """
 
     save: str
     epoch: list[int]
     metrics: Mapping[str, list[Any]]
+    epochs: Mapping[str, list[int | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import os
 from collections.abc import Collection
 from typing import Any
 
-from rekindle import _arguments, _deletion, _description, _look
+from rekindle import _arguments, _deletion, _description, _epochs, _look
 from rekindle._facts import ArrayInfo, Check, Deletion, FolderInfo, History, SaveInfo
 from rekindle._look import Which
 from rekindle._store import Manifest, reader
@@ -88,7 +88,7 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
 
 
 def history(directory: str | os.PathLike[str], which: Which = "latest") -> History:
-    """Every epoch and metric of the run, up to the save.
+    """Every epoch and metric of the run, up to the save; which epochs each metric was reported in.
 
     Args:
         directory: The folder.
@@ -117,9 +117,10 @@ def _history(name: str, tree: Any) -> History:
     try:
         epochs = [int(epoch) for epoch in tree["epoch"]]
         table = {str(metric): list(column) for metric, column in tree["metrics"].items()}
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        reported = _epochs.saved(epochs, tree)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise Damage(f"its history cannot be read: {error!r:.200}") from None
-    return History(name, epochs, table)
+    return History(name, epochs, table, reported)
 
 
 def arrays(directory: str | os.PathLike[str], which: Which = "latest") -> list[ArrayInfo]:

@@ -206,7 +206,33 @@ class TestHistory:
     def test_of_an_older_save_as_json(self, home, call):
         fill(home, 3)
         found = json.loads(call("history", "--json", "--save", "2")[1])
-        assert found == {"save": "ckpt-2", "epoch": [0, 1], "metrics": {"loss": [1.0, 0.5]}}
+        assert found == {
+            "save": "ckpt-2",
+            "epoch": [0, 1],
+            "metrics": {"loss": [1.0, 0.5]},
+            "epochs": {"loss": [0, 1]},
+        }
+
+    def test_a_metric_stands_at_the_epochs_that_reported_it(self, home, call):
+        metrics = {"loss": [4.0, 3.0, 2.0], "val_loss": [9.0, 8.0]}
+        history = {"epoch": [0, 1, 2], "metrics": metrics, "epochs": {"val_loss": [0, 2]}}
+        fill(home, 1, state={"history": history})
+        rows = [line.split() for line in call("history")[1].splitlines()]
+        assert rows[2:] == [["0", "4", "9"], ["1", "3", "-"], ["2", "2", "8"]]
+
+    def test_a_save_that_does_not_tell_the_epochs_is_said_to_be_such(self, home, call):
+        metrics = {"loss": [4.0, 3.0], "val_loss": [9.0]}
+        fill(home, 1, state={"history": {"epoch": [0, 1], "metrics": metrics}})
+        lines = call("history")[1].splitlines()
+        assert [line.split() for line in lines[2:4]] == [["0", "4", "-"], ["1", "3", "-"]]
+        assert "did not note the epochs of val_loss" in lines[4]
+
+    def test_a_table_that_would_be_far_larger_than_the_save_is_not_written(self, home, call):
+        metrics = {f"m{index}": [1.0] for index in range(1500)}
+        epochs = {name: [0] for name in metrics}
+        tree = {"epoch": list(range(1500)), "metrics": metrics, "epochs": epochs}
+        fill(home, 1, state={"history": tree})
+        assert "1500 values of 1500 metrics for 1500 epochs" in call("history")[1]
 
     def test_what_cannot_be_had_has_its_exit_code(self, home, call):
         assert call("history")[0] == codes.NO_SAVE

@@ -242,6 +242,15 @@ class TestHistory:
         with pytest.raises(rekindle.MismatchError, match=r"not of a fit\(\)"):
             inspection.history(home)
 
+    @pytest.mark.parametrize(
+        "epochs", [{"loss": [0, 1]}, {"loss": ["x"]}, {"loss": [{"$": ["float", "inf"]}]}, [1]]
+    )
+    def test_epochs_that_do_not_fit_the_values_are_damage(self, home, epochs):
+        tree = {"epoch": [0, 1], "metrics": {"loss": [1.0]}, "epochs": epochs}
+        fill(home, 1, state={"history": tree})
+        with pytest.raises(rekindle.DamageError, match="its history cannot be read"):
+            inspection.history(home)
+
     def test_a_damaged_save_that_was_asked_for_is_told_so(self, home):
         fill(home, 2)
         flip(home / "ckpt-2.json")

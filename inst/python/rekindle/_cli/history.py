@@ -21,17 +21,39 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         text.say_json(found)
     else:
-        names = list(found.metrics)
-        rows = [
-            [str(epoch), *(text.number(_at(found, name, row)) for name in names)]
-            for row, epoch in enumerate(found.epoch)
-        ]
-        text.say(f"{found.save}, epochs counted from 0")
-        text.say(*text.table(["epoch", *names], rows))
+        text.say(*lines(found))
     return codes.WHOLE
 
 
-def _at(found: inspection.History, name: str, row: int) -> Any:
-    """The value of that epoch; a metric that came later, or is reported rarely, has fewer."""
-    column = found.metrics[name]
-    return column[row] if len(column) == len(found.epoch) else None
+def lines(found: inspection.History) -> list[str]:
+    """The epochs and metrics in words."""
+    values = sum(map(len, found.metrics.values()))
+    cells = len(found.epoch) * len(found.metrics)
+    if cells > _MOST_CELLS and cells > 10 * values:
+        return [
+            f"{found.save} has {values} values of {len(found.metrics)} metrics for"
+            f" {len(found.epoch)} epochs: too few for a table of them. --json writes all."
+        ]
+    columns = {name: _by_epoch(found, name) for name in found.metrics}
+    rows = [
+        [str(epoch), *(text.number(column.get(epoch)) for column in columns.values())]
+        for epoch in found.epoch
+    ]
+    told = [f"{found.save}, epochs counted from 0", *text.table(["epoch", *columns], rows)]
+    unknown = [name for name, epochs in found.epochs.items() if None in epochs]
+    if unknown:
+        told.append(
+            "An earlier version of rekindle wrote this save and did not note the epochs of"
+            f" {', '.join(unknown)}, which not every epoch reported. --json writes the values."
+        )
+    return told
+
+
+# Of a folder that somebody made up, a table may be far larger than the folder.
+_MOST_CELLS = 1_000_000
+
+
+def _by_epoch(found: inspection.History, name: str) -> dict[int | None, Any]:
+    """The values of a metric by the epoch that reported them, as far as that is known."""
+    known = zip(found.epochs[name], found.metrics[name], strict=True)
+    return {epoch: value for epoch, value in known if epoch is not None}
