@@ -24,7 +24,7 @@ from rekindle.errors import ArgumentError, SaveError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from faults import forged
+from faults import heavy
 
 
 def look(folder: Path) -> None:
@@ -71,20 +71,20 @@ def packs(folder: Path, count: int) -> None:
 
 def saves(folder: Path, count: int) -> None:
     for number in range(1, count + 1):
-        forged.manifest(folder, number)
+        heavy.manifest(folder, number)
 
 
 def prefixes(folder: Path, count: int) -> None:
     """Saves of many names."""
     for number in range(1, count + 1):
-        forged.manifest(folder)
+        heavy.manifest(folder)
         (folder / "ckpt-1.json").rename(folder / f"name{number}-1.json")
 
 
 class TestTime:
-    @pytest.mark.parametrize("name", forged.ALL)
+    @pytest.mark.parametrize("name", heavy.ALL)
     def test_of_a_forged_folder_it_grows_no_faster_than_the_folder(self, tmp_path, name, unit):
-        self._grows_no_faster(tmp_path, forged.ALL[name], 200_000, unit)
+        self._grows_no_faster(tmp_path, heavy.ALL[name], 200_000, unit)
 
     @pytest.mark.parametrize(
         ("make", "count"), [(arrays, 3000), (packs, 1000), (saves, 300), (prefixes, 300)]
@@ -159,15 +159,15 @@ class TestMemory:
     @pytest.mark.parametrize(
         ("make", "size"),
         [
-            (forged.lists, 30_000_000),
-            (forged.members, 8_000_000),
-            (forged.numbers, 30_000_000),
-            (forged.rows, 30_000_000),
-            (forged.alike_tuples, 3_000_000),
-            (forged.sparse_manifest, 0),
-            (forged.sparse_list, 0),
-            (forged.sparse_settled, 0),
-            (forged.sparse_header, 10_000),
+            (heavy.lists, 30_000_000),
+            (heavy.members, 8_000_000),
+            (heavy.numbers, 30_000_000),
+            (heavy.rows, 30_000_000),
+            (heavy.alike_tuples, 3_000_000),
+            (heavy.sparse_manifest, 0),
+            (heavy.sparse_list, 0),
+            (heavy.sparse_settled, 0),
+            (heavy.sparse_header, 10_000),
             (arrays, 50_000),
         ],
     )
