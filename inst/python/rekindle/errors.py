@@ -254,7 +254,7 @@ class InexactWarning(RekindleWarning):
 
 
 class TakeoverWarning(RekindleWarning):
-    """A backup that Keras' own callback wrote is gone on with, or cannot be.
+    """A backup that Keras' own callback wrote is gone on with, or it or TensorFlow's cannot be.
 
     Args:
         message: What happened.

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
-from rekindle import _arguments, _keeping, _records, _workers
+from rekindle import _arguments, _keeping, _records, _tf_files, _workers
 from rekindle._retention import Rules
 from rekindle._store import Manifest, Save, Snapshot, ownership
 from rekindle._tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
 from rekindle.checkpoint import find
-from rekindle.errors import RekindleWarning, SaveError, SaveWarning
+from rekindle.errors import RekindleWarning, SaveError, SaveWarning, TakeoverWarning
 
 __all__ = ["CheckpointManager", "latest_checkpoint"]
 
@@ -96,8 +96,9 @@ class CheckpointManager:
 
     Beyond TensorFlow: a manager whose checkpoint was never restored does not write over what it
     finds; it numbers on after the highest. A damaged checkpoint is set aside, and the one before it
-    is restored. A save that fails advances neither the counter nor the interval. With a ``with``
-    statement, leaving it waits for the last save and lets go of the folder::
+    is restored. A save that fails advances neither the counter nor the interval. Checkpoints in
+    TensorFlow's own format are not read; a ``TakeoverWarning`` says so where there are no others.
+    With a ``with`` statement, leaving it waits for the last save and lets go of the folder::
 
         checkpoint = rekindle.Checkpoint(model=model, optimizer=optimizer, step=0)
         with rekindle.CheckpointManager(checkpoint, "ckpts", max_to_keep=3) as manager:
@@ -142,6 +143,8 @@ class CheckpointManager:
         # A name in the folder, as `ckpt-3`.
         self._latest: str | None = None
         self._unseen: Manifest | None = None
+        # Whether a checkpoint was looked for, and what was said of those in another format.
+        self._looked = self._warned = False
         # The program may change its working directory later.
         self._folder = os.path.abspath(self._directory)
         self._keeper = _keeping.Keeper(self._folder, self._name, rules, self._background)
@@ -187,7 +190,10 @@ class CheckpointManager:
         """
         self._notice()
         name = self._latest or _keeping.newest_name(self._folder)
-        return None if name is None else os.path.join(self.directory, name)
+        if name is None:
+            self._warn_of_tensorflow()
+            return None
+        return os.path.join(self.directory, name)
 
     @property
     def waited(self) -> float:
@@ -249,6 +255,8 @@ class CheckpointManager:
             return None
         self.sync()
         self._keeper.open_to_save()
+        if not self._looked and not self._keeper.taken:
+            self._warn_of_tensorflow()
         counter = self._source.save_counter + 1
         if number is None:
             number = counter = self._free(counter)
@@ -357,9 +365,15 @@ class CheckpointManager:
         self._warn_of_other_workers()
         if self.restore() is not None:
             return self.latest_checkpoint
+        self._warn_of_tensorflow()
         if self._init_fn is not None:
             self._init_fn()
         return None
+
+    def _warn_of_tensorflow(self) -> None:
+        if not self._warned:
+            self._looked = self._warned = True
+            _warn_of_tensorflow(self._folder, stacklevel=4)
 
     def _warn_of_other_workers(self) -> None:
         workers = _workers.connected()
@@ -375,6 +389,7 @@ class CheckpointManager:
 
     def restore(self) -> Save | None:
         """Brings back the newest whole checkpoint: it, or ``None`` when there is none."""
+        self._looked = True
         if not os.path.isdir(self._folder):
             return None
         ownership.refuse_others(os.path.abspath(self._directory))
@@ -483,4 +498,25 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
     """
     folder = _arguments.path("directory", directory)
     name = _keeping.newest_name(os.path.abspath(folder))
-    return None if name is None else os.path.join(folder, name)
+    if name is None:
+        _warn_of_tensorflow(os.path.abspath(folder), stacklevel=3)
+        return None
+    return os.path.join(folder, name)
+
+
+def _warn_of_tensorflow(directory: str, stacklevel: int) -> None:
+    """Says so where training would begin anew although TensorFlow has checkpoints there."""
+    found = _tf_files.newest(directory)
+    if found is None:
+        return
+    warnings.warn(
+        TakeoverWarning(
+            f"There is no checkpoint of rekindle in {directory!r}, but there are TensorFlow's own,"
+            f" which rekindle does not read: training begins anew. To carry on from {found!r},"
+            " restore it by TensorFlow into the objects that it was saved from,"
+            f" tf.train.Checkpoint(...).restore({found!r}), and save these here. TensorFlow's files"
+            " stay as they are.",
+            directory=directory,
+        ),
+        stacklevel=stacklevel,
+    )

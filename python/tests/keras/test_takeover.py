@@ -281,3 +281,31 @@ def test_what_keras_left_after_an_error_in_its_batch_is_taken(backup_dir):
     _, probe, _, warning = taken_over(backup_dir)
     assert (warning.epoch, warning.batch, warning.step) == (1, 0, 5)
     assert probe.seen[0] == (1, 0)
+
+
+@pytest.mark.parametrize("place", ["chief", "."])
+def test_a_backup_of_keras_2_is_told_of_and_left_as_it_is(place, backup_dir):
+    folder = backup_dir / place
+    folder.mkdir(parents=True)
+    theirs = {
+        "checkpoint": 'model_checkpoint_path: "ckpt-5"\nall_model_checkpoint_paths: "ckpt-5"\n',
+        "ckpt-5.index": "an index",
+        "ckpt-5.data-00000-of-00001": "data",
+    }
+    for name, text in theirs.items():
+        (folder / name).write_text(text)
+    told = "as the BackupAndRestore of Keras 2 writes it, and Keras 3 cannot resume from it"
+    with pytest.warns(rekindle.TakeoverWarning, match=told) as caught:
+        assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [0, 1, 2]
+    assert [str(folder / "ckpt-5") in str(one.message) for one in caught] == [True]
+    assert caught[0].message.directory == str(backup_dir)
+    assert {name: (folder / name).read_text() for name in theirs} == theirs
+
+
+def test_beside_a_save_of_ours_a_backup_of_keras_2_is_no_matter(backup_dir):
+    interrupt(make_model(), BackupAndRestore(backup_dir), 2)
+    (backup_dir / "chief").mkdir()
+    (backup_dir / "chief" / "checkpoint").write_text('model_checkpoint_path: "ckpt-5"\n')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [2]

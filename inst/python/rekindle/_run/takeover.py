@@ -7,6 +7,7 @@ half-written file, or weights and an epoch of two different saves.
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 
 from rekindle import _keras_internals as keras_internals
+from rekindle import _tf_files
 from rekindle._run import keras_files, stages, variables
 from rekindle._run.keras_files import METADATA, PAIRS, Pair, UnusableError
 from rekindle._store import Position
@@ -61,6 +63,8 @@ def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None
     """
     folder = settings.directory
     names = keras_files.present(folder)
+    if not names:
+        _warn_of_keras_2(folder)
     if not names or keras_files.is_settled(folder):
         return None
     if all(metadata not in names for _, metadata in PAIRS):
@@ -231,6 +235,24 @@ def _warn_half(folder: str, names: list[str]) -> None:
             f" but without {METADATA!r} there is no telling which epoch it is of: it is left as it"
             " is, and training starts afresh. To go on with it, write that file, like"
             ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to go on with.',
+            directory=folder,
+        ),
+        stacklevel=2,
+    )
+
+
+def _warn_of_keras_2(folder: str) -> None:
+    """Keras 2 keeps a checkpoint of TensorFlow in a folder `chief`."""
+    found = _tf_files.newest(os.path.join(folder, "chief")) or _tf_files.newest(folder)
+    if found is None:
+        return
+    warnings.warn(
+        TakeoverWarning(
+            f"There is a checkpoint of TensorFlow, {found!r}, as the BackupAndRestore of Keras 2"
+            " writes it, and Keras 3 cannot resume from it: training starts afresh. To carry the"
+            " weights over, load it with Keras 2 (the package tf_keras), and give the weights to"
+            " this model before fit(): model.set_weights(old_model.get_weights()). Its files stay"
+            " as they are.",
             directory=folder,
         ),
         stacklevel=2,
