@@ -13,7 +13,7 @@ as_r_list <- function(x) {
 
 check_which <- function(x, arg = caller_arg(x), call = caller_env()) {
   name <- is.character(x) && length(x) == 1 && !is.na(x) && nzchar(x)
-  number <- identical(x, 0) || identical(x, 0L) || is_count(x)
+  number <- is_whole(x, 0, .Machine$integer.max)
   if (!name && !number) {
     abort_argument(
       c(

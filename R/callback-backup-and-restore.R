@@ -163,6 +163,9 @@
 #' `double_checkpoint`, the pair before is taken.
 #'
 #' @section Conditions:
+#' A number with a class, such as a date or a period of lubridate, is not taken for its value. Where a time is
+#' accepted, give a difftime or a string.
+#'
 #' An argument that is not of the accepted form gives an error of class `rekindle_argument`; a missing Python,
 #' Keras or Keras backend one of class `rekindle_dependency`. Both have the class `rekindle_error`.
 #' A `fit()` with two callbacks that back up and restore, keras3's among them, gives one of class

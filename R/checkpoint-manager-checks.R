@@ -39,7 +39,7 @@ check_max_to_keep <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_hours <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!is.null(x) && !(is.numeric(x) && length(x) == 1 && isTRUE(is.finite(x) && x > 0))) {
+  if (!is.null(x) && !(is_number(x) && x > 0)) {
     abort_argument(
       paste0("`", arg, "` must be NULL or a number of hours above 0, not ", describe(x), "."),
       x, arg, call
@@ -88,10 +88,6 @@ is_step <- function(x) {
   is_python(x) || is_whole(x)
 }
 
-is_whole <- function(x) {
-  is.numeric(x) && length(x) == 1 && isTRUE(abs(x) <= 2^53 && x == trunc(x))
-}
-
 check_interval <- function(x, step_counter, arg = caller_arg(x), call = caller_env()) {
   if (is.null(x)) {
     return(invisible())
@@ -132,7 +128,7 @@ check_step <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_number <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!is.null(x) && !is_python(x) && !(is_whole(x) && x >= 0)) {
+  if (!is.null(x) && !is_python(x) && !is_whole(x, from = 0)) {
     abort_argument(
       paste0("`", arg, "` must be NULL or a whole number >= 0, not ", describe(x), "."),
       x, arg, call

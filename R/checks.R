@@ -16,17 +16,22 @@ describe <- function(x) {
   if (is.null(x)) {
     return("NULL")
   }
+  if (is_string(x)) {
+    return(encodeString(x, quote = "\""))
+  }
+  if (inherits(x, "difftime") && length(x) == 1) {
+    return(format(x, digits = 15))
+  }
+  if (is.object(x)) {
+    return(paste("an object of class", encodeString(class(x)[[1]], quote = "\"")))
+  }
   if (!is.atomic(x)) {
-    kind <- if (is.object(x)) "object" else mode(x)
-    return(switch(kind, "function" = "a function", list = "a list", "an object"))
+    return(switch(mode(x), "function" = "a function", list = "a list", "an object"))
   }
   if (length(x) != 1) {
     return(paste("a vector of length", length(x)))
   }
-  if (is.character(x) && !is.na(x)) {
-    return(encodeString(x, quote = "\""))
-  }
-  format(unclass(x), digits = 15)
+  format(x, digits = 15)
 }
 
 # `role` says what the path is, to who left it out.
@@ -74,7 +79,8 @@ check_save_freq <- function(x, arg = caller_arg(x), call = caller_env()) {
       c(
         paste0("`", arg, "` must be ", accepted, ", not ", describe(x), "."),
         i = "A number is in batches, counted across epochs.",
-        i = "A time is a difftime, or a string such as \"90 s\", \"10 min\", \"1.5 h\" or \"1 day\"."
+        i = "A time is a difftime, or a string such as \"90 s\", \"10 min\", \"1.5 h\" or \"1 day\".",
+        i = hint_at_difftime(x)
       ),
       x, arg, call
     )
@@ -84,15 +90,22 @@ check_save_freq <- function(x, arg = caller_arg(x), call = caller_env()) {
 # What as_python_time() takes: a length of time above 0. The units are those of _durations.py.
 is_time <- function(x) {
   if (inherits(x, "difftime")) {
-    return(length(x) == 1 && isTRUE(is.finite(x) && x > 0))
+    has_unit <- isTRUE(attr(x, "units") %in% c("secs", "mins", "hours", "days", "weeks"))
+    return(has_unit && length(x) == 1 && isTRUE(is.finite(x) && x > 0))
   }
   unit <- "(s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|d|days?)"
   pattern <- paste0("^([[:space:]]*([0-9]+[.]?[0-9]*|[.][0-9]+)[[:space:]]*", unit, "[[:space:]]*)+$")
   is_string(x) && grepl(pattern, x, ignore.case = TRUE) && grepl("[1-9]", x)
 }
 
+hint_at_difftime <- function(x) {
+  if (inherits(x, c("Period", "Duration", "Interval"))) {
+    "A lubridate time `x` as a difftime is `as.difftime(as.numeric(x, \"secs\"), units = \"secs\")`."
+  }
+}
+
 check_max_overhead <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!(is.numeric(x) && length(x) == 1 && isTRUE(x > 0 && x <= 1))) {
+  if (!(is_number(x) && x > 0 && x <= 1)) {
     abort_argument(
       c(
         paste0("`", arg, "` must be a number above 0 and up to 1, not ", describe(x), "."),
@@ -104,12 +117,12 @@ check_max_overhead <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_between_failures <- function(x, arg = caller_arg(x), call = caller_env()) {
-  seconds <- is.numeric(x) && length(x) == 1 && isTRUE(is.finite(x) && x > 0)
-  if (!is.null(x) && !seconds && !is_time(x)) {
+  if (!is.null(x) && !(is_number(x) && x > 0) && !is_time(x)) {
     abort_argument(
       c(
         paste0("`", arg, "` must be NULL, a number of seconds above 0 or a time, not ", describe(x), "."),
-        i = "A time is a difftime, or a string such as \"6 h\" or \"1 day\"."
+        i = "A time is a difftime, or a string such as \"6 h\" or \"1 day\".",
+        i = hint_at_difftime(x)
       ),
       x, arg, call
     )
@@ -141,13 +154,24 @@ check_double_checkpoint <- function(x, max_to_keep, call = caller_env()) {
   }
 }
 
+# A single finite number without a class. One with a class, such as a date, a factor or a period of lubridate,
+# means something else than its value.
+is_number <- function(x) {
+  is.numeric(x) && !is.object(x) && length(x) == 1 && is.finite(x)
+}
+
+# All whole numbers up to there are doubles.
+is_whole <- function(x, from = -2^53, to = 2^53) {
+  is_number(x) && x >= from && x <= to && x == trunc(x)
+}
+
 is_count <- function(x) {
-  is.numeric(x) && length(x) == 1 && isTRUE(all(x >= 1, x <= .Machine$integer.max, x == trunc(x)))
+  is_whole(x, 1, .Machine$integer.max)
 }
 
 check_one_of <- function(x, choices, arg = caller_arg(x), call = caller_env()) {
-  one <- length(x) == 1 && is.atomic(x) && !is.na(x) && is.character(x) == is.character(choices)
-  if (!one || is.logical(x) || !x %in% choices) {
+  one <- if (is.character(choices)) is.character(x) && length(x) == 1 else is_number(x)
+  if (!one || !x %in% choices) {
     shown <- vapply(choices, describe, "")
     last <- length(shown)
     shown <- paste(paste(shown[-last], collapse = ", "), "or", shown[last])

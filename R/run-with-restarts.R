@@ -270,7 +270,7 @@ check_strings <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_limit <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!identical(x, Inf) && !identical(as.numeric(x), 0) && !is_count(x)) {
+  if (!identical(x, Inf) && !is_whole(x, 0, .Machine$integer.max)) {
     abort_argument(
       paste0("`", arg, "` must be a whole number >= 0 or Inf, not ", describe(x), "."),
       x, arg, call
@@ -279,7 +279,7 @@ check_limit <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_seconds <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!is.numeric(x) || length(x) != 1 || !is.finite(x) || x < 0) {
+  if (!(is_number(x) && x >= 0)) {
     abort_argument(
       paste0("`", arg, "` must be a number of seconds >= 0, not ", describe(x), "."),
       x, arg, call
