@@ -24,6 +24,7 @@ class KerasRuns:
             "kills": 8 if quick else arguments.kills,
             "preempted": 4 if quick else 50,
             "states": 12 if quick else arguments.states,
+            "forged": 4 if quick else 1,
         }
         if not quick:
             self._counts["peer"] = 0

@@ -5,6 +5,7 @@ fit     a fit() under rekindle's callback, with each of its calls failing
 kills   a fit() that saves at every batch, killed at random times and run again
 preempted  a fit() that is asked to end at random times and run again
 states  a fit() that resumes from states that somebody made up
+forged  scripts that resume from folders that somebody forged
 """
 
 from __future__ import annotations
@@ -47,13 +48,14 @@ def main() -> None:
 
 def _run(part: str, count: int, seed: int) -> Any:
     # Imported only now: Keras must find the environment as main() has set it.
-    from faults import fits, kills, peer, preempted, states
+    from faults import fits, forged, kills, peer, preempted, states
 
     if part == "peer":
         return peer.run(preload.Faults())
     if part == "fit":
         return fits.run(preload.Faults(), count)
-    return {"kills": kills, "preempted": preempted, "states": states}[part].run(count, seed)
+    parts = {"forged": forged, "kills": kills, "preempted": preempted, "states": states}
+    return parts[part].run(count, seed)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ PARTS = (
     "kills",
     "preempted",
     "states",
+    "forged",
     "mutants",
 )
 
@@ -228,6 +229,16 @@ def states(report: Report, keras: KerasRuns) -> None:
     table.show("A fit() that resumes from a made-up state", ["what", "times"], cells)
 
 
+def forged(report: Report, keras: KerasRuns) -> None:
+    found = keras["forged"]
+    report.add("forged", found["wrong"])
+    cells = [[where, *row] for where, seen in found["seen"].items() for row in seen.items()]
+    title = "Scripts that resume from forged folders, their own and those of another user"
+    table.show(title, ["folder", "what", "times"], cells)
+    if found["skipped"]:
+        print("Not tried, because this process is not root's: folders of another user")
+
+
 def broken(report: Report) -> None:
     """Each broken store must be noticed, or these sweeps prove nothing."""
     cells = []
@@ -258,6 +269,7 @@ def main() -> int:
         "kills": lambda: kills(report, keras),
         "preempted": lambda: preempted(report, keras),
         "states": lambda: states(report, keras),
+        "forged": lambda: forged(report, keras),
         "peer": lambda: None if quick else peer(keras),
         "mutants": lambda: None if quick else broken(report),
     }

@@ -26,7 +26,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-@pytest.mark.parametrize("part", ["crash", "refuse", "damage", "fuzz", "race", "fit,kills,states"])
+@pytest.mark.parametrize(
+    "part", ["crash", "refuse", "damage", "fuzz", "race", "fit,kills,states", "forged"]
+)
 def test_every_claim_holds(part):
     done = run("--only", part)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]

@@ -216,7 +216,9 @@ class DataPlace:
         place = _tree.unflatten(saved["place"], arrays)
         self._dataset.put(saved["dataset"], arrays)
         iterator = self._iterator
-        iterator._num_batches = place["num_batches"]
+        # Where the data itself says how many there are, that counts.
+        if iterator._num_batches is None:
+            iterator._num_batches = place["num_batches"]
         if place["base"] is not None and self._unseeded is not None:
             self._unseeded.base = place["base"]
         self._births = int(place["earlier"])
