@@ -49,6 +49,7 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 
     if tree is None or isinstance(tree, bool | str):
         return tree
     if isinstance(tree, np.ndarray | np.generic):
+        _refuse_subclass(tree, place)
         return _flatten_array(tree, place, arrays)
     if depth > _MAX_DEPTH:
         raise UnsupportedValueError(f"{place}: more than {_MAX_DEPTH} values inside of each other")
@@ -75,6 +76,16 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 
         ]
         return items if type(tree) is list else {_TAG: [type(tree).__name__, items]}
     raise UnsupportedValueError(f"{place}: a value of type {type(tree).__name__!r} cannot be saved")
+
+
+def _refuse_subclass(array: Any, place: str) -> None:
+    # It would come back as a plain array: a masked one without its mask, for example.
+    if isinstance(array, np.ndarray) and type(array) not in (np.ndarray, np.memmap):
+        raise UnsupportedValueError(
+            f"{place}: an array of class {type(array).__name__!r} cannot be saved, because only its"
+            " numbers would come back. Save its parts as plain arrays (of a masked array, its"
+            " `data` and its `mask`)"
+        )
 
 
 def _flatten_array(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:

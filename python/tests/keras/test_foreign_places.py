@@ -134,3 +134,8 @@ def test_a_progress_bar_is_given_numbers_alone(change, tmp_path, capsys):
     forge(folder, lambda state: state["callbacks"]["ProgbarLogger"]["beside"].update(change))
     with pytest.raises(rekindle.DamageError, match="progress bar"):
         train()
+
+
+def test_a_masked_array_is_no_extra_state(tmp_path):
+    with pytest.raises(rekindle.ArgumentError, match="extra_state"):
+        BackupAndRestore(tmp_path / "backup", extra_state={"n": np.ma.array([1.0])})

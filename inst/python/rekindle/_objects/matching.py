@@ -97,6 +97,8 @@ class Matching:
 
     def _match_array(self, live: Any, saved: Any, place: str) -> Put:
         array = self._array(saved)
+        if isinstance(live, np.ma.MaskedArray):
+            return self._differs(place, "a masked array, which no save holds with its mask", saved)
         if array is None:
             return self._differs(place, _host.spec(live), saved)
         if reason := _host.elsewhere(live):

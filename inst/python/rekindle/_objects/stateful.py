@@ -254,7 +254,17 @@ def described(value: Any) -> str:
 
 def can_be_put_back(value: Any) -> bool:
     """Whether a state can be put into this very object, which a plain value or a tensor cannot."""
-    return kind_of(value) is not None or isinstance(value, np.ndarray)
+    is_masked = isinstance(value, np.ma.MaskedArray)
+    return kind_of(value) is not None or (isinstance(value, np.ndarray) and not is_masked)
+
+
+def numbers_of(value: Any) -> Any:
+    """What is saved of a value that is filled in place: of an array of any class, its numbers.
+
+    Not of a masked one, whose mask would be lost.
+    """
+    is_masked = isinstance(value, np.ma.MaskedArray)
+    return np.asarray(value) if isinstance(value, np.ndarray) and not is_masked else value
 
 
 def has_state_dict(value: Any) -> bool:

@@ -67,6 +67,7 @@ class Taking:
         Raises:
             UnsupportedValueError: Something in it is of no type that can be saved.
         """
+        value = stateful.numbers_of(value)
         if isinstance(value, PLAIN) or _host.framework(value) is not None:
             return _tree.flatten(value, place, self.arrays)
         if isinstance(value, Group):

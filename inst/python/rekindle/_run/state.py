@@ -107,7 +107,7 @@ class RunState:
             "callbacks": callbacks,
             "data": None if self.data is None else self.data.take(batch, arrays),
             "extra": {
-                name: objects.take(value, f"extra/{name}", arrays)
+                name: objects.take(objects.numbers_of(value), f"extra/{name}", arrays)
                 for name, value in self.extra.items()
             },
             "logs": _tree.flatten(dict(self.logs) if batch else {}, "logs", arrays),
