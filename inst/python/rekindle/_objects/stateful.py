@@ -175,12 +175,18 @@ def check(kind: str, value: Any, state: Any) -> None:
 
 
 def differences(kind: str, value: Any, state: Any) -> list[str]:
-    """Why the state cannot be that of this object, as far as can be told before it is put back."""
+    """Why the state cannot be that of this object, as far as can be told before it is put back.
+
+    Raises:
+        BrokenTreeError: No object was ever in this state.
+    """
     if isinstance(value, Foreign):
         return value.differences(state)
     if kind in ("numpy.Generator", "numpy.RandomState"):
         expected, found = get_state(kind, value)["bit_generator"], state["bit_generator"]
-        return [] if expected == found else [f"bit_generator: expected {expected}, found {found}"]
+        if expected != found:
+            return [f"bit_generator: expected {expected}, found {found}"]
+    check(kind, value, state)
     torch = sys.modules.get("torch")
     if kind != "state_dict" or torch is None or not isinstance(value, torch.optim.Optimizer):
         return []

@@ -10,15 +10,13 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from rekindle import _host, _records, _tree
 from rekindle import _keras_internals as keras_internals
-from rekindle._objects import stateful as objects
-from rekindle._run import fingerprint, random_states, stages, variables
+from rekindle import _records, _tree
+from rekindle._run import extra_state, fingerprint, random_states, stages, variables
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.history import HistoryRecord
 from rekindle._store import Manifest, Position, Save, Snapshot
-from rekindle._store.pack import AnyArray
 from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
 
 _T = TypeVar("_T")
@@ -106,10 +104,7 @@ class RunState:
             "history": self.history.take(arrays),
             "callbacks": callbacks,
             "data": None if self.data is None else self.data.take(batch, arrays),
-            "extra": {
-                name: objects.take(objects.numbers_of(value), f"extra/{name}", arrays)
-                for name, value in self.extra.items()
-            },
+            "extra": extra_state.take(self.extra, arrays),
             "logs": _tree.flatten(dict(self.logs) if batch else {}, "logs", arrays),
             "stop_training": bool(model.stop_training),
             "initial_epoch": max(self.began, stages.initial_epoch(self.fit)),
@@ -164,9 +159,7 @@ class RunState:
         """Checks all that is put back beside the variables, before anything is."""
         state, arrays = save.manifest.state, save.arrays
         self.callbacks.check(state["callbacks"], arrays)
-        for name, saved in state["extra"].items():
-            if name in self.extra:
-                self._read_extra(name, saved, arrays)
+        extra_state.read(self.extra, state["extra"], arrays)
         random_states.check(_tree.unflatten(state["random"], arrays))
         if self.data is not None and state.get("data") is not None:
             position = save.manifest.position
@@ -217,31 +210,11 @@ class RunState:
         state, arrays = save.manifest.state, save.arrays
         for note in self._read(lambda: self.callbacks.put(state["callbacks"], arrays)):
             self._note(note)
-        self._read(lambda: self._put_extra(state["extra"], arrays))
+        for note in self._read(lambda: extra_state.put(self.extra, state["extra"], arrays)):
+            self._note(note)
         self.model.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: _tree.unflatten(state["random"], arrays))
         self._read(lambda: random_states.put(states))
-
-    def _put_extra(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
-        for name, state in saved.items():
-            if name in self.extra:
-                self._read_extra(name, state, arrays)()
-            else:
-                self._note(f"`extra_state` no longer holds {name!r}, so its state was not used")
-
-    def _read_extra(
-        self, name: str, saved: Any, arrays: Mapping[str, AnyArray]
-    ) -> Callable[[], Any]:
-        current = self.extra[name]
-        put = objects.read(saved, arrays, current)
-        if not isinstance(current, np.ndarray):
-            return put
-        value = put()
-        if not isinstance(value, np.ndarray) or not _host.fits(current, value):
-            raise _tree.BrokenTreeError(
-                f"`extra_state` {name!r}: expected an array of {_host.spec(current)}"
-            )
-        return lambda: np.copyto(current, value, casting="no")
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
