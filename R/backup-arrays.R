@@ -63,7 +63,7 @@ arrays_frame <- function(found) {
   frame <- data.frame(name = column("name", "character"), type = column("dtype", "character"))
   frame$shape <- lapply(found, function(array) as.integer(unlist(array$shape)))
   frame$bytes <- column("bytes", "double")
-  frame
+  as_table(frame)
 }
 
 check_values <- function(x, arg = caller_arg(x), call = caller_env()) {

@@ -55,6 +55,7 @@ backup_delete <- function(backup_dir, ..., ask = is_interactive()) {
 }
 
 is_agreed <- function(info) {
+  info <- all_printable(info)
   question <- cli::format_inline(
     "Delete {nrow(info$saves)} save{?s} ({size_text(info$size)}) in {.path {info$directory}}?"
   )
@@ -62,7 +63,8 @@ is_agreed <- function(info) {
 }
 
 tell_deletion <- function(done, before) {
-  kept <- unlist(done$kept)
+  kept <- printable(as.character(unlist(done$kept)))
+  before <- all_printable(before)
   if (length(done$removed) == 0) {
     cli::cli_inform(c(i = "There is no backup in {.path {before$directory}}."))
   } else {

@@ -102,7 +102,7 @@ tell_unknown_epochs <- function(found) {
   if (length(unknown)) {
     inform(c(i = paste0(
       "An earlier version of rekindle wrote this save and did not note the epochs of ",
-      toString(dQuote(unknown, FALSE)), ", which not every epoch reported. They are NA."
+      toString(dQuote(printable(unknown), FALSE)), ", which not every epoch reported. They are NA."
     )))
   }
 }
@@ -126,7 +126,10 @@ history_frame <- function(metrics) {
 #' @export
 print.rekindle_history <- function(x, ...) {
   if (is.data.frame(x) || length(x$metrics)) {
-    NextMethod()
+    shown <- all_printable(x)
+    class(shown) <- setdiff(class(shown), "rekindle_history")
+    if (is.data.frame(shown)) levels(shown$metric) <- printable(levels(shown$metric))
+    print(shown, ...)
   } else {
     cat("No epoch has ended yet.\n")
   }
@@ -159,7 +162,7 @@ check_metrics <- function(x, known, arg = caller_arg(x), call = caller_env()) {
     abort_argument(
       c(
         paste0("`", arg, "` must be names of metrics, or NULL for all."),
-        i = paste0("There are ", toString(dQuote(known, FALSE)), ".")
+        i = paste0("There are ", toString(dQuote(printable(known), FALSE)), ".")
       ),
       x, arg, call
     )

@@ -144,7 +144,7 @@ metrics_frame <- function(saves, taken) {
 
 #' @export
 as.data.frame.rekindle_backup_info <- function(x, ...) {
-  x$saves
+  as_table(x$saves)
 }
 
 #' @export
@@ -155,6 +155,7 @@ print.rekindle_backup_info <- function(x, ...) {
 
 #' @export
 format.rekindle_backup_info <- function(x, ...) {
+  x <- all_printable(x)
   if (x$state == "missing") {
     return(cli::format_inline("There is no folder {.path {x$directory}}."))
   }

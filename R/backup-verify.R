@@ -48,11 +48,11 @@ backup_verify <- function(backup_dir) {
     vapply(checks, function(check) value_or_na(check[[field]], type), vector(type, 1))
   }
   damage <- column("damage", "character")
-  data.frame(
+  as_table(data.frame(
     name = column("name", "character"),
     number = column("number", "double"),
     whole = is.na(damage),
     bytes = column("bytes", "double"),
     damage = damage
-  )
+  ))
 }

@@ -131,7 +131,7 @@ print.rekindle_checkpoint_manager <- function(x, ...) {
 format.rekindle_checkpoint_manager <- function(x, ...) {
   paths <- x$checkpoints
   title <- cli::format_inline(
-    "{.strong Checkpoint manager} in {.path {x$directory}}: {length(paths)} checkpoint{?s}"
+    "{.strong Checkpoint manager} in {.path {printable(x$directory)}}: {length(paths)} checkpoint{?s}"
   )
   c(title, .subset2(x, "rules"), saves_of(x, basename(paths)))
 }
@@ -153,9 +153,9 @@ saves_of <- function(manager, names) {
   }, "")
   metrics <- vapply(saves, function(save) {
     values <- vapply(save$metrics, function(value) format(value, digits = 4), "")
-    paste(names(values), "=", values, recycle0 = TRUE, collapse = ", ")
+    printable(paste(names(values), "=", values, recycle0 = TRUE, collapse = ", "))
   }, "")
-  cells <- paste(format(names), format(ages, justify = "right"), metrics, sep = "  ")
+  cells <- paste(format(printable(names)), format(ages, justify = "right"), metrics, sep = "  ")
   paste(cli::symbol$bullet, sub(" +$", "", cells))
 }
 

@@ -218,7 +218,7 @@ format.rekindle_restore_status <- function(x, ...) {
   }
   c(
     "Restored in part:",
-    paste0("- ", x$unmatched, " has no value in the checkpoint", recycle0 = TRUE),
-    paste0("- ", x$unconsumed, " is in the checkpoint only", recycle0 = TRUE)
+    paste0("- ", printable(x$unmatched), " has no value in the checkpoint", recycle0 = TRUE),
+    paste0("- ", printable(x$unconsumed), " is in the checkpoint only", recycle0 = TRUE)
   )
 }

@@ -84,7 +84,7 @@ tell_other_copy <- function(module) {
   the$told_other_copy <- TRUE
   cli::cli_warn(
     c(
-      paste0("Python had already imported rekindle ", loaded, "; the R package brings ", bundled, "."),
+      "Python had already imported rekindle {loaded}; the R package brings {bundled}.",
       i = "The imported copy is used: {.path {dirname(module$`__file__`)}}",
       i = "Install the same version of both, or use the R package first."
     ),

@@ -247,8 +247,8 @@ print.rekindle_restarts <- function(x, ...) {
     words[[x$outcome]], " after ", count, if (count == 1) " start" else " starts", ": ", x$why, "\n",
     sep = ""
   )
-  if (!is.na(x$backup_dir)) cat("backup: ", x$backup_dir, "\n", sep = "")
-  if (!is.null(x$log)) cat("log: ", x$log, "\n", sep = "")
+  if (!is.na(x$backup_dir)) cat("backup: ", printable(x$backup_dir), "\n", sep = "")
+  if (!is.null(x$log)) cat("log: ", printable(x$log), "\n", sep = "")
   print(x$starts)
   invisible(x)
 }

@@ -158,12 +158,20 @@ def as_lists(value: Any) -> Any:
         fields = dataclasses.fields(value)
         return {field.name: as_lists(getattr(value, field.name)) for field in fields}
     if isinstance(value, dict):
-        return {str(key): as_lists(item) for key, item in value.items()}
+        return {_for_r(str(key)): as_lists(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return _for_r(value)
     if isinstance(value, list | tuple):
         return [as_lists(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
         return float(value.astype(np.float64).item()) if value.size == 1 else None
     return _as_float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _for_r(text: str) -> str:
+    """R's strings have no zeros and no halves of characters."""
+    halves = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return halves.replace("\0", "\\x00")
 
 
 def _as_float(value: int) -> float:
@@ -176,7 +184,7 @@ def _as_float(value: int) -> float:
 def as_convertible(arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
     """Arrays of dtypes that R can have; the small floats of machine learning fit into its own."""
     return {
-        name: array if array.dtype.kind in "biufc" else array.astype(np.float64)
+        _for_r(name): array if array.dtype.kind in "biufc" else array.astype(np.float64)
         for name, array in arrays.items()
     }
 

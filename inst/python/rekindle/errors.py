@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rekindle._printable import printable
+
 __all__ = [
     "ArgumentError",
     "DamageError",
@@ -62,6 +64,8 @@ class RekindleError(Exception):
     """
 
     def __init__(self, message: str, **details: Any) -> None:
+        # A message may quote names from a folder. Its own lines stay.
+        message = printable(message, keep="\n")
         super().__init__(message)
         self.message = message
         self._details = tuple(details)
@@ -220,7 +224,7 @@ class TrainingPreempted(SystemExit):
 
     def __init__(self, message: str, *, code: int, signal: str, path: str | None, saved: bool):
         super().__init__(code)
-        self.message = message
+        self.message = printable(message, keep="\n")
         self.signal = signal
         self.path = path
         self.saved = saved
@@ -239,6 +243,9 @@ def _rebuild_preempted(message: str, details: dict[str, Any]) -> TrainingPreempt
 
 class RekindleWarning(UserWarning):
     """Root of every warning of rekindle."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), keep="\n")
 
 
 class DamageWarning(RekindleWarning):
@@ -273,7 +280,7 @@ class MismatchWarning(RekindleWarning):
 
 def bulleted(lines: list[str], at_most: int = 20) -> str:
     """The part of a message that has a line for each of many things, and says how many are left."""
-    shown = lines[:at_most]
+    shown = [printable(line) for line in lines[:at_most]]
     if len(lines) > len(shown):
         shown.append(f"... and {len(lines) - len(shown)} more")
     return "".join(f"- {line}\n" for line in shown)

@@ -12,13 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._printable import encodable, printable
+
 
 def say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    """Writes lines for people, whatever names of somebody else's are in them."""
+    shown = "".join(f"{printable(line)}\n" for line in lines)
+    sys.stdout.write(encodable(shown, sys.stdout.encoding))
 
 
 def say_json(value: Any) -> None:
-    say(json.dumps(plain(value), indent=2))
+    """Writes JSON, which is ASCII."""
+    sys.stdout.write(json.dumps(plain(value), indent=2) + "\n")
 
 
 def plain(value: Any) -> Any:
@@ -35,12 +40,12 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return value
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines of columns: those with a header right-aligned, but the first; those without, left."""
-    lines = [list(header), *map(list, rows)]
+    lines = [[printable(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return [
         "  ".join(
@@ -71,7 +76,11 @@ def age(since: float) -> str:
 
 
 def moment(posix: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(posix))
+    """A time; where the system has no name for one so far off, its POSIX seconds."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(posix))
+    except (OverflowError, ValueError, OSError):
+        return f"{posix:.0f} s"
 
 
 def number(value: Any) -> str:

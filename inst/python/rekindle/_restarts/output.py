@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from rekindle._printable import printable
 from rekindle.errors import ArgumentError
 
 # How many bytes wait for one place before no more is read from the command for it.
@@ -81,12 +82,12 @@ class Output:
         """A line of the runner's in the log, on a line of its own."""
         moment = time.strftime("%Y-%m-%d %H:%M:%S")
         start = "" if self._at_line_start else "\n"
-        self.note(f"{start}=== rekindle {moment}: {text}\n".encode(errors="replace"))
+        self.note(f"{start}=== rekindle {moment}: {printable(text)}\n".encode())
 
     def say(self, text: str) -> None:
         """A line of the runner's on standard error, and in the log."""
         encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-        line = f"rekindle: {text}\n".encode(encoding, "backslashreplace")
+        line = f"rekindle: {printable(text)}\n".encode(encoding, "backslashreplace")
         self._standard[2].put(line, self.ends)
         self.header(text)
 

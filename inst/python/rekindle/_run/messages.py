@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from rekindle._printable import encodable, printable
 from rekindle.errors import RekindleWarning
 
 Sink = Callable[[str, dict[str, Any]], Any]
@@ -55,14 +56,21 @@ def _show(
 
 def tell(kind: str, text: str, **facts: Any) -> None:
     """Says `text`. What a thread beside the main one says to a sink comes with its next message."""
+    text = printable(text, keep="\n")
     if _sink is None:
-        sys.stdout.write(f"rekindle: {text}\n")
+        sys.stdout.write(encodable(f"rekindle: {text}\n", sys.stdout.encoding))
         sys.stdout.flush()
         return
-    _waiting.append((kind, {"text": text, **facts}))
+    _waiting.append((kind, {"text": text, **{name: _shown(one) for name, one in facts.items()}}))
     if threading.current_thread() is threading.main_thread():
         while _waiting:
             _sink(*_waiting.popleft())
+
+
+def _shown(fact: Any) -> Any:
+    if isinstance(fact, list):
+        return [_shown(item) for item in fact]
+    return printable(fact) if isinstance(fact, str) else fact
 
 
 def go_elsewhere() -> bool:
