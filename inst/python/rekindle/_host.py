@@ -65,14 +65,14 @@ def _is_key(value: Any) -> bool:
 def elsewhere(value: Any) -> str | None:
     """Why this process alone cannot read and write the array; ``None`` when it can.
 
-    Shards on several devices of one process can be read, and copies on them.
+    Shards on several devices of one process can be read, and copies wherever they are.
     """
     kind = framework(value)
     if kind == "keras":
         return elsewhere(value.value)
-    if kind in ("jax", "jax.key") and not value.is_fully_addressable:
+    if kind in ("jax", "jax.key") and not (value.is_fully_addressable or value.is_fully_replicated):
         return (
-            "a jax array that is not fully addressable: it is also on devices of other processes."
+            "a jax array of which parts are on devices of other processes, not fully addressable."
             " Put in its place what `jax.experimental.multihost_utils.process_allgather(array,"
             " tiled=True)` gives in every process"
         )
@@ -96,6 +96,9 @@ def to_numpy(value: Any) -> AnyArray:
         return to_numpy(value.value)
     if reason := elsewhere(value):
         raise TypeError(reason)
+    if kind in ("jax", "jax.key") and not value.is_fully_addressable:
+        # The copy that is here: an operation on all of them would wait for the other processes.
+        value = value.addressable_data(0)
     if kind == "jax.key":
         import jax
 
@@ -256,7 +259,10 @@ def like(value: Any, array: AnyArray) -> Any:
         if getattr(value, "weak_type", False):
             weak = jax.numpy.full(array.shape, array.dtype.type(0).item())
             made = weak.at[...].set(made) if weak.dtype == made.dtype else made
-        return jax.device_put(made, value.sharding)
+        if value.is_fully_addressable:
+            return jax.device_put(made, value.sharding)
+        # Not device_put(), which would wait for the other processes, to compare.
+        return jax.make_array_from_callback(made.shape, value.sharding, lambda box: made[box])
     if isinstance(value, np.generic):
         return array[()]
     raise TypeError(f"a {type(value).__name__!r} is no array that rekindle knows")
