@@ -40,7 +40,8 @@
 #' @param extra_state `NULL`, or a named list of what else belongs to the run. Each element is either a Python
 #'   object that has a state (one with the methods `state_dict()` and `load_state_dict()`, or a Keras
 #'   variable, layer, optimizer or metric, or a random generator of Python, NumPy or PyTorch), or a pair of R
-#'   functions: `list(take = function() ..., put = function(value) ...)`.
+#'   functions: `list(take = function() ..., put = function(value) ...)`. Optimizers other than the one of
+#'   `compile()` are saved only so. Build what has variables before `fit()`.
 #' @param verbose `0` is silent but for warnings, `1` says what was restored, `2` also says each save, once it
 #'   is safe on the disk. Epochs and batches are counted from 1, as everywhere in R.
 #' @param background `TRUE` copies the state when a save is due, and writes it while training goes on. One

@@ -211,32 +211,6 @@ def adopt_variables(model: Any) -> None:
         state[name] = [variable.value for variable in owners[name]]
 
 
-def is_built(model: Any) -> bool:
-    """Whether the model, its optimizer and its metrics have their variables."""
-    optimizer = getattr(model, "optimizer", None)
-    metrics = getattr(model, "_compile_metrics", None)
-    return (
-        bool(model.built)
-        and (optimizer is None or bool(optimizer.built))
-        and (metrics is None or bool(metrics.built))
-    )
-
-
-def build_from_data(model: Any, epoch_iterator: Any) -> None:
-    """Gives the model, its optimizer and its metrics their variables, from the shapes of the data.
-
-    Needed on TensorFlow, where fit() builds them only in its first step. Where the names are
-    missing they stay unbuilt, and the caller says so.
-    """
-    build = getattr(model, "_symbolic_build", None)
-    dataset = getattr(epoch_iterator, "_distributed_dataset", None)
-    spec = getattr(dataset, "element_spec", None)
-    if build is None or spec is None:
-        return
-    with model.distribute_strategy.scope():
-        build(data_batch=spec)
-
-
 def parts(owner: Any) -> list[Any]:
     """The model, layer, optimizer or metric, and the layers or the optimizer inside of it."""
     flatten = getattr(owner, "_flatten_layers", None)

@@ -73,7 +73,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         extra_state: dict of named objects, or ``None``. State outside of the model that belongs to
             the run: objects with ``state_dict()`` and ``load_state_dict()``, Keras variables,
             layers, optimizers or metrics, random generators, or NumPy arrays, which are filled in
-            place. Defaults to ``None``.
+            place. Optimizers other than ``model.optimizer`` are saved only so. Build what has
+            variables before ``fit()``. Defaults to ``None``.
         verbose: 0, 1 or 2. 1 prints a line when a run is resumed, 2 also one for each save.
             Defaults to 0.
         background: bool. ``True`` copies the state when a save is due, and writes it while training

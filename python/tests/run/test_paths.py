@@ -61,7 +61,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(params=URLS, ids=repr, ids=str)
+@pytest.fixture(params=URLS, ids=str)
 def url(request, here):
     yield request.param
     assert os.listdir(here) == []

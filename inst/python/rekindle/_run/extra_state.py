@@ -1,4 +1,4 @@
-"""The user's own objects beside the model: `extra_state`."""
+"""The user's own objects that belong to the run, beside the model: `extra_state`."""
 
 from __future__ import annotations
 
@@ -57,3 +57,75 @@ def _read_one(
             f"`extra_state` {name!r}: expected an array of {_host.spec(current)}"
         )
     return lambda: np.copyto(current, value, casting="no")
+
+
+def needs_building(
+    extra: Mapping[str, Any], saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+) -> bool:
+    """Whether an object has fewer variables than were saved of it."""
+    return any(
+        len(extra[name].variables) < len(state)
+        for name, state in _variables(extra, saved, arrays).items()
+    )
+
+
+def differences(
+    extra: Mapping[str, Any], saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+) -> list[str]:
+    """Why the states cannot be those of these objects, as far as can be told beforehand."""
+    return [
+        f"extra_state[{name!r}]{line}"
+        for name, value in extra.items()
+        if name in saved
+        for line in _differences(value, saved[name], arrays)
+    ]
+
+
+def _differences(value: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> list[str]:
+    expected, found = objects.kind_of(value), objects.saved_kind(saved)
+    if expected != found:
+        what = "a plain value" if found is None else f"the state of a {found!r}"
+        return [f": expected the state of {objects.described(value)}, found {what}"]
+    if expected is None:
+        array = _tree.unflatten(saved, arrays)
+        if not isinstance(value, np.ndarray) or _host.fits(value, array):
+            return []
+        return [f": expected {_host.spec(value)}, found {_host.spec(array)}"]
+    state = _tree.unflatten(saved["state"], arrays)
+    if expected == "keras.variables":
+        return _variable_differences(value, list(state))
+    return [f"/{line}" for line in objects.differences(expected, value, state)]
+
+
+def _variable_differences(owner: Any, state: list[Any]) -> list[str]:
+    variables = owner.variables
+    is_built = getattr(owner, "built", True) and variables
+    if len(variables) < len(state) and not is_built:
+        how = (
+            "`optimizer.build(variables)` with the variables that it trains"
+            if hasattr(owner, "apply_gradients")
+            else "calling it on data"
+        )
+        return [
+            f": expected the {len(state)} variables that were saved, found a"
+            f" {type(owner).__name__} that is not built yet. Build it before fit(), by {how}"
+        ]
+    if len(variables) != len(state):
+        return [f": expected {len(variables)} variables, found {len(state)} in the backup"]
+    return [
+        f"/{variable.path}: expected {_host.spec(variable)}, found {_host.spec(array)}"
+        for variable, array in zip(variables, state, strict=True)
+        if not _host.fits(variable, array)
+    ]
+
+
+def _variables(
+    extra: Mapping[str, Any], saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+) -> dict[str, list[Any]]:
+    """The saved values of the objects that own variables, by the objects' names."""
+    return {
+        name: list(_tree.unflatten(saved[name]["state"], arrays))
+        for name, value in extra.items()
+        if name in saved
+        and objects.kind_of(value) == objects.saved_kind(saved[name]) == "keras.variables"
+    }

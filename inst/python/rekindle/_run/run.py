@@ -5,15 +5,24 @@ from __future__ import annotations
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from rekindle import _keras_internals as keras_internals
-from rekindle._run import keras_files, messages, open_runs, stages, takeover, variables
+from rekindle._run import (
+    keras_files,
+    messages,
+    open_runs,
+    rehearsal,
+    stages,
+    takeover,
+    variables,
+)
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
+from rekindle._run.rehearsal import Rehearsal
 from rekindle._run.replay import Replay
 from rekindle._run.saving import Saving
 from rekindle._run.settings import Settings
@@ -64,12 +73,13 @@ class Run:
         self.report: dict[str, Any] | None = None
         fit = keras_internals.find_fit()
         self.knows_fit = bool(fit)
+        iterator = fit.get("epoch_iterator")
         self._state = RunState(
             directory=settings.directory,
             model=model,
             fit=fit,
             callbacks=CallbackStates(callbacks),
-            data=_data_place(fit),
+            data=DataPlace(iterator) if keras_internals.can_place(iterator) else None,
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
         )
@@ -87,6 +97,7 @@ class Run:
         )
         try:
             self._begin()
+            self._rehearsal = Rehearsal(model)
         except BaseException:
             self.close()
             raise
@@ -110,8 +121,9 @@ class Run:
         state, epochs = self._state, int(self._state.fit["epochs"])
         if self._settings.restore_history:
             state.history.fill(self._model.history, before=epochs)
-        # Even with no epoch to run, Keras asks the optimizer for its variables.
-        variables.build(self._model, state.fit.get("epoch_iterator"))
+        if getattr(getattr(self._model, "optimizer", None), "use_ema", False):
+            # Even with no epoch to run, Keras asks it for the averages.
+            variables.build(self._model, state.fit.get("epoch_iterator"))
         keras_internals.set_initial_epoch(self._model, epochs)
         text = stages.skipped(self._settings.directory, state.position, state.began, epochs)
         self._telling.done(text)
@@ -197,6 +209,7 @@ class Run:
     def epoch_ends(self, epoch: int, logs: Any) -> None:
         """After every other callback's `on_epoch_end`."""
         self._state.history.add(epoch, logs)
+        self._rehearsal.step_ended()
 
     def is_last(self, epoch: int) -> bool:
         """Whether training ends with this epoch."""
@@ -211,6 +224,12 @@ class Run:
         self._schedule.saved(time.perf_counter() - began)
         self._tell_schedule()
         self._telling.lost(self._state.lost)
+        self._tell_rehearsal()
+
+    def _tell_rehearsal(self) -> None:
+        """What of this save a resumed run could not have."""
+        self._telling.not_restorable(self._rehearsal.unknown())
+        self._telling.not_saved(rehearsal.other_optimizers(self._model, self._state.extra))
 
     def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
         """Notes the place that the next look at the state is of."""
@@ -239,6 +258,7 @@ class Run:
         saved = self._saving.save_last(epoch, batch, self._state.logs, seconds_left)
         # Training may go on, and the next save is not due at once.
         self._schedule.saved_out_of_turn()
+        self._tell_rehearsal()
         self._tell_schedule()
         return saved
 
@@ -292,11 +312,3 @@ class Run:
         if self._state.data is not None:
             self._state.data.stop_watching()
         self._saving.close()
-
-
-def _data_place(fit: Mapping[str, Any]) -> DataPlace | None:
-    """The place in the data of a fit(); ``None`` when Keras' names for it are not there."""
-    iterator = fit.get("epoch_iterator")
-    if iterator is None or not keras_internals.can_place(iterator):
-        return None
-    return DataPlace(iterator)

@@ -10,9 +10,17 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
+from rekindle import _keras_building as keras_building
 from rekindle import _keras_internals as keras_internals
 from rekindle import _records, _tree
-from rekindle._run import extra_state, fingerprint, random_states, stages, variables
+from rekindle._run import (
+    extra_state,
+    fingerprint,
+    random_states,
+    rehearsal,
+    stages,
+    variables,
+)
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.history import HistoryRecord
@@ -129,10 +137,15 @@ class RunState:
             self._leave_to_later(save)
             return
         stages.refuse_ahead(self.directory, manifest.position, self.fit)
-        if not variables.build(self.model, self.fit.get("epoch_iterator")):
-            raise self._unbuilt()
+        self._build(save)
         targets = variables.named(self.model)
-        self._refuse_other_model(variables.differences(targets, manifest))
+        self._refuse_other("of another model", variables.differences(targets, manifest))
+        self._refuse_other(
+            "of other objects in `extra_state`",
+            self._read(
+                lambda: extra_state.differences(self.extra, manifest.state["extra"], save.arrays)
+            ),
+        )
         self._compare(manifest)
         self.history = self._history_of(save)
         self._read(lambda: self._check_beside(save))
@@ -226,6 +239,10 @@ class RunState:
         if lines and self.refuses:
             raise self._mismatch("of another training set-up", lines)
         self.notes += lines
+        self.notes += [
+            f"the optimizer {name} is not saved, so it begins anew"
+            for name in rehearsal.other_optimizers(self.model, self.extra)
+        ]
         initial = stages.initial_epoch(self.fit)
         if initial < self.began:
             self.notes.append(
@@ -256,13 +273,22 @@ class RunState:
                 damages=[f"{error!r:.500}"],
             ) from error
 
-    def _unbuilt(self) -> MismatchError:
-        return MismatchError(
-            f"There is a backup in {self.directory!r}, and the model has no variables yet to"
-            " restore it into. Build the model before fit(), by calling it on a batch of data or"
-            " with an Input layer.",
-            differences=["model: expected a built model, found one without variables"],
-        )
+    def _build(self, save: Save) -> None:
+        """Gives the model and the user's own objects the variables that were saved of them."""
+        iterator, state = self.fit.get("epoch_iterator"), save.manifest.state
+        variables.build_saved(self.model, iterator, save.manifest)
+        if self._read(lambda: extra_state.needs_building(self.extra, state["extra"], save.arrays)):
+            keras_building.from_step(self.model, iterator)
+        names = variables.unbuilt(self.model, save.manifest)
+        if names:
+            lines = [f"{name}: expected to be built, found no such variable yet" for name in names]
+            raise MismatchError(
+                f"The model has no variables yet for a part of the backup in {self.directory!r}."
+                f" Nothing was changed.\n{bulleted(lines)}Build them before fit(): a model or a"
+                " layer by calling it on a batch of data or with an Input layer, an optimizer by"
+                " `optimizer.build(variables)`.",
+                differences=lines,
+            )
 
     def _refuse_no_fit(self, manifest: Manifest) -> None:
         if manifest.position.epoch is None:
@@ -271,9 +297,9 @@ class RunState:
                 differences=["position: expected an epoch to go on with, found none"],
             )
 
-    def _refuse_other_model(self, differences: list[str]) -> None:
+    def _refuse_other(self, what: str, differences: list[str]) -> None:
         if differences:
-            raise self._mismatch("of another model", differences)
+            raise self._mismatch(what, differences)
 
     def _mismatch(self, what: str, differences: list[str]) -> MismatchError:
         return MismatchError(

@@ -12,7 +12,7 @@ import keras
 from rekindle._objects.changeable import IS_NEW
 from rekindle._run import messages
 from rekindle._store import Manifest
-from rekindle.errors import InexactWarning, RekindleWarning
+from rekindle.errors import InexactWarning, RekindleWarning, bulleted
 
 
 class Telling:
@@ -87,6 +87,25 @@ class Telling:
             )
             self._warn_once(
                 f"{name} {reason}. A resumed run begins with it as the script makes it. {advice}"
+            )
+
+    def not_restorable(self, names: list[str]) -> None:
+        """Saved variables that the same script would not have when it is run again."""
+        if names:
+            self._warn_once(
+                "These variables came to be in the midst of training, and are saved. The same"
+                " script, run again, does not have them when fit() begins, so its backup cannot be"
+                f" restored:\n{bulleted(names)}Build them before fit(), by calling the model or the"
+                " layer on a batch of data."
+            )
+
+    def not_saved(self, optimizers: Iterable[str]) -> None:
+        """Optimizers beside the model's own."""
+        for name in optimizers:
+            self._warn_once(
+                f"{name} is an optimizer beside `model.optimizer`, and is not saved. A resumed run"
+                " begins with it as the script makes it. Put it into `extra_state` to have it"
+                " saved, and build it before fit()."
             )
 
     def done(self, text: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
 
 from rekindle import _host
+from rekindle import _keras_building as keras_building
 from rekindle import _keras_internals as keras_internals
 from rekindle._objects.keras_names import Names, add, unique
 from rekindle._store import Manifest, memory
@@ -76,10 +78,67 @@ def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
 
 
 def build(model: Any, epoch_iterator: Any) -> bool:
-    """Gives the model, its optimizer and its metrics their variables: whether all have them now."""
-    if not keras_internals.is_built(model):
-        keras_internals.build_from_data(model, epoch_iterator)
+    """Gives the model, its optimizer and its metrics their variables: whether the model has them.
+
+    For a backup of which it is not known which variables are in it.
+    """
+    if not keras_building.is_built(model):
+        keras_building.from_data(model, epoch_iterator)
     optimizer = getattr(model, "optimizer", None)
     if model.built and optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
     return bool(model.built)
+
+
+def build_saved(model: Any, epoch_iterator: Any, manifest: Manifest) -> None:
+    """Gives the model, its optimizer and its metrics those of the saved variables they lack.
+
+    What was not built when the save was taken is left alone, where that is possible.
+    """
+    saved = _saved(manifest)
+    has_slots = bool(_missing(model, saved, "optimizer/"))
+    ways: list[Callable[[Any, Any], None]] = [
+        partial(keras_building.from_data, optimizer=has_slots),
+        keras_building.from_step,
+    ]
+    if not keras_building.trains_as_keras(model) and not model.run_eagerly:
+        # The data may be of other shapes than those that the model is called with.
+        ways.reverse()
+    for way in ways:
+        if _missing(model, saved, "model/") or _missing(model, saved, "metrics/"):
+            way(model, epoch_iterator)
+    if _missing(model, saved, "optimizer/") and not model.optimizer.built:
+        model.optimizer.build(_trained(model, saved) or model.trainable_variables)
+
+
+def unbuilt(model: Any, manifest: Manifest) -> list[str]:
+    """The saved variables that the model and its optimizer have still to be given."""
+    optimizer = getattr(model, "optimizer", None)
+    is_built = all(part.built for part in keras_internals.parts(model))
+    saved = _saved(manifest)
+    found = [] if is_built else sorted(_missing(model, saved, "model/"))
+    if optimizer is not None and not optimizer.built:
+        found += sorted(_missing(model, saved, "optimizer/"))
+    return found
+
+
+def _saved(manifest: Manifest) -> set[str]:
+    """The names of the saved variables; in the midst of an epoch, the metrics count as well."""
+    kinds = ("model/", "optimizer/") + (("metrics/",) if manifest.position.batch else ())
+    return {name for name in manifest.arrays if name.startswith(kinds)}
+
+
+def _missing(model: Any, saved: set[str], kind: str) -> set[str]:
+    live = metrics(model) if kind == "metrics/" else named(model)
+    return {name for name in saved if name.startswith(kind)} - live.keys()
+
+
+def _trained(model: Any, saved: set[str]) -> list[Any]:
+    """The variables that the saved optimizer trained: those that it has slots for."""
+    names = Names([model, model.optimizer]).of_layer(model)
+    paths = {id(variable): name for name, variable in names.items()}
+    return [
+        variable
+        for variable in model.trainable_variables
+        if any(name.startswith(f"optimizer/{paths[id(variable)]}/") for name in saved)
+    ]

@@ -1,0 +1,76 @@
+"""What of the state a resumed run could not have: found at a save, and not when it is too late."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+
+from rekindle import _keras_internals as keras_internals
+from rekindle._run import variables
+
+
+class Rehearsal:
+    """Watches which variables of a model come to be, from the beginning of its fit() on.
+
+    A fresh start of the script has those of the beginning. On TensorFlow, it can also be given
+    those of the first step.
+
+    Args:
+        model: The compiled model, at the beginning.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        # The variables themselves: an id may be used again once its variable is gone.
+        self._known: dict[int, Any] = {}
+        self._is_first = keras.backend.backend() == "tensorflow"
+        self._learn()
+
+    def step_ended(self) -> None:
+        """A step or more has been trained."""
+        if self._is_first:
+            self._is_first = False
+            self._learn()
+
+    def unknown(self) -> list[str]:
+        """Names of the variables that a fresh start would not have; each is told once."""
+        self.step_ended()
+        if all(id(variable) in self._known for variable in self._model.variables):
+            return []
+        names = [
+            name
+            for name, variable in variables.named(self._model).items()
+            if name.startswith("model/") and id(variable) not in self._known
+        ]
+        self._learn()
+        return names
+
+    def _learn(self) -> None:
+        self._known |= {id(variable): variable for variable in self._model.variables}
+
+
+def other_optimizers(model: Any, extra: Mapping[str, Any]) -> list[str]:
+    """``Class.attribute`` of each optimizer in the model that is neither its own nor in `extra`."""
+    own = [*keras_internals.parts(getattr(model, "optimizer", None)), *extra.values()]
+    torch = sys.modules.get("torch")
+    kinds = [keras.optimizers.Optimizer] + ([torch.optim.Optimizer] if torch is not None else [])
+    found: dict[int, str] = {}
+    for layer in keras_internals.parts(model):
+        for name, value in vars(layer).items():
+            # TensorFlow's own notes of what it tracks.
+            for one in () if name.startswith("_self_") else _values(value):
+                if isinstance(one, tuple(kinds)) and not any(one is other for other in own):
+                    found.setdefault(id(one), f"{type(layer).__name__}.{name}")
+    return list(dict.fromkeys(found.values()))
+
+
+def _values(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        yield from value
+    elif isinstance(value, dict):
+        yield from value.values()
+    else:
+        yield value

@@ -1,0 +1,339 @@
+"""Models that get their variables late, or that cannot be called on the data: saved and resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from conftest import Interrupt, assert_same
+
+import rekindle
+from rekindle.keras import BackupAndRestore
+
+ON = keras.backend.backend()
+on_tensorflow = pytest.mark.skipif(ON != "tensorflow", reason="elsewhere fit() builds first")
+not_on_jax = pytest.mark.skipif(ON == "jax", reason="JAX has no train_step without its own state")
+
+X = np.random.RandomState(0).normal(size=(32, 6)).astype("float32")
+
+
+def descend(loss, layers, optimizer):
+    """One step of an optimizer on a loss, as backends other than JAX do it."""
+    weights = [w for layer in layers for w in layer.trainable_weights]
+    if ON == "torch":
+        import torch
+
+        for weight in weights:
+            weight.value.grad = None
+        value = loss()
+        weights = [w for layer in layers for w in layer.trainable_weights]
+        value.backward()
+        with torch.no_grad():
+            optimizer.apply([w.value.grad for w in weights], weights)
+        return value
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        value = loss()
+    weights = [w for layer in layers for w in layer.trainable_weights]
+    optimizer.apply_gradients(zip(tape.gradient(value, weights), weights, strict=True))
+    return value
+
+
+class Coder(keras.Model):
+    """Has no call(): the parts are called in a step, as in Keras' example of a VAE."""
+
+    def __init__(self, *, lazy=False, trains_all=True):
+        super().__init__()
+        begin = [] if lazy else [keras.layers.Input((6,))]
+        self.encoder = keras.Sequential([*begin, keras.layers.Dense(3, "tanh")])
+        begin = [] if lazy else [keras.layers.Input((3,))]
+        self.decoder = keras.Sequential([*begin, keras.layers.Dense(6)])
+        self.tracker = keras.metrics.Mean(name="loss")
+        self.trains_all = trains_all
+
+    @property
+    def metrics(self):
+        return [self.tracker]
+
+    def train_step(self, x):
+        def loss():
+            return keras.ops.mean((x - self.decoder(self.encoder(x))) ** 2)
+
+        layers = [self.encoder, self.decoder] if self.trains_all else [self.decoder]
+        self.tracker.update_state(descend(loss, layers, self.optimizer))
+        return {"loss": self.tracker.result()}
+
+
+class WrongShape(Coder):
+    """Can be called, but on something else than the data is."""
+
+    def call(self, code):
+        return self.decoder(code)
+
+
+class MadeInBuild(keras.Model):
+    """Makes its layers when it is built, and is trained as Keras does it."""
+
+    def build(self, shape):
+        self.hidden, self.last = keras.layers.Dense(4, "tanh"), keras.layers.Dense(6)
+        self.hidden.build(shape)
+        self.last.build((None, 4))
+        self.built = True
+
+    def call(self, x):
+        return self.last(self.hidden(x))
+
+
+def coder(**how):
+    model = Coder(**how)
+    model.compile(keras.optimizers.Adam(0.01))
+    return model
+
+
+def wrong_shape():
+    model = WrongShape(lazy=True)
+    model.compile(keras.optimizers.Adam(0.01))
+    return model
+
+
+def eager():
+    model = Coder(lazy=True)
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
+    return model
+
+
+def made_in_build():
+    model = MadeInBuild()
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def functional():
+    class Pairs(keras.Model):
+        def train_step(self, data):
+            def loss():
+                return keras.ops.mean((self(data["x"] * 2.0)) ** 2)
+
+            return {"loss": descend(loss, [self], self.optimizer)}
+
+    inputs = keras.Input((6,))
+    model = Pairs(inputs, keras.layers.Dense(2)(keras.layers.Dense(3)(inputs)))
+    model.compile("adam", "mse")
+    return model
+
+
+class Gan(keras.Model):
+    """Two optimizers, and the one of compile() is never used."""
+
+    def __init__(self, *, lazy=False):
+        super().__init__()
+        begin = [] if lazy else [keras.layers.Input((6,))]
+        self.g = keras.Sequential([*begin, keras.layers.Dense(6)])
+        self.d = keras.Sequential([*begin, keras.layers.Dense(1)])
+        self.built = True
+
+    def compile(self, d_optimizer, g_optimizer):
+        super().compile()
+        self.d_optimizer, self.g_optimizer = d_optimizer, g_optimizer
+
+    def train_step(self, x):
+        def loss():
+            return keras.ops.mean(self.d(self.g(x)) ** 2) - keras.ops.mean(self.d(x))
+
+        return {
+            "d": descend(loss, [self.d], self.d_optimizer),
+            "g": descend(loss, [self.g], self.g_optimizer),
+        }
+
+
+def gan(optimizer=keras.optimizers.SGD, **how):
+    model = Gan(**how)
+    model.compile(optimizer(0.01), optimizer(0.01))
+    return model
+
+
+def numbers(owner):
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in owner.variables]
+
+
+def train(make, *callbacks, data=X, epochs=4):
+    keras.utils.set_random_seed(1)
+    model = make()
+    model.fit(data, epochs=epochs, batch_size=8, verbose=0, callbacks=list(callbacks))
+    return model
+
+
+def killed_at(make, epoch, batch, backup_dir, save_freq, data=X, extra=None):
+    backup = BackupAndRestore(backup_dir, save_freq=save_freq, extra_state=extra)
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        train(make, backup, Interrupt(epoch, batch), data=data)
+
+
+MAKES = {
+    "without call": coder,
+    "without call, a part trained": lambda: coder(trains_all=False),
+    "without call, built in a step": lambda: coder(lazy=True),
+    "with a call for other data": wrong_shape,
+    "run eagerly": eager,
+    "layers made in build": made_in_build,
+    "data of another kind than the input": functional,
+}
+
+
+@on_tensorflow
+@pytest.mark.parametrize("save_freq", ["epoch", 1])
+@pytest.mark.parametrize("kind", MAKES)
+def test_a_model_resumes_however_its_step_builds_it(backup_dir, kind, save_freq):
+    make, data = MAKES[kind], X
+    if kind == "data of another kind than the input":
+        import tensorflow as tf
+
+        data = tf.data.Dataset.from_tensor_slices({"x": X}).batch(8)
+    if kind == "layers made in build":
+        import tensorflow as tf
+
+        data = tf.data.Dataset.from_tensor_slices((X, X)).batch(8)
+
+    def go(*callbacks):
+        keras.utils.set_random_seed(1)
+        model = make()
+        how = {"shuffle": False} if hasattr(data, "element_spec") else {"batch_size": 8}
+        history = model.fit(data, epochs=4, verbose=0, callbacks=list(callbacks), **how)
+        return model, history
+
+    never, _ = go()
+    backup = BackupAndRestore(backup_dir, save_freq=save_freq)
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        go(backup, Interrupt(2, 2))
+    again, history = go(BackupAndRestore(backup_dir, save_freq=save_freq))
+    assert history.epoch == [2, 3]
+    assert_same(numbers(again), numbers(never))
+    assert_same(numbers(again.optimizer), numbers(never.optimizer))
+    assert not backup_dir.exists()
+
+
+@not_on_jax
+@pytest.mark.filterwarnings("ignore:.*optimizer:rekindle.InexactWarning")
+@pytest.mark.parametrize("lazy", [False, True] if ON == "tensorflow" else [False])
+def test_an_optimizer_that_is_compiled_and_never_used_does_not_keep_a_run_from_resuming(
+    backup_dir, lazy
+):
+    def make():
+        return gan(lazy=lazy)
+
+    never = train(make)
+    killed_at(make, 2, 1, backup_dir, "epoch")
+    again = train(make, BackupAndRestore(backup_dir))
+    assert_same(numbers(again), numbers(never))
+    if ON == "tensorflow":
+        assert not again.optimizer.built
+
+
+@not_on_jax
+def test_optimizers_beside_the_models_own_are_named_at_the_first_save_and_at_the_resume(backup_dir):
+    with pytest.warns(rekindle.InexactWarning) as caught:
+        killed_at(gan, 2, None, backup_dir, "epoch")
+    texts = [str(warning.message) for warning in caught]
+    for name in ("Gan.d_optimizer", "Gan.g_optimizer"):
+        assert sum(text.startswith(f"{name} is an optimizer beside") for text in texts) == 1
+    backup = BackupAndRestore(backup_dir)
+    with pytest.warns(rekindle.InexactWarning) as caught:
+        train(gan, backup)
+    assert any("Gan.d_optimizer is not saved" in str(warning.message) for warning in caught)
+    assert backup.resume_report["exact"] is False
+
+
+@not_on_jax
+def test_optimizers_in_extra_state_are_not_warned_about_and_resume_exactly(backup_dir):
+    built = ON == "tensorflow"
+
+    def run(*callbacks):
+        keras.utils.set_random_seed(1)
+        model = gan(keras.optimizers.Adam)
+        if not built:
+            model.d_optimizer.build(model.d.trainable_variables)
+            model.g_optimizer.build(model.g.trainable_variables)
+        extra = {"d": model.d_optimizer, "g": model.g_optimizer}
+        backup = BackupAndRestore(backup_dir, extra_state=extra)
+        model.fit(X, epochs=4, batch_size=8, verbose=0, callbacks=[backup, *callbacks])
+        return model
+
+    never = run()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeError, match="Interrupting!"):
+            run(Interrupt(2, 1))
+        again = run()
+    for part in ("d_optimizer", "g_optimizer"):
+        assert_same(numbers(getattr(again, part)), numbers(getattr(never, part)))
+    assert_same(numbers(again), numbers(never))
+
+
+class Grows(keras.callbacks.Callback):
+    """Builds a layer of the model in an epoch, the second one by default."""
+
+    def __init__(self, at=1):
+        super().__init__()
+        self.at = at
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.at:
+            self.model.more.build((None, 6))
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", 1, 7])
+def test_variables_that_come_in_a_later_epoch_are_named_at_the_first_save_that_has_them(
+    backup_dir, save_freq
+):
+    def run(*callbacks):
+        model = made_in_build()
+        model.more = keras.layers.Dense(2, name="more", trainable=False)
+        model.build((None, 6))
+        model.fit(X, X, epochs=4, batch_size=8, verbose=0, callbacks=list(callbacks))
+
+    backup = BackupAndRestore(backup_dir, save_freq=save_freq)
+    warns = pytest.warns(rekindle.InexactWarning, match="in the midst of training")
+    with warns as caught, contextlib.suppress(RuntimeError):
+        run(backup, Grows(), Interrupt(3))
+    texts = [str(one.message) for one in caught if "in the midst" in str(one.message)]
+    assert len(texts) == 1
+    assert "more/kernel" in texts[0]
+    with pytest.raises(rekindle.MismatchError, match="Build them before fit") as error:
+        run(BackupAndRestore(backup_dir))
+    assert any("more/kernel" in line for line in error.value.differences)
+
+
+def test_a_model_that_fit_itself_builds_is_not_warned_about(backup_dir):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = made_in_build()
+        backup = BackupAndRestore(backup_dir)
+        model.fit(X, X, epochs=2, batch_size=8, verbose=0, callbacks=[backup])
+
+
+@on_tensorflow
+def test_variables_that_cannot_be_made_again_are_an_error_that_names_them(backup_dir):
+    class Later(Coder):
+        later = None
+
+        def train_step(self, x):
+            if Later.later is not None and not Later.later.built:
+                raise ValueError("not yet")
+            return super().train_step(x)
+
+    def make():
+        model = Later(lazy=True)
+        model.compile("adam")
+        return model
+
+    killed_at(make, 2, 1, backup_dir, "epoch")
+    before = sorted(p.name for p in backup_dir.glob("ckpt*"))
+    Later.later = keras.layers.Dense(1)
+    with pytest.raises(rekindle.MismatchError, match="Build them before fit") as caught:
+        train(make, BackupAndRestore(backup_dir))
+    assert any("kernel" in line for line in caught.value.differences)
+    assert sorted(p.name for p in backup_dir.glob("ckpt*")) == before
