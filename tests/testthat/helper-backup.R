@@ -33,7 +33,7 @@ running_backup <- function(env = parent.frame()) {
     stdout = "|", stderr = "2>&1"
   )
   withr::defer(process$kill(), envir = env)
-  deadline <- Sys.time() + 120
+  deadline <- Sys.time() + 600
   while (!file.exists(file.path(dir, "ckpt-2.json")) && Sys.time() < deadline && process$is_alive()) {
     Sys.sleep(0.1)
   }

@@ -26,14 +26,14 @@ run_r <- function(code, env = character()) {
     env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep), env),
     stderr_to_stdout = TRUE,
     error_on_status = FALSE,
-    timeout = 120
+    timeout = 600
   )
   result$stdout
 }
 
 # Runs a script that stands beside the tests, with a file for its result after `dir`: its exit status, what it
 # printed, and that result.
-run_script <- function(script, dir, ..., wd = NULL, timeout = 300) {
+run_script <- function(script, dir, ..., wd = NULL, timeout = 900) {
   # Trainings in processes of their own take minutes, and R CMD check is to be quick: `make test-r` runs them.
   testthat::skip_on_cran()
   testthat::skip_if_not_installed("processx")

@@ -20,7 +20,7 @@ make_model <- function() {
 slow_in_r <- function(epochs) {
   keras$callbacks$LambdaCallback(on_epoch_begin = function(epoch, logs) {
     cat("now in epoch", epoch, "\n")
-    if (epoch >= epochs) Sys.sleep(20)
+    if (epoch >= epochs) Sys.sleep(60)
   })
 }
 slow_in_python <- reticulate::py_run_string("
@@ -31,7 +31,7 @@ class Slow(keras.callbacks.Callback):
         self.epochs = epochs
     def on_epoch_begin(self, epoch, logs=None):
         print('now in epoch', epoch, flush=True)
-        end = time.monotonic() + (20 if epoch >= self.epochs else 0)
+        end = time.monotonic() + (60 if epoch >= self.epochs else 0)
         while time.monotonic() < end:
             time.sleep(0.01)
 ")$Slow

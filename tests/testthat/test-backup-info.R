@@ -25,9 +25,9 @@ test_that("a backup is told with number, place, time, age, size and metrics of e
   expect_identical(saves$epoch, c(2, 3))
   expect_identical(saves$batch, c(0, 0))
   expect_identical(saves$step, c(10, 15))
-  expect_lt(as.numeric(difftime(Sys.time(), saves$time[[2]], units = "secs")), 100)
+  expect_lt(as.numeric(difftime(Sys.time(), saves$time[[2]], units = "secs")), 3600)
   expect_identical(units(saves$age), "secs")
-  expect_true(all(saves$age >= 0 & saves$age < 100))
+  expect_true(all(saves$age >= 0 & saves$age < 3600))
   expect_true(all(saves$whole))
   expect_identical(saves$damage, c(NA_character_, NA))
   expect_gt(saves$loss[[1]], saves$loss[[2]])
@@ -144,7 +144,8 @@ test_that("a run in another process is seen, by its process, while it goes on, a
 
   # All the looks, over several saves.
   seen <- character()
-  for (i in 1:8) {
+  deadline <- Sys.time() + 600
+  while (length(unique(seen)) <= 2 && Sys.time() < deadline) {
     seen <- c(seen, backup_info(run$dir)$saves$name)
     expect_true(all(backup_verify(run$dir)$whole))
     history <- as.data.frame(backup_history(run$dir))
@@ -178,7 +179,11 @@ test_that("how often the run saves is told", {
 
   auto <- file.path(withr::local_tempdir(), "backup")
   tiny_fit(
-    callback_backup_and_restore(auto, "auto", mean_time_between_failures = "1 h", delete_checkpoint = FALSE),
+    # So small a bound that the second save, which knows what the first has cost, is far away.
+    callback_backup_and_restore(
+      auto, "auto",
+      max_overhead = 1e-6, mean_time_between_failures = "1 h", delete_checkpoint = FALSE
+    ),
     epochs = 2L
   )
   info <- backup_info(auto)

@@ -28,7 +28,7 @@ terminal_r <- function(..., frame = parent.frame()) {
   )
   withr::defer(session$kill(), envir = frame)
   printed <- ""
-  wait_for <- function(text, seconds = 90) {
+  wait_for <- function(text, seconds = 600) {
     end <- Sys.time() + seconds
     repeat {
       session$poll_io(200)
@@ -64,7 +64,7 @@ expect_interruptible <- function(session, press, says = NULL) {
     press(session)
     answer <- paste("still here", attempt)
     session$type(sprintf("cat('still', 'here', %d, '\\n')", attempt))
-    heard <- tryCatch(session$wait_for(answer, if (attempt < presses) 5 else 15), error = identity)
+    heard <- tryCatch(session$wait_for(answer, if (attempt < presses) 20 else 600), error = identity)
     if (!inherits(heard, "error")) break
   }
   testthat::expect_type(heard, "character")
@@ -73,7 +73,7 @@ expect_interruptible <- function(session, press, says = NULL) {
 
 expect_whole <- function(session) {
   session$type("verify()")
-  said <- session$wait_for("verified", 15)
+  said <- session$wait_for("verified")
   testthat::expect_match(said, "saves 1 of them damaged 0", fixed = TRUE)
 }
 
@@ -170,7 +170,7 @@ test_that("Rscript ends by a SIGINT, and the script run again resumes", {
   first <- start("train(slow_from = 3L)")
   withr::defer(first$kill())
   printed <- ""
-  end <- Sys.time() + 90
+  end <- Sys.time() + 600
   while (!grepl("now in epoch 3", printed) && Sys.time() < end) {
     first$poll_io(200)
     printed <- paste0(printed, first$read_output())
@@ -178,7 +178,7 @@ test_that("Rscript ends by a SIGINT, and the script run again resumes", {
   Sys.sleep(0.3)
   for (attempt in seq_len(presses)) {
     first$interrupt()
-    first$wait(if (attempt < presses) 5000 else 15000)
+    first$wait(if (attempt < presses) 20000 else 600000)
     if (!first$is_alive()) break
   }
   expect_false(first$is_alive())
@@ -186,7 +186,7 @@ test_that("Rscript ends by a SIGINT, and the script run again resumes", {
 
   second <- start("train()")
   withr::defer(second$kill())
-  second$wait(90000)
+  second$wait(600000)
   printed <- second$read_all_output()
   expect_match(printed, "Resuming at epoch 4 (saved", fixed = TRUE)
   expect_match(printed, "complete after epochs 6", fixed = TRUE)

@@ -8,7 +8,7 @@ run_preemptible <- function(dir, signals = 0, how = "uncaught") {
   signals <- paste(signals, collapse = ",")
   run_script( # nolint: object_usage_linter. It is in helper.R.
     "preemptible.R", dir, signals, how,
-    wd = elsewhere, timeout = 120
+    wd = elsewhere, timeout = 600
   )
 }
 

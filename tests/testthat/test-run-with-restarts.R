@@ -152,7 +152,7 @@ test_that("an interrupt ends the script, and stays one; nothing is left when the
     pid_file <- withr::local_tempfile()
     script <- script_of(
       "writeLines(as.character(Sys.getpid()), commandArgs(trailingOnly = TRUE))",
-      "Sys.sleep(60)"
+      "Sys.sleep(600)"
     )
     outer <- script_of(
       "a <- commandArgs(trailingOnly = TRUE)",
@@ -165,7 +165,7 @@ test_that("an interrupt ends the script, and stays one; nothing is left when the
     )
     withr::defer(session$kill())
     within <- function(claim) {
-      deadline <- Sys.time() + 60
+      deadline <- Sys.time() + 600
       while (!claim() && Sys.time() < deadline) Sys.sleep(0.05)
       claim()
     }

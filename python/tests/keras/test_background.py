@@ -14,6 +14,7 @@ from conftest import assert_same, fit, interrupt, make_model, values
 
 import rekindle
 from rekindle import _host
+from rekindle._background import Worker
 from rekindle._run import variables
 from rekindle._store import fs
 from rekindle.keras import BackupAndRestore
@@ -29,7 +30,7 @@ class Gate:
 
     def __call__(self, fd):
         self.reached.set()
-        assert self.go.wait(60)
+        assert self.go.wait(600)
         self._sync(fd)
 
 
@@ -53,7 +54,7 @@ def test_what_is_saved_is_the_state_at_the_hook_whatever_training_does_next(
     def look(epoch):
         states.append(digests(model))
         if epoch == 1:
-            assert gate.reached.wait(60)
+            assert gate.reached.wait(600)
             gate.go.set()
 
     callback = BackupAndRestore(backup_dir, double_checkpoint=True, delete_checkpoint=False)
@@ -68,19 +69,27 @@ def test_what_is_saved_is_the_state_at_the_hook_whatever_training_does_next(
 
 def test_one_save_is_written_at_a_time_and_the_next_waits_for_it(backup_dir, monkeypatch):
     gate = Gate(monkeypatch)
-    seen = []
+    ended, waited = [], []
+    start = Worker.start
 
-    def let_go(epoch):
-        if epoch == 1:
-            seen.append(callback.save_report["saves"])
-            threading.Timer(0.3, gate.go.set).start()
+    def watched(worker, *args, **more):
+        start(worker, *args, **more)
+        wait = worker._done.wait
 
+        def let_go_and_wait():
+            waited.append(len(ended))
+            gate.go.set()
+            return wait()
+
+        worker._done.wait = let_go_and_wait
+
+    monkeypatch.setattr(Worker, "start", watched)
     callback = BackupAndRestore(backup_dir)
-    fit(make_model(), callback, on_epoch_end(let_go), epochs=3)
-    assert seen == [0]
+    fit(make_model(), callback, on_epoch_end(ended.append), epochs=3)
+    # The writer was let go when the second save, at the end of the second epoch, waited for it.
+    assert waited[0] == 2
     assert callback.save_report["saves"] == 3
-    # The timer ran while the second save waited for the first.
-    assert callback.save_report["seconds_waited"] > 0.2
+    assert callback.save_report["seconds_waited"] > 0
 
 
 def refusing(monkeypatch, times):
@@ -192,7 +201,7 @@ def test_a_forked_child_neither_waits_for_the_save_nor_holds_the_folder(backup_d
     def fork(epoch):
         if epoch != 1:
             return
-        assert gate.reached.wait(60)
+        assert gate.reached.wait(600)
         child = os.fork()
         if child == 0:
             manager = callback._companion._run._manager

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from conftest import assert_same, data, fit, make_model, values
 
 import rekindle
+from rekindle._run import ending, preemption
 from rekindle._run.companion import Companion
 from rekindle._run.run import Run
 from rekindle.keras import BackupAndRestore
@@ -139,15 +141,25 @@ def running(kind):
     return found
 
 
-def test_two_signals_that_come_together_are_one(backup_dir):
+@pytest.fixture
+def now(monkeypatch):
+    """What the clock of the signals says, in seconds: how fast the machine is, is not seen."""
+    seconds = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: seconds[0], sleep=time.sleep)
+    monkeypatch.setattr(preemption, "time", clock)
+    monkeypatch.setattr(ending, "time", clock)
+    return seconds
+
+
+def test_two_signals_that_come_together_are_one(backup_dir, now):
     _, _, error = train(backup_dir, At((1, 1), lambda: send(times=2), "on_train_batch_begin"))
     assert error.saved
 
 
-def test_a_second_signal_later_means_now(backup_dir):
+def test_a_second_signal_later_means_now(backup_dir, now):
     def twice():
         send()
-        time.sleep(1.2)
+        now[0] += 1.2
         send()
 
     _, _, error = train(backup_dir, At((1, 1), twice, "on_train_batch_begin"))

@@ -54,7 +54,7 @@ def test_sigterm_ends_a_process_whose_training_has_ended_before_it_was_answered(
     backup_dir, how, after
 ):
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(backup_dir), how, after]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, ""), done.stderr
     # What was trained is in the backup: the program had no time for anything else.
     assert (rekindle.latest_checkpoint(backup_dir) is not None) == (how == "end")

@@ -8,8 +8,15 @@ import time
 import pytest
 import systems
 import tensorflow as tf
+from hypothesis import HealthCheck, settings
 
 from rekindle._store import fs
+
+# How fast examples are made and tried is the machine's.
+settings.register_profile(
+    "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("at any speed")
 
 
 @pytest.fixture(params=systems.ALL)
@@ -59,7 +66,7 @@ class Gate:
     def sync(self, fd):
         self.threads.add(threading.current_thread())
         self.reached.set()
-        assert self.opened.wait(60)
+        assert self.opened.wait(600)
         self._sync(fd)
 
 

@@ -24,6 +24,6 @@ def start(code, *arguments):
 def run(code, *arguments):
     """What the program prints."""
     process = start(code, *arguments)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return out

@@ -30,7 +30,7 @@ def start(name, folder, kill=None, background=False):
 
 def run(name, folder, kill=None, background=False):
     process = start(name, folder, kill, background)
-    _, err = process.communicate(timeout=200)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == (-signal.SIGKILL if kill else 0), err
 
 

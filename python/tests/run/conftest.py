@@ -5,6 +5,13 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast examples are made and tried is the machine's.
+settings.register_profile(
+    "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("at any speed")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -50,11 +50,27 @@ np.save(home / "weights.npy", state["weights"])
 """
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "rekindle", "run", *map(str, arguments)]
+def command(*arguments, same=None):
+    """The command line of the runner.
+
+    Args:
+        *arguments: Its arguments.
+        same: For how many seconds a second signal counts as the first.
+    """
+    start = ["-m", "rekindle"]
+    if same is not None:
+        start = ["-c", f"{_START}\nrunner._SAME = {same!r}\nsys.exit(main())"]
+    return [sys.executable, *start, "run", *map(str, arguments)]
 
 
-def run(*arguments, timeout=120, **more):
+_START = """
+import sys
+from rekindle._cli.main import main
+from rekindle._restarts import runner
+"""
+
+
+def run(*arguments, timeout=600, **more):
     return subprocess.run(
         command(*arguments), capture_output=True, text=True, timeout=timeout, **more
     )
@@ -66,10 +82,10 @@ def python(code, *arguments):
 
 
 @contextlib.contextmanager
-def started(*arguments, **more):
+def started(*arguments, same=None, **more):
     """The runner, going; and ended by force after the test."""
     process = subprocess.Popen(
-        command(*arguments),
+        command(*arguments, same=same),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -82,7 +98,7 @@ def started(*arguments, **more):
         process.communicate()
 
 
-def until(claim, seconds=240.0):
+def until(claim, seconds=600.0):
     """Waits until it holds: what it gave."""
     deadline = time.monotonic() + seconds
     while not (found := claim()):

@@ -386,8 +386,7 @@ def saving(home):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it cannot be told who holds it")
 def test_every_look_works_while_a_run_replaces_its_only_save_all_the_time(home, saving):
     names = set()
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
+    while len(names) <= 10:
         found = inspection.info(home)
         assert (found.state, found.held, found.holder.pid) == ("whole", True, saving.pid)
         assert all(check.damage is None for check in inspection.verify(home))
@@ -397,7 +396,6 @@ def test_every_look_works_while_a_run_replaces_its_only_save_all_the_time(home, 
         assert len(np.unique(value)) == 1
         names |= {save.name for save in found.saves}
     assert saving.poll() is None
-    assert len(names) > 10
 
 
 def test_looking_imports_neither_keras_nor_a_backend(home):

@@ -95,10 +95,10 @@ class TestSlurm:
         until(lambda: (tmp_path / "starts").exists() and step_of(tmp_path) == 4)
         assert not (tmp_path / "requeued").exists()
         first.send_signal(signal.SIGUSR1)
-        assert first.wait(30) == 75
+        assert first.wait(600) == 75
         assert (tmp_path / "requeued").read_text() == "requeue 42\n"
         (tmp_path / "hold").unlink()
-        assert job().wait(60) == 0
+        assert job().wait(600) == 0
         # From nothing; after the crash in step 2; after the time limit in step 4.
         assert (tmp_path / "starts").read_text().split() == ["0", "2", "4"]
         assert (tmp_path / "requeued").read_text() == "requeue 42\n"
@@ -108,12 +108,12 @@ class TestSlurm:
         first = job()
         until(lambda: (tmp_path / "starts").exists() and step_of(tmp_path) == 4)
         first.send_signal(signal.SIGTERM)
-        assert first.wait(30) == 75
+        assert first.wait(600) == 75
         assert not (tmp_path / "requeued").exists()
 
     def test_an_error_of_its_own_is_the_jobs(self, job, tmp_path):
         (tmp_path / "train.py").write_text("import sys\nsys.exit(9)")
-        assert job().wait(60) == 9
+        assert job().wait(600) == 9
         assert not (tmp_path / "requeued").exists()
 
     @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")

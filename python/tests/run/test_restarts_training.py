@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from restarts import pid_in, run, started, summary_of
+from restarts import pid_in, run, started, summary_of, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
 
@@ -73,7 +73,7 @@ def test_five_deaths_at_random_leave_no_trace_in_the_weights(tmp_path):
         home = tmp_path / str(deaths)
         home.mkdir()
         options = ("--backoff", "0.05", "--log", home / "log", "--summary", home / "summary")
-        done = run(*options, "--", sys.executable, script, home, deaths, 3, timeout=280)
+        done = run(*options, "--", sys.executable, script, home, deaths, 3, timeout=800)
         assert done.returncode == 0, (home / "log").read_text()[-3000:]
         starts = summary_of(home / "summary")["starts"]
         assert len(starts) == deaths + 1
@@ -84,13 +84,14 @@ def test_five_deaths_at_random_leave_no_trace_in_the_weights(tmp_path):
     assert [one.tobytes() for one in straight] == [one.tobytes() for one in carried]
 
 
-# As long as there is the file "slow", a step of it takes 0.2 s.
+# As long as there is the file "hold", it waits after its first step to be let go.
 PREEMPTED = SCRIPT.replace(
     "        self.left -= 1\n",
     """
-        with open(home / "pid", "w") as file:
-            file.write(f"{os.getpid()}\\n")
-        time.sleep(0.2 if (home / "slow").exists() else 0)
+        if (home / "hold").exists():
+            (home / "pid").write_text(f"{os.getpid()}\\n")
+        while (home / "hold").exists() and not (home / f"go-{os.getpid()}").exists():
+            time.sleep(0.02)
         self.left -= 1
 """,
 )
@@ -105,22 +106,22 @@ def test_a_preempted_training_is_started_at_once_or_not_as_its_sender_wants(tmp_
         home.mkdir()
     straight, home = homes
     assert run("--", sys.executable, script, straight, 0, 0).returncode == 0
-    (home / "slow").touch()
+    (home / "hold").touch()
     # A backoff that no test waits for: at once, or not at all.
-    options = ("--backoff", "1000", "--summary", home / "summary")
+    options = ("--backoff", "1000", "--summary", home / "summary", "--log", home / "log")
     with started(*options, "--", sys.executable, script, home, 0, 0) as runner:
         first = pid_in(home / "pid")
-        (home / "pid").unlink()
         os.kill(first, signal.SIGTERM)
-        second = pid_in(home / "pid")
-        while second == first:
-            second = pid_in(home / "pid")
+        (home / f"go-{first}").touch()
+        second = until(lambda: (found := pid_in(home / "pid")) != first and found)
         runner.send_signal(signal.SIGUSR1)
-        assert runner.wait(60) == 75
+        until(lambda: "SIGUSR1 is passed on" in (home / "log").read_text())
+        (home / f"go-{second}").touch()
+        assert runner.wait(600) == 75
     summary = summary_of(home / "summary")
     assert summary["outcome"] == "stopped"
     assert [start["status"] for start in summary["starts"]] == [75, 75]
     assert [start["progress"] for start in summary["starts"]] == [True, True]
-    (home / "slow").unlink()
+    (home / "hold").unlink()
     assert run("--", sys.executable, script, home, 0, 0).returncode == 0
     assert [one.tobytes() for one in weights(straight)] == [one.tobytes() for one in weights(home)]

@@ -48,4 +48,4 @@ def test_workers_that_a_thread_of_another_language_forks_end_well():
 
     found = queue.Queue()
     _thread.start_new_thread(read, ())
-    assert found.get(timeout=60) == [0]
+    assert found.get(timeout=600) == [0]

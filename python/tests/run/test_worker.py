@@ -29,7 +29,7 @@ def test_asked_for_while_the_thread_is_being_started_it_is_still_waited_for(monk
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", slowly)
-    worker.start(lambda: go.wait(60) and 7)
+    worker.start(lambda: go.wait(600) and 7)
     monkeypatch.undo()
     assert asked == [None]
     assert worker.is_busy
@@ -66,12 +66,12 @@ class TestInterruptOfTheStart:
 
         def interrupted(thread):
             start(thread)
-            assert entered.wait(60)
+            assert entered.wait(600)
             raise KeyboardInterrupt
 
         def work():
             entered.set()
-            return go.wait(60) and 7
+            return go.wait(600) and 7
 
         monkeypatch.setattr(threading.Thread, "start", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -104,7 +104,7 @@ class TestWhatIsDoneAfterwards:
         worker, go, ended = Worker(), threading.Event(), threading.Event()
 
         def then(stop):
-            assert go.wait(60)
+            assert go.wait(600)
             ended.set()
 
         worker.start(lambda: 7, then)
@@ -112,7 +112,7 @@ class TestWhatIsDoneAfterwards:
         assert not worker.is_busy
         assert not ended.is_set()
         go.set()
-        assert ended.wait(60)
+        assert ended.wait(600)
 
     def test_it_is_told_to_end_when_other_work_begins(self):
         worker, began, ended = Worker(), threading.Event(), threading.Event()
@@ -126,10 +126,10 @@ class TestWhatIsDoneAfterwards:
 
         worker.start(lambda: 7, then)
         assert worker.outcome(wait=True) == (7, None)
-        assert began.wait(60)
+        assert began.wait(600)
         assert not ended.is_set()
         worker.start(lambda: 8)
-        assert ended.wait(60)
+        assert ended.wait(600)
         assert worker.outcome(wait=True) == (8, None)
 
     def test_once_it_was_ended_no_thread_is_left(self):
@@ -142,14 +142,14 @@ class TestWhatIsDoneAfterwards:
 
         worker.start(lambda: 7, then)
         assert worker.outcome(wait=True) == (7, None)
-        assert began.wait(60)
+        assert began.wait(600)
         worker.end()
         assert not [one for one in threading.enumerate() if one.name == "rekindle-writer"]
         worker.end()
 
     def test_work_that_goes_on_is_not_waited_for_by_the_end(self):
         worker, go = Worker(), threading.Event()
-        worker.start(lambda: go.wait(60) and 7)
+        worker.start(lambda: go.wait(600) and 7)
         worker.end()
         assert worker.is_busy
         go.set()
@@ -169,7 +169,7 @@ worker.start(lambda: 7, then)
 print(worker.outcome(wait=True))
 """
         run = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=600
         )
         assert (run.stdout, run.stderr) == ("(7, None)\nended\n", "")
 

@@ -9,8 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from holding import HOLD, start
+from hypothesis import HealthCheck, settings
 
 from rekindle._store import Folder, Position, Snapshot
+
+# How fast examples are made and tried is the machine's.
+settings.register_profile(
+    "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("at any speed")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ HOLD = """
     folder = Folder(sys.argv[1], "1")
     folder.open()
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

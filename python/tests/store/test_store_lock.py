@@ -104,10 +104,10 @@ class TestChildren:
             folder = Folder(sys.argv[1], "1")
             folder.open()
             if os.fork() == 0:
-                time.sleep(30)
+                time.sleep(600)
                 os._exit(0)
             print("held", flush=True)
-            time.sleep(60)
+            time.sleep(600)
         """
         process = start(code, home, start_new_session=True)
         assert process.stdout.readline() == "held\n"
@@ -122,7 +122,7 @@ class TestChildren:
             process.stdout.close()
 
     def test_a_spawned_child_does_not_inherit_the_lock(self, folder, home):
-        process = start("import time; print('up', flush=True); time.sleep(30)", close_fds=False)
+        process = start("import time; print('up', flush=True); time.sleep(600)", close_fds=False)
         assert process.stdout.readline() == "up\n"
         folder.close()
         again = Folder(str(home), "1")

@@ -37,7 +37,9 @@ def written(folder: Folder, arrays: dict[str, np.ndarray]) -> int:
 
 class TestDisk:
     @settings(
-        max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(
         sizes=st.lists(st.integers(1, 9), min_size=1, max_size=7),

@@ -28,10 +28,14 @@ def two_readers(monkeypatch):
 
 class TestReading:
     def test_arrays_read_by_several_threads_are_those_written(self, folder, two_readers):
-        threads = set()
+        threads, helped = set(), threading.Event()
 
         def noting(*block):
             threads.add(threading.get_ident())
+            if threading.current_thread() is threading.main_thread():
+                # So that the other thread gets its share.
+                assert helped.wait(600)
+            helped.set()
             return whole(*block)
 
         snapshot = large()
@@ -63,11 +67,15 @@ class TestReading:
     def test_a_disk_that_fails_in_one_thread_fails_the_restore(
         self, folder, two_readers, monkeypatch
     ):
+        reached = threading.Event()
+
         def failing(fd, buffer, offset):
-            if offset > 20 * MEGABYTE and threading.current_thread().name == "rekindle-helper":
-                raise OSError(5, "Input/output error")
-            # So that the other thread gets its share.
-            time.sleep(0.001)
+            if offset > 20 * MEGABYTE:
+                if threading.current_thread().name == "rekindle-helper":
+                    reached.set()
+                    raise OSError(5, "Input/output error")
+                # So that the other thread gets its share.
+                assert reached.wait(600)
             return whole(fd, buffer, offset)
 
         folder.commit(large())
@@ -115,14 +123,15 @@ class TestSharingOut:
 
         def work(items):
             for item in items:
-                if item == 3:
+                if threading.current_thread().name == "rekindle-helper":
                     raise OSError(5, "Input/output error")
-                time.sleep(0.01)
+                while any(one.name == "rekindle-helper" for one in threading.enumerate()):
+                    time.sleep(0.001)
                 done.append(item)
 
         with pytest.raises(OSError, match="Input/output error"):
             transfer.share_out(work, range(1000), 2)
-        assert len(done) < 10
+        assert len(done) <= 1
 
     @pytest.mark.parametrize("where", ["start", "join"])
     def test_an_interrupt_is_raised_once_the_others_have_ended(self, monkeypatch, where):
@@ -132,6 +141,8 @@ class TestSharingOut:
             for _ in items:
                 if threading.current_thread() is not threading.main_thread():
                     going.append(True)
+                    while not interrupts:
+                        time.sleep(0.001)
                     time.sleep(0.2)
                     others.append(len(interrupts))
                     return
@@ -186,19 +197,24 @@ class TestWriting:
 
     def test_hashing_lets_other_threads_run(self):
         data = memoryview(bytearray(256 * MEGABYTE))
-        began, ended = threading.Event(), threading.Event()
 
-        def work():
-            began.set()
-            pack.digest(data)
-            ended.set()
+        def turns_during_one():
+            began, ended = threading.Event(), threading.Event()
 
-        thread = threading.Thread(target=work)
-        thread.start()
-        began.wait()
-        turns = 0
-        while not ended.is_set():
-            turns += 1
-            time.sleep(0.0005)
-        thread.join()
-        assert turns > 2
+            def work():
+                began.set()
+                pack.digest(data)
+                ended.set()
+
+            thread = threading.Thread(target=work)
+            thread.start()
+            began.wait()
+            turns = 0
+            while not ended.is_set():
+                turns += 1
+                time.sleep(0.0005)
+            thread.join()
+            return turns
+
+        # On a busy machine this thread may get none, in one of them.
+        assert any(turns_during_one() > 2 for _ in range(50))
