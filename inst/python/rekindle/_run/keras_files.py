@@ -8,6 +8,7 @@ the names. They are only ever read here. The one file that is written is ours.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -32,6 +33,8 @@ PAIRS = ((WEIGHTS, METADATA), (WEIGHTS + ".bkp", METADATA + ".bkp"))
 NAMES = frozenset(name for pair in PAIRS for name in pair)
 
 _LARGEST_METADATA = 1 << 20
+# More than any model that Keras writes into one file: a sparse file may be of any size.
+_LARGEST_WEIGHTS = 1 << 38
 _CHUNK = 1 << 20
 
 
@@ -70,6 +73,7 @@ def read_pair(folder: str, weights: str, metadata: str) -> Pair:
         if not fs.exists(os.path.join(folder, name)):
             beside = " beside " + other if fs.exists(os.path.join(folder, other)) else ""
             raise UnusableError(f"{name} is missing{beside}")
+    _refuse_what_is_no_file(folder, weights)
     try:
         text = fs.read_file(os.path.join(folder, metadata), _LARGEST_METADATA)
         values = json.loads(text)
@@ -85,6 +89,17 @@ def read_pair(folder: str, weights: str, metadata: str) -> Pair:
             ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to go on with'
         )
     return Pair(folder, weights, metadata, epoch, batch)
+
+
+def _refuse_what_is_no_file(folder: str, weights: str) -> None:
+    """Keras itself would wait at a FIFO, and follow a link out of the folder."""
+    try:
+        fd, size = fs.open_regular(os.path.join(folder, weights))
+    except OSError as error:
+        raise UnusableError(f"{weights} cannot be read ({error})") from error
+    fs.close(fd)
+    if size > _LARGEST_WEIGHTS:
+        raise UnusableError(f"{weights} is larger than {_LARGEST_WEIGHTS} bytes")
 
 
 @contextlib.contextmanager
@@ -147,15 +162,17 @@ def _read_settled(folder: str) -> Any:
 def _digests(folder: str) -> dict[str, str]:
     found = {}
     for name in (name for pair in PAIRS for name in pair):
-        with contextlib.suppress(FileNotFoundError, fs.NotRegularError):
+        with contextlib.suppress(FileNotFoundError, fs.NotRegularError, fs.TooLargeError):
             found[name] = _digest(os.path.join(folder, name))
     return found
 
 
 def _digest(path: str) -> str:
     digest = xxhash.xxh3_128()
-    fd, _ = fs.open_regular(path)
+    fd, size = fs.open_regular(path)
     with fs.closing(fd):
+        if size > _LARGEST_WEIGHTS:
+            raise fs.TooLargeError(errno.EFBIG, f"larger than {_LARGEST_WEIGHTS} bytes", path)
         while chunk := os.read(fd, _CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

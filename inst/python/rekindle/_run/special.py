@@ -103,7 +103,8 @@ def _bar(callback: Any) -> Any:
 
 def _log(callback: Any) -> AnyArray | None:
     file = getattr(callback, "csv_file", None)
-    if file is None or file.closed:
+    # A FIFO, or a device such as /dev/stdout, has no bytes to be kept: reading it would wait.
+    if file is None or file.closed or not os.path.isfile(callback.filename):
         return None
     file.flush()
     with open(callback.filename, "rb") as log:
@@ -112,6 +113,9 @@ def _log(callback: Any) -> AnyArray | None:
 
 def _put_log(callback: Any, data: bytes) -> None:
     """Makes the file what it was, and lets the callback go on at its end without a header."""
+    # What stands there now may be a FIFO or a device, which is left in its place.
+    if os.path.lexists(callback.filename) and not os.path.isfile(callback.filename):
+        return
     file = getattr(callback, "csv_file", None)
     if file is not None:
         file.close()
