@@ -14,7 +14,7 @@ from rekindle._background import Worker
 from rekindle._records import Record
 from rekindle._retention import Ledger, Rules
 from rekindle._staging import Staging
-from rekindle._store import Folder, Manifest, Save, Snapshot, reader, report
+from rekindle._store import Folder, Manifest, Save, Snapshot, reader
 from rekindle.errors import RekindleWarning, RestoreError
 
 
@@ -113,7 +113,7 @@ class Keeper:
             self.open()
         except RestoreError as error:
             cause = error.__cause__ or error
-            raise report.not_saved(self._folder.directory, cause, 0) from error
+            raise self._folder.not_saved(cause, 0) from error
 
     def _recovered(self, manifests: list[Manifest]) -> Ledger:
         """What the manager before this one left, from what it wrote into its saves."""
@@ -154,7 +154,7 @@ class Keeper:
             held = self._staging.hold(snapshot)
         except MemoryError as error:
             needed = sum(array.nbytes for array in snapshot.arrays.values())
-            raise report.not_saved(self._folder.directory, error, needed) from error
+            raise self._folder.not_saved(error, needed) from error
         self._worker.start(self._work(held, number), then=self._folder.read_back)
 
     def _work(self, snapshot: Snapshot, number: int) -> functools.partial[_Saved]:

@@ -13,7 +13,7 @@ builtin exception that a caller would catch without knowing rekindle::
     ├── MismatchError     (RuntimeError)  the save does not fit what it should be restored into
     │   └── UnmatchedError  (AssertionError)  what was asserted of a restore does not hold
     ├── RestoreError      (OSError)       the folder could not be opened or read
-    └── SaveError         (OSError)       a save failed; the one before it still stands
+    └── SaveError         (OSError)       a save failed; those before it still stand
 
 :class:`TrainingPreempted` is no error: it is the ``SystemExit`` that ends a run which was asked to.
 
@@ -194,7 +194,7 @@ class RestoreError(RekindleError, OSError):
 
 
 class SaveError(RekindleError, OSError):
-    """A save could not be written. The save before it still stands, and the partial files are gone.
+    """A save could not be written. Those before it still stand, and the partial files are gone.
 
     Attributes:
         directory: The folder.

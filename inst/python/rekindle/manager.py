@@ -196,6 +196,11 @@ class CheckpointManager:
         return os.path.join(self.directory, name)
 
     @property
+    def last_known(self) -> str | None:
+        """Path of the checkpoint that this manager last restored or knows to be durable."""
+        return self._latest
+
+    @property
     def waited(self) -> float:
         """Seconds that :meth:`save` and :meth:`sync` have waited for saves still being written."""
         return self._keeper.waited
@@ -241,7 +246,7 @@ class CheckpointManager:
             asked for no save.
 
         Raises:
-            SaveError: The save could not be made durable: the checkpoints before it still stand.
+            SaveError: The save could not be made durable. Checkpoints before it still stand.
                 With ``background=True``: the save before this one; this one was not begun.
             LockError: Another manager, or run, holds the folder.
             ArgumentError: Something in the checkpoint or in the arguments cannot be saved.
@@ -306,7 +311,7 @@ class CheckpointManager:
         """Returns once everything that was asked for is durable.
 
         Raises:
-            SaveError: A save in the background failed; the checkpoints before it still stand.
+            SaveError: A save in the background failed. Checkpoints before it still stand.
         """
         self._settle(wait=True)
 

@@ -165,7 +165,23 @@ def test_a_second_signal_later_means_now(backup_dir, now):
     _, _, error = train(backup_dir, At((1, 1), twice, "on_train_batch_begin"))
     assert not error.saved
     assert "second signal" in str(error)
-    assert rekindle.latest_checkpoint(backup_dir) is None
+    assert "no save is known to be complete" in str(error)
+    assert error.path is rekindle.latest_checkpoint(backup_dir) is None
+
+
+def test_a_second_signal_names_the_save_that_stands(backup_dir):
+    train(backup_dir, At((0, 1), send, "on_train_batch_begin"))
+    At.done = False
+
+    def twice():
+        send()
+        time.sleep(1.2)
+        send()
+
+    _, _, error = train(backup_dir, At((1, 1), twice, "on_train_batch_begin"))
+    newest = rekindle.latest_checkpoint(backup_dir)
+    assert (error.path, error.saved) == (newest, False)
+    assert f"{newest!r} stands" in str(error)
 
 
 def test_an_early_warning_saves_and_trains_on(backup_dir, capsys):

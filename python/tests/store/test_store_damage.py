@@ -9,7 +9,7 @@ import warnings
 import pytest
 import xxhash
 
-from rekindle._store import Folder, fs
+from rekindle._store import Folder, Snapshot, fs
 from rekindle.errors import (
     DamageError,
     DamageWarning,
@@ -285,6 +285,40 @@ class TestTheSystemRefuses:
         }
         assert folder.commit(snapshot(2)).number == 2
 
+    @pytest.mark.parametrize(
+        ("harm", "told"),
+        [
+            (None, "The save before it still stands."),
+            ("remove", "There is no save before it."),
+            ("empty", "There is no save before it."),
+            ("no pack", "There is no save before it."),
+            ("another", "There is no save before it."),
+            ("unreadable", "Whether a save before it still stands could not be seen."),
+        ],
+    )
+    def test_a_failed_save_tells_whether_one_before_it_stands(
+        self, folder, home, snapshot, monkeypatch, harm, told
+    ):
+        if harm != "empty":
+            folder.commit(snapshot(1))
+        if harm == "remove":
+            (home / "ckpt-1.json").unlink()
+        elif harm == "no pack":
+            (home / "ckpt-1.safetensors").unlink()
+        elif harm == "another":
+            (home / "ckpt-1.json").rename(home / "best-1.json")
+        monkeypatch.setattr("rekindle._store.commit.encode", _no_memory)
+        if harm == "unreadable":
+            monkeypatch.setattr("rekindle._store.reader.fs.names_in", _refused)
+        with pytest.raises(SaveError) as info:
+            folder.commit(snapshot(2))
+        assert str(info.value).endswith(told)
+
+    def test_a_first_save_that_fails_claims_no_other(self, home):
+        home.write_bytes(b"")
+        with pytest.raises(SaveError, match=r"There is no save before it\.$"):
+            Folder(str(home), "1.2.3").commit(Snapshot({}))
+
     def test_too_little_memory_fails_the_save_only(self, folder, snapshot, monkeypatch):
         with monkeypatch.context() as patched:
             patched.setattr("rekindle._store.commit.encode", _no_memory)
@@ -327,6 +361,10 @@ class TestTheSystemRefuses:
         # It is there, and may be gone after a power cut: the next shares nothing with it.
         assert folder.numbers == [1, 2]
         assert set(folder.commit(snapshot(3)).packs) == {"ckpt-3.safetensors"}
+
+
+def _refused(*args):
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _no_memory(*_):

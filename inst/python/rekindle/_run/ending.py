@@ -70,13 +70,14 @@ class Ending:
         self._dispatched = keras_internals.dispatch_here(self._callback_list())
 
     def _stop_now(self) -> TrainingPreempted:
-        code = self._asked.exit_code
+        code, known = self._asked.exit_code, self._run.saving.known
+        stands = "no save is known to be complete" if known is None else f"{known!r} stands"
         return TrainingPreempted(
-            f"Received a second signal: training stops at once, with exit code {code}, and the last"
-            " save stands.",
+            f"Received a second signal: training stops at once, with exit code {code}, and"
+            f" {stands}.",
             code=code,
             signal=self._signals.received or "",
-            path=None,
+            path=known,
             saved=False,
         )
 
@@ -130,12 +131,12 @@ class Ending:
             text,
             code=code,
             signal=self._signals.received or "",
-            path=self._run.newest,
+            path=self._run.saving.newest,
             saved=saved,
         )
 
     def _outcome(self, saved: bool) -> str:
-        newest = self._run.newest
+        newest = self._run.saving.newest
         if saved:
             return f"Received {self._signals.received}: the run is saved as {newest!r}"
         stands = "and there is no save" if newest is None else f"and {newest!r} stands"

@@ -272,9 +272,9 @@ class Run:
         self._state.validation_ends()
 
     @property
-    def newest(self) -> str | None:
-        """Path of the save that the run would go on from."""
-        return self._saving.newest
+    def saving(self) -> Saving:
+        """Its saves."""
+        return self._saving
 
     def look(self) -> None:
         """Deals with a save that became durable, or failed, behind the training."""

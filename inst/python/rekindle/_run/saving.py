@@ -111,6 +111,11 @@ class Saving:
         """Path of the save that the run would go on from, ``None`` when there is none."""
         return self._manager.latest_checkpoint
 
+    @property
+    def known(self) -> str | None:
+        """The same as far as it is known, without a look: a signal's handler may ask."""
+        return self._manager.last_known
+
     def _look_for_metric(self, metrics: Mapping[str, Any]) -> None:
         metric, found = self._metric, ", ".join(map(repr, metrics)) or "none"
         if metric is not None and metric not in metrics and metric not in self._warned:

@@ -24,6 +24,7 @@ from rekindle.errors import (
     ForeignFileError,
     FormatError,
     LockError,
+    SaveError,
     SaveWarning,
 )
 
@@ -153,7 +154,12 @@ class Folder:
             return self._carry_out(commit)
         # Training must not end because somebody removed the folder, or began another run in it.
         except (OSError, MemoryError, LockError, ForeignFileError, FormatError) as error:
-            raise report.not_saved(self.directory, error, needed) from error
+            raise self.not_saved(error, needed) from error
+
+    def not_saved(self, error: BaseException, needed: int) -> SaveError:
+        """What a save that failed is reported as, after a look at the folder as it is now."""
+        stands = reader.stands(self.directory, self.prefix)
+        return report.not_saved(self.directory, error, needed, stands=stands)
 
     def _begin(self, snapshot: Snapshot, number: int | None) -> Commit:
         given = number

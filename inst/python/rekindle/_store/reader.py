@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from rekindle._store import catalog as cat
 from rekindle._store import format as fmt
-from rekindle._store import fs, pack, report
+from rekindle._store import fs, pack, report, survey
 from rekindle._store.manifest import Array, Damage, Manifest
 from rekindle.errors import DamageError, RestoreError, bulleted
 
@@ -183,6 +183,22 @@ def newest_first(found: Mapping[str, cat.Catalog]) -> list[tuple[str, Manifest]]
             saves.append((latest, prefix, manifest))
     saves.sort(key=lambda entry: entry[0])
     return [(prefix, manifest) for _, prefix, manifest in reversed(saves)]
+
+
+def stands(directory: str, prefix: str) -> bool | None:
+    """Whether a save of the prefix is whole at a glance; ``None`` when the system refused to look.
+
+    It raises nothing: it is asked after a failure.
+    """
+    try:
+        manifests = (name for name in fs.names_in(directory) if fmt.ANY_MANIFEST.fullmatch(name))
+        names = [name for name in manifests if name.rpartition("-")[0] == prefix]
+        found = newest_first(cat.look(directory, names))
+        return any(survey.damage_at_a_glance(directory, one) is None for _, one in found)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, MemoryError):
+        return None
 
 
 def still_there(directory: str, prefix: str, manifest: Manifest) -> bool:

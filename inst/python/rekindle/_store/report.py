@@ -20,12 +20,30 @@ def not_restored(what: str, directory: str, error: BaseException) -> RestoreErro
     )
 
 
-def not_saved(directory: str, error: BaseException, needed: int) -> SaveError:
+# By whether a save is there that is whole, as far as sizes and headers show.
+_STANDS = {
+    True: "The save before it still stands.",
+    False: "There is no save before it.",
+    None: "Whether a save before it still stands could not be seen.",
+}
+
+
+def not_saved(
+    directory: str, error: BaseException, needed: int, *, stands: bool | None
+) -> SaveError:
+    """What a save that failed is reported as.
+
+    Args:
+        directory: The folder.
+        error: What failed.
+        needed: Bytes that the save needed.
+        stands: Whether an earlier save is there; ``None`` when that could not be seen.
+    """
     free = fs.free_bytes(directory)
     room = "" if free is None else f", {_size(free)} are free"
     return SaveError(
         f"A save could not be written to {directory!r}: {reason(error)}"
-        f" ({_size(needed)} needed{room}). The save before it still stands.",
+        f" ({_size(needed)} needed{room}). {_STANDS[stands]}",
         directory=directory,
         errno=_errno(error),
         needed=needed,
