@@ -94,7 +94,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     @property
     def save_report(self) -> dict[str, Any] | None:
         """How many saves became durable, and how long they held training up."""
-        return self._save_report if self._run is None else self._run.save_report
+        return self._save_report if self._run is None else self._run.saving.report
 
     def close(self) -> None:
         """Ends the run where it stands. Safe to call again."""
@@ -104,7 +104,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             self._ending.close()
         if run is not None:
             run.close()
-            self._save_report = run.save_report
+            self._save_report = run.saving.report
 
     def on_train_begin(self, logs: Any = None) -> None:
         listed, code = self._list, self._fit_code
@@ -202,7 +202,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             # A new list: Keras is iterating over this one, and would pass over whoever comes next.
             found.callbacks = [callback for callback in found.callbacks if callback is not self]
         if self._run is not None:
-            self._run.wait()
+            self._run.saving.look(wait=True)
             # Before anything is removed: a signal that came too late to be answered may end the
             # process here, and what was trained is then in the backup alone.
             if self._ending is not None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
+
+from rekindle.errors import MismatchError, bulleted
 
 
 def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +48,37 @@ def differences(expected: Mapping[str, Any], saved: Any) -> list[str]:
         for name, value in expected.items()
         if name in saved and saved[name] != value
     ]
+
+
+def refuse(directory: str, what: str, differences: list[str]) -> None:
+    """Refuses the backup in a folder for its differences, if there are any.
+
+    Args:
+        directory: The folder.
+        what: What the backup is "of".
+        differences: A line for each.
+
+    Raises:
+        MismatchError: There are some.
+    """
+    if differences:
+        raise MismatchError(
+            f"The backup in {directory!r} is {what}. Nothing was changed.\n"
+            + bulleted(differences)
+            + "Go on with what was saved, give this run a backup folder of its own, or rename or"
+            " remove that folder to start afresh.",
+            differences=differences,
+        )
+
+
+def versions() -> dict[str, str]:
+    """Of what may compute other bits in another version."""
+    backend = keras.backend.backend()
+    found = {"python": platform.python_version(), "keras": keras.__version__}
+    found["numpy"] = np.__version__
+    module = __import__(backend)
+    found[backend] = str(getattr(module, "__version__", "unknown"))
+    return found
 
 
 def _name(value: Any) -> Any:

@@ -20,10 +20,12 @@ class Rehearsal:
 
     Args:
         model: The compiled model, at the beginning.
+        extra: The user's own objects, by name.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, extra: Mapping[str, Any]) -> None:
         self._model = model
+        self._extra = extra
         # The variables themselves: an id may be used again once its variable is gone.
         self._known: dict[int, Any] = {}
         self._is_first = keras.backend.backend() == "tensorflow"
@@ -47,6 +49,10 @@ class Rehearsal:
         ]
         self._learn()
         return names
+
+    def other_optimizers(self) -> list[str]:
+        """As :func:`other_optimizers`."""
+        return other_optimizers(self._model, self._extra)
 
     def _learn(self) -> None:
         self._known |= {id(variable): variable for variable in self._model.variables}

@@ -11,15 +11,7 @@ from typing import Any
 import keras
 
 from rekindle import _keras_internals as keras_internals
-from rekindle._run import (
-    keras_files,
-    messages,
-    open_runs,
-    rehearsal,
-    stages,
-    takeover,
-    variables,
-)
+from rekindle._run import keras_files, messages, open_runs, stages, takeover, variables
 from rekindle._run.callbacks import CallbackStates
 from rekindle._run.data import DataPlace
 from rekindle._run.rehearsal import Rehearsal
@@ -97,7 +89,7 @@ class Run:
         )
         try:
             self._begin()
-            self._rehearsal = Rehearsal(model)
+            self._rehearsal = Rehearsal(model, settings.extra_state)
         except BaseException:
             self.close()
             raise
@@ -229,7 +221,7 @@ class Run:
     def _tell_rehearsal(self) -> None:
         """What of this save a resumed run could not have."""
         self._telling.not_restorable(self._rehearsal.unknown())
-        self._telling.not_saved(rehearsal.other_optimizers(self._model, self._state.extra))
+        self._telling.not_saved(self._rehearsal.other_optimizers())
 
     def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
         """Notes the place that the next look at the state is of."""
@@ -287,15 +279,6 @@ class Run:
         plan = self._schedule.news()
         if plan is not None:
             self._telling.say(1, plan.in_words(), "interval", **plan.as_state())
-
-    @property
-    def save_report(self) -> dict[str, Any]:
-        """How many saves became durable, and how long they held training up."""
-        return self._saving.report
-
-    def wait(self) -> None:
-        """Waits for the last save; its failure is dealt with as that of any other."""
-        self._saving.look(wait=True)
 
     def end(self) -> None:
         """Training is complete, and the last save is waited for."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-import keras
 import numpy as np
 
 from rekindle import _keras_building as keras_building
@@ -107,7 +106,7 @@ class RunState:
         callbacks, lost = self.callbacks.take(arrays)
         self.lost = lost if self.data is None else {**lost, **self.data.lost}
         state = {
-            "versions": _versions(),
+            "versions": fingerprint.versions(),
             "fingerprint": fingerprint.take(model, self.fit),
             "history": self.history.take(arrays),
             "callbacks": callbacks,
@@ -139,13 +138,11 @@ class RunState:
         stages.refuse_ahead(self.directory, manifest.position, self.fit)
         self._build(save)
         targets = variables.named(self.model)
-        self._refuse_other("of another model", variables.differences(targets, manifest))
-        self._refuse_other(
-            "of other objects in `extra_state`",
-            self._read(
-                lambda: extra_state.differences(self.extra, manifest.state["extra"], save.arrays)
-            ),
-        )
+        refuse = partial(fingerprint.refuse, self.directory)
+        refuse("of another model", variables.differences(targets, manifest))
+        extra = manifest.state["extra"]
+        lines = self._read(lambda: extra_state.differences(self.extra, extra, save.arrays))
+        refuse("of other objects in `extra_state`", lines)
         self._compare(manifest)
         self.history = self._history_of(save)
         self._read(lambda: self._check_beside(save))
@@ -236,8 +233,8 @@ class RunState:
     def _compare(self, manifest: Manifest) -> None:
         expected = fingerprint.take(self.model, self.fit)
         lines = fingerprint.differences(expected, manifest.state.get("fingerprint"))
-        if lines and self.refuses:
-            raise self._mismatch("of another training set-up", lines)
+        if self.refuses:
+            fingerprint.refuse(self.directory, "of another training set-up", lines)
         self.notes += lines
         self.notes += [
             f"the optimizer {name} is not saved, so it begins anew"
@@ -252,7 +249,7 @@ class RunState:
         saved = manifest.state.get("versions")
         self.notes += [
             f"{line} (other versions may compute other bits)"
-            for line in fingerprint.differences(_versions(), saved)
+            for line in fingerprint.differences(fingerprint.versions(), saved)
         ]
 
     def _read(self, read: Callable[[], _T]) -> _T:
@@ -296,25 +293,3 @@ class RunState:
                 f"The saves in {self.directory!r} are not of a fit(): they name no epoch.",
                 differences=["position: expected an epoch to go on with, found none"],
             )
-
-    def _refuse_other(self, what: str, differences: list[str]) -> None:
-        if differences:
-            raise self._mismatch(what, differences)
-
-    def _mismatch(self, what: str, differences: list[str]) -> MismatchError:
-        return MismatchError(
-            f"The backup in {self.directory!r} is {what}. Nothing was changed.\n"
-            + bulleted(differences)
-            + "Go on with what was saved, give this run a backup folder of its own, or rename or"
-            " remove that folder to start afresh.",
-            differences=differences,
-        )
-
-
-def _versions() -> dict[str, str]:
-    backend = keras.backend.backend()
-    found = {"python": platform.python_version(), "keras": keras.__version__}
-    found["numpy"] = np.__version__
-    module = __import__(backend)
-    found[backend] = str(getattr(module, "__version__", "unknown"))
-    return found
