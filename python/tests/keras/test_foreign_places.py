@@ -95,7 +95,7 @@ def test_extra_state_of_another_shape_is_refused(tmp_path):
     with pytest.raises(RuntimeError, match="Interrupting!"):
         fit(make_model(), BackupAndRestore(folder, extra_state={"n": counts}), Stop(2))
     weights, live = make_model(), np.zeros(1, int)
-    with pytest.raises(rekindle.DamageError, match="extra_state"):
+    with pytest.raises(rekindle.MismatchError, match="extra_state"):
         fit(weights, BackupAndRestore(folder, extra_state={"n": live}))
     assert live.tolist() == [0]
 
