@@ -7,7 +7,8 @@
 # them, 1.2 seconds apart; "0" for none. HOW the preemption is taken: "uncaught", as it comes; "converted",
 # with its class; "own-option", with a value of options(error = ); "wrapped", as the parent of another error;
 # "too-late", with an error in the batch that the signals come in; "after-training", sent only when training
-# ends; else it is caught, and the script goes on: to another error ("other-error"), or to a signal ("r-again").
+# ends; else it is caught, and the script goes on: to another error ("other-error"), or to a signal
+# ("r-again").
 
 args <- commandArgs(trailingOnly = TRUE)
 numbers <- as.integer(strsplit(args[[3]], ",", fixed = TRUE)[[1]])

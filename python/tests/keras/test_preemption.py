@@ -222,24 +222,6 @@ def test_handlers_that_were_there_are_called_and_put_back(backup_dir):
         assert signal.getsignal(getattr(signal, name)) == signal.SIG_DFL
 
 
-def test_after_a_fit_that_failed_a_signal_does_what_it_did_before(backup_dir):
-    called = []
-    before = signal.signal(signal.SIGTERM, lambda number, frame: called.append(number))
-    try:
-        with pytest.raises(RuntimeError) as kept:  # keeps the frames of the failed fit() alive
-            train(backup_dir, At((0, 1), _fail, "on_train_batch_begin"))
-        send()
-        time.sleep(0.05)
-        assert called == [signal.SIGTERM]
-        assert kept is not None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _fail():
-    raise RuntimeError("Interrupting!")
-
-
 def test_another_thread_trains_without_listening(backup_dir):
     before = signal.getsignal(signal.SIGTERM)
     seen = []

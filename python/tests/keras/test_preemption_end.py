@@ -233,6 +233,24 @@ def test_one_that_a_fit_within_another_cannot_answer_is_answered_by_the_other(ba
 
 
 @needs_signals
+def test_after_a_fit_that_failed_a_signal_does_what_it_did_before(backup_dir):
+    called = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: called.append(number))
+    try:
+        with pytest.raises(RuntimeError) as kept:  # keeps the frames of the failed fit() alive
+            train(backup_dir, Hook("on_train_batch_end", fail))
+        send(signal.SIGTERM)
+        assert called == [signal.SIGTERM]
+        assert kept is not None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def fail():
+    raise RuntimeError("no")
+
+
+@needs_signals
 def test_a_handler_that_the_program_sets_meanwhile_gets_what_was_not_answered(backup_dir):
     called = []
     before = signal.getsignal(signal.SIGUSR1)
