@@ -84,10 +84,10 @@ def prefixes(folder: Path, count: int) -> None:
 class TestTime:
     @pytest.mark.parametrize("name", heavy.ALL)
     def test_of_a_forged_folder_it_grows_no_faster_than_the_folder(self, tmp_path, name, unit):
-        self._grows_no_faster(tmp_path, heavy.ALL[name], 200_000, unit)
+        self._grows_no_faster(tmp_path, heavy.ALL[name], 50_000, unit)
 
     @pytest.mark.parametrize(
-        ("make", "count"), [(arrays, 3000), (packs, 1000), (saves, 300), (prefixes, 300)]
+        ("make", "count"), [(arrays, 800), (packs, 300), (saves, 80), (prefixes, 80)]
     )
     def test_of_an_honest_folder_it_grows_no_faster_than_the_folder(
         self, tmp_path, make, count, unit
@@ -96,13 +96,14 @@ class TestTime:
 
     def _grows_no_faster(self, tmp_path, make, size, unit):
         spent = []
-        for times in (1, 4):
+        for times in (1, 16):
             folder = tmp_path / str(times)
             folder.mkdir()
             make(folder, times * size)
             spent.append(seconds(lambda folder=folder: look(folder)))
-        # Linear work takes 4 times as long, quadratic work 16 times.
-        assert spent[1] < 9 * max(spent[0], unit)
+        # Linear work takes 16 times as long, quadratic work 256 times. What is between is for other
+        # processes, which share the caches.
+        assert spent[1] < 64 * max(spent[0], unit)
 
     def test_damaged_saves_find_their_places_in_one_pass(self):
         class Counted(int):
