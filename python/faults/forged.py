@@ -75,7 +75,7 @@ class Trial:
         if made.crash is not None or made.status:
             return "not forged", made.crash or f"status {made.status}"
         size = sum(min(one.st_size, one.st_blocks * 512) for one in _files(folder))
-        before = tree.digest(tree.take(folder))
+        before = tree.digest(tree.take(folder)) if planted else ""
         outcome = children.run(lambda say: self._resume(case.victim, folder, say))
         ended = outcome.said[-1] if outcome.said else {"how": "nothing", "memory": 0, "seconds": 0}
         wrong = self._judge(case, outcome, ended, size)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from faults import heavy, tree
 from faults.forge import forge
 
 
@@ -59,6 +61,7 @@ def _cases() -> Iterator[Case]:
     yield from _of_callbacks()
     yield from _of_places()
     yield from _of_generators()
+    yield from _of_bounds()
 
 
 def _of_callbacks() -> Iterator[Case]:
@@ -163,6 +166,24 @@ def _of_generators() -> Iterator[Case]:
             forged=np.full(5056, 1, np.uint8),
         ),
     )
+
+
+def _of_bounds() -> Iterator[Case]:
+    for name, make in heavy.ALL.items():
+        # The sparse files are looked at by the tests of the store: a digest of them takes minutes.
+        if make in (heavy.sparse_manifest, heavy.sparse_list, heavy.sparse_settled):
+            continue
+        size = 20_000_000 if make in heavy.OF_TEXT else 3_000_000
+        yield Case(
+            f"heavy: {name}",
+            "fit",
+            lambda forger, make=make, size=size: _replace(forger.folder, make, size),
+        )
+
+
+def _replace(folder: str, make: Callable[[Path, int], None], size: int) -> None:
+    tree.empty(folder)
+    make(Path(folder), size)
 
 
 def _spoil_object(forger: Forger, name: str, part: tuple[str, ...], value: int) -> None:

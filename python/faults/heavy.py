@@ -195,21 +195,26 @@ def set_aside(folder: Path, size: int) -> None:
         (folder / f"ckpt-1.json.damaged-{number}").write_bytes(b"")
 
 
+# Those whose size is that of one manifest's text.
+OF_TEXT = (
+    lists,
+    numbers,
+    members,
+    rows,
+    deep,
+    digits,
+    fraction,
+    infinite,
+    alike_set,
+    alike_dict,
+    alike_tuples,
+)
+
 # By name. Each takes a folder and about how many bytes of effort it is worth.
 ALL: dict[str, Callable[[Path, int], None]] = {
     make.__name__.replace("_", " "): make
     for make in (
-        lists,
-        numbers,
-        members,
-        rows,
-        deep,
-        digits,
-        fraction,
-        infinite,
-        alike_set,
-        alike_dict,
-        alike_tuples,
+        *OF_TEXT,
         sparse_manifest,
         sparse_manifest_with_a_digest,
         sparse_list,

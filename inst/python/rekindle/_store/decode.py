@@ -13,7 +13,7 @@ import xxhash
 
 from rekindle._store import format as fmt
 from rekindle._store.manifest import Array, Damage, Manifest, Pack, Position
-from rekindle._store.walk import OF_ALL, OF_STATE, Walk, twice, weigh
+from rekindle._store.walk import Walk, twice, weigh
 from rekindle.errors import FormatError
 
 _T = TypeVar("_T")
@@ -48,6 +48,9 @@ def serial(data: bytes) -> int:
     walk = _checked(data)
     with _as_damage():
         for name in walk.members():
+            # It stands before the tables.
+            if walk.is_at_many:
+                break
             value = walk.value()
             if name == "serial":
                 return _as_count(value, name)
@@ -75,9 +78,7 @@ def _checked(data: bytes) -> Walk:
         raise Damage("the manifest's digest does not match its bytes")
     # These are the bytes that somebody wrote; that it was rekindle is still to be seen.
     with _as_damage():
-        text = data.decode("ascii")
-        weigh(text, 0, OF_ALL)
-        return Walk(text)
+        return Walk(data.decode("ascii"))
 
 
 @contextlib.contextmanager
@@ -101,8 +102,8 @@ def _document(walk: Walk, path: str) -> dict[str, Any]:
         elif name == "arrays" and walk.is_at_object:
             found[name] = _table(walk, functools.partial(_array, same=same))
         else:
-            if not is_weighed and walk.text.startswith(("{", "["), walk.at):
-                weigh(walk.text, walk.at, OF_STATE)
+            if walk.is_at_many and not is_weighed:
+                weigh(walk.text, walk.at)
                 is_weighed = True
             found[name] = walk.value()
         if name == "rekindle_format":
@@ -114,12 +115,11 @@ def _document(walk: Walk, path: str) -> dict[str, Any]:
 def _table(walk: Walk, read: Callable[[dict[str, Any]], _T]) -> dict[str, _T]:
     found: dict[str, _T] = {}
     for key in walk.members():
-        row = walk.value()
-        if type(row) is not dict:
-            raise Damage(f"{key[:80]!r} is missing or not of type dict")
+        if not walk.is_at_row:
+            raise Damage(f"{key[:80]!r} is not of type dict, or no row of a table")
         if key in found:
             raise twice()
-        found[key] = read(row)
+        found[key] = read(walk.value())
     return found
 
 

@@ -8,43 +8,59 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+import numpy as np
+
 # The longest number that rekindle writes has 309 digits. Python refuses longer ones than 4300 from
 # 3.11 on, and is slow at them before.
 _MOST_DIGITS = 400
 
 # What a value costs in memory beside its own text, in bytes, by the character that announces it.
-_COSTS = {"{": 64, "[": 64, ",": 40, ":": 160}
+_COSTS = {"{": 64, "[": 64, ",": 48, ":": 160}
 
-# So much may any text cost.
-_ALLOWANCE = 64 << 20
+# So much may any text cost; and so many times its length.
+_ALLOWANCE = 32 << 20
+_TIMES = 3
 
-# And so many times its length, as factors for `weigh`: a whole manifest, whose rows of arrays are
-# read one by one and kept as much less; and what is kept as it is.
-OF_ALL = 8
-OF_STATE = 4
+# What is looked at together.
+_PIECE = 1 << 20
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"')
 _SPACE = re.compile(r"[ \t\n\r]*")
 
+# An object without others inside of it, as one row of a table is.
+_FLAT = re.compile(r'\{(?:[^"{}]|"[^"\\]*(?:\\.[^"\\]*)*")*\}')
+_LONGEST_ROW = 20_000
 
-def weigh(text: str, start: int, factor: int) -> None:
-    """Refuses a text of values so many and so small that they would fill the memory.
+
+def weigh(text: str, start: int, times: int = _TIMES) -> None:
+    """Refuses values so many and so small that they would fill the memory.
 
     Args:
         text: JSON.
-        start: What is before this place does not count.
-        factor: How many times the length of the text its values may take.
+        start: What is before this place is not counted.
+        times: How many times the length of the text the values may take.
 
     Raises:
         ValueError: They would take more.
     """
-    most = _ALLOWANCE + factor * (len(text) - start)
-    if _cost(text, start) > most and _cost(_STRING.sub("", text[start:]), 0) > most:
+    most = _ALLOWANCE + times * len(text)
+    crude = sum(text.count(sign, start) * cost for sign, cost in _COSTS.items())
+    if crude > most and _cost_outside_strings(text, start) > most:
         raise ValueError("it has more values than its size accounts for")
 
 
-def _cost(text: str, start: int) -> int:
-    return sum(text.count(sign, start) * cost for sign, cost in _COSTS.items())
+def _cost_outside_strings(text: str, start: int) -> int:
+    if "\\" in text:
+        # A quote that is escaped ends no string.
+        text = text.replace("\\\\", "__").replace('\\"', "__")
+    cost, is_inside = 0, 0
+    for at in range(start, len(text), _PIECE):
+        piece = np.frombuffer(text[at : at + _PIECE].encode("utf-8", "replace"), np.uint8)
+        # Sums that run over keep what counts: whether they are odd.
+        inside = np.cumsum(piece == ord('"'), dtype=np.uint8) + np.uint8(is_inside) & 1
+        is_inside = int(inside[-1])
+        counts = np.bincount(piece[inside == 0], minlength=256)
+        cost += sum(int(counts[ord(sign)]) * each for sign, each in _COSTS.items())
+    return cost
 
 
 class Walk:
@@ -66,6 +82,16 @@ class Walk:
     def is_at_object(self) -> bool:
         """Whether the next value is an object."""
         return self.text.startswith("{", self.at)
+
+    @property
+    def is_at_row(self) -> bool:
+        """Whether it is an object that is small, and has none inside of it."""
+        return _FLAT.match(self.text, self.at, self.at + _LONGEST_ROW) is not None
+
+    @property
+    def is_at_many(self) -> bool:
+        """Whether the next value is one that holds others."""
+        return self.text.startswith(("{", "["), self.at)
 
     def value(self) -> Any:
         """The next value.
