@@ -92,10 +92,10 @@
 #' R's random state, `.Random.seed`, is saved and put back: the next [runif()] after a resumed `fit()` is that
 #' of the run never killed.
 #'
-#' Of a callback made with keras3's `Callback()` or `new_callback_class()`, numbers and lists that it assigns to
-#' `self` are saved by themselves, if `initialize()` or `on_train_begin()` has assigned a first value. A string
-#' is not changed by a backup: it may be the name of a file, and a backup never decides where a script writes.
-#' A warning names what does not come back. What it keeps in `private`, in an environment, or in variables of an
+#' Of a callback made with keras3's `Callback()` or `new_callback_class()`, numbers and lists that it assigns
+#' to `self` are saved, if `initialize()` or `on_train_begin()` has assigned a first value. A backup does not
+#' change a string: it may be the name of a file, and a backup never decides where a script writes. A warning
+#' names what does not come back. What a callback keeps in `private`, in an environment, or in variables of an
 #' enclosing function stays in R, where nobody sees it. Either give the callback the methods `state_dict()`,
 #' which returns its state as a list, and `load_state_dict(state)`, which takes such a list; what is saved of
 #' the callback is then that list alone. Or let `extra_state` see the variables:
@@ -141,8 +141,8 @@
 #' Then the signal has been answered, and the script goes on.
 #'
 #' R's own answer to SIGUSR1 is to save its workspace and quit, and to SIGUSR2 to quit. It is that again when
-#' `fit()` has ended. A signal that comes after the last epoch, or in a batch that an error ends `fit()` in, is
-#' too late for rekindle to answer. It is sent again when `fit()` has ended: SIGTERM then ends the process.
+#' `fit()` has ended. A signal that comes after the last epoch, or in a batch that an error ends `fit()` in,
+#' is too late for rekindle to answer. It is sent again when `fit()` has ended: SIGTERM then ends the process.
 #' After the last epoch, rekindle first waits for the last save; the backup is then not removed.
 #'
 #' @section Stages, and fewer epochs:

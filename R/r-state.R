@@ -64,25 +64,40 @@ random_seed_problems <- function(value) {
   if (is.null(value)) {
     return(character())
   }
-  if (!is.integer(value) || !is.null(attributes(value)) || !length(value) || is.na(value[[1]])) {
-    return(".Random.seed: expected a vector of integers")
+  problem <- seed_problem(value)
+  if (is.null(problem)) character() else paste0(".Random.seed: expected ", problem)
+}
+
+seed_problem <- function(seed) {
+  if (!is_bare_integer(seed) || !length(seed)) {
+    return("a vector of integers")
   }
-  code <- value[[1]]
+  generator <- generator_of_seed(seed[[1]])
+  if (is.null(generator)) {
+    return(paste("a kind of generator, found", seed[[1]]))
+  }
+  if (!identical(length(seed), generator$length) && !is.na(generator$length)) {
+    return(paste(generator$length, "integers, found", length(seed)))
+  }
+  position <- seed[generator$position]
+  if (!is.na(generator$position) && !position %in% 0:generator$last) {
+    return(paste("a position within the generator's words, found", position))
+  }
+  NULL
+}
+
+# Of R's generators, in the order of their numbers: how many integers `.Random.seed` has, which of them is the
+# place that the next number is taken from, and how far that goes. One that the user supplies has any number.
+generators <- data.frame(
+  length = c(4L, 3L, 3L, 626L, 102L, NA, 102L, 7L),
+  position = c(NA, NA, NA, 2L, 102L, NA, 102L, NA),
+  last = c(0L, 0L, 0L, 624L, 100L, 0L, 100L, 0L)
+)
+
+# The first integer stands for three kinds: of generator, of normal numbers, and of sampling.
+generator_of_seed <- function(code) {
   kinds <- c(code %% 100L, code %/% 100L %% 100L, code %/% 10000L)
-  if (code < 0L || any(kinds > c(7L, 5L, 1L))) {
-    return(paste0(".Random.seed: expected a kind of generator, found ", code))
-  }
-  # By the kind: the integers after the first. User-supplied generators (5) have any number.
-  expected <- c(3L, 2L, 2L, 625L, 101L, NA, 101L, 6L)[[kinds[[1]] + 1L]]
-  if (!is.na(expected) && length(value) != expected + 1L) {
-    return(paste0(".Random.seed: expected ", expected + 1L, " integers, found ", length(value)))
-  }
-  # Where the next number is taken from: the first of 624 words, or the last of 101.
-  at <- switch(as.character(kinds[[1]]), "3" = value[[2]], "4" = , "6" = value[[102]], 0L)
-  if (is.na(at) || at < 0L || at > if (kinds[[1]] == 3L) 624L else 100L) {
-    return(paste0(".Random.seed: expected a position within the generator's words, found ", at))
-  }
-  character()
+  if (is.na(code) || code < 0L || any(kinds > c(7L, 5L, 1L))) NULL else generators[kinds[[1]] + 1L, ]
 }
 
 # A value as its type, its contents and its attributes.

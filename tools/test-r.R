@@ -1,7 +1,7 @@
 # The R half of `make test`: testthat on the installed package, closing with a plain line.
 python <- Sys.getenv("RETICULATE_PYTHON")
 if (system2(python, c("-c", shQuote("import rekindle")), stdout = FALSE, stderr = FALSE) == 0) {
-  stop("R is to find the copy of rekindle that it brings, as on every user's machine, but ", python, " has one of its own")
+  stop("R is to find the copy of rekindle that it brings, as users do, but ", python, " has its own")
 }
 Sys.setenv(NOT_CRAN = Sys.getenv("NOT_CRAN", "true")) # snapshots are compared
 results <- as.data.frame(testthat::test_dir(

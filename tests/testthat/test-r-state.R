@@ -73,7 +73,11 @@ test_that("a vector that is no random state of R is refused, and nothing is chan
     expect_identical(random_seed_problems(take_random_seed()), character())
   }
   put_random_seed(seed)
-  forged <- list("seed", 1, integer(), seed[-1], c(seed[[1]], 700L, seed[-(1:2)]), c(99999L, seed[-1]), c(NA, seed[-1]))
+  of_kind <- function(code) c(code, seed[-1])
+  forged <- list(
+    "seed", 1, integer(), seed[-1], c(seed[[1]], 700L, seed[-(1:2)]),
+    of_kind(99999L), of_kind(NA), of_kind(-1L)
+  )
   for (value in forged) {
     expect_error(put_random_seed(value), class = "rekindle_random_state")
     expect_identical(take_random_seed(), seed)
