@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import pytest
 from conftest import Interrupt, data, fit, make_model
 
@@ -46,3 +47,15 @@ def test_a_save_that_does_not_say_it_is_gone_on_with():
     again = HistoryRecord.from_state(record.take({}), {})
     assert again.epochs == {"loss": [0, 1, 2, 3], "val_loss": [None, 3]}
     assert again.metrics["val_loss"] == [5.0, 4.0]
+
+
+def test_the_first_epochs_alone_have_the_values_that_they_reported():
+    record, history = HistoryRecord(), keras.callbacks.History()
+    history.set_params({"epochs": 3})
+    for epoch in range(5):
+        logs = {"loss": 1.0 * epoch}
+        record.add(epoch, logs | {"val_loss": 10.0 * epoch} if epoch in (1, 4) else logs)
+    record.fill(history, before=3)
+    assert history.history == {"loss": [0.0, 1.0, 2.0], "val_loss": [10.0]}
+    record.fill(history, before=1)
+    assert history.history == {"loss": [0.0]}
