@@ -180,6 +180,30 @@ def test_no_random_state_of_the_process_changes_when_one_is_broken(what):
     assert (random.getstate(), repr(np.random.get_state())) == before
 
 
+@pytest.mark.parametrize("first", [0, 2**31 - 1])
+def test_words_that_give_zeros_for_ever_are_refused(first):
+    words = np.zeros(624, np.uint32)
+    words[0] = first
+    for live in (np.random.RandomState(1), np.random.Generator(np.random.MT19937(1))):
+        kind = stateful.kind_of(live)
+        state = stateful.get_state(kind, live)
+        refuses(live, spoiled(state, ("state", "key"), words))
+    live = random.Random(1)
+    version, saved, gauss = stateful.get_state("random.Random", live)
+    refuses(live, [version, np.append(words, saved[-1]), gauss])
+    torch = pytest.importorskip("torch")
+    live = torch.Generator()
+    state = live.get_state().numpy().copy()
+    state[24 : 24 + 8 * 624] = words.astype(np.uint64).view(np.uint8)
+    refuses(live, state)
+
+
+@pytest.mark.parametrize("name", ["PCG64", "PCG64DXSM"])
+def test_an_increment_that_shortens_the_period_is_refused(name):
+    live = np.random.Generator(getattr(np.random, name)(1))
+    refuses(live, spoiled(live.bit_generator.state, ("state", "inc"), 2))
+
+
 @pytest.mark.parametrize("position", [700, -5, 2**31 - 1])
 def test_a_manager_tells_a_broken_position_as_damage(position, tmp_path):
     class Forged:

@@ -44,6 +44,7 @@ def check_python(state: Any) -> None:
     _expect_number(version, 3, "python/version", least=3)
     _expect_array(words, np.uint32, (_WORDS + 1,), "python/words")
     _expect_number(int(words[-1]), _WORDS, "python/position")
+    _expect_twister(words[:-1], "python/words")
     is_number = type(gauss) in (int, float)
     _expect(gauss is None or is_number, "python/gauss", "None or a number")
 
@@ -63,6 +64,11 @@ def check_numpy(state: Any, live: Mapping[str, Any]) -> None:
     _expect(saved == name, "numpy/bit_generator", repr(name))
     limits = _COMMON_LIMITS | _LIMITS.get(name, {})
     _check_numpy(state, live, limits, f"numpy/{name}")
+    inner = state["state"]
+    if name == "MT19937":
+        _expect_twister(inner["key"], "numpy/MT19937/key")
+    if name.startswith("PCG64"):
+        _expect(inner["inc"] % 2 == 1, f"numpy/{name}/inc", "an odd number")
 
 
 def _check_numpy(saved: Any, live: Any, limits: Mapping[str, int], place: str) -> None:
@@ -102,6 +108,7 @@ def check_torch(state: Any, live: Any) -> None:
         return
     _expect(len(state) in _TORCH_SIZES, "torch", f"{_TORCH_SIZES[1]} bytes")
     data = state.tobytes()
+    _expect_twister(np.frombuffer(data, np.uint64, _WORDS, 24), "torch/words")
     _, left, seeded, following, *_, has_normal = _TORCH_LEGACY.unpack(data[: _TORCH_LEGACY.size])
     # It reads one word for each that is left, but for the last, with which it makes new ones.
     is_inside = 0 < left <= _WORDS and 0 <= following <= _WORDS
@@ -126,6 +133,15 @@ def check_like(state: Any, live: Any, place: str) -> None:
     _expect(is_row, place, "a row of whole numbers")
     if live is not None:
         _expect_array(state, live.dtype, live.shape, place)
+
+
+def _expect_twister(words: Any, place: str) -> None:
+    """A Mersenne Twister of zeros gives zeros for ever; code that rejects a zero draws for ever.
+
+    Of the first word, only the highest bit counts.
+    """
+    is_alive = bool(np.any(words[1:])) or bool(int(words[0]) & 1 << 31)
+    _expect(is_alive, place, "words that are not all zero")
 
 
 def _expect_array(value: Any, dtype: Any, shape: tuple[int, ...], place: str) -> None:
