@@ -7,7 +7,7 @@ import re
 
 import keras
 import pytest
-from conftest import Interrupt, assert_same, fit, interrupt, make_model, values
+from conftest import assert_same, fit, interrupt, make_model, values
 
 from rekindle._store import direct, fs, spare
 from rekindle.keras import BackupAndRestore
@@ -107,18 +107,3 @@ def test_saves_stay_as_far_apart_after_a_resume(backup_dir, capsys):
     saved = [line for line in capsys.readouterr().out.splitlines() if "Saved" in line]
     places = [tuple(map(int, re.findall(r"epoch (\d+), batch (\d+)", line)[0])) for line in saved]
     assert [epoch * 5 + batch for epoch, batch in places] == [3, 6, 9, 12, 15]
-
-
-def test_two_backups_of_one_fit_do_not_disturb_each_other(tmp_path):
-    def both():
-        return [BackupAndRestore(tmp_path / "a", save_freq=2), BackupAndRestore(tmp_path / "b")]
-
-    with pytest.raises(RuntimeError):
-        fit(make_model(), *both(), Interrupt(2, 3))
-    again = both()
-    assert fit(make_model(), *again).epoch == [2]
-    assert [(c.resume_report["epoch"], c.resume_report["batch"]) for c in again] in (
-        [(2, 2), (2, 0)],
-        [(2, 1), (2, 0)],
-    )
-    assert not list(tmp_path.iterdir())
