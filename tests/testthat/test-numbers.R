@@ -65,6 +65,7 @@ test_that("a number with a class is never taken for its value", {
 })
 
 test_that("a difftime of any unit is taken as the time that it is where a time is accepted", {
+  skip_without_keras()
   for (taker in takers_of_numbers()[c("save_freq", "mean_time_between_failures")]) {
     for (time in list(as.difftime(10, units = "mins"), as.difftime(600L, units = "secs"))) {
       expect_true(is_time(time))
