@@ -158,6 +158,9 @@ def _refuse_alike(keys: Collection[Any], place: str) -> None:
 def _different(keys: Collection[Any]) -> Collection[Any]:
     if _are_too_alike(keys):
         raise BrokenTreeError(f"more than {_MOST_ALIKE} keys have the same hash")
+    # Of keys that are equal but not alike, as 1 and True, the last would decide.
+    if len(set(keys)) != len(keys):
+        raise BrokenTreeError("two keys are equal")
     return keys
 
 

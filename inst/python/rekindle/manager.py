@@ -397,7 +397,7 @@ class CheckpointManager:
         self._looked = True
         if not os.path.isdir(self._folder):
             return None
-        ownership.refuse_others(os.path.abspath(self._directory))
+        ownership.refuse_others(self._folder)
         self.open()
         name, save = self._keeper.newest()
         if save is None:

@@ -49,6 +49,8 @@ PAIRS = {
     "both nested": lambda a, b: [nested(BackupAndRestore(a)), nested(nested(Mine(b)))],
     "one list twice": lambda a, b: [nested(BackupAndRestore(a))] * 2,
     "passed on": lambda a, b: [BackupAndRestore(a), PassesOn(BackupAndRestore(b))],
+    "passed on in front": lambda a, b: [PassesOn(BackupAndRestore(a)), BackupAndRestore(b)],
+    "both passed on": lambda a, b: [PassesOn(BackupAndRestore(a)), PassesOn(BackupAndRestore(b))],
     "Keras' own": lambda a, b: [BackupAndRestore(a), KerasOwn(b)],
     "Keras' own in front": lambda a, b: [KerasOwn(b, save_freq=1), BackupAndRestore(a)],
     "Keras' own, one folder": lambda a, b: [BackupAndRestore(a), KerasOwn(a)],

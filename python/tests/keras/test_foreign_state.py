@@ -34,10 +34,13 @@ class Counter(keras.callbacks.Callback):
         self.options = {"path": "here", "count": 1}
         self.nested = ({"deep": ["here"]}, 3)
         self.choices = {"here", "there"}
+        self.by_number = {0: "here", 1: "there"}
+        self.by_numpys = {np.int64(0): "here", np.int64(1): "there"}
         self.noise = np.random.default_rng(1)
 
     def on_epoch_end(self, epoch, logs=None):
         self.count += 1
+        self.model.stop_training = False
 
 
 def scripts(callback):
@@ -73,6 +76,18 @@ FORGED = {
     "a string for a number in a dict": ("options", {"path": "here", "count": "/etc/x"}),
     "a string deep inside": ("nested", {"$": ["tuple", [{"deep": ["/etc/x"]}, 3]]}),
     "a string of a set": ("choices", {"$": ["set", ["here", "/etc/x"]]}),
+    "a string more in a list": ("paths", ["here", "there", "/etc/x"]),
+    "a string more in a dict": ("options", {"path": "here", "count": 1, "opener": "/etc/x"}),
+    "a string more in a set": ("choices", {"$": ["set", ["here", "there", "/etc/x"]]}),
+    "a list of strings for a number": ("count", ["/etc/x"]),
+    "equal keys": (
+        "by_number",
+        {"$": ["dict", [[0, "here"], [1, "there"], [True, "/etc/x"], [0.0, "/etc/x"]]]},
+    ),
+    "NumPy's keys": (
+        "by_numpys",
+        {"$": ["dict", [[{"$": ["scalar", "k0"]}, "/etc/x"], [{"$": ["scalar", "k1"]}, "there"]]]},
+    ),
     "a hook": ("on_epoch_end", 3),
     "another hook": ("on_train_batch_end", None),
     "the model": ("model", None),
@@ -89,7 +104,11 @@ FORGED = {
 @pytest.mark.parametrize("what", FORGED)
 def test_a_save_never_changes_what_the_script_set(what, saved):
     name, value = FORGED[what]
-    forge(saved, lambda state: state["callbacks"]["Counter"].update(attributes={name: value}))
+    forge(
+        saved,
+        lambda state: state["callbacks"]["Counter"].update(attributes={name: value}),
+        {"k0": np.array(0), "k1": np.array(1)},
+    )
     model, callback = make_model(), Counter(then=print)
     weights, before = model.get_weights(), scripts(callback)
     with pytest.raises(rekindle.DamageError, match=r"Counter|an attribute"):
@@ -101,12 +120,14 @@ def test_a_save_never_changes_what_the_script_set(what, saved):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_name_that_the_callback_does_not_have_is_told_and_not_set(saved):
-    forge(saved, lambda state: state["callbacks"]["Counter"]["attributes"].update(nobodys=3))
+# The second is a name that its class assigns, but to the model.
+@pytest.mark.parametrize("name", ["nobodys", "stop_training"])
+def test_a_name_that_the_callback_does_not_have_is_told_and_not_set(name, saved):
+    forge(saved, lambda state: state["callbacks"]["Counter"]["attributes"].update({name: 3}))
     callback = Counter()
-    with pytest.warns(rekindle.InexactWarning, match=r"Counter\.nobodys was not there"):
+    with pytest.warns(rekindle.InexactWarning, match=rf"Counter\.{name} was not there"):
         fit(make_model(), BackupAndRestore(saved), callback, epochs=3)
-    assert not hasattr(callback, "nobodys")
+    assert not hasattr(callback, name)
     assert callback.count == 3
 
 
@@ -115,7 +136,6 @@ def test_what_training_changes_comes_back_whatever_it_is(tmp_path):
         def __init__(self):
             super().__init__()
             self.count, self.best, self.seen, self.log = 0, None, {}, []
-            self.paths = ["here"]
 
         def on_train_begin(self, logs=None):
             self.begun = 0.0
@@ -128,7 +148,6 @@ def test_what_training_changes_comes_back_whatever_it_is(tmp_path):
             self.best = np.float32(epoch) if self.best is None else [self.best, epoch]
             self.seen[f"epoch {epoch}"] = {"note": "text", "loss": logs["loss"]}
             self.log.append(f"epoch {epoch}")
-            self.paths.append("also here")
             self.begun += 0.5
             if epoch == 0:
                 self.first = np.arange(3)
@@ -142,7 +161,7 @@ def test_what_training_changes_comes_back_whatever_it_is(tmp_path):
         fit(make_model(), BackupAndRestore(folder), Changing(), Stop(2), epochs=4)
     again = Changing()
     fit(make_model(), BackupAndRestore(folder), again, epochs=4)
-    for name in ("count", "best", "seen", "log", "paths", "begun", "epoch"):
+    for name in ("count", "best", "seen", "log", "begun", "epoch"):
         assert getattr(again, name) == getattr(end, name), name
     assert again.first.tolist() == [0, 1, 2]
 
@@ -151,17 +170,18 @@ def test_what_does_not_come_back_is_named_at_the_first_save(tmp_path):
     class Phase(keras.callbacks.Callback):
         def __init__(self):
             super().__init__()
-            self.phase, self.last, self.files = "warm", None, ["a"]
+            self.phase, self.last, self.files, self.names = "warm", None, ["a"], ["a"]
 
         def on_epoch_end(self, epoch, logs=None):
             self.phase = self.last = "main"
             self.files.pop()
+            self.names.append("b")
             setattr(self, "un" + "seen", 1)
 
     with pytest.warns(rekindle.InexactWarning) as caught:
         fit(make_model(), BackupAndRestore(tmp_path / "backup"), Phase(), epochs=1)
     told = " ".join(str(one.message) for one in caught)
-    for name in ("phase", "last", "files"):
+    for name in ("phase", "last", "files", "names"):
         assert f"Phase.{name} was set to a string in training" in told
     assert "Phase.unseen was not there when training began" in told
     assert "state_dict()" in told
@@ -228,3 +248,39 @@ def test_a_link_planted_beside_the_log_is_not_followed(tmp_path):
     fit(make_model(), keras.callbacks.CSVLogger(str(log)), BackupAndRestore(tmp_path / "backup"))
     assert outside.read_bytes() == b"mine"
     assert len(log.read_text().splitlines()) == 4
+
+
+def test_no_file_is_named_by_the_logs_of_a_save(tmp_path, monkeypatch):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+
+    def train(*callbacks):
+        saver = keras.callbacks.ModelCheckpoint("{loss}.weights.h5", save_weights_only=True)
+        fit(make_model(), BackupAndRestore("backup", save_freq=5), saver, *callbacks)
+
+    class End(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("Interrupting!")
+
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        train(End())
+    forge("backup", lambda state: state.update(logs={"loss": "../outside", "x": 1}))
+    with pytest.raises(rekindle.DamageError, match="logs"):
+        train()
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+
+
+def test_a_log_that_is_a_link_stays_one_with_the_rights_of_its_file(tmp_path):
+    log, link = tmp_path / "real.csv", tmp_path / "log.csv"
+    log.touch(mode=0o640)
+    log.chmod(0o640)
+    link.symlink_to(log)
+    logger = keras.callbacks.CSVLogger(str(link))
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), logger, BackupAndRestore(tmp_path / "backup"), Stop(2))
+    logger.csv_file.close()
+    fit(make_model(), keras.callbacks.CSVLogger(str(link)), BackupAndRestore(tmp_path / "backup"))
+    assert link.is_symlink()
+    assert len(log.read_text().splitlines()) == 4
+    assert log.stat().st_mode & 0o777 == 0o640

@@ -3,7 +3,8 @@
 A save is a file, and whoever wrote it must not decide where a script writes or what it runs. So a
 save gives values only to attributes that the live object has, or that the code of its class
 assigns. Text (a string or bytes) that was there when training began stays what it is, also inside
-of a container, and no text takes the place of something else.
+of a container, to which no text is added then. No text takes the place of something else. It may
+only come in a container, where there was nothing, or one that held none.
 
 The same rule holds when a save is taken: what could not be put back is named then.
 """
@@ -13,9 +14,11 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import itertools
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from rekindle import _tree
 from rekindle._objects import stateful
@@ -41,35 +44,30 @@ class Baseline:
     def __init__(self, values: Mapping[str, Any], live: Any) -> None:
         self._live = live
         self._names = frozenset(() if live is None else vars(live))
-        self._saved: dict[str, Any] = {}
-        self._digests: dict[str, str] = {}
+        self._before: dict[str, _Before] = {}
         for name, value in values.items():
-            arrays: dict[str, AnyArray] = {}
-            try:
-                saved = stateful.take(value, "", arrays)
-            except _tree.UnsupportedValueError:
-                continue
-            self._saved[name] = saved
-            self._digests[name] = digest_of(saved, arrays)
+            before = _before(value)
+            if before is not None:
+                self._before[name] = before
 
     def is_as_it_was(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
         """Whether the attribute has the value that it had."""
-        return name in self._digests and digest_of(saved, arrays) == self._digests[name]
+        return name in self._before and digest_of(saved, arrays) == self._before[name].digest
 
-    def refusal(self, name: str, saved: Any) -> str | None:
+    def refusal(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> str | None:
         """Why a save may not give the attribute this value; ``None`` when it may."""
-        if name in self._names and name not in self._saved:
+        if name in self._names and name not in self._before:
             return OF_A_TYPE
         kind: Any = type(self._live)
         if name not in self._names and name not in _assigned_by(kind):
             return IS_NEW
-        # What training has still to make is nothing yet.
-        before = self._saved.get(name)
-        if stateful.saved_kind(before) != stateful.saved_kind(saved):
+        # What training has still to make is what its class has, or nothing yet.
+        before = self._before.get(name) or _before(getattr(kind, name, None))
+        if before is None or before.kind != stateful.saved_kind(saved):
             return OF_A_TYPE
-        if stateful.saved_kind(before) is not None:
+        if before.kind is not None:
             return None
-        return None if _keeps_text(before, saved) else IS_TEXT
+        return None if _keeps_text(before.text, _text_of(saved, arrays)) else IS_TEXT
 
     def read(
         self, name: str, saved: Any, arrays: Mapping[str, AnyArray]
@@ -83,7 +81,7 @@ class Baseline:
         where = f"{type(live).__name__}.{name}"
         if name not in self._names and is_script(live, name):
             raise _tree.BrokenTreeError(f"the save gives {where} a value, which is the script's")
-        refusal = self.refusal(name, saved)
+        refusal = self.refusal(name, saved, arrays)
         if refusal == IS_NEW:
             return None
         if refusal is not None:
@@ -102,58 +100,128 @@ def is_script(live: Any, name: str) -> bool:
 
 @functools.cache
 def _assigned_by(kind: Any) -> frozenset[str]:
-    """The names of attributes that the methods of a class assign."""
+    """The names of attributes that the methods of a class assign to the object itself."""
     members = [member for base in kind.__mro__ for member in vars(base).values()]
     codes = [getattr(inspect.unwrap(one), "__code__", None) for one in members if callable(one)]
-    return frozenset(
-        step.argval
-        for code in codes
-        if code is not None
-        for step in dis.get_instructions(code)
-        if step.opname == "STORE_ATTR"
-    )
+    return frozenset(name for code in codes if code is not None for name in _assigned_in(code))
 
 
-def _keeps_text(before: Any, after: Any) -> bool:
-    """Whether text stays what it is, and no text takes the place of something else.
+def _assigned_in(code: types.CodeType) -> Iterator[str]:
+    steps = list(dis.get_instructions(code))
+    owner = code.co_varnames[:1]
 
-    Text may come where nothing was: a container grows in training.
+    def is_of_owner(step: dis.Instruction) -> bool:
+        # Newer Pythons load two names in one step, and the object last.
+        loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+        is_loaded = "LOAD_FAST" in step.opname or step.opname == "LOAD_DEREF"
+        return is_loaded and loaded[-1:] == owner
+
+    # `self.count += 1` keeps the object on the stack, under the value that it reads.
+    added_to = {
+        read.argval
+        for load, keep, read in zip(steps, steps[1:], steps[2:], strict=False)
+        if is_of_owner(load) and keep.opname in ("COPY", "DUP_TOP") and read.opname == "LOAD_ATTR"
+    }
+    for before, step in itertools.pairwise(steps):
+        if step.opname != "STORE_ATTR":
+            continue
+        is_kept = before.opname in ("SWAP", "ROT_TWO") and step.argval in added_to
+        if is_kept or is_of_owner(before):
+            yield step.argval
+
+
+class _Holder(dict[str, Any]):
+    """The text in a container, by place, with holders for the containers inside of it."""
+
+
+class _Before(NamedTuple):
+    """An attribute as it was.
+
+    Attributes:
+        digest: Of its value.
+        kind: The kind of an object with a state of its own; ``None`` for a plain value.
+        text: The text in it: a string, a :class:`_Holder`, or ``None`` when it can hold none.
     """
-    if _is_text(before) or _is_text(after):
-        return bool(before == after)
-    now = _parts(after)
-    return all(
-        _keeps_text(part, now[key]) if key in now else not _holds_text(part)
-        for key, part in _parts(before).items()
-    )
+
+    digest: str
+    kind: str | None
+    text: str | _Holder | None
 
 
-def _is_text(saved: Any) -> bool:
-    return isinstance(saved, str) or _tree.tagged(saved)[0] == "bytes"
+def _before(value: Any) -> _Before | None:
+    """What a value was; ``None`` when it is of a type that cannot be saved."""
+    arrays: dict[str, AnyArray] = {}
+    try:
+        saved = stateful.take(value, "", arrays)
+    except _tree.UnsupportedValueError:
+        return None
+    kind = stateful.saved_kind(saved)
+    text = None if kind is not None else _text_of(saved, arrays)
+    return _Before(digest_of(saved, arrays), kind, text)
 
 
-def _holds_text(saved: Any) -> bool:
-    return _is_text(saved) or any(map(_holds_text, _parts(saved).values()))
+def _text_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str | _Holder | None:
+    if isinstance(saved, str) or _tree.tagged(saved)[0] == "bytes":
+        return json.dumps(saved)
+    parts = {} if saved is None else _parts(saved, arrays)
+    if parts is None:
+        return None
+    return _Holder({key: _text_of(part, arrays) for key, part in parts.items()})
 
 
-def _parts(saved: Any) -> dict[Any, Any]:
-    """The values inside of a container, each by what it is known again by."""
+def _keeps_text(before: str | _Holder | None, after: str | _Holder | None) -> bool:
+    """Whether text stays what it is, and comes in a container alone: in place of an empty one."""
+    if isinstance(before, _Holder) and isinstance(after, _Holder):
+        if not _holds_text(before):
+            return True
+        return all(
+            _keeps_text(before.get(key), after.get(key)) for key in before.keys() | after.keys()
+        )
+    return before == after or not (_holds_text(before) or _holds_text(after))
+
+
+def _holds_text(text: str | _Holder | None) -> bool:
+    return isinstance(text, str) or (text is not None and any(map(_holds_text, text.values())))
+
+
+def _parts(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any] | None:
+    """The values inside of a container, each by what it is known again by; ``None``: it is none."""
     if isinstance(saved, list):
-        return dict(enumerate(saved))
+        return {str(index): item for index, item in enumerate(saved)}
     if not isinstance(saved, dict):
-        return {}
+        return None
     kind, content = _tree.tagged(saved)
     if kind is None:
         return saved
     if kind in _WITHOUT_PARTS:
-        return {}
+        return None
     if kind == "tuple":
-        return dict(enumerate(content))
+        return {str(index): item for index, item in enumerate(content)}
     if kind in ("set", "frozenset"):
-        return {json.dumps(item): item for item in content}
+        return {_key(item, arrays): item for item in content}
     if kind in ("dict", "Counter"):
-        return {json.dumps(_without_names(key)): item for key, item in content}
+        return {_key(key, arrays): item for key, item in content}
     raise _tree.BrokenTreeError(f"an attribute cannot be a {kind!r}")
+
+
+def _key(key: Any, arrays: Mapping[str, AnyArray]) -> str:
+    """The same for the same key, wherever the arrays of NumPy's numbers in it stand."""
+    return digest_of(key, {name: arrays[name] for name in _names_in(key) if name in arrays})
+
+
+def _names_in(saved: Any) -> Iterator[str]:
+    """The names of the arrays in a value, in their order."""
+    if isinstance(saved, list):
+        for item in saved:
+            yield from _names_in(item)
+    elif isinstance(saved, dict):
+        kind, content = _tree.tagged(saved)
+        if kind in _ARRAYS and isinstance(content, str):
+            yield content
+        elif kind is not None:
+            yield from _names_in(content)
+        else:
+            yield from _names_in(list(saved.values()))
 
 
 def digest_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str:

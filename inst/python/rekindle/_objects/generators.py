@@ -6,6 +6,7 @@ foreign memory, and can end the process. A save is a file, so its states are che
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +46,7 @@ def check_python(state: Any) -> None:
     _expect_array(words, np.uint32, (_WORDS + 1,), "python/words")
     _expect_number(int(words[-1]), _WORDS, "python/position")
     _expect_twister(words[:-1], "python/words")
-    is_number = type(gauss) in (int, float)
+    is_number = type(gauss) is float and math.isfinite(gauss)
     _expect(gauss is None or is_number, "python/gauss", "None or a number")
 
 
@@ -81,7 +82,7 @@ def _check_numpy(saved: Any, live: Any, limits: Mapping[str, int], place: str) -
     elif isinstance(live, np.ndarray):
         _expect_array(saved, live.dtype, live.shape, place)
     elif isinstance(live, float):
-        _expect(type(saved) in (int, float), place, "a number")
+        _expect(type(saved) in (int, float) and math.isfinite(saved), place, "a number")
     elif isinstance(live, int):
         _expect_number(saved, limits.get(key, 2**128 - 1), place)
     else:

@@ -68,7 +68,7 @@ class CallbackStates:
             else:
                 if baseline.is_as_it_was(key, saved, found):
                     continue
-                refusal = baseline.refusal(key, saved)
+                refusal = baseline.refusal(key, saved, found)
             if refusal is not None:
                 lost[f"{type(callback).__name__}.{key}"] = refusal
                 continue

@@ -57,6 +57,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self._ending: Ending | None = None
         self.report: dict[str, Any] | None = None
         self._save_report: dict[str, Any] | None = None
+        self._has_begun = False
         found, self._fit_code = keras_internals.find_callback_list()
         self.is_listed = found is not None
         # Only on the instance that needs it, as in the callback itself.
@@ -89,7 +90,9 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     def _replaces(self, callback: Any, found: Any) -> bool:
         if not isinstance(callback, Companion):
             return False
-        return callback._owner is self._owner or callback._owner not in found.callbacks
+        # One that has not begun is of this fit(): its owner stands in a callback that passes hooks on.
+        is_left = callback._has_begun and callback._owner not in found.callbacks
+        return callback._owner is self._owner or is_left
 
     @property
     def save_report(self) -> dict[str, Any] | None:
@@ -108,6 +111,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def on_train_begin(self, logs: Any = None) -> None:
         listed, code = self._list, self._fit_code
+        self._has_begun = True
         self._thread = threading.get_ident()
         found = listed()
         left_out = (Companion, type(self._owner), keras.callbacks.History)

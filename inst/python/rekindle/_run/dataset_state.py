@@ -59,7 +59,7 @@ class DatasetState:
                 continue
             if self._baseline.is_as_it_was(name, saved, arrays):
                 continue
-            refusal = self._baseline.refusal(name, saved)
+            refusal = self._baseline.refusal(name, saved, arrays)
             if refusal is not None:
                 self.lost[f"{type(self._dataset).__name__}.{name}"] = refusal
                 continue

@@ -93,7 +93,6 @@ def put(callback: Any, state: dict[str, Any]) -> None:
     Other files are left as they are.
     """
     folder, saved = str(callback.log_dir), _saved_sizes(state)
-    folders = _FOLDERS | {os.path.dirname(name) for name in saved}
     # Up to rekindle 0.1, a save named the files of all runs below the folder.
     names_own = "written" in state
     for name, size in _sizes(folder).items():
@@ -103,7 +102,7 @@ def put(callback: Any, state: dict[str, Any]) -> None:
             is_cut = _is_of_a_dead_process(name)
         else:
             is_later = _made_at(name) >= int(state["time"])
-            is_cut = is_later and os.path.dirname(name) in folders and _is_of_a_dead_process(name)
+            is_cut = is_later and _is_of_a_dead_process(name)
         if is_cut and saved.get(name, 0) < size:
             _cut(os.path.join(folder, name), saved.get(name, 0))
 
@@ -123,12 +122,15 @@ def _cut(path: str, size: int) -> None:
 
 
 def _sizes(folder: str) -> dict[str, int]:
+    """The event files where Keras' callback writes: those of other runs may stand further below."""
     found = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
+    for below in _FOLDERS:
+        parent = os.path.join(folder, below)
+        is_own = os.path.isdir(parent) and not os.path.islink(parent)
+        for name in fs.names_in(parent) if is_own else ():
             path = os.path.join(parent, name)
             if _NAME.fullmatch(name) and not os.path.islink(path):
-                found[os.path.relpath(path, folder)] = os.path.getsize(path)
+                found[os.path.join(below, name)] = os.path.getsize(path)
     return found
 
 

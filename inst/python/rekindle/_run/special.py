@@ -8,6 +8,7 @@ save.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -119,12 +120,16 @@ def _put_log(callback: Any, data: bytes) -> None:
     file = getattr(callback, "csv_file", None)
     if file is not None:
         file.close()
+    # The file itself, where the script names it by a link.
+    name = os.path.realpath(callback.filename)
     # Beside its name and renamed: a crash here must not lose the log of the whole run.
-    temporary = f"{callback.filename}.rekindle"
+    temporary = f"{name}.rekindle"
     # A link that somebody planted under this name is removed, not followed.
     fs.remove(temporary)
     fs.write_new(temporary, data, durable=False)
-    os.replace(temporary, callback.filename)
+    if os.path.exists(name):
+        shutil.copymode(name, temporary)
+    os.replace(temporary, name)
     # As CSVLogger itself opens it to append.
     callback.csv_file = open(callback.filename, "a")  # noqa: SIM115
     callback.writer = None

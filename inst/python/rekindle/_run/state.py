@@ -15,6 +15,7 @@ from rekindle import _records, _tree
 from rekindle._run import (
     extra_state,
     fingerprint,
+    logs,
     random_states,
     rehearsal,
     stages,
@@ -112,7 +113,7 @@ class RunState:
             "callbacks": callbacks,
             "data": None if self.data is None else self.data.take(batch, arrays),
             "extra": extra_state.take(self.extra, arrays),
-            "logs": _tree.flatten(dict(self.logs) if batch else {}, "logs", arrays),
+            "logs": logs.take(self.logs if batch else {}, arrays),
             "stop_training": bool(model.stop_training),
             "initial_epoch": max(self.began, stages.initial_epoch(self.fit)),
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
@@ -169,6 +170,7 @@ class RunState:
         """Checks all that is put back beside the variables, before anything is."""
         state, arrays = save.manifest.state, save.arrays
         self.callbacks.check(state["callbacks"], arrays)
+        logs.read(state["logs"], arrays)
         extra_state.read(self.extra, state["extra"], arrays)
         random_states.check(_tree.unflatten(state["random"], arrays))
         if self.data is not None and state.get("data") is not None:
@@ -205,7 +207,7 @@ class RunState:
     def logs_of(self, save: Save) -> dict[str, Any]:
         """What the last batch before the save reported."""
         state = save.manifest.state
-        return self._read(lambda: dict(_tree.unflatten(state["logs"], save.arrays)))
+        return self._read(lambda: logs.read(state["logs"], save.arrays))
 
     def data_is_the_same(self, save: Save) -> bool:
         """Whether the data gave again what it gave before the save, as far as can be seen."""
