@@ -64,6 +64,18 @@ def test_another_users_folder_is_refused_with_whose_it_is_and_what_to_do(folder)
 
 
 @needs_root
+def test_the_folder_is_looked_at_where_it_is_read(folder, tmp_path, monkeypatch):
+    os.chown(folder, OTHER, -1)
+    monkeypatch.chdir(folder.parent)
+    with manager(folder.name) as reading:
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        with pytest.raises(rekindle.ForeignFileError):
+            reading.restore_or_initialize()
+        assert reading.checkpoint.x.tolist() == [0.0]
+
+
+@needs_root
 @pytest.mark.parametrize("name", ["ckpt-1.json", "ckpt-1.safetensors"])
 def test_another_users_file_in_ones_own_folder_is_refused(name, folder):
     os.chown(folder / name, OTHER, -1)

@@ -90,7 +90,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     def _replaces(self, callback: Any, found: Any) -> bool:
         if not isinstance(callback, Companion):
             return False
-        # One that has not begun is of this fit(): its owner stands in a callback that passes hooks on.
+        # One that has not begun is of this fit(): its owner is in a callback that passes hooks on.
         is_left = callback._has_begun and callback._owner not in found.callbacks
         return callback._owner is self._owner or is_left
 
