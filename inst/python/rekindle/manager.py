@@ -198,7 +198,7 @@ class CheckpointManager:
     @property
     def last_known(self) -> str | None:
         """Path of the checkpoint that this manager last restored or knows to be durable."""
-        return self._latest
+        return None if self._latest is None else os.path.join(self._folder, self._latest)
 
     @property
     def waited(self) -> float:

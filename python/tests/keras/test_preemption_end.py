@@ -17,6 +17,7 @@ from conftest import fit, make_model
 import rekindle
 from rekindle._run.companion import Companion
 from rekindle._run.run import Run
+from rekindle._run.saving import Saving
 from rekindle.keras import BackupAndRestore
 
 PROGRAM = """
@@ -110,9 +111,15 @@ class TestSentAgain:
         assert count() == 1
 
     def test_one_that_comes_while_the_last_save_is_waited_for(self, backup_dir, count, monkeypatch):
-        wait = Run.wait
-        monkeypatch.setattr(Run, "wait", lambda run: (send(), wait(run)))
-        train(backup_dir)
+        look, ended = Saving.look, []
+
+        def interrupted(saving, *, wait=False):
+            if ended:
+                ended.pop()()
+            look(saving, wait=wait)
+
+        monkeypatch.setattr(Saving, "look", interrupted)
+        train(backup_dir, Hook("on_train_end", lambda: ended.append(send)))
         assert count() == 1
 
     def test_one_that_comes_while_the_backup_is_cleared(self, backup_dir, count, monkeypatch):
