@@ -139,6 +139,20 @@ def call_and_go_on(function):
   }
 })
 
+test_that("an interrupt is not lost where Python lets no exception go further", {
+  testthat::skip_on_cran()
+  testthat::skip_on_os("windows")
+  skip_without_keras()
+  show_messages()
+  python <- reticulate::import_from_path("ignoring", normalizePath("."))
+  for (place in c("in_a_destructor", "in_a_finalizer", "in_the_garbage_collector")) {
+    for (attempt in 1:3) {
+      outcome <- tryCatch(python$go_on_after(python[[place]]), interrupt = function(cnd) "interrupted")
+      expect_identical(outcome, "interrupted", info = place)
+    }
+  }
+})
+
 test_that("with_python_conditions() lets an interrupt be caught as one", {
   skip_without_terminal()
   skip_without_keras()

@@ -1,51 +1,9 @@
 # After a fit() that ended by an error. reticulate keeps the Python error, and with it the frames of fit().
 
-python_for_errors <- function() {
-  reticulate::py_run_string("
-import keras, numpy as np
-
-class Fails(keras.callbacks.Callback):
-    def __init__(self, error, hook):
-        super().__init__()
-        self.error = error
-        setattr(self, hook, self.fail)
-    def fail(self, *args, **kwargs):
-        if self.model.optimizer.iterations >= 3:
-            raise self.error
-
-class Data(keras.utils.PyDataset):
-    def __len__(self):
-        return 4
-    def __getitem__(self, index):
-        if index == 3:
-            raise OSError('the disk is gone')
-        return np.ones((2, 1)), np.ones((2, 1))
-
-class Model(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.dense = keras.layers.Dense(1)
-    def call(self, x):
-        return self.dense(x)
-
-class OutOfMemory(Model):
-    def train_step(self, *args, **kwargs):
-        raise MemoryError('RESOURCE_EXHAUSTED: out of memory')
-
-def compiled(model):
-    model.compile('sgd', 'mse')
-    return model
-
-def fit(model, callbacks, data=None):
-    x = np.ones((8, 1))
-    given = {'x': x, 'y': x, 'batch_size': 2} if data is None else {'x': data}
-    return model.fit(**given, epochs=2, verbose=0, validation_data=(x, x), callbacks=callbacks)
-", local = TRUE)
-}
-
-# The ways in which a fit() fails, each a function of the callbacks that are given to it.
+# The ways in which a fit() fails, under what its error says: each a function of the callbacks that are given to
+# it, beside the one that fails.
 failing_fits <- function() {
-  py <- python_for_errors()
+  py <- reticulate::import_from_path("failing", normalizePath(testthat::test_path(".")))
   lambda <- reticulate::import("keras")$callbacks$LambdaCallback
   model <- function() py$compiled(py$Model())
   fails <- function(error, hook) py$Fails(reticulate::py_eval(error, convert = FALSE), hook)
@@ -54,23 +12,23 @@ failing_fits <- function() {
     model()$fit(x, x, batch_size = 2L, epochs = 2L, verbose = 0L, callbacks = list(...))
   }
   found <- list(
-    "stop() in an R callback" = function(...) {
-      in_r(..., lambda(on_epoch_end = function(epoch, logs) stop("no")))
+    "stop in an R callback" = function(...) {
+      in_r(..., lambda(on_epoch_end = function(epoch, logs) stop("stop in an R callback")))
     },
-    "a Python error in a hook of a batch" = function(...) {
-      in_r(..., fails("ValueError('no')", "on_train_batch_end"))
+    "error in a batch" = function(...) {
+      in_r(..., fails("ValueError('error in a batch')", "on_train_batch_end"))
     },
-    "a Python error in the validation" = function(...) {
-      py$fit(model(), list(..., fails("KeyError('no')", "on_test_batch_begin")))
+    "error in the validation" = function(...) {
+      py$fit(model(), list(..., fails("KeyError('error in the validation')", "on_test_batch_begin")))
     },
-    "a SystemExit" = function(...) py$fit(model(), list(..., fails("SystemExit(3)", "on_epoch_end"))),
-    "an error in the data" = function(...) py$fit(model(), list(...), py$Data()),
-    "a MemoryError in a step" = function(...) py$fit(py$compiled(py$OutOfMemory()), list(...))
+    "SystemExit: 3" = function(...) py$fit(model(), list(..., fails("SystemExit(3)", "on_epoch_end"))),
+    "the disk is gone" = function(...) py$fit(model(), list(...), py$Data()),
+    "out of memory" = function(...) py$fit(py$compiled(py$OutOfMemory()), list(...))
   )
   if (requireNamespace("keras3", quietly = TRUE)) {
-    found[["stop() in an R callback, with keras3's fit()"]] <- function(...) {
+    found[["stop in keras3's fit"]] <- function(...) {
       x <- matrix(1, 8)
-      fails <- keras3::callback_lambda(on_epoch_end = function(epoch, logs) stop("no"))
+      fails <- keras3::callback_lambda(on_epoch_end = function(epoch, logs) stop("stop in keras3's fit"))
       keras3::fit(model(), x, x, batch_size = 2, epochs = 2, verbose = 0, callbacks = list(..., fails))
     }
   }
@@ -82,10 +40,11 @@ test_that("a fit() that ends by an error lets go of its folder at once", {
   fits <- failing_fits()
   for (way in names(fits)) {
     dir <- file.path(withr::local_tempdir(), "backup")
-    expect_error(fits[[way]](callback_backup_and_restore(dir, save_freq = 2, verbose = 0)))
+    expect_error(fits[[way]](callback_backup_and_restore(dir, save_freq = 2)), way, fixed = TRUE)
     expect_false(is.null(reticulate::py_last_error()))
     expect_identical(backup_info(dir)$held, FALSE, info = way)
-    expect_error(with_python_conditions(fits[[way]](callback_backup_and_restore(dir, save_freq = 2))))
+    again <- quote(fits[[way]](callback_backup_and_restore(dir, save_freq = 2)))
+    expect_error(with_python_conditions(eval(again)), way, fixed = TRUE)
     expect_identical(backup_info(dir)$held, FALSE, info = way)
     expect_no_error(suppressMessages(backup_delete(dir, ask = FALSE)))
   }

@@ -10,12 +10,18 @@ KeyboardInterrupt as soon as it is back.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import ctypes
 import functools
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+# Seconds between two looks whether an interrupt that Python ignored is still pending, and how many.
+_GLANCE = 0.05
+_LOOKS = 20
 
 
 class Uninterrupted:
@@ -44,14 +50,53 @@ class Uninterrupted:
 
 
 def keep_interrupts() -> None:
-    """Keeps interrupts from getting lost while Python looks whether R has one pending.
+    """Keeps interrupts from getting lost, once and for the rest of the session.
 
-    reticulate before 1.37 looks by an R function, in which R may take the interrupt itself.
+    reticulate before 1.37 looks by an R function whether R has one pending, in which R may take the
+    interrupt itself. And Python may raise it where no exception goes any further: see `_Ignored`.
     """
-    signals: Any = sys.modules.get("rpytools.signals")
     flags = _flags()
-    if flags is not None and getattr(signals, "_callback", None) is not None:
+    if flags is None:
+        return
+    signals: Any = sys.modules.get("rpytools.signals")
+    if getattr(signals, "_callback", None) is not None:
         signals._callback = flags.is_pending
+    if not isinstance(sys.unraisablehook, _Ignored):
+        sys.unraisablehook = _Ignored(flags, sys.unraisablehook)
+
+
+class _Ignored:
+    """In place of `sys.unraisablehook`: an interrupt that Python would ignore is pending again.
+
+    Python raises KeyboardInterrupt in whatever Python code comes next. After an R function that is
+    often a callback of the garbage collector, as JAX has one; or it is a destructor. An exception
+    in these is only printed, and training would go on.
+
+    Args:
+        flags: R's flags.
+        earlier: The hook for all other exceptions.
+    """
+
+    def __init__(self, flags: _Flags, earlier: Callable[[Any], Any]) -> None:
+        self._flags = flags
+        self._earlier = earlier
+
+    def __call__(self, unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            self._earlier(unraisable)
+            return
+        # Not told to Python here, which would raise it at once, in this hook.
+        with contextlib.suppress(RuntimeError):
+            _thread.start_new_thread(_tell_python, (self._flags,))
+        # Last: until then Python finds none pending, whatever it is told.
+        self._flags.pending.value = 1
+
+
+def _tell_python(flags: _Flags) -> None:
+    for _ in range(_LOOKS):
+        time.sleep(_GLANCE)
+        if flags.pending.value:
+            _thread.interrupt_main()
 
 
 @dataclass(frozen=True)

@@ -96,3 +96,51 @@ class TestOlderReticulate:
         monkeypatch.setitem(sys.modules, "rpytools.signals", module)
         _r_session.keep_interrupts()
         assert not hasattr(module, "_callback")
+
+
+class TestWhereExceptionsGoNoFurther:
+    @pytest.fixture
+    def ignored(self, monkeypatch):
+        """The exceptions that come to the hook that was there before."""
+        found = []
+        monkeypatch.setattr(sys, "unraisablehook", lambda one: found.append(one.exc_type))
+        return found
+
+    @staticmethod
+    def destroy(exception):
+        class Fails:
+            def __del__(self):
+                raise exception
+
+        Fails()
+
+    @staticmethod
+    def train():
+        for _ in range(6000):
+            time.sleep(0.01)
+
+    def test_an_interrupt_is_pending_again_and_raised_where_it_goes_further(self, flags, ignored):
+        _r_session.keep_interrupts()
+        self.destroy(KeyboardInterrupt())
+        assert flags.pending.value == 1
+        with pytest.raises(KeyboardInterrupt):
+            self.train()
+        flags.pending.value = 0
+        assert ignored == []
+
+    def test_all_else_goes_to_the_hook_that_was_there_before(self, flags, ignored):
+        _r_session.keep_interrupts()
+        self.destroy(ValueError())
+        assert flags.pending.value == 0
+        assert ignored == [ValueError]
+
+    def test_the_hook_is_installed_once(self, flags, ignored):
+        _r_session.keep_interrupts()
+        installed = sys.unraisablehook
+        _r_session.keep_interrupts()
+        assert sys.unraisablehook is installed
+
+    def test_where_r_cannot_be_looked_at_all_stays_as_it_is(self, ignored):
+        before = sys.unraisablehook
+        _r_session.keep_interrupts()
+        assert sys.unraisablehook is before
