@@ -1,7 +1,7 @@
 # After a fit() that ended by an error. reticulate keeps the Python error, and with it the frames of fit().
 
-# The ways in which a fit() fails, under what its error says: each a function of the callbacks that are given to
-# it, beside the one that fails.
+# The ways in which a fit() fails, under what its error says: each a function of the callbacks that are given
+# to it, beside the one that fails.
 failing_fits <- function() {
   py <- reticulate::import_from_path("failing", normalizePath(testthat::test_path(".")))
   lambda <- reticulate::import("keras")$callbacks$LambdaCallback
