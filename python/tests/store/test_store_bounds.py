@@ -95,15 +95,17 @@ class TestTime:
         self._grows_no_faster(tmp_path, make, count, unit)
 
     def _grows_no_faster(self, tmp_path, make, size, unit):
-        spent = []
-        for times in (1, 16):
-            folder = tmp_path / str(times)
+        folders = [tmp_path / str(times) for times in (1, 16)]
+        for folder, times in zip(folders, (1, 16), strict=True):
             folder.mkdir()
             make(folder, times * size)
-            spent.append(seconds(lambda folder=folder: look(folder)))
-        # Linear work takes 16 times as long, quadratic work 256 times. What is between is for other
-        # processes, which share the caches.
-        assert spent[1] < 64 * max(spent[0], unit)
+        # Linear work takes 16 times as long, quadratic work 256 times. Other processes and the host
+        # take their part of the processor's time, too: what is quadratic is so at each attempt.
+        for _ in range(5):
+            less, more = [seconds(lambda folder=folder: look(folder)) for folder in folders]
+            if more < 64 * max(less, unit):
+                return
+        pytest.fail(f"16 times the size took {more / max(less, unit):.0f} times as long")
 
     def test_damaged_saves_find_their_places_in_one_pass(self):
         class Counted(int):
