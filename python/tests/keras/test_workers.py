@@ -35,13 +35,17 @@ def addresses(count=2):
         return [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
 
 
-def outcomes(*commands):
+def outcomes(*commands, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
     """Exit code and standard error of processes that run at the same time."""
     env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
     running = [
-        subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, env=env, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, text=True
+        )
         for command in commands
     ]
+    for end in {stdin, stdout} - {subprocess.DEVNULL}:
+        os.close(end)
     try:
         return [(one.communicate(timeout=PATIENCE)[1], one.returncode) for one in running]
     finally:
@@ -51,11 +55,15 @@ def outcomes(*commands):
 
 def two_processes(folders, how):
     both = addresses()
+    # Of one pipe: who reads it hears when both have closed their output.
+    stdin, stdout = os.pipe()
     return outcomes(
         *(
             [sys.executable, str(FIT), str(folder), how, str(index), *both]
             for index, folder in enumerate(folders)
-        )
+        ),
+        stdin=stdin,
+        stdout=stdout,
     )
 
 

@@ -16,6 +16,12 @@ from rekindle._tree import BrokenTreeError
 HOST, DEAD = socket.gethostname(), 2**22 + 1
 
 
+@pytest.fixture(autouse=True)
+def begun_a_minute_ago(monkeypatch):
+    """However long the tests before took: a file that is 100 seconds old is of another process."""
+    monkeypatch.setattr(event_files, "_STARTED", int(time.time()) - 60)
+
+
 def name_of(*, host=HOST, pid=None, age=100, folder="train"):
     pid = os.getpid() if pid is None else pid
     made = int(time.time()) - age

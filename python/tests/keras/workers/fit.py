@@ -1,5 +1,7 @@
 """One of two processes, each of which fits with a backup: what came of it, as an exit code.
 
+A process that was refused closes its standard output, and lives on until its standard input ends.
+
 Arguments: the folder, who connects the processes ("jax", "torch", "tensorflow" or "nobody"), and,
 where torchrun does not say it, this process' index and the addresses of both.
 """
@@ -56,6 +58,9 @@ def main(folder, how, index="0", *addresses):
     except rekindle.ArgumentError as error:
         sys.stderr.write(f"refused: {error}\n")
         sys.stderr.flush()
+        # What connects them may end a process when the other has ended, refused or not.
+        os.close(1)
+        sys.stdin.read()
         # Not by way of what the frameworks do at the end, which may wait for the other process.
         os._exit(REFUSED)
 
