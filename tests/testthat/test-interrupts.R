@@ -54,17 +54,17 @@ terminal_r <- function(..., frame = parent.frame()) {
 press_ctrl_c <- function(session) session$process$write_input("\003")
 send_sigint <- function(session) tools::pskill(session$process$get_pid(), tools::SIGINT)
 
-# Of 723 on reticulate 1.46, 4 were lost; Python has places where an exception is only reported
-# and goes no further, such as a destructor. A person presses again.
+# With an R function among the user's callbacks, a few in a thousand are lost on reticulate 1.46. A person
+# presses again.
 presses <- 4
 
 # Interrupts the session, which then says so, and is usable.
-expect_interruptible <- function(session, press, says = NULL) {
-  for (attempt in seq_len(presses)) {
+expect_interruptible <- function(session, press, says = NULL, at_most = presses) {
+  for (attempt in seq_len(at_most)) {
     press(session)
     answer <- paste("still here", attempt)
     session$type(sprintf("cat('still', 'here', %d, '\\n')", attempt))
-    heard <- tryCatch(session$wait_for(answer, if (attempt < presses) 20 else 600), error = identity)
+    heard <- tryCatch(session$wait_for(answer, if (attempt < at_most) 20 else 600), error = identity)
     if (!inherits(heard, "error")) break
   }
   testthat::expect_type(heard, "character")
@@ -98,16 +98,16 @@ for (name in names(interrupts)) {
   }
 }
 
-test_that("interrupts in the midst of saving leave a whole save each time", {
+test_that("each interrupt in the midst of saving ends fit() and leaves a whole save", {
   skip_without_terminal()
   skip_without_keras()
   session <- terminal_r(withr::local_tempdir(), "python", saves = "batch")
-  for (pause in c(0.21, 0.34, 0.47, 0.08, 0.55)) {
+  for (pause in c(0.21, 0.34, 0.47, 0.08, 0.55, 0.02, 0.13, 0.29, 0.61, 0.05)) {
     session$type("train(epochs = 5000L)")
     # The first of them is long, and there is a save only after it.
     for (epoch in 1:3) session$wait_for("now in epoch")
     Sys.sleep(pause)
-    expect_interruptible(session, press_ctrl_c)
+    expect_interruptible(session, press_ctrl_c, at_most = 1)
     expect_whole(session)
   }
 })
