@@ -249,6 +249,8 @@ class CheckpointManager:
             SaveError: The save could not be made durable. Checkpoints before it still stand.
                 With ``background=True``: the save before this one; this one was not begun.
             LockError: Another manager, or run, holds the folder.
+            ForeignFileError: The folder, or a checkpoint in it, belongs to another user:
+                :meth:`restore_or_initialize` would refuse it.
             ArgumentError: Something in the checkpoint or in the arguments cannot be saved.
         """
         metadata = _arguments.metadata(with_metadata)
@@ -259,9 +261,13 @@ class CheckpointManager:
         if not self._is_due(step, check_interval):
             return None
         self.sync()
+        if not self._looked:
+            # A folder that no process of this user will restore from is not to take days of saves.
+            ownership.refuse_others(self._folder)
         self._keeper.open_to_save()
         if not self._looked and not self._keeper.taken:
             self._warn_of_tensorflow()
+        self._looked = True
         counter = self._source.save_counter + 1
         if number is None:
             number = counter = self._free(counter)

@@ -76,6 +76,18 @@ def test_the_folder_is_looked_at_where_it_is_read(folder, tmp_path, monkeypatch)
 
 
 @needs_root
+@pytest.mark.parametrize("what", ["", "ckpt-1.json"])
+def test_nothing_is_saved_where_nothing_would_be_restored(what, folder):
+    os.chown(folder / what, OTHER, -1)
+    before = sorted(os.listdir(folder))
+    saving = manager(folder)
+    for _ in range(2):
+        with pytest.raises(rekindle.ForeignFileError, match="does not resume from another user's"):
+            saving.save()
+    assert sorted(os.listdir(folder)) == before
+
+
+@needs_root
 @pytest.mark.parametrize("name", ["ckpt-1.json", "ckpt-1.safetensors"])
 def test_another_users_file_in_ones_own_folder_is_refused(name, folder):
     os.chown(folder / name, OTHER, -1)
@@ -166,10 +178,16 @@ def test_one_file_tells_how_the_file_system_shows_owners(folder, monkeypatch):
     assert not [name for name in os.listdir(folder) if name.startswith("tmp")]
 
 
-def test_saving_asks_nothing(folder, monkeypatch):
-    monkeypatch.setattr(ownership, "refuse_others", lambda *_, **__: pytest.fail("asked"))
+@pytest.mark.parametrize("restores_first", [False, True])
+def test_a_manager_asks_once(restores_first, folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ownership, "refuse_others", asked.append)
     with manager(folder) as writing:
-        writing.save()
+        if restores_first:
+            writing.restore_or_initialize()
+        for _ in range(3):
+            writing.save()
+    assert asked == [str(folder)]
 
 
 def test_what_is_not_there_is_nobodys(tmp_path):

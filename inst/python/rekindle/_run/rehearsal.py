@@ -28,6 +28,7 @@ class Rehearsal:
         self._extra = extra
         # The variables themselves: an id may be used again once its variable is gone.
         self._known: dict[int, Any] = {}
+        self._has_looked = False
         self._is_first = keras.backend.backend() == "tensorflow"
         self._learn()
 
@@ -51,7 +52,10 @@ class Rehearsal:
         return names
 
     def other_optimizers(self) -> list[str]:
-        """As :func:`other_optimizers`."""
+        """As :func:`other_optimizers` the first time: the walk through the model takes time."""
+        if self._has_looked:
+            return []
+        self._has_looked = True
         return other_optimizers(self._model, self._extra)
 
     def _learn(self) -> None:
