@@ -96,30 +96,32 @@ def build_saved(model: Any, epoch_iterator: Any, manifest: Manifest) -> None:
     What was not built when the save was taken is left alone, where that is possible.
     """
     saved = _saved(manifest)
-    has_slots = bool(_missing(model, saved, "optimizer/"))
+    missing = _missing(model, saved)
+    if not missing:
+        return
     ways: list[Callable[[Any, Any], None]] = [
-        partial(keras_building.from_data, optimizer=has_slots),
+        partial(keras_building.from_data, optimizer=bool(_of("optimizer/", missing))),
         keras_building.from_step,
     ]
     if not keras_building.trains_as_keras(model) and not model.run_eagerly:
         # The data may be of other shapes than those that the model is called with.
         ways.reverse()
     for way in ways:
-        if _missing(model, saved, "model/") or _missing(model, saved, "metrics/"):
+        if _of("model/", missing) or _of("metrics/", missing):
             way(model, epoch_iterator)
-    if _missing(model, saved, "optimizer/") and not model.optimizer.built:
+            missing = _missing(model, saved)
+    if _of("optimizer/", missing) and not model.optimizer.built:
         model.optimizer.build(_trained(model, saved) or model.trainable_variables)
 
 
 def unbuilt(model: Any, manifest: Manifest) -> list[str]:
     """The saved variables that the model and its optimizer have still to be given."""
     optimizer = getattr(model, "optimizer", None)
-    is_built = all(part.built for part in keras_internals.parts(model))
-    saved = _saved(manifest)
-    found = [] if is_built else sorted(_missing(model, saved, "model/"))
+    kinds = [] if all(part.built for part in keras_internals.parts(model)) else ["model/"]
     if optimizer is not None and not optimizer.built:
-        found += sorted(_missing(model, saved, "optimizer/"))
-    return found
+        kinds.append("optimizer/")
+    missing = _missing(model, _saved(manifest)) if kinds else set()
+    return [name for kind in kinds for name in sorted(_of(kind, missing))]
 
 
 def _saved(manifest: Manifest) -> set[str]:
@@ -128,9 +130,13 @@ def _saved(manifest: Manifest) -> set[str]:
     return {name for name in manifest.arrays if name.startswith(kinds)}
 
 
-def _missing(model: Any, saved: set[str], kind: str) -> set[str]:
-    live = metrics(model) if kind == "metrics/" else named(model)
-    return {name for name in saved if name.startswith(kind)} - live.keys()
+def _missing(model: Any, saved: set[str]) -> set[str]:
+    missing = saved - named(model).keys()
+    return missing - metrics(model).keys() if _of("metrics/", missing) else missing
+
+
+def _of(kind: str, names: set[str]) -> set[str]:
+    return {name for name in names if name.startswith(kind)}
 
 
 def _trained(model: Any, saved: set[str]) -> list[Any]:
