@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle import _host
+
 
 def _private(module: str, name: str) -> Any:
     """A name of Keras' inside, or ``None`` where a version does not have it."""
@@ -227,7 +229,7 @@ def trainable_of(optimizer: Any) -> list[Any]:
 def global_seed_state() -> Any:
     """The state of Keras' global seed generator; ``None`` where there is none."""
     generator = None if _get_global is None else _get_global(_GLOBAL_SEED_GENERATOR)
-    return None if generator is None else keras.ops.convert_to_numpy(generator.state)
+    return None if generator is None else _host.to_numpy(generator.state)
 
 
 def set_global_seed_state(state: Any) -> None:

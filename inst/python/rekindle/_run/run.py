@@ -8,8 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-import keras
-
+from rekindle import _host
 from rekindle import _keras_internals as keras_internals
 from rekindle._run import keras_files, messages, open_runs, stages, takeover, variables
 from rekindle._run.callbacks import CallbackStates
@@ -235,7 +234,7 @@ class Run:
         if iterations is None:
             return None
         keras_internals.sync_variables(self._model)
-        return int(keras.ops.convert_to_numpy(iterations))
+        return int(_host.to_numpy(iterations))
 
     def settle(self) -> None:
         """Waits for a save that is still being written; its failure is a warning."""

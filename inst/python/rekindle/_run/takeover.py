@@ -12,11 +12,10 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-import keras
 import numpy as np
 
+from rekindle import _host, _tf_files
 from rekindle import _keras_internals as keras_internals
-from rekindle import _tf_files
 from rekindle._run import keras_files, stages, variables
 from rekindle._run.keras_files import METADATA, PAIRS, Pair, UnusableError
 from rekindle._store import Position
@@ -187,7 +186,7 @@ def _steps_in_epoch(state: State) -> int | None:
 
 def _step(model: Any) -> int | None:
     iterations = getattr(getattr(model, "optimizer", None), "iterations", None)
-    return None if iterations is None else int(keras.ops.convert_to_numpy(iterations))
+    return None if iterations is None else int(_host.to_numpy(iterations))
 
 
 @contextlib.contextmanager
