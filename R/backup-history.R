@@ -60,7 +60,7 @@ backup_history <- function(backup_dir, which = "latest") {
     call = current_env()
   )
   last <- max(0, unlist(found$epoch) + 1)
-  check_table(length(found$metrics), last)
+  check_table(length(found$metrics), last, sum(lengths(found$metrics)))
   metrics <- Map(on_epochs, found$metrics, found$epochs[names(found$metrics)], last)
   tell_unknown_epochs(found)
   # Its methods for the class come with its namespace.
@@ -83,9 +83,11 @@ on_epochs <- function(values, epochs, last) {
   filled
 }
 
-# A folder that somebody made up may name an epoch so late that no memory has room for all before it.
-check_table <- function(metrics, last, call = caller_env()) {
-  if (max(1, metrics) * last > 1e8) {
+# A folder that somebody made up may name an epoch so late that no memory has room for all before it, or
+# thousands of metrics of an epoch each.
+check_table <- function(metrics, last, values, call = caller_env()) {
+  cells <- max(1, metrics) * last
+  if (cells > 1e6 && cells > 10 * values) {
     abort(
       c(
         paste0("The history has too many epochs for a table: ", format(last), " of ", metrics, " metrics."),

@@ -88,8 +88,10 @@ test_that("a save that does not tell the epochs of a metric is said to be such",
 })
 
 test_that("an epoch that is too late for a table is an error", {
-  expect_error(check_table(1, 1e12), class = "rekindle_damage")
-  expect_no_error(check_table(10, 1e6))
+  expect_error(check_table(1, 1e12, 10), class = "rekindle_damage")
+  expect_error(check_table(5000, 20000, 5000), class = "rekindle_damage")
+  expect_no_error(check_table(10, 1e6, 5e6))
+  expect_no_error(check_table(100, 1e4, 100))
 })
 
 a_history <- function(...) {

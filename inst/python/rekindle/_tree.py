@@ -240,10 +240,15 @@ def unflatten(value: Any, arrays: Mapping[str, AnyArray]) -> Any:
 
 
 class _Reading:
-    """One tree that is read; an array of a framework that it names many times is made once."""
+    """One tree that is read; an array of a framework that it names many times is made once.
+
+    A NumPy array has one place: of one that a tree named a thousand times, the next save would
+    hold a thousand copies.
+    """
 
     def __init__(self, arrays: Mapping[str, AnyArray]) -> None:
         self._arrays = arrays
+        self._named: set[str] = set()
         self._made: dict[tuple[str, ...], Any] = {}
 
     def value(self, value: Any) -> Any:
@@ -264,14 +269,17 @@ class _Reading:
 
     def _untag(self, kind: Any, content: Any) -> Any:
         if kind == "array":
-            return self._arrays[content]
+            return self._once(content)
         if kind in ("jax", "torch", "tensorflow"):
             return self._foreign(kind, content)
         if kind == "jax.key":
             impl, name = content
             return self._foreign(kind, name, str(impl))
         if kind == "scalar":
-            return self._arrays[content][()]
+            array = self._once(content)
+            if array.shape != ():
+                raise BrokenTreeError("a scalar is an array with axes")
+            return array[()]
         if kind == "float" and content in ("nan", "inf", "-inf"):
             return float(content)
         if kind == "bytes":
@@ -291,6 +299,12 @@ class _Reading:
                 return tuple(items)
             return {"set": set, "frozenset": frozenset}[kind](_different(items))
         raise BrokenTreeError("a tagged value is of an unknown kind")
+
+    def _once(self, name: str) -> AnyArray:
+        if name in self._named:
+            raise BrokenTreeError("an array has two places")
+        self._named.add(name)
+        return self._arrays[name]
 
     def _foreign(self, kind: str, name: str, *impl: str) -> Any:
         key = (kind, name, *impl)

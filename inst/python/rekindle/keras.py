@@ -27,8 +27,10 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
         package="keras",
     )
 
+from rekindle import _keras_internals as keras_internals
 from rekindle._run import alone, arguments
 from rekindle._run.companion import Companion
+from rekindle._run.csv_logs import CsvLogs
 from rekindle._run.settings import Settings
 
 __all__ = ["BackupAndRestore"]
@@ -234,6 +236,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         )
         self.schedule = self._new_schedule()
         self._due = False
+        # For the companion.
+        self.csv_logs = CsvLogs(())
         self._current_epoch = 0
         self._companion: Companion | None = None
         # Only on the instance that needs it: a class that has this hook costs JAX its asynchronous
@@ -275,14 +279,21 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def set_model(self, model: Any) -> None:
         _arguments.refuse_keras_2(model)
         super().set_model(model)
+        # Before any callback's on_train_begin.
+        found, _ = keras_internals.find_callback_list()
+        self.csv_logs = CsvLogs(() if found is None else found.callbacks)
 
     def _implements_train_batch_hooks(self) -> bool:
         """Asked by the list of callbacks of Keras 2 alone, which may have no model yet."""
         raise _arguments.for_keras_3("a list of callbacks")
 
     def on_train_begin(self, logs: Any = None) -> None:
-        _workers.refuse_several(self.model)
-        alone.refuse_others((BackupAndRestore, keras.callbacks.BackupAndRestore))
+        try:
+            _workers.refuse_several(self.model)
+            alone.refuse_others((BackupAndRestore, keras.callbacks.BackupAndRestore))
+        except BaseException:
+            self.csv_logs.put_back()
+            raise
         self.schedule = self._new_schedule()
         self._due = False
         self._companion = Companion(self._settings, self, self.model)

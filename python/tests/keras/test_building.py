@@ -337,3 +337,35 @@ def test_variables_that_cannot_be_made_again_are_an_error_that_names_them(backup
         train(make, BackupAndRestore(backup_dir))
     assert any("kernel" in line for line in caught.value.differences)
     assert sorted(p.name for p in backup_dir.glob("ckpt*")) == before
+
+
+@on_tensorflow
+def test_a_layer_that_only_training_calls_is_resumed(backup_dir):
+    class Auxiliary(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = keras.layers.Dense(4), keras.layers.Dense(6)
+            self.beside = keras.layers.Dense(2)
+
+        def call(self, x, training=False):
+            hidden = self.first(x)
+            if training:
+                self.add_loss(keras.ops.mean(self.beside(hidden) ** 2))
+            return self.last(hidden)
+
+    def run(*callbacks):
+        keras.utils.set_random_seed(1)
+        model = Auxiliary()
+        model.compile("adam", "mse")
+        backup = BackupAndRestore(backup_dir)
+        model.fit(X, X, epochs=4, batch_size=8, verbose=0, callbacks=[backup, *callbacks])
+        return model
+
+    never = run()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeError, match="Interrupting!"):
+            run(Interrupt(2, 1))
+        again = run()
+    assert_same(numbers(again), numbers(never))
+    assert_same(numbers(again.optimizer), numbers(never.optimizer))

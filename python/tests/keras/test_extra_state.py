@@ -77,3 +77,21 @@ def test_an_object_that_is_not_ready_is_a_mismatch_that_says_what_to_do(backup_d
     assert sorted((p.name, p.read_bytes()) for p in backup_dir.glob("ckpt*")) == before
     ready = make(True)
     assert fit(make_model(), BackupAndRestore(backup_dir, extra_state={"mine": ready})).epoch == [2]
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="its first step is traced")
+def test_an_object_that_is_built_in_training_is_named_at_the_first_save(backup_dir):
+    made = keras.optimizers.Adam(0.1)
+    trained = keras.Variable(np.ones(3, "float32"), name="trained")
+
+    class Build(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if not made.built:
+                made.build([trained])
+
+    backup = BackupAndRestore(backup_dir, extra_state={"mine": made})
+    with pytest.warns(rekindle.InexactWarning, match="in the midst of training") as caught:
+        fit(make_model(), backup, Build())
+    [text] = [str(one.message) for one in caught]
+    assert "extra_state['mine']" in text
+    assert "optimizer.build(variables)" in text

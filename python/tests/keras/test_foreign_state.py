@@ -284,3 +284,76 @@ def test_a_log_that_is_a_link_stays_one_with_the_rights_of_its_file(tmp_path):
     assert link.is_symlink()
     assert len(log.read_text().splitlines()) == 4
     assert log.stat().st_mode & 0o777 == 0o640
+
+
+ANSWERS = {
+    "no count": ("EarlyStopping", "wait", []),
+    "nothing for a count": ("EarlyStopping", "wait", None),
+    "a count that never ends": ("EarlyStopping", "wait", -1000000),
+    "no number": ("EarlyStopping", "wait", {"$": ["float", "nan"]}),
+    "an array for a number": ("ReduceLROnPlateau", "best", {"$": ["array", "k"]}),
+    "an array for a list": ("EarlyStopping", "best_weights", {"$": ["array", "k"]}),
+    "numbers for arrays": ("EarlyStopping", "best_weights", [1, 2]),
+    "a list for a count": ("ModelCheckpoint", "_batches_seen_since_last_saving", []),
+    "a number for names": ("CSVLogger", "keys", 5),
+    "numbers for names": ("CSVLogger", "keys", [5]),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_attributes_of_keras_callbacks_are_of_their_type(what, tmp_path):
+    kind, name, value = ANSWERS[what]
+
+    def callbacks():
+        return [
+            keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True),
+            keras.callbacks.ReduceLROnPlateau("loss", patience=9),
+            keras.callbacks.ModelCheckpoint(
+                tmp_path / "m.weights.h5", "loss", save_freq=2, save_weights_only=True
+            ),
+            keras.callbacks.CSVLogger(tmp_path / "log.csv", append=True),
+        ]
+
+    folder, first = tmp_path / "backup", callbacks()
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), BackupAndRestore(folder), *first, Stop(2), epochs=3)
+    first[-1].csv_file.close()
+
+    def change(state):
+        state["callbacks"].setdefault(kind, {}).setdefault("attributes", {})[name] = value
+
+    forge(folder, change, {"k": np.zeros(3)})
+    again = callbacks()
+    with pytest.raises(rekindle.DamageError, match=rf"{kind}\.{name}|cannot be"):
+        fit(make_model(), BackupAndRestore(folder), *again, epochs=3)
+    again[-1].csv_file.close()
+
+
+@pytest.mark.parametrize("kind", ["set", "dict"])
+def test_an_array_is_no_key_and_is_not_read_for_each(kind, tmp_path, monkeypatch):
+    folder = tmp_path / "backup"
+
+    def stopping():
+        return keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), BackupAndRestore(folder), stopping(), Stop(2), epochs=3)
+    key = {"$": ["array", "large"]}
+    items = [key] * 5000 if kind == "set" else [[key, 1]] * 5000
+
+    def change(state):
+        state["callbacks"]["EarlyStopping"]["attributes"]["best_weights"] = {"$": [kind, items]}
+
+    forge(folder, change, {"large": np.zeros(1 << 20)})
+    with pytest.raises(rekindle.DamageError, match="an array cannot be a key"):
+        fit(make_model(), BackupAndRestore(folder), stopping(), epochs=3)
+
+
+def test_an_array_has_one_place_in_a_tree(saved):
+    def change(state):
+        state["history"]["metrics"]["loss"] = [{"$": ["array", "large"]}] * 1000
+        state["history"]["epochs"]["loss"] = [0] * 1000
+
+    forge(saved, change, {"large": np.zeros(1 << 20)})
+    with pytest.raises(rekindle.DamageError, match="an array has two places"):
+        fit(make_model(), BackupAndRestore(saved), Counter(), epochs=3)

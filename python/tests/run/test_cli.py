@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_inspection import fill, flip
 
@@ -318,3 +319,9 @@ class TestTheProgram:
 )
 def test_sizes_in_words(count, shown):
     assert text.size(count) == shown
+
+
+@pytest.mark.parametrize("shape", [(10**8, 0), (0, 10**8), (2000,)])
+def test_a_long_array_among_the_metrics_is_named_and_not_written_out(shape):
+    assert text.plain(np.broadcast_to(np.float32(1), shape)) == f"float32 {shape}"
+    assert text.plain(np.ones((2, 2))) == [[1.0, 1.0], [1.0, 1.0]]

@@ -14,6 +14,9 @@ import numpy as np
 
 from rekindle._printable import encodable, printable
 
+# Of an array among the metrics; a longer one is named by its dtype and shape.
+_MOST_VALUES = 1000
+
 
 def say(*lines: str) -> None:
     """Writes lines for people, whatever names of somebody else's are in them."""
@@ -33,7 +36,9 @@ def plain(value: Any) -> Any:
             field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
     if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
+        # An array without a value can have any number of empty rows.
+        is_short = value.size <= _MOST_VALUES and max(value.shape, default=0) <= _MOST_VALUES
+        return plain(value.tolist()) if is_short else f"{value.dtype} {value.shape}"
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -206,7 +206,10 @@ def _parts(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any] | None:
 
 def _key(key: Any, arrays: Mapping[str, AnyArray]) -> str:
     """The same for the same key, wherever the arrays of NumPy's numbers in it stand."""
-    return digest_of(key, {name: arrays[name] for name in _names_in(key) if name in arrays})
+    numbers = {name: arrays[name] for name in _names_in(key) if name in arrays}
+    if any(number.shape != () for number in numbers.values()):
+        raise _tree.BrokenTreeError("an array cannot be a key")
+    return digest_of(key, numbers)
 
 
 def _names_in(saved: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rekindle._objects import stateful as objects
 from rekindle._objects.changeable import IS_NEW, OF_A_TYPE, Baseline
 from rekindle._run import keras_callbacks, special
 from rekindle._store.pack import AnyArray
-from rekindle._tree import BrokenTreeError, UnsupportedValueError
+from rekindle._tree import BrokenTreeError, UnsupportedValueError, unflatten
 
 Puts = list[Callable[[], Any]]
 
@@ -126,6 +126,11 @@ class CallbackStates:
             if not keras_callbacks.may_be_state(type(callback), key):
                 raise BrokenTreeError(f"the save gives {where} a value, which is the script's")
             put = self._baseline[name].read(key, saved, arrays)
+            value = unflatten(saved, arrays) if objects.saved_kind(saved) is None else None
+            if not keras_callbacks.can_be(type(callback), key, value):
+                raise BrokenTreeError(
+                    f"the save gives {where} a value that training cannot have given it"
+                )
             if put is None:
                 notes.append(f"{where} {IS_NEW}, so what was saved of it was not used")
             else:

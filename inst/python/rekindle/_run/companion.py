@@ -11,6 +11,7 @@ import keras
 
 from rekindle import _keras_internals as keras_internals
 from rekindle._run import alone, keras_files, messages
+from rekindle._run.csv_logs import CsvLogs
 from rekindle._run.ending import Ending
 from rekindle._run.run import Run
 from rekindle._run.settings import Settings
@@ -25,11 +26,13 @@ class Owner(Protocol):
         looks_at_batches: Whether saves may be due at the end of a batch.
         saves_the_end: Whether the end of the last epoch is saved in any case.
         schedule: Decides when they are.
+        csv_logs: The logs that are to stay as they were where the fit() does not begin.
     """
 
     looks_at_batches: bool
     saves_the_end: bool
     schedule: Schedule
+    csv_logs: CsvLogs
 
     def take_due(self) -> bool:
         """Whether a save is due; asking clears it."""
@@ -110,6 +113,17 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
             self._save_report = run.saving.report
 
     def on_train_begin(self, logs: Any = None) -> None:
+        try:
+            self._begin()
+        except BaseException:
+            self._owner.csv_logs.put_back()
+            raise
+        if self._run is not None and self._run.is_skipped:
+            self._owner.csv_logs.put_back()
+        else:
+            self._owner.csv_logs.forget()
+
+    def _begin(self) -> None:
         listed, code = self._list, self._fit_code
         self._has_begun = True
         self._thread = threading.get_ident()

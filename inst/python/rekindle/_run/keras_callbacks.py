@@ -13,7 +13,7 @@ import os
 import re
 import threading
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -46,6 +46,52 @@ _STATE: Mapping[str, set[str]] = {
         "_train_accumulated_time",
     },
     "TerminateOnNaN": set(),
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) or (
+        isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "iuf"
+    )
+
+
+def _is_count(value: Any, least: int = 0) -> bool:
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_whole and least <= value < 1 << 53
+
+
+def _is_place(value: Any) -> bool:
+    """A count that may not have begun."""
+    return value is None or _is_count(value, -1)
+
+
+def _is_list(value: Any, kind: Any) -> bool:
+    return value is None or (
+        isinstance(value, list | tuple) and all(isinstance(item, kind) for item in value)
+    )
+
+
+# What these attributes can be. Keras takes anything, and fails in the midst of training, or never
+# stops.
+_TYPES: Mapping[str, Callable[[Any], bool]] = {
+    "_batches_seen_since_last_saving": _is_count,
+    "_current_epoch": _is_place,
+    "_ema_weights_in_model": lambda value: isinstance(value, bool),
+    "_global_test_batch": _is_count,
+    "_global_train_batch": _is_count,
+    "_last_batch_seen": _is_place,
+    "_previous_epoch_iterations": _is_count,
+    "_total_batches_seen": _is_count,
+    "_train_accumulated_time": _is_number,
+    "best": lambda value: value is None or _is_number(value),
+    "best_epoch": _is_place,
+    "best_weights": lambda value: _is_list(value, np.ndarray),
+    "cooldown_counter": _is_count,
+    "keys": lambda value: _is_list(value, str),
+    "seen": _is_count,
+    "stopped_epoch": _is_count,
+    "target": _is_place,
+    "wait": _is_count,
 }
 
 # State of the profiler, of the process or of open files, and what is derived again in the process:
@@ -120,6 +166,11 @@ def may_be_state(kind: Any, name: str) -> bool:
     if name in _GIVEN or name in _configuration(kind):
         return False
     return not _is_in_table(kind) or name in _state(kind)
+
+
+def can_be(kind: Any, name: str, value: Any) -> bool:
+    """Whether training can have given the attribute this value, as far as Keras' own class says."""
+    return name not in _state(kind) or name not in _TYPES or _TYPES[name](value)
 
 
 def transient(kind: type) -> set[str]:

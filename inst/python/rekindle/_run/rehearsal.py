@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from rekindle import _keras_internals as keras_internals
+from rekindle._objects import stateful as objects
 from rekindle._run import variables
 
 
@@ -28,6 +29,7 @@ class Rehearsal:
         self._extra = extra
         # The variables themselves: an id may be used again once its variable is gone.
         self._known: dict[int, Any] = {}
+        self._counts: dict[str, int] = {}
         self._has_looked = False
         self._is_first = keras.backend.backend() == "tensorflow"
         self._learn()
@@ -41,9 +43,14 @@ class Rehearsal:
     def unknown(self) -> list[str]:
         """Names of the variables that a fresh start would not have; each is told once."""
         self.step_ended()
-        if all(id(variable) in self._known for variable in self._model.variables):
+        grown = [
+            f"extra_state[{name!r}]"
+            for name, count in self._extra_counts().items()
+            if count > self._counts[name]
+        ]
+        if not grown and all(id(one) in self._known for one in self._model.variables):
             return []
-        names = [
+        names = grown + [
             name
             for name, variable in variables.named(self._model).items()
             if name.startswith("model/") and id(variable) not in self._known
@@ -60,6 +67,15 @@ class Rehearsal:
 
     def _learn(self) -> None:
         self._known |= {id(variable): variable for variable in self._model.variables}
+        self._counts = self._extra_counts()
+
+    def _extra_counts(self) -> dict[str, int]:
+        """How many variables each of the user's own objects has."""
+        return {
+            name: len(one.variables)
+            for name, one in self._extra.items()
+            if objects.kind_of(one) == "keras.variables"
+        }
 
 
 def other_optimizers(model: Any, extra: Mapping[str, Any]) -> list[str]:

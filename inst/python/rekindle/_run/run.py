@@ -93,6 +93,11 @@ class Run:
             self.close()
             raise
 
+    @property
+    def is_skipped(self) -> bool:
+        """Whether no epoch is left to run: a later fit() of the script has the folder."""
+        return self._state.is_done
+
     def _begin(self) -> None:
         open_runs.let_go(self._settings.directory)
         self._manager.open()

@@ -95,8 +95,8 @@ class Telling:
             self._warn_once(
                 "These variables came to be in the midst of training, and are saved. The same"
                 " script, run again, does not have them when fit() begins, so its backup cannot be"
-                f" restored:\n{bulleted(names)}Build them before fit(), by calling the model or the"
-                " layer on a batch of data."
+                f" restored:\n{bulleted(names)}Build them before fit(): a model or a layer by"
+                " calling it on a batch of data, an optimizer by `optimizer.build(variables)`."
             )
 
     def not_saved(self, optimizers: Iterable[str]) -> None:

@@ -99,8 +99,9 @@ def build_saved(model: Any, epoch_iterator: Any, manifest: Manifest) -> None:
     missing = _missing(model, saved)
     if not missing:
         return
+    # The optimizer last: a layer may have variables in training alone.
     ways: list[Callable[[Any, Any], None]] = [
-        partial(keras_building.from_data, optimizer=bool(_of("optimizer/", missing))),
+        partial(keras_building.from_data, optimizer=False),
         keras_building.from_step,
     ]
     if not keras_building.trains_as_keras(model) and not model.run_eagerly:
