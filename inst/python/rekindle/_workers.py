@@ -58,7 +58,7 @@ def refuse_several(model: Any) -> None:
         f"BackupAndRestore works in one process only, and {workers}. Nothing was trained, and no"
         " folder was touched. Train with a loop of your own: worker 0 holds a"
         " rekindle.CheckpointManager and tells the others its latest_checkpoint, and every worker"
-        " restores that by rekindle.Checkpoint.restore(). The article 'Training loops of one's own'"
+        " restores that by rekindle.Checkpoint.restore(). The article 'Custom training loops in R'"
         f" shows it.{independent}",
         argument="callbacks",
         value=workers.count,
