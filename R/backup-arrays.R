@@ -1,17 +1,17 @@
 #' The arrays in a backup
 #'
 #' @description
-#' Lists what a save holds: the variables of the model, of the optimizer and of the metrics, and the random
-#' states, each with its name, type and shape. On request it gives the values. The folder is not locked and
-#' nothing in it is changed.
+#' Lists the content of a checkpoint: the variables of the model, of the optimizer and of the metrics, and the
+#' random states, each with its name, type and shape. On request it returns the values. `backup_arrays()` does
+#' not lock the folder and changes nothing in it.
 #'
 #' @inheritParams backup_history
 #' @param ... Must be empty: the arguments after it must be named.
 #' @param values `FALSE`; `TRUE` for the values of all arrays; or a character vector with the names of some.
 #'
 #' @returns A data frame with a row for each array: `name`; `type`, as NumPy calls it; `shape`, a list of
-#'   integer vectors; and `bytes`. With `values`, a named list of R arrays instead. Numbers come as doubles
-#'   and integers, so that integers of 64 bits beyond 2^53 lose their last digits.
+#'   integer vectors; and `bytes`. With `values`, a named list of R arrays instead. Numbers are doubles and
+#'   integers, so integers of 64 bits beyond 2^53 lose their last digits.
 #'
 #' @inheritSection backup_history Conditions
 #' @seealso [backup_restore()] for a model with these weights.

@@ -1,24 +1,27 @@
 #' Delete a backup
 #'
 #' @description
-#' Removes every save in a backup folder, and what else is rekindle's in it; the folder too, when it is then
-#' empty and rekindle made it. Files of anybody else stay, and so do files that were set aside as damaged.
+#' Removes every checkpoint in a backup folder, and all other files of rekindle in it. It also removes the
+#' folder if the folder is then empty and rekindle created it. It keeps files that rekindle did not write, and
+#' damaged files that rekindle has quarantined.
 #'
-#' A folder that a run holds is left as it is. This is seldom needed: [callback_backup_and_restore()] deletes
-#' the backup by itself when training is complete. It is for a run that died and is not to be gone on with.
+#' `backup_delete()` does not change a folder that a run has locked. You seldom need this function:
+#' [callback_backup_and_restore()] deletes the backup by itself when training is complete. Use it for a run
+#' that died and that you do not want to resume.
 #'
 #' @inheritParams backup_info
 #' @param ... Must be empty: the arguments after it must be named.
-#' @param ask Whether to ask first, with the number of saves. By default in an interactive session.
+#' @param ask Whether to ask first, with the number of checkpoints. By default in an interactive session.
 #'
-#' @returns Whether it was done, invisibly: `FALSE` when the answer was no, or when there was nothing to
+#' @returns Whether it deleted the backup, invisibly: `FALSE` if the answer was no, or if there was nothing to
 #'   delete.
 #'
 #' @section Conditions:
-#' A folder that a run holds gives an error of class `rekindle_lock` with the fields `host`, `pid` and
-#' `started`. A folder that a newer version of rekindle wrote gives one of class `rekindle_format`, and one in
-#' which the name of a save is that of a foreign file one of class `rekindle_foreign_file`. In these cases
-#' nothing is removed. What the system refuses to remove gives an error of class `rekindle_restore`.
+#' A folder that a run has locked gives an error of class `rekindle_lock` with the fields `host`, `pid` and
+#' `started`. A folder that a newer version of rekindle wrote gives an error of class `rekindle_format`. If a
+#' foreign file has the name of a checkpoint, you get an error of class `rekindle_foreign_file`. In these
+#' cases nothing is removed. If the system refuses to remove something, you get an error of class
+#' `rekindle_restore`.
 #'
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")

@@ -1,30 +1,31 @@
 #' The history of a run, from its backup
 #'
 #' @description
-#' Gives what `fit()` would return, of a run that died, or that is still going on in another session: every
-#' epoch up to the last save, over all calls of `fit()` that it took. The folder is not locked and nothing in
-#' it is changed.
+#' Returns the history that `fit()` would return, for a run that died, or that still continues in another
+#' session: every epoch up to the last checkpoint, over all calls of `fit()` that it took. `backup_history()`
+#' does not lock the folder and changes nothing in it.
 #'
 #' @inheritParams backup_info
-#' @param which Which save to take: `"latest"`, or a number or a name as [backup_info()] shows them.
+#' @param which Which checkpoint to take: `"latest"`, or a number or a name as [backup_info()] shows them.
 #'
 #' @returns With keras3 installed, a `keras_training_history`, the class that its `fit()` returns: it prints
 #'   the last epoch, and [as.data.frame()] takes it. Without keras3, the data frame that as.data.frame() would
-#'   give: a row for each metric and epoch, with the columns `epoch` (counted from 1), `value`, `metric`, and
-#'   `data`, which is `"training"` or `"validation"`.
+#'   return: a row for each metric and epoch, with the columns `epoch` (counted from 1), `value`, `metric`,
+#'   and `data`, which is `"training"` or `"validation"`.
 #'
-#' [plot()] draws both: a panel for each metric, with `ggplot2` if it is installed (then it returns the plot),
-#' or else with base graphics. Its arguments are `metrics`, the names of those to draw, and `method`,
-#' `"auto"`, `"ggplot2"` or `"base"`.
+#' [plot()] draws both. It draws a panel for each metric, with `ggplot2` if it is installed (then it returns
+#' the plot), or else with base graphics. Its arguments are `metrics`, the names of the metrics to draw, and
+#' `method`, `"auto"`, `"ggplot2"` or `"base"`.
 #'
-#' A metric that some epochs did not report, as with `validation_freq`, is `NA` there. Earlier versions of
-#' rekindle did not save which epochs these were: of such a save, a metric with fewer values than there are
-#' epochs is `NA` everywhere, and a message says so.
+#' If some epochs did not report a metric, as with `validation_freq`, the metric is `NA` there. Earlier
+#' versions of rekindle did not save which epochs these were. In a checkpoint of such a version, a metric with
+#' fewer values than there are epochs is `NA` everywhere, and a message says so.
 #'
 #' @section Conditions:
-#' A folder without a save, or without the one asked for, gives an error of class `rekindle_restore`; a save
-#' that is damaged one of class `rekindle_damage`; one that is not of a `fit()` one of class
-#' `rekindle_mismatch`; and an argument that is not of the accepted form one of class `rekindle_argument`.
+#' A folder without a checkpoint, or without the checkpoint that you asked for, gives an error of class
+#' `rekindle_restore`. A damaged checkpoint gives an error of class `rekindle_damage`. A checkpoint that is
+#' not of a `fit()` gives an error of class `rekindle_mismatch`. An argument that is not of the accepted form
+#' gives an error of class `rekindle_argument`.
 #'
 #' @seealso [backup_info()]. The same from a shell: `python -m rekindle history`.
 #' @export

@@ -1,52 +1,54 @@
 #' See what is in a backup
 #'
 #' @description
-#' Tells which saves a backup folder holds, and who holds the folder. It can be asked at any time: while a run
-#' goes on in this session or in another one, after it died, and of a folder from another machine. The folder
-#' is not locked and nothing in it is changed.
+#' Lists the checkpoints in a backup folder, and shows which process has locked the folder. You can call
+#' `backup_info()` at any time: while a run continues in this session or in another session, after the run
+#' died, and for a folder from another machine. `backup_info()` does not lock the folder and changes nothing
+#' in it.
 #'
 #' @param backup_dir Path of the folder, as given to [callback_backup_and_restore()].
 #'
 #' @returns A list of class `rekindle_backup_info`, which prints itself, with the elements
 #' * `directory`: the folder, as an absolute path;
-#' * `state`: `"whole"`; `"damaged"` when a save is damaged and another one is whole; `"lost"` when there are
-#'   saves and none is whole; `"foreign"` when there is no save, but other files; `"empty"`; or `"missing"`
-#'   when there is no such folder;
-#' * `held`: whether a run holds the folder now; `NA` when that cannot be told from here, as of a run on
+#' * `state`: `"whole"`; `"damaged"` if a checkpoint is damaged and another checkpoint is complete; `"lost"`
+#'   if there are checkpoints and none is complete; `"foreign"` if there is no checkpoint, but other files;
+#'   `"empty"`; or `"missing"` if there is no such folder;
+#' * `held`: whether a run has locked the folder now; `NA` if this machine cannot tell, as for a run on
 #'   another machine;
-#' * `holder`: `NULL`, or a list with `host`, `pid` and `started` (a time) of the process that holds the
+#' * `holder`: `NULL`, or a list with `host`, `pid` and `started` (a time) of the process that has locked the
 #'   folder;
-#' * `is_here`: whether that is this very R session;
-#' * `saves`: a data frame, see below;
-#' * `schedule`: `NULL`, or with a `save_freq` by the clock, a list of what the newest whole save says of it:
-#'   `save_freq` (`"time"` or `"auto"`) and the `interval` in seconds. With `"auto"` also the two bounds that
-#'   were given; the `reason`, what decided: `"max_overhead"`, `"mean_time_between_failures"`, `"writing"` (as
-#'   often as a save can be written) or `"shortest"` (a second); and in seconds, what a save costs, `stall`
-#'   and `interference`, its `duration`, and that of a `step`. A first save, which is there to be measured,
-#'   has the bounds alone;
+#' * `is_here`: whether that process is this very R session;
+#' * `saves`: a data frame of the checkpoints, see below;
+#' * `schedule`: `NULL`, or with a `save_freq` by the clock, a list that the newest complete checkpoint
+#'   contains: `save_freq` (`"time"` or `"auto"`) and the `interval` in seconds. With `"auto"` also the two
+#'   bounds that you gave; the `reason` for the interval: `"max_overhead"`, `"mean_time_between_failures"`,
+#'   `"writing"` (as often as a checkpoint can be written) or `"shortest"` (one second); and in seconds, the
+#'   cost of a checkpoint, `stall` and `interference`, its `duration`, and the duration of a `step`. A first
+#'   checkpoint, which rekindle takes to measure it, has only the bounds;
 #' * `size`: bytes of all files of the backup;
-#' * `set_aside`: sizes of files that were found damaged, by the names that they were given then;
-#' * `foreign`: names of files that are not rekindle's;
+#' * `set_aside`: sizes of damaged files that rekindle has quarantined (renamed), by their new names;
+#' * `foreign`: names of files that rekindle did not write;
 #' * `of_keras`: whether a backup by the callback of keras3 is among these.
 #'
-#' [as.data.frame()] gives the data frame of the saves, oldest first. Its columns are `name`; `number`;
-#' `epoch`, how many epochs were done; `batch`, how many batches of the next one; `step`, training steps in
-#' all; `time` and `age`; `size`, bytes of the files that were written with the save; `shared`, bytes of
-#' arrays that did not change since an older save and lie in its files; `whole`; `damage`, what is wrong with
-#' it; and a column for each metric that was reported. Here, a save counts as whole when every byte of its
-#' manifest is, and its arrays have the right sizes; [backup_verify()] reads them all. Where a manifest cannot
-#' be read, all that it would have told is `NA`.
+#' [as.data.frame()] returns the data frame of the checkpoints, oldest first. Its columns are `name`;
+#' `number`; `epoch`, how many epochs were done; `batch`, how many batches of the next epoch; `step`, training
+#' steps in all; `time` and `age`; `size`, bytes of the files that were written with the checkpoint; `shared`,
+#' bytes of arrays that did not change since an older checkpoint and lie in the files of that checkpoint;
+#' `whole`; `damage`, the description of the damage; and a column for each metric that was reported. Here,
+#' `whole` means that every byte of the manifest is intact and that the arrays have the right sizes.
+#' [backup_verify()] reads all bytes of the arrays. If rekindle cannot read a manifest, all values from it are
+#' `NA`.
 #'
-#' [format()] gives the lines that are printed.
+#' [format()] returns the lines that are printed.
 #'
 #' @section Conditions:
-#' An argument that is not of the accepted form gives an error of class `rekindle_argument`, a folder that the
-#' system refuses to read one of class `rekindle_restore`, and a missing Python one of class
+#' An argument that is not of the accepted form gives an error of class `rekindle_argument`. A folder that the
+#' system refuses to read gives an error of class `rekindle_restore`. A missing Python gives an error of class
 #' `rekindle_dependency`.
 #'
 #' @seealso [backup_history()], [backup_verify()], [backup_arrays()]. The same from a shell: `python -m
-#'   rekindle info`; there, the variable `PYTHONPATH` must name the folder
-#'   `system.file("python", package = "rekindle")` where the Python package is not installed with pip as well.
+#'   rekindle info`. If you did not install the Python package with pip as well, set the variable `PYTHONPATH`
+#'   in the shell to the folder `system.file("python", package = "rekindle")`.
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

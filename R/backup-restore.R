@@ -1,29 +1,30 @@
 #' Put the weights of a backup into a model
 #'
 #' @description
-#' Restores weights outside of `fit()`: to evaluate a run that died, to predict with a run that is still going
-#' on in another session, or to begin something else with its weights. To go on with the training itself, call
-#' `fit()` with [callback_backup_and_restore()] instead; that restores everything.
+#' Restores weights outside of `fit()`. You can evaluate a run that died, predict with a run that still
+#' continues in another session, or begin something else with its weights. To resume the training itself, call
+#' `fit()` with [callback_backup_and_restore()] instead, which restores everything.
 #'
-#' All variables of the model are put back, those that are not trained included. The optimizer stays as it is.
-#' Every byte is verified before it is used. The folder is not locked and nothing in it is changed.
+#' rekindle restores all variables of the model, those that are not trained included. It does not change the
+#' optimizer. It verifies every byte before it uses the byte. `backup_restore()` does not lock the folder and
+#' changes nothing in it.
 #'
-#' @param model A built Keras model, made by the code that made the one that was saved. It is changed in
-#'   place.
+#' @param model A built Keras model, made by the code that made the saved model. It is changed in place.
 #' @inheritParams backup_info
-#' @param which Which save to take: `"latest"`, the newest that is whole; or a number or a name as
-#'   [backup_info()] shows them. Of a save that is asked for so, only the weights are read: they can be had as
-#'   long as they themselves are whole.
+#' @param which Which checkpoint to take: `"latest"`, the newest complete checkpoint; or a number or a name as
+#'   [backup_info()] shows them. If you ask for a number or a name, rekindle reads only the weights of this
+#'   checkpoint: you can have them as long as they themselves are intact.
 #'
 #' @returns The model, invisibly.
 #'
 #' @section Conditions:
-#' A backup of another model gives an error of class `rekindle_mismatch` with the field `differences`, and so
-#' does a model that has no variables yet; the model is not changed then. A folder without a save, or without
-#' the one asked for, gives one of class `rekindle_restore`; a save that is damaged one of class
-#' `rekindle_damage`; and an argument that is not of the accepted form one of class `rekindle_argument`.
+#' A backup of another model gives an error of class `rekindle_mismatch` with the field `differences`. So does
+#' a model that has no variables yet. In both cases the model is not changed. A folder without a checkpoint,
+#' or without the checkpoint that you asked for, gives an error of class `rekindle_restore`. A damaged
+#' checkpoint gives an error of class `rekindle_damage`. An argument that is not of the accepted form gives an
+#' error of class `rekindle_argument`.
 #'
-#' @seealso [backup_info()], [backup_arrays()]. For a file that `load_model_weights()` takes, there is `python
+#' @seealso [backup_info()], [backup_arrays()]. To write a file that `load_model_weights()` takes, use `python
 #'   -m rekindle export`.
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")

@@ -1,14 +1,16 @@
 #' Read every byte of a backup
 #'
 #' @description
-#' Reads every save of a backup and compares each byte with the checksums that were written with it. The
-#' folder is not locked and nothing in it is changed: what is damaged is set aside only when a run begins to
-#' go on from it. A save that a run replaces meanwhile is left out.
+#' Reads every checkpoint of a backup and compares each byte with the checksums that were written with it.
+#' `backup_verify()` does not lock the folder and changes nothing in it: rekindle quarantines (renames)
+#' damaged files only when a run begins to resume from the backup. If a run replaces a checkpoint meanwhile,
+#' `backup_verify()` leaves that checkpoint out.
 #'
 #' @inheritParams backup_info
 #'
-#' @returns A data frame with a row for each save, oldest first: `name`, `number`, `whole`, `bytes` (of its
-#'   arrays) and `damage`, which says what is wrong, or is `NA`. It has no rows when there is no save.
+#' @returns A data frame with a row for each checkpoint, oldest first: `name`, `number`, `whole`, `bytes` (of
+#'   its arrays) and `damage`, which describes the damage, or is `NA`. It has no rows if there is no
+#'   checkpoint.
 #'
 #' @inheritSection backup_info Conditions
 #' @seealso [backup_info()], which takes no time. The same from a shell: `python -m rekindle verify`.

@@ -1,104 +1,113 @@
-#' Back up a training run, and go on with it after it was killed
+#' Back up a training run, and resume it after a kill
 #'
 #' @description
-#' A callback for `fit()` of a Keras 3 model. While training goes on it keeps a backup of it in `backup_dir`.
-#' When the process dies, however it dies, run the same script again: `fit()` then begins by restoring the
-#' last save, and goes on from there. When training completes, the backup is deleted.
+#' A callback for `fit()` of a Keras 3 model. During training, rekindle keeps a backup of the run in
+#' `backup_dir`. If the process dies for any reason, run the same script again. `fit()` then begins by
+#' restoring the last checkpoint, and continues from there. When training completes, rekindle deletes the
+#' backup.
 #'
-#' A save holds the model, the optimizer, the place in the data, the random states of R, Python, NumPy and
-#' the backend, the state of the other callbacks, and the history. A resumed run therefore ends with the
-#' weights of the run that was never interrupted; where something cannot be brought back exactly, a warning
-#' says what. What a callback remembers outside of itself is not seen: see "State kept in R", below.
+#' A checkpoint holds the model, the optimizer, the place in the data, the random states of R, Python, NumPy
+#' and the backend, the state of the other callbacks, and the history. A resumed run therefore ends with the
+#' weights of a run that was never interrupted. If rekindle cannot restore something exactly, a warning names
+#' it. rekindle does not see state that a callback keeps outside of itself: see "Save state kept in R", below.
 #'
-#' It takes the arguments of the function of the same name in keras3, with the same meaning, and can stand in
-#' its place. What differs is what a crash leaves behind: a save is written beside the one before and becomes
-#' valid in a single step, with checksums, so that a kill, a power cut or a full disk at any instant leaves
-#' the last good save readable; and nothing in the folder that rekindle did not write is ever touched.
+#' The callback takes the arguments of the keras3 function of the same name, with the same meaning, and can
+#' replace that function. They differ in the files that a crash leaves behind. rekindle writes a checkpoint
+#' beside the previous checkpoint and makes the new checkpoint valid in a single step, with checksums. A kill,
+#' a power cut or a full disk at any instant leaves the last good checkpoint readable. rekindle never changes
+#' files in the folder that it did not write.
 #'
-#' @param backup_dir Path of the folder for the backup. Created when it does not exist. It belongs to this
-#'   training run alone: a second run that tries to use it at the same time is refused. The folder is on
-#'   this machine's file system: a URL such as `"s3://bucket/run"` is refused, and `"file:///data/run"`
-#'   means `"/data/run"`.
-#' @param save_freq When to save: `"epoch"`, at the end of every epoch; a whole number, every so many
-#'   batches, counted across epochs; a time, such as `"90 s"`, `"10 min"`, `"1 h 30 min"` or
-#'   `as.difftime(10, units = "mins")`, at the first batch end after that long since the last save, or since
-#'   training began or went on; `"auto"`, at intervals that are chosen while training goes on, see below;
-#'   `FALSE`, never by itself.
-#' @param double_checkpoint `TRUE` keeps the last two saves instead of one. While a save is being written the
-#'   one before it always stays, whatever is chosen here.
-#' @param delete_checkpoint `FALSE` keeps the backup after training completed. The end of the last epoch is
-#'   then saved whatever `save_freq` is (but not with `"auto"` or `FALSE`), so that the same script, run once
-#'   more, finds the run complete and trains nothing.
+#' @param backup_dir Path of the folder for the backup. rekindle creates the folder if it does not exist. The
+#'   folder belongs to this training run alone: rekindle refuses a second run that tries to use it at the same
+#'   time. The folder is on this machine's file system. rekindle refuses a URL such as `"s3://bucket/run"`;
+#'   `"file:///data/run"` means `"/data/run"`.
+#' @param save_freq When to save. `"epoch"` saves at the end of every epoch. A whole number saves after that
+#'   many batches, counted across epochs. A time, such as `"90 s"`, `"10 min"`, `"1 h 30 min"` or
+#'   `as.difftime(10, units = "mins")`, saves at the first batch end after that much time has passed since the
+#'   last checkpoint, or since training began or resumed. `"auto"` saves at intervals that rekindle chooses
+#'   during training, see below. `FALSE` never saves by itself.
+#' @param double_checkpoint `TRUE` keeps the last two checkpoints instead of the last one. With either value,
+#'   rekindle keeps the previous checkpoint while it writes a new one.
+#' @param delete_checkpoint `FALSE` keeps the backup after training completes. rekindle then saves the end of
+#'   the last epoch whatever `save_freq` is (but not with `"auto"` or `FALSE`). If you run the same script
+#'   once more, the script finds the run complete and trains nothing.
 #' @param ... Must be empty: the arguments after it must be named.
-#' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first one on, each
+#' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first epoch on, each
 #'   under its own number. `FALSE` gives only the epochs that this call of `fit()` ran, as Keras does.
-#' @param on_mismatch What to do when the optimizer, the loss, the batch size, the shuffling, the steps or the
-#'   length of the data are not those of the backup: `"error"` stops, `"warn"` goes on. A backup of another
-#'   model is always an error.
-#' @param on_save_error What to do when a save cannot be written, because the disk is full, say: `"warn"` goes
-#'   on training on the strength of the save before, `"raise"` stops.
-#' @param extra_state `NULL`, or a named list of what else belongs to the run. Each element is either a Python
-#'   object that has a state (one with the methods `state_dict()` and `load_state_dict()`, or a Keras
-#'   variable, layer, optimizer or metric, or a random generator of Python, NumPy or PyTorch), or a pair of R
-#'   functions: `list(take = function() ..., put = function(value) ...)`. Optimizers other than the one of
-#'   `compile()` are saved only so. Build what has variables before `fit()`.
-#' @param verbose `0` is silent but for warnings, `1` says what was restored, `2` also says each save, once it
-#'   is safe on the disk. Epochs and batches are counted from 1, as everywhere in R.
-#' @param background `TRUE` copies the state when a save is due, and writes it while training goes on. One
-#'   save is written at a time: the next one that is due waits for it. What goes wrong is dealt with at the
-#'   next batch or epoch. `FALSE` writes at once, while training waits.
-#' @param max_overhead With `save_freq = "auto"`, how much longer saves may make training: a share, 0.035 is
-#'   3.5 %.
-#' @param mean_time_between_failures With `save_freq = "auto"`, how long such a run lasts, on average, until
-#'   it is killed: a number of seconds, a time as for `save_freq`, or `NULL` when it is not known.
-#' @param max_to_keep How many of the newest saves to keep: 1, or 2 with `double_checkpoint = TRUE`; `NULL`
-#'   keeps all.
-#' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours: a save that would be removed stays when
-#'   it was taken at least so long after the last one that did.
-#' @param keep_best `NULL`, or `list(metric, mode, n)`, such as `list("val_loss", "min", 2)`: beside the
-#'   newest, the `n` saves are kept whose metric is the lowest (`"min"`) or the highest (`"max"`). It is
-#'   looked for in the logs that Keras gives when the save is taken: those of validation are there at the end
-#'   of an epoch only. A run goes on from the newest save all the same. `delete_checkpoint = FALSE` lets them
-#'   stay when training is complete.
-#' @param save_before_preemption `TRUE` answers a signal that announces the end of the process by a save, at
-#'   the end of the batch or the step of validation that is under way: see "Preemption", below.
-#' @param preemption_signals Names of those signals. Those that the system lacks are passed over.
-#' @param after_preemption What to do after that save: `"stop"` ends training; `"continue"`, for signals that
-#'   come as an early warning, trains on.
-#' @param preemption_exit_code The exit status of a script that ends so, from 1 to 255. 75 is what Unix calls
-#'   a temporary failure, and what [run_with_restarts()] takes it for.
-#' @param grace_seconds Seconds between such a signal and the kill that follows it. When a save is being
-#'   written as the signal comes, and another one would not be done in time, that one has to do.
+#' @param on_mismatch What to do if the optimizer, the loss, the batch size, the shuffling, the steps or the
+#'   length of the data differ from those of the backup: `"error"` stops, `"warn"` continues. A backup of
+#'   another model is always an error.
+#' @param on_save_error What to do if rekindle cannot write a checkpoint, for example because the disk is
+#'   full. `"warn"` continues training and relies on the previous checkpoint. `"raise"` stops.
+#' @param extra_state `NULL`, or a named list of other state that belongs to the run. Each element is a Python
+#'   object that has a state, or a pair of R functions. The Python object has the methods `state_dict()` and
+#'   `load_state_dict()`, or is a Keras variable, layer, optimizer or metric, or a random generator of Python,
+#'   NumPy or PyTorch. The pair is `list(take = function() ..., put = function(value) ...)`. rekindle saves
+#'   optimizers other than that of `compile()` only if you list them here. Build objects that have variables
+#'   before `fit()`.
+#' @param verbose `0` prints nothing but warnings. `1` reports what was restored. `2` also reports each
+#'   checkpoint, once it is safe on the disk. Epochs and batches are counted from 1, as everywhere in R.
+#' @param background `TRUE` copies the state when a checkpoint is due, and writes the checkpoint while
+#'   training continues. rekindle writes one checkpoint at a time: the next checkpoint that is due waits until
+#'   the current one is written. rekindle handles an error at the next batch or epoch. `FALSE` writes at once,
+#'   while training waits.
+#' @param max_overhead With `save_freq = "auto"`, how much longer saving may make training, as a share:
+#'   0.035 is 3.5 %.
+#' @param mean_time_between_failures With `save_freq = "auto"`, how long such a run lasts on average until it
+#'   is killed: a number of seconds, a time as for `save_freq`, or `NULL` if you do not know it.
+#' @param max_to_keep How many of the newest checkpoints to keep: 1, or 2 with `double_checkpoint = TRUE`;
+#'   `NULL` keeps all.
+#' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours. A checkpoint that rekindle would remove
+#'   stays if it was taken at least that many hours after the last checkpoint that stayed.
+#' @param keep_best `NULL`, or `list(metric, mode, n)`, such as `list("val_loss", "min", 2)`. Beside the
+#'   newest checkpoints, rekindle keeps the `n` checkpoints whose metric is the lowest (`"min"`) or the
+#'   highest (`"max"`). rekindle looks for the metric in the logs that Keras gives when the checkpoint is
+#'   taken. Validation metrics are there only at the end of an epoch. A run still resumes from the newest
+#'   checkpoint. With `delete_checkpoint = FALSE`, the best checkpoints stay when training is complete.
+#' @param save_before_preemption `TRUE` saves when a signal announces the end of the process. rekindle saves
+#'   at the end of the current batch or validation step: see "Preemption", below.
+#' @param preemption_signals Names of those signals. rekindle ignores signals that the system lacks.
+#' @param after_preemption What to do after that checkpoint. `"stop"` ends training. `"continue"` continues
+#'   training: it is for signals that come as an early warning.
+#' @param preemption_exit_code The exit status of a script that ends in this way, from 1 to 255. Unix calls 75
+#'   a temporary failure, and [run_with_restarts()] treats it so.
+#' @param grace_seconds Seconds between such a signal and the kill that follows it. If rekindle is writing a
+#'   checkpoint when the signal comes, and could not finish another checkpoint in time, it relies on that
+#'   checkpoint and begins no other.
 #'
-#' @returns A Python callback object for the `callbacks` argument of `fit()`. It can stand there beside other
-#'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` when nothing was
-#'   restored. Otherwise it is a list with `epoch` (counted from 0) and `batch`, the place that training goes
-#'   on from; `step`, the training steps done so far; `number` (`NULL` for a backup by keras3) and `time` of
-#'   the restored save, the time in seconds since 1970; `exact`, whether everything could be brought back as
-#'   it was; and `notes`, what could not. Its field `save_report` is a list with `saves`, how many saves are
-#'   safe on the disk; `seconds_held`, how long they held training up; and `seconds_waited`, how much of that
-#'   was waiting for a save that was still being written.
+#' @returns A Python callback object for the `callbacks` argument of `fit()`. You can use it beside other
+#'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` if rekindle restored
+#'   nothing. Otherwise the field is a list with `epoch` (counted from 0) and `batch`, the place where
+#'   training continues; `step`, the training steps done so far; `number` (`NULL` for a backup by keras3) and
+#'   `time` of the restored checkpoint, the time in seconds since 1970; `exact`, whether rekindle restored
+#'   everything as it was; and `notes`, the things that rekindle could not restore exactly. Its field
+#'   `save_report` is a list with `saves`, how many checkpoints are safe on the disk; `seconds_held`, how long
+#'   they delayed training; and `seconds_waited`, how much of that delay was waiting for a checkpoint that was
+#'   still being written.
 #'
-#' @section Intervals chosen while training goes on:
-#' `save_freq = "auto"` measures what a save costs: how long it holds training up, and how much longer the
-#' steps take while it is written. From that it chooses the shortest interval that keeps the overhead under
-#' `max_overhead`, a second at least, and goes on measuring. The first save, after a few batches, is there to
-#' be measured. That an interval can be tuned so was shown by CheckFreq (Mohan, Phanishayee and Chidambaram,
-#' FAST'21). With `mean_time_between_failures` it is not shorter than what loses least time, in saves and in
-#' work done again, by the formula of Young (1974) in Daly's higher order (2006). With `verbose = 1` each
-#' choice is said, and [backup_info()] tells it.
+#' @section How does rekindle choose intervals?:
+#' `save_freq = "auto"` measures the cost of a checkpoint: how long it delays training, and how much longer
+#' the steps take while rekindle writes it. From that cost, rekindle chooses the shortest interval that keeps
+#' the overhead under `max_overhead`. The interval is at least one second, and rekindle continues to measure.
+#' rekindle takes the first checkpoint after a few batches, to measure it. CheckFreq (Mohan, Phanishayee and
+#' Chidambaram, FAST'21) showed that an interval can be tuned in this way. With `mean_time_between_failures`,
+#' the interval is not shorter than the interval that loses least time, in saving and in repeated work, by the
+#' formula of Young (1974) in Daly's higher order (2006). With `verbose = 1`, rekindle reports each choice.
+#' [backup_info()] shows it, too.
 #'
-#' @section State kept in R:
-#' R's random state, `.Random.seed`, is saved and put back: the next [runif()] after a resumed `fit()` is that
-#' of the run never killed.
+#' @section Save state kept in R:
+#' rekindle saves and restores R's random state, `.Random.seed`. After a resumed `fit()`, the next [runif()]
+#' is that of a run that was never killed.
 #'
-#' Of a callback made with keras3's `Callback()` or `new_callback_class()`, numbers and lists that it assigns
-#' to `self` are saved, if `initialize()` or `on_train_begin()` has assigned a first value. A backup does not
-#' change a string: it may be the name of a file, and a backup never decides where a script writes. A warning
-#' names what does not come back. What a callback keeps in `private`, in an environment, or in variables of an
-#' enclosing function stays in R, where nobody sees it. Either give the callback the methods `state_dict()`,
-#' which returns its state as a list, and `load_state_dict(state)`, which takes such a list; what is saved of
-#' the callback is then that list alone. Or let `extra_state` see the variables:
+#' For a callback made with keras3's `Callback()` or `new_callback_class()`, rekindle saves the numbers and
+#' lists that the callback assigns to `self`, if `initialize()` or `on_train_begin()` has assigned a first
+#' value. A backup does not change a string: the string may be the name of a file, and a backup never decides
+#' where a script writes. A warning names everything that does not come back.
+#'
+#' rekindle cannot see state that a callback keeps in `private`, in an environment, or in variables of an
+#' enclosing function. That state stays in R. There are two ways to save it. Either give the callback the
+#' methods `state_dict()`, which returns its state as a list, and `load_state_dict(state)`, which takes such a
+#' list. rekindle then saves only that list for the callback. Or pass the variables to `extra_state`:
 #'
 #' ```r
 #' seen <- 0
@@ -111,25 +120,26 @@
 #' )
 #' ```
 #'
-#' What `take()` returns may be `NULL`, a vector, a factor, a data frame, or a list of these. `put()` is given
-#' the same value, missing values and attributes included. `take()` is called at each save, and when the
-#' backup callback is made.
+#' `take()` may return `NULL`, a vector, a factor, a data frame, or a list of these. `put()` gets the same
+#' value, missing values and attributes included. rekindle calls `take()` for each checkpoint, and when you
+#' create the backup callback.
 #'
-#' @section Interrupts:
-#' `fit()` can be ended by Escape, Ctrl-C or the Stop button at any moment. The last save is whole, the
-#' session goes on, and the next `fit()` with the same folder, in this session or another one, resumes. So
-#' does a script that was ended by a signal and is run again.
+#' @section Interrupt and resume:
+#' You can end `fit()` with Escape, Ctrl-C or the Stop button at any moment. The last checkpoint is complete,
+#' and the session continues. The next `fit()` with the same folder, in this session or another session,
+#' resumes. If a signal ended a script, the script resumes when you run it again.
 #'
 #' @section Preemption:
 #' Batch schedulers, and machines that can be taken away, announce the end by a signal. `fit()` then saves the
-#' place where it is, waits until that save is safe on the disk, and ends by a condition of class
-#' `rekindle_preempted`, whose message says what was saved. The same script, run again, goes on from there. A
-#' second signal, more than a second after the first, ends training at once, without another save.
+#' current place and waits until that checkpoint is safe on the disk. `fit()` ends with a condition of class
+#' `rekindle_preempted`, whose message says what was saved. Run the same script again to continue from there.
+#' A second signal, more than one second after the first, ends training at once, without another checkpoint.
 #'
-#' A script (`Rscript`, or any other session that is not interactive) that nothing catches this condition in
-#' ends with the exit status `preemption_exit_code`, so that a scheduler can tell it from a failure. For that
-#' [options()]`("error")` is set while `fit()` runs; where it has a value of yours, that is left alone, and so
-#' is an interactive session. A script that catches the condition decides itself:
+#' If a script (`Rscript`, or any other session that is not interactive) does not catch this condition, the
+#' script ends with the exit status `preemption_exit_code`. A scheduler can tell this status from a failure.
+#' To do this, rekindle sets [options()]`("error")` while `fit()` runs. If you have set this option, rekindle
+#' does not change it. In an interactive session, rekindle does not set it. A script that catches the
+#' condition decides itself what to do:
 #'
 #' ```r
 #' tryCatch(
@@ -138,44 +148,44 @@
 #' )
 #' ```
 #'
-#' Then the signal has been answered, and the script goes on.
+#' Then the signal has been answered, and the script continues.
 #'
-#' R's own answer to SIGUSR1 is to save its workspace and quit, and to SIGUSR2 to quit. It is that again when
-#' `fit()` has ended. A signal that comes after the last epoch, or in a batch that an error ends `fit()` in,
-#' is too late for rekindle to answer. It is sent again when `fit()` has ended: SIGTERM then ends the process.
-#' After the last epoch, rekindle first waits for the last save; the backup is then not removed.
+#' R itself answers SIGUSR1 by saving its workspace and quitting, and SIGUSR2 by quitting. R does so again
+#' when `fit()` has ended. If a signal comes after the last epoch, or in a batch in which an error ends
+#' `fit()`, rekindle cannot answer it any more. rekindle sends the signal again when `fit()` has ended:
+#' SIGTERM then ends the process. After the last epoch, rekindle first waits for the last checkpoint, and does
+#' not remove the backup.
 #'
-#' @section Stages, and fewer epochs:
-#' A backup that has more epochs than `fit()` asks for is an error of class `rekindle_mismatch`. It is never
-#' removed: ask for as many epochs as before, or use another folder.
+#' @section Train in stages, or with fewer epochs:
+#' A backup that has more epochs than `fit()` asks for is an error of class `rekindle_mismatch`. rekindle
+#' never removes this backup: ask for as many epochs as before, or use another folder.
 #'
 #' A script may train in stages on one folder, as by `fit(epochs = 3)` and then
-#' `fit(initial_epoch = 3, epochs = 6)`. When the script is run again and the backup is of a later stage, the
-#' earlier `fit()` says so, runs no epoch and restores nothing; the later one restores everything. Until then
-#' the model holds what the script made.
+#' `fit(initial_epoch = 3, epochs = 6)`. Suppose that you run the script again and the backup is of a later
+#' stage. The earlier `fit()` then reports this, runs no epoch and restores nothing. The later `fit()`
+#' restores everything. Until then the model holds the values that the script gave it.
 #'
-#' @section Taking over from keras3:
-#' When the folder holds no save of rekindle, but a backup that keras3's (or Keras') own callback wrote,
-#' `fit()` goes on with that, and says so: a run can change over in the middle. Weights and optimizer are
-#' loaded by Keras itself, and training goes on with the epoch that the backup names, from its start, as with
-#' keras3's callback. Its history is not in that backup. Of the files of keras3 nothing is changed or removed:
-#' when the run is complete, a small file `takeover.json` beside them notes that they are done with. A backup
-#' that is half-written is an error (`rekindle_damage`) that names the file and what to do; with
-#' `double_checkpoint`, the pair before is taken.
+#' @section Switch from keras3:
+#' If the folder holds no checkpoint of rekindle, but a backup that the callback of keras3 (or of Keras)
+#' wrote, `fit()` resumes from that backup, and reports this. You can switch in the middle of a run. Keras
+#' itself loads the weights and the optimizer. Training continues from the start of the epoch that the backup
+#' names, as with keras3's callback. That backup does not hold the history. rekindle changes or removes none
+#' of the files of keras3. When the run is complete, rekindle writes a small file `takeover.json` beside these
+#' files, to note that rekindle has finished with them. A half-written backup is an error (`rekindle_damage`)
+#' that names the file and the remedy. With `double_checkpoint`, rekindle takes the previous pair of files.
 #'
 #' @section Conditions:
-#' A number with a class, such as a date or a period of lubridate, is not taken for its value. Where a time is
-#' accepted, give a difftime or a string.
+#' rekindle does not take a number with a class, such as a date or a period of lubridate, for a plain number.
+#' Where a time is accepted, give a difftime or a string.
 #'
-#' An argument that is not of the accepted form gives an error of class `rekindle_argument`; a missing Python,
-#' Keras or Keras backend one of class `rekindle_dependency`. Both have the class `rekindle_error`.
-#' A `fit()` with two callbacks that back up and restore, keras3's among them, gives one of class
-#' `rekindle_argument`, too, before training begins.
-#' When `fit()` ends by an error, the last save is whole and the folder is unlocked at once: this session or
-#' another process can resume.
+#' An argument that is not of the accepted form gives an error of class `rekindle_argument`. A missing Python,
+#' Keras or Keras backend gives an error of class `rekindle_dependency`. Both have the class `rekindle_error`.
+#' A `fit()` with two callbacks that back up and restore (the callback of keras3 counts, too) also gives an
+#' error of class `rekindle_argument`, before training begins. When `fit()` ends with an error, the last
+#' checkpoint is complete and the folder is unlocked at once: this session or another process can resume.
 #'
-#' Errors that come up during `fit()` have R classes when the call stands in [with_python_conditions()]; those
-#' of R callbacks are then the conditions that they raised.
+#' Errors that occur during `fit()` have R classes if you wrap the call in [with_python_conditions()]. Errors
+#' of R callbacks are then the conditions that these callbacks raised.
 #'
 #' @seealso [with_python_conditions()]; `vignette("rekindle", package = "rekindle")`.
 #' @export

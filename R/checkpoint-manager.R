@@ -1,60 +1,65 @@
-#' Keep numbered checkpoints of a training loop of one's own
+#' Keep numbered checkpoints of a custom training loop
 #'
 #' @description
-#' Saves a [checkpoint()] again and again into one folder, under numbers, and removes the older ones by rules.
-#' A script that begins with `$restore_or_initialize()` can be killed at any instant and run again.
+#' Saves a [checkpoint()] again and again into one folder, each time under a number, and removes older
+#' checkpoints by rules. If your script begins with `$restore_or_initialize()`, you can kill it at any instant
+#' and run it again.
 #'
-#' It is TensorFlow's `tf.train.CheckpointManager`, for loops on JAX, PyTorch, TensorFlow, NumPy and plain R,
-#' with its arguments, methods and numbers. A save is one atomic commit, with checksums: a crash, a power cut
-#' or a full disk leaves the save before it or the new one, whole.
+#' This is TensorFlow's `tf.train.CheckpointManager`, for loops on JAX, PyTorch, TensorFlow, NumPy and plain
+#' R. It has the same arguments, methods and numbers. Each checkpoint is one atomic commit, with checksums. A
+#' crash, a power cut or a full disk leaves the previous checkpoint or the new checkpoint, complete.
 #'
-#' @param checkpoint What to save: a [checkpoint()]; or, of Python's, a `tf$train$Checkpoint` or a
-#'   `rekindle.Checkpoint`.
-#' @param directory Path of the folder. The first save makes it. Only one manager can save in it at a time.
-#'   A URL such as `"s3://bucket/run"` is refused; `"file:///data/run"` means `"/data/run"`.
+#' @param checkpoint What to save: a [checkpoint()]; or a `tf$train$Checkpoint` or a `rekindle.Checkpoint` of
+#'   Python.
+#' @param directory Path of the folder. The first `$save()` creates it. Only one manager can save in the
+#'   folder at a time. rekindle refuses a URL such as `"s3://bucket/run"`; `"file:///data/run"` means
+#'   `"/data/run"`.
 #' @param max_to_keep How many checkpoints to keep, a whole number; `NULL` keeps all.
-#' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours. A checkpoint that would be removed stays
-#'   for good when it was saved at least so long after the last one that did. It is then no longer listed.
+#' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours. A checkpoint that rekindle would remove
+#'   stays for good if it was saved at least that many hours after the last checkpoint that stayed. The
+#'   manager then no longer lists it.
 #' @param checkpoint_name First part of the names of the files.
-#' @param step_counter What the current step is, for `checkpoint_interval`: the name of a whole number in
-#'   `checkpoint`; a function without arguments that returns one; or an integer variable of Python's.
-#' @param checkpoint_interval `NULL`, or a whole number of steps: `$save()` saves nothing when fewer have
-#'   passed since the last save.
-#' @param init_fn `NULL`, or a function without arguments, for `$restore_or_initialize()` to call when there
-#'   is no checkpoint.
-#' @param last_checkpoint_step `NULL`, or the step of the last save, from which the interval counts. By
+#' @param step_counter The current step, for `checkpoint_interval`: the name of a whole number in
+#'   `checkpoint`; a function without arguments that returns a whole number; or an integer variable of Python.
+#' @param checkpoint_interval `NULL`, or a whole number of steps. If fewer steps have passed since the last
+#'   checkpoint, `$save()` saves nothing.
+#' @param init_fn `NULL`, or a function without arguments. `$restore_or_initialize()` calls it if there is no
+#'   checkpoint.
+#' @param last_checkpoint_step `NULL`, or the step of the last checkpoint, from which the interval counts. By
 #'   default the first `$save()` saves.
 #' @param ... Must be empty: the arguments after it must be named.
-#' @param keep_best `NULL`, or `list(metric, mode, n)`, such as `list("val_loss", "min", 2)`: beside the
-#'   newest, the `n` checkpoints are kept whose metric, a number given as `with_metadata`, is the lowest
-#'   (`"min"`) or the highest (`"max"`).
-#' @param background `TRUE` copies the state when `$save()` is called, and writes it behind the loop; see
-#'   below.
+#' @param keep_best `NULL`, or `list(metric, mode, n)`, such as `list("val_loss", "min", 2)`. Beside the
+#'   newest checkpoints, the manager keeps the `n` checkpoints whose metric is the lowest (`"min"`) or the
+#'   highest (`"max"`). The metric is a number that you give as `with_metadata`.
+#' @param background `TRUE` copies the state when you call `$save()`, and writes the checkpoint while the loop
+#'   continues; see below.
 #'
-#' @returns An object of class `rekindle_checkpoint_manager`, which prints what is kept, with the methods
+#' @returns An object of class `rekindle_checkpoint_manager`. It prints the checkpoints that it keeps. It has
+#'   the methods
 #'
-#'   * `$save(checkpoint_number = NULL, check_interval = TRUE, with_metadata = NULL)`: saves, lets older ones
-#'     go, and gives the path, invisibly, or `NULL` when the interval asked for no save. The number is that of
-#'     the save counter, unless `checkpoint_number` is given. `check_interval = FALSE` saves whatever the
-#'     interval says, but not twice for one step. `with_metadata` is a named list of what belongs to it, such
-#'     as metrics.
-#'   * `$restore_or_initialize()`: brings back the newest checkpoint that is whole, and gives its path;
-#'     without one, calls `init_fn` and gives `NULL`. Both invisibly.
-#'   * `$sync()`: waits until everything that was asked for is on the disk.
-#'   * `$close()`: does so, and lets go of the folder. A later `$save()` takes it again.
-#'   * `$metadata(path)`: the list that was given as `with_metadata`.
+#'   * `$save(checkpoint_number = NULL, check_interval = TRUE, with_metadata = NULL)`: saves a checkpoint,
+#'     removes older ones, and returns the path, or `NULL` if the interval asked for no checkpoint, invisibly.
+#'     The number is that of the save counter, unless you give `checkpoint_number`. `check_interval = FALSE`
+#'     saves whatever the interval is, but not twice for one step. `with_metadata` is a named list of data
+#'     that belong to the checkpoint, such as metrics.
+#'   * `$restore_or_initialize()`: restores the newest complete checkpoint, and returns its path. If there is
+#'     no such checkpoint, it calls `init_fn` and returns `NULL`. Both values are invisible.
+#'   * `$sync()`: waits until all requested checkpoints are on the disk.
+#'   * `$close()`: waits in the same way, and unlocks the folder. A later `$save()` locks it again.
+#'   * `$metadata(path)`: returns the list that you gave as `with_metadata`.
 #'
 #'   and the fields `$checkpoints`, a character vector of the paths, in the order of saving;
 #'   `$latest_checkpoint`, a path or `NULL`; `$directory`, as an absolute path; `$checkpoint`;
-#'   `$checkpoint_interval`; and `$waited`, the seconds that the loop has waited for saves still being
-#'   written.
+#'   `$checkpoint_interval`; and `$waited`, the seconds that the loop has waited for checkpoints that were
+#'   still being written.
 #'
-#' @section Saving in the background:
-#' With `background = TRUE`, R values and variables are still taken when `$save()` is called, in the session's
-#' own thread; only the writing goes on behind. `$checkpoints` lists a save once it is on the disk, and an
-#' error in it is raised by the next `$save()` or `$sync()`. When the session ends by itself or by [quit()],
-#' the last save is completed first; a session that is killed loses at most that one. Before version 1.39 of
-#' reticulate the writing goes on only while the session runs Python code, as it does in a training step.
+#' @section Save in the background:
+#' With `background = TRUE`, `$save()` still takes R values and variables in the session's own thread, when
+#' you call it. Only the writing happens in the background. `$checkpoints` lists a checkpoint once it is on
+#' the disk. If writing it fails, the next `$save()` or `$sync()` raises the error. If the session ends by
+#' itself or by [quit()], rekindle first completes the last checkpoint. A session that is killed loses at most
+#' this checkpoint. Before version 1.39 of reticulate, the writing continues only while the session runs
+#' Python code, as it does in a training step.
 #'
 #' @section Differences from TensorFlow:
 #' `vignette("custom-loops", package = "rekindle")` lists them, with the reasons.
@@ -63,13 +68,14 @@
 #' All have the class `rekindle_error`:
 #'
 #' * `rekindle_argument`: an argument, or something in the checkpoint, is not of the accepted form.
-#' * `rekindle_lock`: another manager, or run, holds the folder; fields `directory`, `host`, `pid`, `started`.
-#' * `rekindle_save`: a save could not be written; those before it still stand.
+#' * `rekindle_lock`: another manager or run has locked the folder; fields `directory`, `host`, `pid`,
+#'   `started`.
+#' * `rekindle_save`: rekindle could not write a checkpoint; the earlier checkpoints are still there.
 #' * `rekindle_mismatch`: the checkpoint does not fit the objects; field `differences`. Nothing was changed.
-#' * `rekindle_damage`: there are checkpoints, and none is whole.
+#' * `rekindle_damage`: there are checkpoints, and none is complete.
 #' * `rekindle_restore`: the system refused to read.
 #'
-#' An error raised by `init_fn` or `step_counter` comes out as it was raised.
+#' If `init_fn` or `step_counter` raises an error, you get that error unchanged.
 #'
 #' @seealso [checkpoint()], [latest_checkpoint()]; `vignette("custom-loops", package = "rekindle")`.
 #' @export

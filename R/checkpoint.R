@@ -1,74 +1,76 @@
-#' Checkpoint the objects of a training loop of one's own
+#' Checkpoint the objects of a custom training loop
 #'
 #' @description
-#' Groups what makes up a training loop, so that it is saved and restored together: models, optimizers and
-#' other objects of Python's, and values of R's, such as the step, the losses so far, or the parameters of a
-#' model written in R.
+#' Groups the parts of a training loop, so that you can save and restore them together: models, optimizers and
+#' other Python objects, and R values, such as the step, the losses so far, or the parameters of a model
+#' written in R.
 #'
-#' Give it to a [checkpoint_manager()], which numbers and keeps the saves; or call its own `$save()`. For a
-#' training run by `fit()` there is [callback_backup_and_restore()], which needs none of this.
+#' Give the group to a [checkpoint_manager()], which numbers and keeps the checkpoints. Or call its own
+#' `$save()`. For a training run by `fit()`, use [callback_backup_and_restore()], which needs none of this.
 #'
-#' @param ... Named objects, each one of:
+#' @param ... Named objects. Each of them is:
 #'
 #'   * a Python object: a Keras model (its compiled optimizer included), layer, optimizer, metric, variable or
 #'     `SeedGenerator`; a `tf$Variable`, `tf$Module` or `tf$train$Checkpoint`; a `torch$nn$Module`, optimizer,
 #'     scheduler or tensor; an array or a random generator of NumPy, a JAX array; or any object with the
 #'     methods `state_dict()` and `load_state_dict()`;
 #'   * an R value: numbers, strings, logical values, factors, dates, matrices, arrays, data frames, `NULL`,
-#'     and lists of these. Types, attributes and missing values come back as they were;
+#'     and lists of these. rekindle restores types, attributes and missing values as they were;
 #'   * a pair of functions for a state that is kept elsewhere: `list(take = function() ..., put =
-#'     function(value) ...)`, of which [r_random_state()] is one. `take()` gives an R value when the
-#'     checkpoint is saved, and `put()` is given it back;
+#'     function(value) ...)`, such as [r_random_state()]. `take()` returns an R value when rekindle saves the
+#'     checkpoint. `put()` gets this value back;
 #'   * another checkpoint.
 #'
-#'   Functions, environments and what contains them are refused: nothing that is code is ever read from a
+#'   rekindle refuses functions, environments and values that contain them, because it never reads code from a
 #'   file.
 #'
-#' @returns An object of class `rekindle_checkpoint`. It is a reference, as an environment is: whoever has it
-#'   sees the same values. The objects are its elements:
+#' @returns An object of class `rekindle_checkpoint`. It is a reference, as an environment is: all code that
+#'   has the object sees the same values. The named objects are its elements:
 #'
-#'   * `ckpt$step` is the object named `step` as it is now. After a restore, an R value is the restored one,
-#'     while variables of Python's were changed in place.
-#'   * `ckpt$step <- ckpt$step + 1` changes it, and `ckpt$name <- value` adds another. Assigning `NULL` makes
-#'     the value `NULL`, which may be saved like any other.
+#'   * `ckpt$step` is the object named `step` as it is now. After a restore, an R value is the restored value,
+#'     while rekindle has changed variables of Python in place.
+#'   * `ckpt$step <- ckpt$step + 1` changes it, and `ckpt$name <- value` adds another object. Assigning `NULL`
+#'     makes the value `NULL`, which you can save like any other value.
 #'   * `names(ckpt)` are the names.
 #'
 #'   It has the methods and the field:
 #'
-#'   * `ckpt$save(file_prefix)` saves as `<file_prefix>-<number>` and gives that path. No manager ever removes
-#'     a checkpoint that was saved so.
-#'   * `ckpt$restore(save_path)` brings back everything in it, or raises an error and changes nothing.
-#'     `save_path` is what a save gave, or [latest_checkpoint()]; with `NULL`, nothing happens.
-#'   * `ckpt$read(save_path)` gives what is in a checkpoint as a named list, without changing anything: the R
-#'     values, the numbers and strings of Python's, and its arrays as R arrays, by its place, such as
-#'     `"model/dense/kernel"`. Integers of 64 bits beyond 2^53 lose their last digits.
-#'   * `ckpt$save_counter` is how often it was saved; it comes back with a restore.
+#'   * `ckpt$save(file_prefix)` saves as `<file_prefix>-<number>` and returns that path. No manager ever
+#'     removes a checkpoint that you saved in this way.
+#'   * `ckpt$restore(save_path)` restores everything in the checkpoint, or raises an error and changes
+#'     nothing. `save_path` is a path that `$save()` returned, or that of [latest_checkpoint()]. With `NULL`,
+#'     nothing happens.
+#'   * `ckpt$read(save_path)` returns the content of a checkpoint as a named list, without changing anything:
+#'     the R values, the numbers and strings of Python, and the arrays of Python as R arrays. Each element is
+#'     named by its place, such as `"model/dense/kernel"`. Integers of 64 bits beyond 2^53 lose their last
+#'     digits.
+#'   * `ckpt$save_counter` is how often you saved the object. A restore brings this number back.
 #'
-#'   `$restore()` gives a status, invisibly, to say what should have matched:
-#'   `$assert_consumed()` is an error unless everything saved was used and everything here restored;
-#'   `$assert_existing_objects_matched()` lets the save hold more; `$expect_partial()` says that anything
-#'   goes. `$unmatched` and `$unconsumed` are the places. When something did not match and nobody asks, a
-#'   warning is printed once the status is gone.
+#'   `$restore()` returns a status, invisibly. With it you can say what should have matched:
+#'   `$assert_consumed()` is an error unless all saved values were used and all objects here were restored;
+#'   `$assert_existing_objects_matched()` allows the checkpoint to hold more; `$expect_partial()` accepts any
+#'   match. `$unmatched` and `$unconsumed` are the places without a match. If something did not match and you
+#'   called none of these three methods, a warning is printed once the status is gone.
 #'
-#' @section How R values are restored:
-#' An R value is replaced as a whole by the saved one, since vectors and lists grow while a loop runs. But a
-#' value that can only be another model's is an error of class `rekindle_mismatch`: a matrix or an array comes
-#' back only into one of the same dimensions, in a list too, and a number not into a string. What is `NULL`,
-#' `NA` or of length 0 in the script takes whatever was saved.
+#' @section How are R values restored?:
+#' rekindle replaces an R value as a whole by the saved value, since vectors and lists grow while a loop runs.
+#' But a value that can only belong to another model is an error of class `rekindle_mismatch`. A matrix or an
+#' array can replace only a matrix or an array of the same dimensions, also in a list. A number cannot replace
+#' a string. If a value is `NULL`, `NA` or of length 0 in the script, any saved value can replace it.
 #'
-#' R integers, doubles and strings stay what they are, to the last bit, and strings come back in UTF-8. They
-#' are for R alone: a `rekindle.Checkpoint` of Python's restores the models and arrays of such a checkpoint,
-#' and nothing into which an R value was saved.
+#' R integers, doubles and strings stay the same to the last bit, and strings come back in UTF-8. They are for
+#' R alone: a `rekindle.Checkpoint` of Python restores the models and arrays of such a checkpoint, but nothing
+#' into which an R value was saved.
 #'
 #' @section Conditions:
 #' All have the class `rekindle_error`:
 #'
 #' * `rekindle_argument`: an object cannot be saved, or a name is not of the accepted form.
 #' * `rekindle_mismatch`: the checkpoint does not fit the objects; field `differences`. Nothing was changed.
-#'   With the class `rekindle_unmatched`: what was asserted of a restore does not hold.
-#' * `rekindle_damage`: the checkpoint is not whole.
-#' * `rekindle_restore`, `rekindle_save`: there is none, or the system refused to read, or to write.
-#' * `rekindle_lock`: a manager, or another run, holds the folder that `$save()` is to write to.
+#'   With the class `rekindle_unmatched`: an assertion about a restore does not hold.
+#' * `rekindle_damage`: the checkpoint is not complete.
+#' * `rekindle_restore`, `rekindle_save`: there is no checkpoint, or the system refused to read, or to write.
+#' * `rekindle_lock`: a manager, or another run, has locked the folder that `$save()` is to write to.
 #'
 #' @seealso [checkpoint_manager()]; `vignette("custom-loops", package = "rekindle")`.
 #' @export

@@ -1,18 +1,19 @@
 #' The newest checkpoint in a folder
 #'
 #' @description
-#' Finds the newest checkpoint that is whole, whoever saved it there: a [checkpoint_manager()], the `$save()`
-#' of a [checkpoint()], or Python. Every byte of it is verified; a damaged one is passed over, and the one
-#' before it is named. Nothing in the folder is changed, and a run may go on in it meanwhile.
+#' Finds the newest complete checkpoint. It may come from a [checkpoint_manager()], from the `$save()` of a
+#' [checkpoint()], or from Python. `latest_checkpoint()` verifies every byte of the checkpoint. It skips a
+#' damaged checkpoint and returns the previous checkpoint. It changes nothing in the folder, and a run may
+#' continue in the folder meanwhile.
 #'
 #' @param directory Path of the folder.
 #'
-#' @returns Its path, `<directory>/<name>-<number>`, to be given to the `$restore()` of a checkpoint; `NULL`
-#'   when there is none. Among those of one name the last saved is the newest, whatever its number; between
-#'   names, the time decides.
+#' @returns The path of the checkpoint, `<directory>/<name>-<number>`, for the `$restore()` of a checkpoint;
+#'   `NULL` if there is no checkpoint. Among checkpoints of the same name, the newest is the checkpoint that
+#'   was saved last, whatever its number. Between names, the time decides.
 #'
 #' @section Conditions:
-#' `rekindle_damage`: there are checkpoints, and none is whole. `rekindle_restore`: the system refused to
+#' `rekindle_damage`: there are checkpoints, and none is complete. `rekindle_restore`: the system refused to
 #' read. `rekindle_argument`: `directory` is not a path. All have the class `rekindle_error`.
 #'
 #' @seealso [checkpoint()], [checkpoint_manager()]

@@ -1,11 +1,12 @@
-#' R's random state, as something to be saved
+#' Save R's random state
 #'
 #' @description
-#' A pair of functions that stands for `.Random.seed`, for a [checkpoint()]: after a restore, the next
-#' [runif()] is that of the run never killed. [callback_backup_and_restore()] saves it by itself.
+#' A pair of functions that stands for `.Random.seed`, for a [checkpoint()]. After a restore, the next
+#' [runif()] is that of a run that was never killed. [callback_backup_and_restore()] saves this state by
+#' itself.
 #'
-#' The random states of Python, NumPy and the backend are other ones. A Keras `SeedGenerator` or a generator
-#' of NumPy's is given to a checkpoint as an object of its own.
+#' The random states of Python, NumPy and the backend are separate. Give a Keras `SeedGenerator` or a
+#' generator of NumPy to the checkpoint as an object of its own.
 #'
 #' @returns A list of the functions `take` and `put`.
 #' @seealso [checkpoint()]

@@ -1,53 +1,58 @@
 #' Run a script again after a crash
 #'
 #' @description
-#' Runs an R script in a process of its own, and runs it again when it fails or is killed, as by the system
-#' when memory runs out: for as long as its backup moves forward. The script is one that trains with
-#' [callback_backup_and_restore()] or a [checkpoint_manager()], and so goes on where its last save left it.
+#' Runs an R script in a separate process. If the script fails or is killed (for example by the system, when
+#' memory runs out), rekindle runs the script again, for as long as the backup of the script moves forward.
+#' The script trains with [callback_backup_and_restore()] or a [checkpoint_manager()], and so continues from
+#' its last checkpoint.
 #'
-#' It is `python -m rekindle run` with `Rscript` as its command. Under a batch scheduler, which sends signals
-#' and looks at exit codes, call that from the job's shell script instead:
+#' The function is `python -m rekindle run` with `Rscript` as its command. A batch scheduler sends signals and
+#' looks at exit codes. Under a scheduler, call that command from the shell script of the job instead:
 #' `vignette("batch-schedulers", package = "rekindle")` has templates.
 #'
 #' @details
-#' A start makes progress when the backup is then further than it ever was: by steps, or by epochs and
-#' batches, or by the order of saving, whichever its saves have. Which folders the script uses it tells by
-#' itself.
+#' A start makes progress if the backup is then further than it ever was: by steps, or by epochs and batches,
+#' or by the order of saving, whichever its checkpoints have. rekindle finds out by itself which folders the
+#' script uses.
 #'
-#' Before a restart there is a wait of about `backoff` seconds after progress, and of twice as long after each
-#' further start without, up to five minutes; each time between half of that and all of it, by chance.
+#' Before a restart, rekindle waits. After progress, it waits about `backoff` seconds. After each further
+#' start without progress, it waits twice as long, up to five minutes. Each wait is a random time between half
+#' of that and all of it.
 #'
-#' A script that ends with exit code 75 was asked to end and has saved. After progress it is started again at
-#' once, and that does not count as a restart.
+#' If a script ends with exit code 75, it was asked to end and has saved. After progress, rekindle starts it
+#' again at once, and does not count this as a restart.
 #'
-#' No process of the script is left when this function ends, however it ends, and before the next start. When
-#' this session is killed, the script is asked to end by SIGTERM.
+#' No process of the script is left when this function ends, however it ends, and before the next start. If
+#' this session is killed, rekindle sends SIGTERM to the script, to ask for its end.
 #'
 #' @param script Path of an R script.
-#' @param args Character vector: the arguments of the script, as its `commandArgs(trailingOnly = TRUE)` gives
-#'   them.
+#' @param args Character vector: the arguments of the script, as its `commandArgs(trailingOnly = TRUE)`
+#'   returns them.
 #' @param ... Must be empty: the arguments after it must be named.
 #' @param max_restarts The most restarts after failures in all; `Inf` for no limit.
-#' @param max_idle_restarts The most restarts in a row that bring the backup no further.
+#' @param max_idle_restarts The most restarts in a row that do not move the backup forward.
 #' @param backoff Seconds before a restart: see Details.
-#' @param backup_dir Paths of folders with backups, beside those that the script tells of. Seldom needed.
-#' @param log Path of a file that the script's output is appended to, with a line at each start; or `NULL`.
+#' @param backup_dir Paths of folders with backups, beside the folders that the script reports. You seldom
+#'   need this.
+#' @param log Path of a file, or `NULL`. rekindle appends the output of the script to the file, with a line at
+#'   each start.
 #'
-#' @returns Invisibly, an object of class `rekindle_restarts`, which can be printed: a list with `script`;
-#'   `outcome`, which is `"completed"`, or `"stopped"` when a signal asked for the end; `why`, in words;
-#'   `status`, the exit code of the last start, or 128 and the number of the signal that killed it;
-#'   `backup_dir`, the folder with the furthest save, or `NA`; `log`; and `starts`, a data frame with a row
-#'   for each start: `began`, `seconds`, `status`, `ended` (in words), `progress`, and the furthest `save` and
-#'   its `step`.
+#' @returns Invisibly, an object of class `rekindle_restarts`, which you can print: a list with `script`;
+#'   `outcome`, which is `"completed"`, or `"stopped"` if a signal asked for the end; `why`, in words;
+#'   `status`, the exit code of the last start, or 128 plus the number of the signal that killed it;
+#'   `backup_dir`, the folder with the furthest checkpoint, or `NA`; `log`; and `starts`, a data frame with a
+#'   row for each start: `began`, `seconds`, `status`, `ended` (in words), `progress`, and the furthest
+#'   checkpoint, `save`, with its `step`.
 #'
 #' @section Conditions:
-#' When the script is given up there is an error of class `rekindle_gave_up` and `rekindle_error`; its field
-#' `summary` is what would have been returned, with the `outcome` `"gave_up"`. An argument that is not of the
-#' accepted form gives an error of class `rekindle_argument`, a missing Python one of class
-#' `rekindle_dependency`.
+#' If rekindle gives up on the script, it raises an error of class `rekindle_gave_up` and `rekindle_error`.
+#' Its field `summary` is the object that the function would have returned, with the `outcome` `"gave_up"`. An
+#' argument that is not of the accepted form gives an error of class `rekindle_argument`. A missing Python
+#' gives an error of class `rekindle_dependency`.
 #'
-#' An interrupt (Escape, Ctrl-C, the Stop button) is passed on to the script, whose end is waited for; a
-#' second one, a second or more later, kills it. It stays an interrupt.
+#' rekindle passes an interrupt (Escape, Ctrl-C, the Stop button) on to the script, and waits for the end of
+#' the script. A second interrupt, one second or more later, kills the script. The interrupt stays an
+#' interrupt.
 #'
 #' @seealso [callback_backup_and_restore()]
 #' @export
