@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from rekindle import _epochs, _tree
+from rekindle import _epochs, _host, _tree
 from rekindle._store.pack import AnyArray
 
 
@@ -87,4 +87,4 @@ def _plain(value: Any) -> Any:
     """A metric's value without its backend: a loop of one's own may report tensors."""
     if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
         return value
-    return keras.ops.convert_to_numpy(value) if keras.ops.is_tensor(value) else float(value)
+    return _host.to_numpy(value) if keras.ops.is_tensor(value) else float(value)

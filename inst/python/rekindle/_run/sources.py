@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle import _host
 from rekindle._store.pack import AnyArray, as_bytes, digest
 
 
@@ -129,9 +130,14 @@ def _new_pipeline(epoch_iterator: Any) -> Any:
 
 def batch_digest(batch: Any) -> str | None:
     """A digest of a batch's arrays; ``None`` when there is no batch, or it holds none."""
-    arrays = [np.asarray(keras.ops.convert_to_numpy(leaf)) for leaf in _leaves(batch)]
+    arrays = [np.asarray(_as_host_array(leaf)) for leaf in _leaves(batch)]
     parts = [f"{array.dtype}{array.shape}{_digest(array)}" for array in arrays]
     return digest("".join(parts).encode()) if parts else None
+
+
+def _as_host_array(leaf: Any) -> Any:
+    known = _host.framework(leaf)
+    return _host.to_numpy(leaf) if known else keras.ops.convert_to_numpy(leaf)
 
 
 def _digest(array: AnyArray) -> str:
