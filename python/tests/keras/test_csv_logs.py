@@ -11,10 +11,22 @@ from conftest import Interrupt, fit, interrupt, make_model
 import rekindle
 from rekindle.keras import BackupAndRestore
 
-# An interrupted fit() leaves its log open.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+made = []
 
-Logger = keras.callbacks.CSVLogger
+
+def logger_of(path):
+    made.append(keras.callbacks.CSVLogger(path))
+    return made[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """An interrupted fit() leaves its log open."""
+    yield
+    for logger in made:
+        if logger.csv_file is not None:
+            logger.csv_file.close()
+    made.clear()
 
 
 @pytest.fixture
@@ -29,7 +41,7 @@ def in_both_orders(backup, logger):
 @pytest.mark.parametrize("first", [True, False], ids=["backup first", "log first"])
 class TestLogs:
     def callbacks(self, first, backup, log):
-        return in_both_orders(backup, Logger(log))[0 if first else 1]
+        return in_both_orders(backup, logger_of(log))[0 if first else 1]
 
     def test_of_a_stage_that_is_done_stays(self, first, backup_dir, log, tmp_path):
         def script(*stop):
@@ -84,6 +96,6 @@ def test_what_is_no_log_is_not_read(kind, backup_dir, log):
     elif kind == "folder":
         log.mkdir()
     callback = BackupAndRestore(backup_dir)
-    found = keras.callbacks.CallbackList([callback, Logger(log)], model=make_model())
+    found = keras.callbacks.CallbackList([callback, logger_of(log)], model=make_model())
     assert found.callbacks
     assert callback.csv_logs._held == {}
