@@ -160,6 +160,16 @@ def numbers(owner):
     return [np.array(keras.ops.convert_to_numpy(v)) for v in owner.variables]
 
 
+def never_and_again(run):
+    """What a run gives that was never interrupted, and one that was; neither warns."""
+    never = run()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeError, match="Interrupting!"):
+            run(Interrupt(2, 1))
+        return never, run()
+
+
 def train(make, *callbacks, data=X, epochs=4):
     keras.utils.set_random_seed(1)
     model = make()
@@ -262,12 +272,7 @@ def test_optimizers_in_extra_state_are_not_warned_about_and_resume_exactly(backu
         model.fit(X, epochs=4, batch_size=8, verbose=0, callbacks=[backup, *callbacks])
         return model
 
-    never = run()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(RuntimeError, match="Interrupting!"):
-            run(Interrupt(2, 1))
-        again = run()
+    never, again = never_and_again(run)
     for part in ("d_optimizer", "g_optimizer"):
         assert_same(numbers(getattr(again, part)), numbers(getattr(never, part)))
     assert_same(numbers(again), numbers(never))
@@ -361,11 +366,6 @@ def test_a_layer_that_only_training_calls_is_resumed(backup_dir):
         model.fit(X, X, epochs=4, batch_size=8, verbose=0, callbacks=[backup, *callbacks])
         return model
 
-    never = run()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(RuntimeError, match="Interrupting!"):
-            run(Interrupt(2, 1))
-        again = run()
+    never, again = never_and_again(run)
     assert_same(numbers(again), numbers(never))
     assert_same(numbers(again.optimizer), numbers(never.optimizer))

@@ -330,7 +330,7 @@ def test_attributes_of_keras_callbacks_are_of_their_type(what, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["set", "dict"])
-def test_an_array_is_no_key_and_is_not_read_for_each(kind, tmp_path, monkeypatch):
+def test_an_array_is_no_key_and_is_not_read_for_each(kind, tmp_path):
     folder = tmp_path / "backup"
 
     def stopping():

@@ -126,8 +126,8 @@ class CallbackStates:
             if not keras_callbacks.may_be_state(type(callback), key):
                 raise BrokenTreeError(f"the save gives {where} a value, which is the script's")
             put = self._baseline[name].read(key, saved, arrays)
-            value = unflatten(saved, arrays) if objects.saved_kind(saved) is None else None
-            if not keras_callbacks.can_be(type(callback), key, value):
+            fits = keras_callbacks.rule(type(callback), key)
+            if fits is not None and not fits(unflatten(saved, arrays)):
                 raise BrokenTreeError(
                     f"the save gives {where} a value that training cannot have given it"
                 )

@@ -41,18 +41,13 @@ class CsvLogs:
         held, self._held = self._held, {}
         for path, data in held.items():
             with contextlib.suppress(OSError):
-                fd, _ = fs.open_regular(path, os.O_RDWR)
+                if fs.read_part(path, 0, len(data)) == data:
+                    continue
+                # In place: another process may have the file open, and go on where it was.
+                fd, _ = fs.open_regular(path, os.O_WRONLY)
                 with fs.closing(fd):
-                    # In place: another process may have the file open, and go on where it was.
-                    if _read(fd, len(data)) != data:
-                        os.lseek(fd, 0, os.SEEK_SET)
-                        fs.write_all(fd, memoryview(data))
+                    fs.write_all(fd, memoryview(data))
 
     def forget(self) -> None:
         """The fit() has begun: the files are CSVLogger's."""
         self._held = {}
-
-
-def _read(fd: int, size: int) -> bytes:
-    found = bytearray(size)
-    return bytes(found[: fs.read_into(fd, memoryview(found), 0)])

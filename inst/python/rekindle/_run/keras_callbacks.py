@@ -168,9 +168,9 @@ def may_be_state(kind: Any, name: str) -> bool:
     return not _is_in_table(kind) or name in _state(kind)
 
 
-def can_be(kind: Any, name: str, value: Any) -> bool:
-    """Whether training can have given the attribute this value, as far as Keras' own class says."""
-    return name not in _state(kind) or name not in _TYPES or _TYPES[name](value)
+def rule(kind: Any, name: str) -> Callable[[Any], bool] | None:
+    """What tells whether a value can be this attribute's; ``None`` when Keras' classes say none."""
+    return _TYPES.get(name) if name in _state(kind) else None
 
 
 def transient(kind: type) -> set[str]:
