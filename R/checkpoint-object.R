@@ -38,7 +38,7 @@ read_checkpoint <- function(save_path, call) {
   check_path(save_path, "save_path", call, "what a save gave, or `latest_checkpoint()`")
   # Values and arrays become R's one by one: an empty dict, say, would become a list of another kind.
   parts <- call_python(
-    rekindle_module("_foreign")$read(as_python_path(save_path)),
+    rekindle_module("_r.values")$read(as_python_path(save_path)),
     call
   )
   c(lapply(parts[[1]], decode_value), parts[[2]], parts[[3]])

@@ -6,14 +6,14 @@
 
 # R's random state joins those of the process.
 add_random_seed <- function() {
-  random_states <- rekindle_module("_run.random_states")
+  random_states <- rekindle_module("_training.random_states")
   random_states$add(".Random.seed", foreign_state(take_random_seed, put_random_seed, random_seed_problems))
 }
 
 # An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives. What
 # `compare()` says of a saved value, a line each, are reasons not to put it back.
 foreign_state <- function(take, put, compare = function(value) character()) {
-  rekindle_module("_objects.stateful")$Foreign(
+  rekindle_module("_codec.kinds")$Foreign(
     take = uninterrupted(for_python(function() encode_value(allowInterrupts(take())))),
     put = uninterrupted(for_python(function(value) {
       value <- decode_value(value)

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 
-from rekindle._store.commit import Commit
+from rekindle._repository.commit import Commit
 
 # When rekindle acknowledged each save, as its callback does not tell the instant.
 _acknowledged: list[float] = []

@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import sources
 
-from rekindle._run import variables
+from rekindle._keras import variables
 from rekindle.keras import BackupAndRestore
 
 EPOCHS = 4

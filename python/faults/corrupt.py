@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from faults import scenes, tree
-from rekindle._store import Save
-from rekindle._store.decode import decode
+from rekindle._format.decode import decode
+from rekindle._repository.reader import Save
 from rekindle.errors import DamageWarning, RekindleError, RekindleWarning
 
 SAVES = 3

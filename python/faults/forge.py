@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 import rekindle
-from rekindle._store import Folder, Snapshot
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
 
 
 def forge(

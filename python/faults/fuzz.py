@@ -15,10 +15,10 @@ from typing import Any
 import xxhash
 
 from faults import scenes, tree
-from rekindle import _tree
-from rekindle._store import Manifest, pack
-from rekindle._store.decode import decode
-from rekindle._store.manifest import Damage
+from rekindle._codec import tree as _tree
+from rekindle._format.decode import decode
+from rekindle._format.manifest import Damage, Manifest
+from rekindle._repository import pack
 from rekindle.errors import FormatError
 
 # A process that needs more than this on top of what it had is growing with what it reads.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from rekindle._store import clear, commit, decode, folder, fs, lock, pack
+from rekindle._format import decode
+from rekindle._repository import commit, garbage, pack, repository
+from rekindle._storage.local import fs, lock
 
 
 def no_folder_sync() -> None:
@@ -73,27 +75,27 @@ def older_goes_first() -> None:
         self.keep([])
         return whole(self, snapshot, number)
 
-    whole = folder.Folder._begin
-    folder.Folder._begin = _begin
+    whole = repository.Folder._begin
+    repository.Folder._begin = _begin
 
 
 def newest_cleared_first() -> None:
-    order = folder.Folder._remove_all
+    order = repository.Folder._remove_all
 
     def _remove_all(self):
         self._remove(self.numbers[-1:])
         self._clearing.sync()
         order(self)
 
-    folder.Folder._remove_all = _remove_all
+    repository.Folder._remove_all = _remove_all
 
 
 def sweep_without_sync() -> None:
-    clear.Clearing.sync = lambda self: None
+    garbage.Clearing.sync = lambda self: None
 
 
 def leftovers_stay() -> None:
-    clear.Clearing.sweep = lambda self, catalog, **how: None
+    garbage.Clearing.sweep = lambda self, catalog, **how: None
 
 
 def partial_files_stay() -> None:
@@ -123,7 +125,7 @@ def refusals_escape() -> None:
         self.open()
         return self._carry_out(self._begin(snapshot, number))
 
-    folder.Folder.commit = commit_
+    repository.Folder.commit = commit_
 
 
 def no_lock() -> None:

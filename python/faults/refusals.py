@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from faults import children, preload, scenes, tree
-from rekindle._store import Folder
+from rekindle._repository.repository import Folder
 from rekindle.errors import RekindleError, RekindleWarning, RestoreError, SaveError
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EACCES", "EROFS", "EINTR", "short write")

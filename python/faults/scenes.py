@@ -16,7 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._store import Folder, Position, Save, Snapshot, direct, sharing, spare
+from rekindle._format.manifest import Position
+from rekindle._repository import dedup
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.reader import Save
+from rekindle._repository.repository import Folder
+from rekindle._storage.local import direct_io, recycle
 from rekindle.errors import RekindleError, RekindleWarning
 
 BOX = "backup"  # The folder of saves, inside of the folder that is watched.
@@ -58,14 +63,14 @@ def as_if_large() -> Iterator[None]:
 
     That is into packs of their own, and over old ones or past the system's cache.
     """
-    settled, sharing._LEAST_SETTLED = sharing._LEAST_SETTLED, 0
-    written_over, spare._LEAST = spare._LEAST, 0
-    past_cache, direct.LEAST = direct.LEAST, 0
+    settled, dedup._LEAST_SETTLED = dedup._LEAST_SETTLED, 0
+    written_over, recycle._LEAST = recycle._LEAST, 0
+    past_cache, direct_io.LEAST = direct_io.LEAST, 0
     try:
         yield
     finally:
-        sharing._LEAST_SETTLED, spare._LEAST = settled, written_over
-        direct.LEAST = past_cache
+        dedup._LEAST_SETTLED, recycle._LEAST = settled, written_over
+        direct_io.LEAST = past_cache
 
 
 class Store:

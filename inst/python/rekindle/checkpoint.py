@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from rekindle import _arguments, _records
-from rekindle._objects.matching import Matching
-from rekindle._objects.status import RestoreStatus
-from rekindle._objects.taking import Group, Taking
-from rekindle._store import Manifest, Save, Snapshot, reader
-from rekindle._store.manifest import Damage
-from rekindle._store.pack import AnyArray
-from rekindle._tree import UnsupportedValueError
+from rekindle._codec.capture import Group, Taking
+from rekindle._codec.restore import Matching
+from rekindle._codec.status import RestoreStatus
+from rekindle._codec.tree import UnsupportedValueError
+from rekindle._format.manifest import Damage, Manifest
+from rekindle._repository import reader
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.pack import AnyArray
+from rekindle._repository.reader import Save
+from rekindle._saving import arguments, metadata
 from rekindle.errors import (
     ArgumentError,
     DamageError,
@@ -216,7 +218,7 @@ class Checkpoint(Group):
             )
         matching.states.put(path)
         bring_back()
-        self.save_counter = _records.save_counter(save.manifest)
+        self.save_counter = metadata.save_counter(save.manifest)
         self.was_restored = True
         return RestoreStatus(path, matching.unmatched, matching.unconsumed)
 
@@ -233,7 +235,7 @@ def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
         DamageError: Its manifest is not whole.
         RestoreError: There is none, or the system refused to read.
     """
-    name = _arguments.path("save_path", path, _A_SAVE)
+    name = arguments.path("save_path", path, _A_SAVE)
     directory = os.path.dirname(os.path.abspath(name))
     try:
         return reader.find(name)
@@ -255,7 +257,7 @@ def load(path: str | os.PathLike[str]) -> Save:
         DamageError: It is not whole.
         RestoreError: There is none, or the system refused to read.
     """
-    name = _arguments.path("save_path", path, _A_SAVE)
+    name = arguments.path("save_path", path, _A_SAVE)
     directory, _, manifest = find(name)
     try:
         return reader.read(directory, manifest)

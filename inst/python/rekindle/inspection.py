@@ -15,12 +15,15 @@ import os
 from collections.abc import Collection
 from typing import Any
 
-from rekindle import _arguments, _deletion, _description, _epochs, _look
-from rekindle._facts import ArrayInfo, Check, Deletion, FolderInfo, History, SaveInfo
-from rekindle._look import Which
-from rekindle._store import Manifest, reader
-from rekindle._store.manifest import Damage
-from rekindle._store.pack import AnyArray
+from rekindle._format import epochs as _epochs
+from rekindle._format.manifest import Damage, Manifest
+from rekindle._inspection import delete as _deletion
+from rekindle._inspection import describe, lookup
+from rekindle._inspection.lookup import Which
+from rekindle._inspection.results import ArrayInfo, Check, Deletion, FolderInfo, History, SaveInfo
+from rekindle._repository import reader
+from rekindle._repository.pack import AnyArray
+from rekindle._saving import arguments
 from rekindle.errors import ArgumentError, MismatchError
 
 __all__ = [
@@ -47,14 +50,14 @@ def info(directory: str | os.PathLike[str]) -> FolderInfo:
     Raises:
         RestoreError: The system refused to list or to read.
     """
-    path = _look.folder(directory)
+    path = lookup.folder(directory)
     for _ in range(reader.ATTEMPTS):
         if not os.path.isdir(path):
             return FolderInfo(path, "missing")
         catalogs = reader.catalogs(path)
-        found = _description.describe(path, catalogs)
+        found = describe.describe(path, catalogs)
         # What a run took away in the middle of the look is no picture of any moment.
-        saves = _look.oldest_first(catalogs)
+        saves = lookup.oldest_first(catalogs)
         if all(reader.still_there(path, prefix, manifest) for prefix, manifest in saves):
             break
     return found
@@ -69,7 +72,7 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
     Raises:
         RestoreError: The system refused to list or to read.
     """
-    path = _look.folder(directory)
+    path = lookup.folder(directory)
     catalogs = reader.catalogs(path)
     checks: list[Check] = []
     damaged = [
@@ -79,12 +82,12 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
     ]
     seen: set[Any] = set()
     packs: set[Any] = set()
-    for prefix, manifest in _look.oldest_first(catalogs):
-        damage = _look.verified(path, manifest, seen, packs)
+    for prefix, manifest in lookup.oldest_first(catalogs):
+        damage = lookup.verified(path, manifest, seen, packs)
         if damage is None or reader.still_there(path, prefix, manifest):
             size = sum(row.stop - row.start for row in manifest.arrays.values())
             checks.append(Check(f"{prefix}-{manifest.number}", manifest.number, size, damage))
-    return _description.placed(checks, damaged)
+    return describe.placed(checks, damaged)
 
 
 def history(directory: str | os.PathLike[str], which: Which = "latest") -> History:
@@ -99,7 +102,7 @@ def history(directory: str | os.PathLike[str], which: Which = "latest") -> Histo
         DamageError: It is damaged.
         MismatchError: It is not of a ``fit()``, and has no history.
     """
-    path = _look.folder(directory)
+    path = lookup.folder(directory)
 
     def read(prefix: str, manifest: Manifest) -> History:
         name = f"{prefix}-{manifest.number}"
@@ -108,9 +111,9 @@ def history(directory: str | os.PathLike[str], which: Which = "latest") -> Histo
                 f"Save {name} in {path!r} is not of a fit(), and has no history.",
                 differences=["history: expected one, found none"],
             )
-        return _history(name, _look.tree(path, manifest, "history"))
+        return _history(name, lookup.tree(path, manifest, "history"))
 
-    return _look.with_save(path, which, read)
+    return lookup.with_save(path, which, read)
 
 
 def _history(name: str, tree: Any) -> History:
@@ -132,7 +135,7 @@ def arrays(directory: str | os.PathLike[str], which: Which = "latest") -> list[A
             for name, row in manifest.arrays.items()
         ]
 
-    return _look.with_save(_look.folder(directory), which, read)
+    return lookup.with_save(lookup.folder(directory), which, read)
 
 
 def values(
@@ -151,7 +154,7 @@ def values(
         ArgumentError: The save has no array of such a name.
         RestoreError, DamageError: As :func:`history`.
     """
-    path = _look.folder(directory)
+    path = lookup.folder(directory)
 
     def read(prefix: str, manifest: Manifest) -> dict[str, AnyArray]:
         missing = [name for name in names or () if name not in manifest.arrays]
@@ -165,7 +168,7 @@ def values(
         found = reader.read(path, manifest, names).arrays
         return {name: found[name] for name in (manifest.arrays if names is None else names)}
 
-    return _look.with_save(path, which, read)
+    return lookup.with_save(path, which, read)
 
 
 def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which = "latest") -> str:
@@ -185,10 +188,10 @@ def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which 
         ArgumentError: It is no model of Keras 3.
         RestoreError, DamageError: As :func:`history`.
     """
-    _arguments.refuse_keras_2(model)
-    from rekindle import _weights
+    arguments.refuse_keras_2(model)
+    from rekindle._keras import weights
 
-    return _weights.restore(model, _look.folder(directory), which)[0]
+    return weights.restore(model, lookup.folder(directory), which)[0]
 
 
 def export_weights(
@@ -220,11 +223,11 @@ def export_weights(
         SaveError: The system refused to write.
         MismatchError, RestoreError, DamageError, ArgumentError: As :func:`restore_weights`.
     """
-    _arguments.refuse_keras_2(model)
-    from rekindle import _weights
+    arguments.refuse_keras_2(model)
+    from rekindle._keras import weights
 
-    file = os.path.abspath(_arguments.path("path", path, _arguments.A_FILE))
-    return _weights.export(_look.folder(directory), file, model, which, force=force)
+    file = os.path.abspath(arguments.path("path", path, arguments.A_FILE))
+    return weights.export(lookup.folder(directory), file, model, which, force=force)
 
 
 def delete(directory: str | os.PathLike[str]) -> Deletion:
@@ -239,4 +242,4 @@ def delete(directory: str | os.PathLike[str]) -> Deletion:
         ForeignFileError: A file of the name of a save is somebody else's; nothing was removed.
         RestoreError: The system refused.
     """
-    return _deletion.delete(_look.folder(directory))
+    return _deletion.delete(lookup.folder(directory))

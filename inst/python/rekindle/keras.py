@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from rekindle import _arguments, _schedule, _workers
+from rekindle import _workers
+from rekindle._policy import schedule
+from rekindle._saving import arguments as _arguments
 from rekindle.errors import DependencyError
 
 try:
@@ -27,11 +29,11 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
         package="keras",
     )
 
-from rekindle import _keras_internals as keras_internals
-from rekindle._run import alone, arguments
-from rekindle._run.companion import Companion
-from rekindle._run.csv_logs import CsvLogs
-from rekindle._run.settings import Settings
+from rekindle._keras import alone, internals
+from rekindle._keras.csv_logs import CsvLogs
+from rekindle._keras.tail_callback import Companion
+from rekindle._training import arguments
+from rekindle._training.options import Settings
 
 __all__ = ["BackupAndRestore"]
 
@@ -245,9 +247,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         if self.schedule.by_batch:
             self.on_train_batch_end = self._train_batch_ended
 
-    def _new_schedule(self) -> _schedule.Schedule:
+    def _new_schedule(self) -> schedule.Schedule:
         """One for each fit(): it remembers what that has done."""
-        return _schedule.schedule(self.save_freq, self.max_overhead, self._between_failures)
+        return schedule.schedule(self.save_freq, self.max_overhead, self._between_failures)
 
     @property
     def resume_report(self) -> dict[str, Any] | None:
@@ -280,7 +282,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         _arguments.refuse_keras_2(model)
         super().set_model(model)
         # Before any callback's on_train_begin.
-        found, _ = keras_internals.find_callback_list()
+        found, _ = internals.find_callback_list()
         self.csv_logs = CsvLogs(() if found is None else found.callbacks)
 
     def _implements_train_batch_hooks(self) -> bool:

@@ -9,10 +9,16 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol
 
-from rekindle import _arguments, _keeping, _records, _tf_files, _workers
-from rekindle._retention import Rules
-from rekindle._store import Manifest, Save, Snapshot, ownership
-from rekindle._tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
+from rekindle import _workers
+from rekindle._codec.tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
+from rekindle._format.manifest import Manifest
+from rekindle._inspection import tf_files
+from rekindle._policy.retention import Rules
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.reader import Save
+from rekindle._saving import arguments, checkpointer
+from rekindle._saving import metadata as _records
+from rekindle._storage.local import ownership
 from rekindle.checkpoint import find
 from rekindle.errors import RekindleWarning, SaveError, SaveWarning, TakeoverWarning
 
@@ -127,17 +133,17 @@ class CheckpointManager:
         self._checkpoint = checkpoint
         self._source = _source(checkpoint)
         rules = Rules(
-            _arguments.max_to_keep(max_to_keep),
-            _arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
-            _arguments.best(keep_best),
+            arguments.max_to_keep(max_to_keep),
+            arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
+            arguments.best(keep_best),
         )
-        self._directory = _arguments.path("directory", directory)
-        self._name = _arguments.checkpoint_name(checkpoint_name)
-        self._interval = _arguments.interval(checkpoint_interval, step_counter)
-        self._step_counter = _arguments.step_counter(step_counter, self._source)
-        self._last_step = _arguments.optional_int("last_checkpoint_step", last_checkpoint_step)
-        self._init_fn = _arguments.function("init_fn", init_fn)
-        self._background = _arguments.flag("background", background)
+        self._directory = arguments.path("directory", directory)
+        self._name = arguments.checkpoint_name(checkpoint_name)
+        self._interval = arguments.interval(checkpoint_interval, step_counter)
+        self._step_counter = arguments.step_counter(step_counter, self._source)
+        self._last_step = arguments.optional_int("last_checkpoint_step", last_checkpoint_step)
+        self._init_fn = arguments.function("init_fn", init_fn)
+        self._background = arguments.flag("background", background)
         self._request: _Request | None = None
         self._own: set[int] = set()
         # A name in the folder, as `ckpt-3`.
@@ -147,7 +153,7 @@ class CheckpointManager:
         self._looked = self._warned = False
         # The program may change its working directory later.
         self._folder = os.path.abspath(self._directory)
-        self._keeper = _keeping.Keeper(self._folder, self._name, rules, self._background)
+        self._keeper = checkpointer.Keeper(self._folder, self._name, rules, self._background)
 
     @property
     def directory(self) -> str:
@@ -189,7 +195,7 @@ class CheckpointManager:
             DamageError: There are checkpoints, and none is whole.
         """
         self._notice()
-        name = self._latest or _keeping.newest_name(self._folder)
+        name = self._latest or checkpointer.newest_name(self._folder)
         if name is None:
             self._warn_of_tensorflow()
             return None
@@ -253,10 +259,10 @@ class CheckpointManager:
                 :meth:`restore_or_initialize` would refuse it.
             ArgumentError: Something in the checkpoint or in the arguments cannot be saved.
         """
-        metadata = _arguments.metadata(with_metadata)
-        number = _arguments.number(checkpoint_number)
-        callbacks = _arguments.write_callbacks(options)
-        check_interval = _arguments.flag("check_interval", check_interval)
+        metadata = arguments.metadata(with_metadata)
+        number = arguments.number(checkpoint_number)
+        callbacks = arguments.write_callbacks(options)
+        check_interval = arguments.flag("check_interval", check_interval)
         step = None if self._step_counter is None else self._step_counter()
         if not self._is_due(step, check_interval):
             return None
@@ -476,7 +482,7 @@ def _source(checkpoint: Any) -> Source:
         return found
     if is_tensorflow_checkpoint(checkpoint):
         return TensorFlowCheckpoint(checkpoint)
-    raise _arguments.invalid(
+    raise arguments.invalid(
         "checkpoint", checkpoint, "a rekindle.Checkpoint or a tf.train.Checkpoint"
     )
 
@@ -484,7 +490,7 @@ def _source(checkpoint: Any) -> Source:
 def save_once(checkpoint: Any, file_prefix: str | os.PathLike[str]) -> str:
     """Saves a checkpoint that no manager manages: its path."""
     expected = "folder and first part of the name, as a string or an os.PathLike"
-    directory, name = os.path.split(_arguments.path("file_prefix", file_prefix, expected))
+    directory, name = os.path.split(arguments.path("file_prefix", file_prefix, expected))
     with CheckpointManager(checkpoint, directory or os.curdir, None, checkpoint_name=name) as one:
         return one.save_unmanaged()
 
@@ -507,8 +513,8 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
         DamageError: There are checkpoints, and none is whole.
         RestoreError: The system refused to read.
     """
-    folder = _arguments.path("directory", directory)
-    name = _keeping.newest_name(os.path.abspath(folder))
+    folder = arguments.path("directory", directory)
+    name = checkpointer.newest_name(os.path.abspath(folder))
     if name is None:
         _warn_of_tensorflow(os.path.abspath(folder), stacklevel=3)
         return None
@@ -517,7 +523,7 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
 
 def _warn_of_tensorflow(directory: str, stacklevel: int) -> None:
     """Says so where training would begin anew although TensorFlow has checkpoints there."""
-    found = _tf_files.newest(directory)
+    found = tf_files.newest(directory)
     if found is None:
         return
     warnings.warn(

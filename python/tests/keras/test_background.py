@@ -13,10 +13,10 @@ import pytest
 from conftest import assert_same, fit, interrupt, make_model, values
 
 import rekindle
-from rekindle import _host
-from rekindle._background import Worker
-from rekindle._run import variables
-from rekindle._store import fs
+from rekindle._frameworks import table as frameworks
+from rekindle._keras import variables
+from rekindle._saving.writer_thread import Worker
+from rekindle._storage.local import fs
 from rekindle.keras import BackupAndRestore
 
 
@@ -36,7 +36,7 @@ class Gate:
 
 def digests(model):
     named = variables.named(model) | variables.metrics(model)
-    arrays = {name: np.array(_host.to_numpy(value)) for name, value in named.items()}
+    arrays = {name: np.array(frameworks.to_numpy(value)) for name, value in named.items()}
     return {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in arrays.items()}
 
 

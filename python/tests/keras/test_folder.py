@@ -9,7 +9,7 @@ import keras
 import pytest
 from conftest import assert_same, fit, interrupt, make_model, values
 
-from rekindle._store import direct, fs, spare
+from rekindle._storage.local import direct_io, fs, recycle
 from rekindle.keras import BackupAndRestore
 
 
@@ -48,29 +48,29 @@ def test_one_save_is_kept_or_two(backup_dir, double, kept):
 def test_packs_are_written_over_older_ones_and_none_of_these_outlives_the_fit(
     backup_dir, monkeypatch
 ):
-    create, written_over = spare.Spare.create, []
+    create, written_over = recycle.Spare.create, []
 
     def noted(self, path, size):
         written_over.append(self.name is not None)
         return create(self, path, size)
 
-    monkeypatch.setattr(spare.Spare, "create", noted)
-    monkeypatch.setattr(spare, "_LEAST", 0)  # These packs are small.
+    monkeypatch.setattr(recycle.Spare, "create", noted)
+    monkeypatch.setattr(recycle, "_LEAST", 0)  # These packs are small.
     assert_interrupted_is_as_in_one_go(backup_dir, background=False)
     assert any(written_over)
     assert not list(backup_dir.glob("*.tmp"))
 
 
 def test_saves_behind_the_training_go_past_the_system_s_cache(backup_dir, monkeypatch):
-    write, works, read_back = direct.Direct.write, [], []
+    write, works, read_back = direct_io.Direct.write, [], []
 
     def noted(self, chunks):
         write(self, chunks)
         works.append(self.works)
 
-    monkeypatch.setattr(direct.Direct, "write", noted)
-    monkeypatch.setattr(direct, "_read_into_cache", lambda path, stop: read_back.append(path))
-    monkeypatch.setattr(direct, "LEAST", 0)  # These packs are small.
+    monkeypatch.setattr(direct_io.Direct, "write", noted)
+    monkeypatch.setattr(direct_io, "_read_into_cache", lambda path, stop: read_back.append(path))
+    monkeypatch.setattr(direct_io, "LEAST", 0)  # These packs are small.
     assert_interrupted_is_as_in_one_go(backup_dir, background=True)
     if not works:
         pytest.skip("this file system writes nothing past its cache")

@@ -7,7 +7,7 @@ import pytest
 from conftest import Interrupt, data, fit, make_model
 
 from rekindle import inspection
-from rekindle._run.history import HistoryRecord
+from rekindle._training.history import HistoryRecord
 from rekindle.keras import BackupAndRestore
 
 

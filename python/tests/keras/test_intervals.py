@@ -15,8 +15,9 @@ import pytest
 from conftest import Interrupt, assert_same, fit, make_model, run_scenario, values
 
 import rekindle
-from rekindle import _schedule, inspection
-from rekindle._run import run
+from rekindle import inspection
+from rekindle._policy import schedule
+from rekindle._training import fit as run
 from rekindle.keras import BackupAndRestore
 
 
@@ -50,7 +51,7 @@ class Clock:
 def timed(backup_dir, clock, save_freq, **more):
     """A callback that goes by this clock."""
     callback = BackupAndRestore(backup_dir, save_freq, verbose=2, background=False, **more)
-    callback._new_schedule = lambda: _schedule.schedule(save_freq, clock=clock)
+    callback._new_schedule = lambda: schedule.schedule(save_freq, clock=clock)
     return callback
 
 
@@ -154,7 +155,7 @@ def auto(backup_dir, clock, seconds, max_overhead=0.035, failures=None, **more):
     state = {"slow": Slow(clock, seconds)}
     how = {"delete_checkpoint": False, "background": False, "extra_state": state, "verbose": 1}
     callback = BackupAndRestore(backup_dir, "auto", **(how | more))
-    callback._new_schedule = lambda: _schedule.schedule("auto", max_overhead, failures, clock)
+    callback._new_schedule = lambda: schedule.schedule("auto", max_overhead, failures, clock)
     return callback
 
 

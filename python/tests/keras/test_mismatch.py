@@ -12,7 +12,7 @@ import pytest
 from conftest import Interrupt, Probe, assert_same, data, fit, interrupt, make_model
 
 import rekindle
-from rekindle import _keras_internals as keras_internals
+from rekindle._keras import internals
 from rekindle.keras import BackupAndRestore
 
 
@@ -115,7 +115,7 @@ def test_what_cannot_be_saved_is_named_once(backup_dir):
 
 def test_where_the_data_cannot_be_found_the_epoch_begins_again_and_says_so(backup_dir, monkeypatch):
     interrupt(make_model(), BackupAndRestore(backup_dir, save_freq=1), 1, 3)
-    monkeypatch.setattr(keras_internals, "find_fit", dict)
+    monkeypatch.setattr(internals, "find_fit", dict)
     callback, probe = BackupAndRestore(backup_dir, save_freq=1), Probe()
     with pytest.warns(rekindle.InexactWarning, match="epoch 1 .* is run again from its start"):
         fit(make_model(), callback, probe)
@@ -125,6 +125,6 @@ def test_where_the_data_cannot_be_found_the_epoch_begins_again_and_says_so(backu
 
 def test_where_keras_does_not_begin_at_the_epoch_it_is_said(backup_dir, monkeypatch):
     interrupt(make_model(), BackupAndRestore(backup_dir), 2)
-    monkeypatch.setattr(keras_internals, "set_initial_epoch", lambda model, epoch: None)
+    monkeypatch.setattr(internals, "set_initial_epoch", lambda model, epoch: None)
     with pytest.warns(rekindle.InexactWarning, match="began at epoch 0 .*, not at 2"):
         fit(make_model(), BackupAndRestore(backup_dir))

@@ -15,9 +15,10 @@ import pytest
 from conftest import assert_same, data, fit, make_model, values
 
 import rekindle
-from rekindle._run import ending, preemption
-from rekindle._run.companion import Companion
-from rekindle._run.run import Run
+from rekindle._keras.tail_callback import Companion
+from rekindle._training import preemption as ending
+from rekindle._training import signals
+from rekindle._training.fit import Run
 from rekindle.keras import BackupAndRestore
 
 # Saves only because of a signal: whatever a run goes on from, it was saved for that.
@@ -146,7 +147,7 @@ def now(monkeypatch):
     """What the clock of the signals says, in seconds: how fast the machine is, is not seen."""
     seconds = [0.0]
     clock = SimpleNamespace(monotonic=lambda: seconds[0], sleep=time.sleep)
-    monkeypatch.setattr(preemption, "time", clock)
+    monkeypatch.setattr(signals, "time", clock)
     monkeypatch.setattr(ending, "time", clock)
     return seconds
 

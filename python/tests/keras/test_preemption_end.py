@@ -15,9 +15,9 @@ import pytest
 from conftest import fit, make_model
 
 import rekindle
-from rekindle._run.companion import Companion
-from rekindle._run.run import Run
-from rekindle._run.saving import Saving
+from rekindle._keras.tail_callback import Companion
+from rekindle._training.fit import Run
+from rekindle._training.saves import Saving
 from rekindle.keras import BackupAndRestore
 
 PROGRAM = """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import fit, interrupt, make_model
 
-from rekindle._run import messages, replay
+from rekindle._base import events
+from rekindle._keras import replay
 from rekindle.keras import BackupAndRestore
 
 
@@ -34,10 +35,10 @@ def test_who_wants_silence_has_it(backup_dir, capsys):
 
 def test_a_host_language_is_told_each_step(backup_dir):
     told = []
-    messages.send_to(lambda kind, facts: told.append((kind, facts)))
+    events.send_to(lambda kind, facts: told.append((kind, facts)))
     try:
         resumed(backup_dir, verbose=1)
     finally:
-        messages.send_to(None)
+        events.send_to(None)
     steps = [(facts["done"], facts["total"]) for kind, facts in told if kind == "replaying"]
     assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]

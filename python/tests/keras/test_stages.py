@@ -13,7 +13,7 @@ import pytest
 from conftest import Interrupt, Probe, assert_same, fit, make_model, values
 
 import rekindle
-from rekindle._run.history import HistoryRecord
+from rekindle._training.history import HistoryRecord
 from rekindle.keras import BackupAndRestore
 
 DONE = "This fit\\(\\) is done, and runs no epoch"

@@ -238,7 +238,7 @@ class TestExportWeights:
         def full(fd):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("rekindle._store.fs.sync", full)
+        monkeypatch.setattr("rekindle._storage.local.fs.sync", full)
         with pytest.raises(rekindle.SaveError, match="No space left"):
             inspection.export_weights(backup_dir, tmp_path / "out.weights.h5", make_model())
         assert os.listdir(tmp_path) == ["backup"]
@@ -361,7 +361,7 @@ def test_a_deleted_backup_is_begun_afresh(backup_dir):
 
 
 def test_a_look_after_an_interrupted_fit_waits_for_its_last_save(backup_dir, monkeypatch):
-    from rekindle._store import commit
+    from rekindle._repository import commit
 
     publish = commit.Commit.publish
 

@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from rekindle import _host
+from rekindle._frameworks import table as frameworks
 
 
 def same(one, other):
     if type(one) is not type(other):
         return False
-    if isinstance(one, np.generic) or _host.framework(one) is not None:
+    if isinstance(one, np.generic) or frameworks.framework(one) is not None:
         return _bits(one) == _bits(other)
     if isinstance(one, float) and math.isnan(one):
         return math.isnan(other)

@@ -10,7 +10,7 @@ import systems
 import tensorflow as tf
 from hypothesis import HealthCheck, settings
 
-from rekindle._store import fs
+from rekindle._storage.local import fs
 
 # How fast examples are made and tried is the machine's.
 settings.register_profile(

@@ -9,8 +9,9 @@ import tensorflow as tf
 from alike import same
 
 import rekindle
-from rekindle import Checkpoint, _host
-from rekindle._store import memory
+from rekindle import Checkpoint
+from rekindle._base import memory
+from rekindle._frameworks import table as frameworks
 
 
 class Dense(tf.Module):
@@ -187,7 +188,7 @@ def test_a_large_variable_is_given_the_memory_and_never_writes_into_it(update):
     array = memory.array((ROWS, ROWS), np.dtype("float32"))
     array[:] = 0.5
     variable = tf.Variable(tf.zeros((ROWS, ROWS)))
-    _host.like(variable, array)
+    frameworks.like(variable, array)
     assert np.shares_memory(np.asarray(variable.read_value()), array)
     update(variable)
     assert (array == 0.5).all()
@@ -221,5 +222,5 @@ def test_a_large_variable_is_given_the_memory_and_never_writes_into_it(update):
 def test_what_cannot_be_shared_is_copied(make):
     array = make()
     variable = tf.Variable(tf.zeros(array.shape, array.dtype))
-    _host.like(variable, array)
+    frameworks.like(variable, array)
     assert np.asarray(variable.read_value()).tobytes() == array.tobytes()

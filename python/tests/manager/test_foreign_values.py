@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rekindle
-from rekindle import _foreign
-from rekindle._objects.stateful import Foreign
+from rekindle._codec.kinds import Foreign
+from rekindle._r import values
 
 
 class _Kept:
@@ -66,7 +66,7 @@ def test_reading_tells_foreign_values_plain_ones_and_arrays_apart(tmp_path: Path
     path = rekindle.Checkpoint(
         kept=kept.state, inside=inside, step=5, w=np.ones((2, 2), np.float32)
     ).save(tmp_path / "c")
-    foreign, plain, arrays = _foreign.read(path)
+    foreign, plain, arrays = values.read(path)
     assert {place: value["type"] for place, value in foreign.items()} == {
         "kept": "double",
         "inside/kept": "double",

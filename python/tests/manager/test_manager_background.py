@@ -93,7 +93,7 @@ FORK = """
     import os, sys, threading
     import numpy as np
     import rekindle
-    from rekindle._store import fs
+    from rekindle._storage.local import fs
 
     opened, sync = threading.Event(), fs.sync
     def slow(fd):
@@ -156,7 +156,7 @@ def test_a_program_that_ends_without_close_leaves_nothing_but_its_saves(home, en
         import os, sys
         import numpy as np
         from rekindle import Checkpoint, CheckpointManager
-        from rekindle._store import fs
+        from rekindle._storage.local import fs
         if sys.argv[3] == "refused past the cache":
             fs.set_direct = lambda fd, direct: not direct
         checkpoint = Checkpoint(w=np.zeros(5 << 20, np.float32))

@@ -10,7 +10,7 @@ import pytest
 
 import rekindle
 from rekindle import Checkpoint, CheckpointManager, SaveError
-from rekindle._store import fs
+from rekindle._storage.local import fs
 
 
 @pytest.fixture(params=[False, True], ids=["at once", "in the background"])

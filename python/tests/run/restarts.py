@@ -66,7 +66,7 @@ def command(*arguments, same=None):
 _START = """
 import sys
 from rekindle._cli.main import main
-from rekindle._restarts import runner
+from rekindle._supervisor import runner
 """
 
 

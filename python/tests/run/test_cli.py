@@ -15,7 +15,7 @@ from test_inspection import fill, flip
 import rekindle
 from rekindle._cli import codes, text
 from rekindle._cli.main import main
-from rekindle._store import Folder
+from rekindle._repository.repository import Folder
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ class TestInfo:
         def refuse(*_):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr("rekindle._store.fs.names_in", refuse)
+        monkeypatch.setattr("rekindle._storage.local.fs.names_in", refuse)
         code, out, err = call("info")
         assert (code, out) == (codes.FAILED, "")
         assert err.startswith("rekindle: The folder")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rekindle
-from rekindle import _durations
+from rekindle._base import durations
 
 UNITS = {
     "s": 1,
@@ -39,12 +39,12 @@ UNITS = {
     ],
 )
 def test_a_time_is_numbers_with_units(text, seconds):
-    assert _durations.parse(text) == seconds
+    assert durations.parse(text) == seconds
 
 
 @given(st.integers(1, 10**6), st.sampled_from(sorted(UNITS)), st.sampled_from(["", " ", "  "]))
 def test_every_whole_number_with_a_unit_is_that_time(number, unit, gap):
-    assert _durations.parse(f"{number}{gap}{unit}") == number * UNITS[unit]
+    assert durations.parse(f"{number}{gap}{unit}") == number * UNITS[unit]
 
 
 @pytest.mark.parametrize(
@@ -56,24 +56,24 @@ def test_every_whole_number_with_a_unit_is_that_time(number, unit, gap):
     ],
 )
 def test_anything_else_is_none(value):
-    assert _durations.parse(value) is None
+    assert durations.parse(value) is None
 
 
 @given(st.text())
 def test_no_text_makes_it_fail(text):
-    found = _durations.parse(text)
+    found = durations.parse(text)
     assert found is None or found > 0
 
 
 @pytest.mark.parametrize(("value", "seconds"), [(None, None), (5, 5.0), (0.5, 0.5), ("1 h", 3600)])
 def test_an_argument_may_also_be_a_number_of_seconds(value, seconds):
-    assert _durations.seconds("x", value) == seconds
+    assert durations.seconds("x", value) == seconds
 
 
 @pytest.mark.parametrize("value", [0, -1, True, float("nan"), float("inf"), "5", [1]])
 def test_an_argument_that_is_no_time_is_told_what_is(value):
     with pytest.raises(rekindle.ArgumentError, match=r"`x`.*a number of seconds above 0, a time"):
-        _durations.seconds("x", value)
+        durations.seconds("x", value)
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_an_argument_that_is_no_time_is_told_what_is(value):
     ],
 )
 def test_times_are_spoken_in_the_unit_that_fits(seconds, text):
-    assert _durations.spoken(seconds) == text
+    assert durations.spoken(seconds) == text

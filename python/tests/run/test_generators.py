@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 import rekindle
-from rekindle import _tree
-from rekindle._objects import stateful
-from rekindle._run import random_states
-from rekindle._tree import BrokenTreeError
+from rekindle._codec import kinds, tree
+from rekindle._codec.tree import BrokenTreeError
+from rekindle._training import random_states
 
 POSITIONS = (700, -5, 2**31 - 1, 10**30, 1.5, True, None, "3", [])
 
@@ -27,13 +26,13 @@ def spoiled(state, place, value):
 
 
 def refuses(live, state):
-    kind = stateful.kind_of(live)
+    kind = kinds.kind_of(live)
     arrays = {}
-    saved = {"$object": kind, "state": _tree.flatten(state, "", arrays)}
-    before = repr(stateful.get_state(kind, live))
+    saved = {"$object": kind, "state": tree.flatten(state, "", arrays)}
+    before = repr(kinds.get_state(kind, live))
     with pytest.raises(BrokenTreeError):
-        stateful.put(saved, arrays, live)
-    assert repr(stateful.get_state(kind, live)) == before
+        kinds.put(saved, arrays, live)
+    assert repr(kinds.get_state(kind, live)) == before
 
 
 def numpy_states():
@@ -57,29 +56,29 @@ def places(state, place=()):
 def test_every_part_of_a_numpy_state_is_checked(name):
     make = GENERATORS[name]
     live = make()
-    kind = stateful.kind_of(live)
-    found = list(places(stateful.get_state(kind, live)))
+    kind = kinds.kind_of(live)
+    found = list(places(kinds.get_state(kind, live)))
     assert found
     for place in found:
-        state = spoiled(stateful.get_state(kind, make()), place, "no such thing")
+        state = spoiled(kinds.get_state(kind, make()), place, "no such thing")
         refuses(live, state)
     for place in found:
         if place[-1] in ("pos", "buffer_pos", "has_uint32", "uinteger", "has_gauss", "inc"):
             for value in (-1, 2**130, True, None):
-                refuses(live, spoiled(stateful.get_state(kind, make()), place, value))
+                refuses(live, spoiled(kinds.get_state(kind, make()), place, value))
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("draws", [0, 1, 3, 623, 624, 625])
 def test_a_numpy_state_that_was_taken_is_put_back(name, draws):
     live, again = GENERATORS[name](), GENERATORS[name]()
-    kind = stateful.kind_of(live)
+    kind = kinds.kind_of(live)
     live.standard_normal(draws)
     live.integers(0, 9, draws, dtype=np.uint32) if kind == "numpy.Generator" else live.rand(draws)
     arrays = {}
-    saved = stateful.take(live, "", arrays)
+    saved = kinds.take(live, "", arrays)
     arrays = {key: array.copy() for key, array in arrays.items()}
-    stateful.put(saved, arrays, again)
+    kinds.put(saved, arrays, again)
     assert live.standard_normal(9).tolist() == again.standard_normal(9).tolist()
 
 
@@ -153,8 +152,8 @@ def test_a_pytorch_state_that_was_taken_is_put_back(draws):
     torch.randn(draws, generator=live)
     torch.randn(1, generator=live, dtype=torch.float64)
     arrays = {}
-    saved = stateful.take(live, "", arrays)
-    stateful.put(saved, arrays, again)
+    saved = kinds.take(live, "", arrays)
+    kinds.put(saved, arrays, again)
     assert torch.rand(9, generator=live).tolist() == torch.rand(9, generator=again).tolist()
 
 
@@ -185,11 +184,11 @@ def test_words_that_give_zeros_for_ever_are_refused(first):
     words = np.zeros(624, np.uint32)
     words[0] = first
     for live in (np.random.RandomState(1), np.random.Generator(np.random.MT19937(1))):
-        kind = stateful.kind_of(live)
-        state = stateful.get_state(kind, live)
+        kind = kinds.kind_of(live)
+        state = kinds.get_state(kind, live)
         refuses(live, spoiled(state, ("state", "key"), words))
     live = random.Random(1)
-    version, saved, gauss = stateful.get_state("random.Random", live)
+    version, saved, gauss = kinds.get_state("random.Random", live)
     refuses(live, [version, np.append(words, saved[-1]), gauss])
     torch = pytest.importorskip("torch")
     live = torch.Generator()
@@ -216,9 +215,9 @@ def test_a_manager_tells_a_broken_position_as_damage(position, tmp_path):
             raise AssertionError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stateful, "kind_of", lambda value: "numpy.RandomState")
+        patch.setattr(kinds, "kind_of", lambda value: "numpy.RandomState")
         patch.setattr(
-            stateful,
+            kinds,
             "get_state",
             lambda kind, value: spoiled(
                 np.random.RandomState(0).get_state(legacy=False), ("state", "pos"), position

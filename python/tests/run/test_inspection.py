@@ -15,7 +15,9 @@ import pytest
 
 import rekindle
 from rekindle import inspection
-from rekindle._store import Folder, Position, Snapshot
+from rekindle._format.manifest import Position
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
 
 
 @pytest.fixture
@@ -186,7 +188,7 @@ class TestVerify:
     def test_shared_bytes_are_read_once(self, home, monkeypatch):
         fill(home, 3)
         read = []
-        from rekindle._store import pack
+        from rekindle._repository import pack
 
         whole = pack.read
 
@@ -349,7 +351,8 @@ def test_a_look_takes_no_lock_and_changes_nothing(home, look, monkeypatch):
     flip(home / "ckpt-3.safetensors", 20)
     before = everything_in(home)
     monkeypatch.setattr(
-        "rekindle._store.lock.Lock.acquire", lambda *_, **__: pytest.fail("the lock was taken")
+        "rekindle._storage.local.lock.Lock.acquire",
+        lambda *_, **__: pytest.fail("the lock was taken"),
     )
     look(home)
     assert everything_in(home) == before
@@ -358,7 +361,7 @@ def test_a_look_takes_no_lock_and_changes_nothing(home, look, monkeypatch):
 SAVE_ON = """
     import sys
     sys.path.insert(0, sys.argv[2])
-    from rekindle._store import Folder
+    from rekindle._repository.repository import Folder
     from test_inspection import a_save
     folder = Folder(sys.argv[1], "1")
     folder.open()

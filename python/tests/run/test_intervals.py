@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rekindle import _intervals
-from rekindle._intervals import Costs, Goal, Measurements, choose, daly, typical, young
+from rekindle._policy import intervals
+from rekindle._policy.intervals import Costs, Goal, Measurements, choose, daly, typical, young
 
 seconds = st.floats(1e-4, 1e4)
 shares = st.floats(0.001, 1.0)
@@ -21,7 +21,7 @@ def costs(stall=0.1, interference=0.0, duration=0.1, step=0.01):
 
 
 def planned(share):
-    return _intervals.MARGIN * share
+    return intervals.MARGIN * share
 
 
 # The bound
@@ -255,7 +255,7 @@ def test_it_follows_costs_that_change(before, factor):
 
 def test_only_marked_changes_are_told():
     first = choose(costs(0.1), Goal(0.035))
-    assert _intervals.is_marked(first, None)
-    assert not _intervals.is_marked(choose(costs(0.14), Goal(0.035)), first)
-    assert _intervals.is_marked(choose(costs(0.16), Goal(0.035)), first)
-    assert _intervals.is_marked(choose(costs(0.05), Goal(0.035)), first)
+    assert intervals.is_marked(first, None)
+    assert not intervals.is_marked(choose(costs(0.14), Goal(0.035)), first)
+    assert intervals.is_marked(choose(costs(0.16), Goal(0.035)), first)
+    assert intervals.is_marked(choose(costs(0.05), Goal(0.035)), first)

@@ -12,7 +12,7 @@ import pytest
 
 import rekindle
 from rekindle import inspection
-from rekindle._store import ownership
+from rekindle._storage.local import ownership
 
 needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to other users"

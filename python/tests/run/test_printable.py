@@ -13,9 +13,9 @@ from test_inspection import fill, flip
 
 import rekindle
 from rekindle import errors
-from rekindle._facts import as_lists
+from rekindle._base import events
+from rekindle._inspection.results import as_lists
 from rekindle._printable import encodable, printable
-from rekindle._run import messages
 
 # Moves the cursor, ends the line, hides what follows, turns it round, and a half character.
 EVIL = "a\x1b[2Jb\nc\rd\x9b1me\u202ef\u2028g\ud800h\x00i"
@@ -117,14 +117,14 @@ def test_errors_and_warnings_are_letters_too(home):
 
 
 def test_what_a_run_says_is_letters(capsys):
-    messages.tell("saved", EVIL)
+    events.tell("saved", EVIL)
     assert_harmless(capsys.readouterr().out)
     heard = []
-    messages.send_to(lambda kind, facts: heard.append(facts))
+    events.send_to(lambda kind, facts: heard.append(facts))
     try:
-        messages.tell("warning", "text", directory=EVIL, notes=[EVIL], batch=1)
+        events.tell("warning", "text", directory=EVIL, notes=[EVIL], batch=1)
     finally:
-        messages.send_to(None)
+        events.send_to(None)
     assert heard == [{"text": "text", "directory": SHOWN, "notes": [SHOWN], "batch": 1}]
 
 

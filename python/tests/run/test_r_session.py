@@ -7,14 +7,14 @@ import types
 
 import pytest
 
-from rekindle import _r_session
-from rekindle._r_session import Uninterrupted
+from rekindle._r import session
+from rekindle._r.session import Uninterrupted
 
 
 @pytest.fixture
 def flags(monkeypatch):
-    stand_for_those_of_r = _r_session._Flags(ctypes.c_ubyte(0), ctypes.c_int(0))
-    monkeypatch.setattr(_r_session, "_flags", lambda: stand_for_those_of_r)
+    stand_for_those_of_r = session._Flags(ctypes.c_ubyte(0), ctypes.c_int(0))
+    monkeypatch.setattr(session, "_flags", lambda: stand_for_those_of_r)
     return stand_for_those_of_r
 
 
@@ -60,7 +60,7 @@ class TestUninterrupted:
         time.sleep(0.05)
 
     def test_without_r_the_function_is_called_as_it_is(self):
-        assert _r_session._flags() is None
+        assert session._flags() is None
         assert Uninterrupted(lambda x: x + 1)(1) == 2
 
 
@@ -72,7 +72,7 @@ class TestOlderReticulate:
         return module
 
     def test_r_is_looked_at_and_not_asked(self, signals, flags):
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         assert not signals._callback(False)
         flags.pending.value = 1
         assert signals._callback(False)
@@ -80,7 +80,7 @@ class TestOlderReticulate:
         assert flags.pending.value == 0
 
     def test_what_is_suspended_stays_pending(self, signals, flags):
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         flags.suspended.value = flags.pending.value = 1
         assert not signals._callback(False)
         assert not signals._callback(True)
@@ -88,13 +88,13 @@ class TestOlderReticulate:
 
     def test_where_r_cannot_be_looked_at_all_stays_as_it_is(self, signals):
         before = signals._callback
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         assert signals._callback is before
 
     @pytest.mark.parametrize("module", [None, types.SimpleNamespace()])
     def test_a_newer_one_has_nothing_of_it(self, monkeypatch, flags, module):
         monkeypatch.setitem(sys.modules, "rpytools.signals", module)
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         assert not hasattr(module, "_callback")
 
 
@@ -120,7 +120,7 @@ class TestWhereExceptionsGoNoFurther:
             time.sleep(0.01)
 
     def test_an_interrupt_is_pending_again_and_raised_where_it_goes_further(self, flags, ignored):
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         self.destroy(KeyboardInterrupt())
         assert flags.pending.value == 1
         with pytest.raises(KeyboardInterrupt):
@@ -129,18 +129,18 @@ class TestWhereExceptionsGoNoFurther:
         assert ignored == []
 
     def test_all_else_goes_to_the_hook_that_was_there_before(self, flags, ignored):
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         self.destroy(ValueError())
         assert flags.pending.value == 0
         assert ignored == [ValueError]
 
     def test_the_hook_is_installed_once(self, flags, ignored):
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         installed = sys.unraisablehook
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         assert sys.unraisablehook is installed
 
     def test_where_r_cannot_be_looked_at_all_stays_as_it_is(self, ignored):
         before = sys.unraisablehook
-        _r_session.keep_interrupts()
+        session.keep_interrupts()
         assert sys.unraisablehook is before

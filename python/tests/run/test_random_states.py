@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from rekindle import _tree
-from rekindle._objects.stateful import Foreign
-from rekindle._run import random_states
+from rekindle._codec import tree
+from rekindle._codec.kinds import Foreign
+from rekindle._training import random_states
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def kept(monkeypatch):
 
 def there_and_back(states):
     arrays = {}
-    return _tree.unflatten(_tree.flatten(states, "random", arrays), arrays)
+    return tree.unflatten(tree.flatten(states, "random", arrays), arrays)
 
 
 def test_a_state_that_was_added_is_taken_and_put_back(kept):

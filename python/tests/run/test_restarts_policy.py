@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from rekindle._report import Place
-from rekindle._restarts import policy
-from rekindle._restarts.policy import Ended, Rules, Tally
+from rekindle._saving.run_report import Place
+from rekindle._supervisor import policy
+from rekindle._supervisor.policy import Ended, Rules, Tally
 
 RULES = Rules(backoff=8.0, max_backoff=100.0)
 

@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 import rekindle
-from rekindle._run.saving import Saving
+from rekindle._training.saves import Saving
 
 
 class FullDisk:

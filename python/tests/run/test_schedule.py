@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rekindle._schedule import _FIRST_AFTER, schedule
+from rekindle._policy.schedule import _FIRST_AFTER, schedule
 
 
 def saves(save_freq, epochs, batches, steps_per_execution=1):

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rekindle
-from rekindle import _staging
-from rekindle._store import Snapshot, pack, transfer
+from rekindle._base import parallel
+from rekindle._repository import pack
+from rekindle._repository.commit import Snapshot
+from rekindle._saving import host_buffers
 
 FORMS = {
     "float32": lambda count: np.arange(count, dtype="float32"),
@@ -29,10 +31,10 @@ FORMS = {
 @pytest.fixture(params=[1, 2, 4])
 def small_steps(request, monkeypatch):
     """Everything that is done for large arrays alone is done for small ones, on that many cores."""
-    monkeypatch.setattr(_staging, "_WORTH_A_THREAD", 1000)
-    monkeypatch.setattr(_staging, "_WORTH_A_DIGEST", 100)
+    monkeypatch.setattr(host_buffers, "_WORTH_A_THREAD", 1000)
+    monkeypatch.setattr(host_buffers, "_WORTH_A_DIGEST", 100)
     monkeypatch.setattr(pack, "_COPIED", 64)
-    monkeypatch.setattr(transfer, "processors", lambda: request.param)
+    monkeypatch.setattr(parallel, "processors", lambda: request.param)
     return request.param
 
 
@@ -45,7 +47,7 @@ class TestHolding:
     @given(st.lists(st.tuples(st.sampled_from(sorted(FORMS)), st.integers(0, 700)), max_size=12))
     def test_copies_and_digests_are_of_what_was_given(self, forms):
         arrays = {str(i): FORMS[form](count) for i, (form, count) in enumerate(forms)}
-        staging = _staging.Staging()
+        staging = host_buffers.Staging()
         for _ in range(2):
             held = staging.hold(Snapshot(arrays))
             assert list(held.arrays) == list(arrays)
@@ -75,7 +77,7 @@ class TestHolding:
 def test_digests_are_made_where_another_thread_copies_meanwhile(small_steps):
     sizes = {"tiny": 24, "small": 99, "middle": 100, "large": 1000, "shared out": 1001}
     arrays = {name: np.zeros(size, "uint8") for name, size in sizes.items()}
-    held = _staging.Staging().hold(Snapshot(arrays))
+    held = host_buffers.Staging().hold(Snapshot(arrays))
     assert set(held.digests) == ({"middle", "large"} if small_steps > 1 else set())
 
 
@@ -90,7 +92,7 @@ def test_a_digest_is_of_the_copy_and_not_of_what_changes_meanwhile(monkeypatch):
         array[:] = next(calls)
 
     monkeypatch.setattr(np, "copyto", changing)
-    held = _staging.Staging().hold(Snapshot({"a": array, "b": np.zeros(2000, "uint8")}))
+    held = host_buffers.Staging().hold(Snapshot({"a": array, "b": np.zeros(2000, "uint8")}))
     assert held.digests["a"] == pack.digest(pack.as_bytes(held.arrays["a"]))
     assert bits(held.arrays["a"]) != bits(array)
 
@@ -103,5 +105,5 @@ def test_where_no_thread_can_be_had_it_is_held_all_the_same(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, "start", refusing)
     arrays = {str(i): np.full(900, i, "uint8") for i in range(9)}
-    held = _staging.Staging().hold(Snapshot(arrays))
+    held = host_buffers.Staging().hold(Snapshot(arrays))
     assert all(bits(held.arrays[name]) == bits(array) for name, array in arrays.items())

@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 
-from rekindle._run.watching import Source
+from rekindle._training.data_proxy import Source
 
 
 class _Deaf:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from rekindle._background import Worker
+from rekindle._saving.writer_thread import Worker
 
 
 def test_an_outcome_is_told_once():
@@ -159,7 +159,7 @@ class TestWhatIsDoneAfterwards:
         script = f"""
 import sys, time
 sys.path[:0] = {sys.path!r}
-from rekindle._background import Worker
+from rekindle._saving.writer_thread import Worker
 def then(stop):
     while not stop():
         time.sleep(0.001)

@@ -11,7 +11,9 @@ import pytest
 from holding import HOLD, start
 from hypothesis import HealthCheck, settings
 
-from rekindle._store import Folder, Position, Snapshot
+from rekindle._format.manifest import Position
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
 
 # How fast examples are made and tried is the machine's.
 settings.register_profile(

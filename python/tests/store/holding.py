@@ -9,7 +9,7 @@ import textwrap
 # Holds the folder until it is killed.
 HOLD = """
     import sys, time
-    from rekindle._store import Folder
+    from rekindle._repository.repository import Folder
     folder = Folder(sys.argv[1], "1")
     folder.open()
     print("held", flush=True)

@@ -15,11 +15,13 @@ import pytest
 
 import rekindle
 from rekindle import inspection
-from rekindle._description import placed
-from rekindle._facts import Check
-from rekindle._store import Folder, Snapshot, fs
-from rekindle._store import format as fmt
-from rekindle._store.manifest import Array, Manifest, Pack, Position, encode
+from rekindle._format import layout
+from rekindle._format.manifest import Array, Manifest, Pack, Position, encode
+from rekindle._inspection.describe import placed
+from rekindle._inspection.results import Check
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
+from rekindle._storage.local import fs
 from rekindle.errors import ArgumentError, SaveError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -207,13 +209,13 @@ class TestTheWriterRefusesWhatAReaderWould:
         assert folder.newest().manifest.number == 1
 
     def test_a_manifest_that_is_too_large(self, folder, monkeypatch):
-        monkeypatch.setattr(fmt, "MAX_MANIFEST_BYTES", 10_000)
+        monkeypatch.setattr(layout, "MAX_MANIFEST_BYTES", 10_000)
         values = {f"array {index}": np.zeros(1) for index in range(100)}
         with pytest.raises(SaveError, match="with 100 arrays, and readers take at most 10000"):
             folder.commit(Snapshot(values))
 
     def test_a_pack_whose_header_is_too_large(self, folder, home, monkeypatch):
-        monkeypatch.setattr(fmt, "MAX_PACK_HEADER_BYTES", 1000)
+        monkeypatch.setattr(layout, "MAX_PACK_HEADER_BYTES", 1000)
         with pytest.raises(SaveError, match="fill more than readers take"):
             folder.commit(Snapshot({f"array {index}": np.zeros(1) for index in range(100)}))
         assert list(home.glob("*ckpt*")) == []
@@ -247,4 +249,4 @@ def test_a_hundred_thousand_arrays_of_long_names_are_no_more_than_a_reader_takes
             state={"checkpoint": tree},
         )
     )
-    assert len(text) < fmt.MAX_MANIFEST_BYTES / 2
+    assert len(text) < layout.MAX_MANIFEST_BYTES / 2

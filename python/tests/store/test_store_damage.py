@@ -9,7 +9,9 @@ import warnings
 import pytest
 import xxhash
 
-from rekindle._store import Folder, Snapshot, fs
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
+from rekindle._storage.local import fs
 from rekindle.errors import (
     DamageError,
     DamageWarning,
@@ -307,9 +309,9 @@ class TestTheSystemRefuses:
             (home / "ckpt-1.safetensors").unlink()
         elif harm == "another":
             (home / "ckpt-1.json").rename(home / "best-1.json")
-        monkeypatch.setattr("rekindle._store.commit.encode", _no_memory)
+        monkeypatch.setattr("rekindle._repository.commit.encode", _no_memory)
         if harm == "unreadable":
-            monkeypatch.setattr("rekindle._store.reader.fs.names_in", _refused)
+            monkeypatch.setattr("rekindle._repository.reader.fs.names_in", _refused)
         with pytest.raises(SaveError) as info:
             folder.commit(snapshot(2))
         assert str(info.value).endswith(told)
@@ -321,14 +323,14 @@ class TestTheSystemRefuses:
 
     def test_too_little_memory_fails_the_save_only(self, folder, snapshot, monkeypatch):
         with monkeypatch.context() as patched:
-            patched.setattr("rekindle._store.commit.encode", _no_memory)
+            patched.setattr("rekindle._repository.commit.encode", _no_memory)
             with pytest.raises(SaveError, match="there is not enough memory"):
                 folder.commit(snapshot(1))
         assert folder.commit(snapshot(1)).number == 1
 
     def test_too_little_memory_for_a_restore_is_said(self, fill, opened, monkeypatch):
         fill(1)
-        monkeypatch.setattr("rekindle._store.pack._read_block", _no_memory)
+        monkeypatch.setattr("rekindle._repository.pack._read_block", _no_memory)
         with pytest.raises(RestoreError, match="cannot be read: there is not enough memory"):
             opened().newest()
 
@@ -355,7 +357,7 @@ class TestTheSystemRefuses:
     ):
         folder.commit(snapshot(1))
         with monkeypatch.context() as patched:
-            patched.setattr("rekindle._store.commit.Commit.acknowledge", _refuse)
+            patched.setattr("rekindle._repository.commit.Commit.acknowledge", _refuse)
             with pytest.raises(SaveError):
                 folder.commit(snapshot(2))
         # It is there, and may be gone after a power cut: the next shares nothing with it.

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from rekindle._store import Folder, Snapshot, direct, fs
-from rekindle._store.direct import Direct, ReadBack
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
+from rekindle._storage.local import direct_io, fs
+from rekindle._storage.local.direct_io import Direct, ReadBack
 from rekindle.errors import SaveError
 
 BLOCK = 4096
@@ -35,7 +37,7 @@ def _needs_it(tmp_path_factory):
 @pytest.fixture
 def beside(home, monkeypatch):
     """A folder as beside a training, which takes every pack for a large one."""
-    monkeypatch.setattr(direct, "LEAST", 0)
+    monkeypatch.setattr(direct_io, "LEAST", 0)
     folder = Folder(str(home), "1.2.3", past_cache=True)
     yield folder
     folder.close()
@@ -75,9 +77,9 @@ def test_what_is_written_is_there_wherever_it_lay_in_memory(tmp_path_factory, de
     path = str(tmp_path_factory.mktemp("direct") / "file")
     with pytest.MonkeyPatch.context() as patch:
         # Small ones, so that they are filled.
-        patch.setattr(direct, "_ROOM", 2 * BLOCK)
-        patch.setattr(direct.memory, "room", lambda size, huge: room(size))
-        patch.setattr(direct, "_PIECE", 2 * BLOCK)
+        patch.setattr(direct_io, "_ROOM", 2 * BLOCK)
+        patch.setattr(direct_io.memory, "room", lambda size, huge: room(size))
+        patch.setattr(direct_io, "_PIECE", 2 * BLOCK)
         found, works = written(path, chunks)
     assert found == b"".join(chunks)
     assert works
@@ -112,8 +114,8 @@ def test_after_a_write_that_ended_early_the_rest_goes_through_the_cache(
         assert fs.set_direct(fd, True)
         return count
 
-    monkeypatch.setattr(direct, "_PIECE", 2 * BLOCK)
-    monkeypatch.setattr(direct.os, "write", short)
+    monkeypatch.setattr(direct_io, "_PIECE", 2 * BLOCK)
+    monkeypatch.setattr(direct_io.os, "write", short)
     chunks = [chunk(2 * BLOCK, 0, 1), chunk(6 * BLOCK, 0, 2), chunk(100, 9, 3)]
     found, works = written(str(tmp_path / "file"), chunks)
     assert found == b"".join(chunks)
@@ -202,7 +204,7 @@ class TestReadingBack:
         assert in_cache(pack)
 
     def test_who_waits_for_a_save_has_it_in_the_cache(self, home, folder, monkeypatch):
-        monkeypatch.setattr(direct, "LEAST", 0)
+        monkeypatch.setattr(direct_io, "LEAST", 0)
         folder.commit(Snapshot({"a": np.ones(1 << 20, np.float32)}))
         assert in_cache(home / "ckpt-1.safetensors")
 
@@ -215,8 +217,8 @@ class TestReadingBack:
                 now[0] += 0.25
                 read.append(path)
 
-        monkeypatch.setattr(direct.time, "monotonic", lambda: now[0])
-        monkeypatch.setattr(direct, "_read_into_cache", reading)
+        monkeypatch.setattr(direct_io.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(direct_io, "_read_into_cache", reading)
         back = ReadBack()
         back.read(["a"], lambda: False)
         # The last step went beyond the two seconds.
@@ -240,7 +242,7 @@ class TestReadingBack:
             path.symlink_to(tmp_path)
         elif what == "empty":
             path.touch()
-        direct._read_into_cache(str(path), lambda: False)
+        direct_io._read_into_cache(str(path), lambda: False)
 
 
 def write_by_blocks(path, data: bytes) -> None:
@@ -274,7 +276,7 @@ class TestReading:
                 if not there:
                     os.posix_fadvise(fd, place * BLOCK, BLOCK, os.POSIX_FADV_DONTNEED)
             buffer = chunk(size, shift, 0)
-            with direct.reader(fd, direct.LEAST) as read:
+            with direct_io.reader(fd, direct_io.LEAST) as read:
                 count = read(buffer, offset)
             assert count == max(0, min(size, len(data) - offset))
             assert bytes(buffer[:count]) == data[offset : offset + size]
@@ -302,7 +304,7 @@ class TestReading:
                 os.posix_fadvise(fd, place * BLOCK, BLOCK, os.POSIX_FADV_DONTNEED)
                 if in_cache(path, place):
                     pytest.skip("this file system keeps all of it in memory")
-            with direct.reader(fd, direct.LEAST - ("small" in out)) as read:
+            with direct_io.reader(fd, direct_io.LEAST - ("small" in out)) as read:
                 assert read(chunk(12 * BLOCK, 0, 1), 0) == 12 * BLOCK
         assert len(past) == (out in ("first", "last"))
 
@@ -310,7 +312,7 @@ class TestReading:
     def test_where_nobody_can_tell_it_is_read_as_ever(self, home, beside, monkeypatch, call):
         beside.commit(Snapshot({"a": np.arange(1 << 20, dtype=np.float32)}))
         beside.close()
-        monkeypatch.setattr(direct, "_mincore", lambda: call)
+        monkeypatch.setattr(direct_io, "_mincore", lambda: call)
         monkeypatch.setattr(os, "preadv", None)
         assert (beside.newest().arrays["a"] == np.arange(1 << 20)).all()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rekindle._store import Position, Snapshot
-from rekindle._store.decode import decode
-from rekindle._store.manifest import Damage
+from rekindle._format.decode import decode
+from rekindle._format.manifest import Damage, Position
+from rekindle._repository.commit import Snapshot
 
 ARTICLE = Path(__file__).parents[3] / "vignettes" / "format-on-disk.Rmd"
 

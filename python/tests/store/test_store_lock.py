@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from holding import start
 
-from rekindle._store import Folder, Snapshot
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
 from rekindle.errors import ForeignFileError, LockError, RestoreError, SaveError
 
 
@@ -56,7 +57,7 @@ class TestTheHolderDies:
         folder.close()
 
     def test_a_name_that_it_left_behind_is_not_told_of(self, home, holder, monkeypatch):
-        monkeypatch.setattr("rekindle._store.lock._PATIENCE", 0.05)
+        monkeypatch.setattr("rekindle._storage.local.lock._PATIENCE", 0.05)
         text = json.loads((home / ".lock").read_text())
         gone = start("pass")
         gone.wait()
@@ -100,7 +101,7 @@ class TestChildren:
     def test_a_child_that_lives_on_does_not_keep_the_lock(self, home):
         code = """
             import os, sys, time
-            from rekindle._store import Folder
+            from rekindle._repository.repository import Folder
             folder = Folder(sys.argv[1], "1")
             folder.open()
             if os.fork() == 0:

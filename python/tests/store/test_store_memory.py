@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from rekindle._store import memory
+from rekindle._base import memory
 
 LARGE = memory._LARGE
 

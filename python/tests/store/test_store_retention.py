@@ -6,7 +6,8 @@ import stat
 import numpy as np
 import pytest
 
-from rekindle._store import Folder, Snapshot
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
 from rekindle.errors import ForeignFileError, SaveWarning
 
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file
 
-from rekindle._store import Folder, Position, Snapshot
-from rekindle._store.format import DTYPES
+from rekindle._format.layout import DTYPES
+from rekindle._format.manifest import Position
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
 from rekindle.errors import ArgumentError
 
 FAST = settings(

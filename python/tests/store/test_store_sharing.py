@@ -5,7 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rekindle._store import Folder, Snapshot, sharing, spare
+from rekindle._repository import dedup
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
+from rekindle._storage.local import recycle
 
 MEGABYTE = 1 << 20
 
@@ -56,8 +59,8 @@ class TestDisk:
         values = [0] * len(sizes)
         state = sum(1000 * size for size in sizes)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sharing, "_LEAST_SETTLED", 0)
-            patch.setattr(spare, "_LEAST", written_over)
+            patch.setattr(dedup, "_LEAST_SETTLED", 0)
+            patch.setattr(recycle, "_LEAST", written_over)
             for index, change in enumerate([[True] * 7, *changes]):
                 values = [
                     index if changed else value
@@ -135,9 +138,9 @@ class TestTwoPacks:
                 raise OSError(28, "No space left on device")
             return whole(path, name, *rest)
 
-        whole = sharing.pack.write
+        whole = dedup.pack.write
         before = {path.name for path in home.iterdir()}
-        monkeypatch.setattr("rekindle._store.pack.write", failing)
+        monkeypatch.setattr("rekindle._repository.pack.write", failing)
         with pytest.raises(Exception, match="No space left on device"):
             first_in_two.commit(Snapshot(self.state(2)))
         assert {path.name for path in home.iterdir()} == before

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
-from rekindle._store import Folder, Snapshot, direct, fs, spare
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.repository import Folder
+from rekindle._storage.local import direct_io, fs, recycle
 
 pytestmark = pytest.mark.skipif(
     not fs.CAN_TELL_OPEN_FILES, reason="only Linux tells who has a file open"
@@ -26,8 +28,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def _as_if_large(monkeypatch):
-    monkeypatch.setattr(spare, "_LEAST", 0)
-    monkeypatch.setattr(direct, "LEAST", 0)
+    monkeypatch.setattr(recycle, "_LEAST", 0)
+    monkeypatch.setattr(direct_io, "LEAST", 0)
 
 
 def save(folder: Folder, value: int, size: int = 5000) -> str:
@@ -88,7 +90,7 @@ def test_the_pack_that_is_read_back_is_kept_too(home, monkeypatch):
         time.sleep(0.5)
         return 0
 
-    monkeypatch.setattr(direct, "_madvise", lambda: read_slowly)
+    monkeypatch.setattr(direct_io, "_madvise", lambda: read_slowly)
     folder = Folder(str(home), "1.2.3", past_cache=True)
     save(folder, 1)
     reader = threading.Thread(target=folder.read_back, args=(told.is_set,))
@@ -101,7 +103,7 @@ def test_the_pack_that_is_read_back_is_kept_too(home, monkeypatch):
 
 
 def test_small_packs_are_not_kept(folder, monkeypatch):
-    monkeypatch.setattr(spare, "_LEAST", 1 << 20)
+    monkeypatch.setattr(recycle, "_LEAST", 1 << 20)
     save(folder, 1)
     save(folder, 2)
     assert temporary(folder) == []
@@ -111,7 +113,7 @@ def test_a_small_pack_is_not_written_beside_a_spare_that_stays(folder, monkeypat
     save(folder, 1)
     save(folder, 2)
     assert len(temporary(folder)) == 1
-    monkeypatch.setattr(spare, "_LEAST", 1 << 20)
+    monkeypatch.setattr(recycle, "_LEAST", 1 << 20)
     save(folder, 3)
     assert temporary(folder) == []
 
@@ -244,7 +246,7 @@ def test_who_opens_the_file_while_it_is_asked_for_does_not_end_the_process(tmp_p
     script = f"""
 import sys, threading
 sys.path[:0] = {sys.path!r}
-from rekindle._store import fs
+from rekindle._storage.local import fs
 path = {str(tmp_path / "file")!r}
 open(path, "wb").close()
 def look():

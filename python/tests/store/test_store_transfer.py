@@ -7,7 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from rekindle._store import Snapshot, fs, pack, transfer
+from rekindle._base import parallel
+from rekindle._repository import pack
+from rekindle._repository.commit import Snapshot
+from rekindle._storage.local import fs
 from rekindle.errors import DamageError, RestoreError
 
 MEGABYTE = 1 << 20
@@ -23,7 +26,7 @@ def large(count: int = 6) -> Snapshot:
 
 @pytest.fixture
 def two_readers(monkeypatch):
-    monkeypatch.setattr(transfer.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
 
 
 class TestReading:
@@ -115,7 +118,7 @@ class TestReading:
 class TestSharingOut:
     def test_each_item_is_worked_on_once(self):
         done: list[int] = []
-        transfer.share_out(done.extend, range(10_000), 3)
+        parallel.share_out(done.extend, range(10_000), 3)
         assert sorted(done) == list(range(10_000))
 
     def test_after_an_error_the_others_get_no_more(self):
@@ -130,7 +133,7 @@ class TestSharingOut:
                 done.append(item)
 
         with pytest.raises(OSError, match="Input/output error"):
-            transfer.share_out(work, range(1000), 2)
+            parallel.share_out(work, range(1000), 2)
         assert len(done) <= 1
 
     @pytest.mark.parametrize("where", ["start", "join"])
@@ -163,7 +166,7 @@ class TestSharingOut:
 
         monkeypatch.setattr(threading.Thread, where, interrupted)
         with pytest.raises(KeyboardInterrupt):
-            transfer.share_out(work, iter(lambda: len(going), 1), 2)
+            parallel.share_out(work, iter(lambda: len(going), 1), 2)
         assert others == [1]
 
 
@@ -177,7 +180,7 @@ class TestWriting:
             assert data[row.start : row.stop] == array.tobytes()
 
     def test_a_system_that_cannot_begin_early_writes_the_same(self, folder, home, monkeypatch):
-        monkeypatch.setattr(transfer, "_sync_file_range", lambda: None)
+        monkeypatch.setattr(parallel, "_sync_file_range", lambda: None)
         snapshot = large(3)
         folder.commit(snapshot)
         folder.close()
@@ -187,7 +190,7 @@ class TestWriting:
     def test_the_disk_is_told_to_begin_with_every_piece_of_a_large_pack(self, folder, monkeypatch):
         told = []
         monkeypatch.setattr(
-            transfer, "_sync_file_range", lambda: lambda fd, *rest: told.append(rest)
+            parallel, "_sync_file_range", lambda: lambda fd, *rest: told.append(rest)
         )
         folder.commit(large(3))
         assert [flags for _, _, flags in told] == [2] * len(told)

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from rekindle._store import Folder, use
+from rekindle._repository.repository import Folder
+from rekindle._storage.local import lock_probe
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc/locks is Linux'")
 
@@ -26,12 +27,12 @@ def rewrite(home, **changes):
 
 
 def test_a_folder_that_is_not_there_is_held_by_nobody(home):
-    assert use.look(str(home)) == use.Use(False, None)
+    assert lock_probe.look(str(home)) == lock_probe.Use(False, None)
 
 
 @linux_only
 def test_a_run_in_another_process_is_named(home, holder):
-    found = use.look(str(home))
+    found = lock_probe.look(str(home))
     assert found.held is True
     assert (found.holder.pid, found.holder.host) == (holder.pid, socket.gethostname())
     assert found.holder.started is not None
@@ -40,25 +41,25 @@ def test_a_run_in_another_process_is_named(home, holder):
 
 @linux_only
 def test_this_process_knows_itself(home, folder):
-    assert use.look(str(home)).is_here
+    assert lock_probe.look(str(home)).is_here
 
 
 @linux_only
 def test_a_run_that_was_killed_holds_nothing(home, holder):
     holder.kill()
     holder.wait()
-    assert use.look(str(home)) == use.Use(False, None)
+    assert lock_probe.look(str(home)) == lock_probe.Use(False, None)
 
 
 def test_a_closed_folder_is_free(home, folder):
     folder.close()
-    assert use.look(str(home)) == use.Use(False, None)
+    assert lock_probe.look(str(home)) == lock_probe.Use(False, None)
 
 
 @linux_only
 def test_a_holder_that_has_not_yet_written_its_name_is_known_by_its_process(home, holder):
     rewrite(home, pid=1)
-    found = use.look(str(home))
+    found = lock_probe.look(str(home))
     assert found.held is True
     assert found.holder.pid == holder.pid
     assert found.holder.started is None
@@ -67,14 +68,14 @@ def test_a_holder_that_has_not_yet_written_its_name_is_known_by_its_process(home
 def test_of_a_holder_on_another_host_it_cannot_be_told(home, folder):
     folder.close()
     rewrite(home, host="elsewhere", pid=4242)
-    found = use.look(str(home))
+    found = lock_probe.look(str(home))
     assert found.held is None
     assert (found.holder.host, found.holder.pid) == ("elsewhere", 4242)
 
 
 def test_without_the_table_of_locks_a_living_process_may_hold_it(home, holder, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    found = use.look(str(home))
+    found = lock_probe.look(str(home))
     assert found.held is None
     assert found.holder.pid == holder.pid
 
@@ -83,21 +84,21 @@ def test_without_the_table_of_locks_a_dead_process_holds_nothing(home, holder, m
     holder.kill()
     holder.wait()
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert use.look(str(home)) == use.Use(False, None)
+    assert lock_probe.look(str(home)) == lock_probe.Use(False, None)
 
 
 def test_of_a_lock_file_that_may_not_be_read_it_cannot_be_told(home, folder, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("rekindle._store.fs.open_regular", refuse)
-    assert use.look(str(home)) == use.Use(None, None)
+    monkeypatch.setattr("rekindle._storage.local.fs.open_regular", refuse)
+    assert lock_probe.look(str(home)) == lock_probe.Use(None, None)
 
 
 def test_somebody_elses_lock_file_is_no_lock(home):
     home.mkdir()
     (home / ".lock").write_text("not ours")
-    assert use.look(str(home)) == use.Use(False, None)
+    assert lock_probe.look(str(home)) == lock_probe.Use(False, None)
 
 
 def test_a_look_never_refuses_a_run(home, folder, monkeypatch):
@@ -107,7 +108,7 @@ def test_a_look_never_refuses_a_run(home, folder, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", lambda *_: pytest.fail("the lock was tried"))
     monkeypatch.setattr(fcntl, "lockf", lambda *_: pytest.fail("the lock was tried"))
     before = os.stat(home / ".lock")
-    use.look(str(home))
+    lock_probe.look(str(home))
     after = os.stat(home / ".lock")
     assert (before.st_mtime_ns, before.st_ctime_ns) == (after.st_mtime_ns, after.st_ctime_ns)
 
@@ -119,4 +120,4 @@ def test_a_lock_on_a_copy_of_the_file_is_not_taken_for_one_on_it(home, holder, t
     rewrite(other, pid=holder.pid)
     (other / ".lock").unlink()
     (other / ".lock").write_bytes((home / ".lock").read_bytes())
-    assert use.look(str(other)).held is False
+    assert lock_probe.look(str(other)).held is False

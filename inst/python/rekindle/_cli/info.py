@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 
 from rekindle import inspection
+from rekindle._base.durations import spoken
 from rekindle._cli import codes, text
-from rekindle._durations import spoken
-from rekindle._intervals import REASONS
+from rekindle._policy.intervals import REASONS
 from rekindle.inspection import FolderInfo, SaveInfo
 
 HELP = "what a folder holds, and who holds the folder"

@@ -7,14 +7,14 @@ import json
 import os
 import sys
 
-from rekindle import _arguments
 from rekindle._cli import codes
-from rekindle._restarts.output import Output, open_to_write, why_not_opened
-from rekindle._restarts.policy import Rules
-from rekindle._restarts.progress import Progress
-from rekindle._restarts.runner import Runner
-from rekindle._restarts.signals import Signals
-from rekindle._restarts.summary import Summary
+from rekindle._saving import arguments as _arguments
+from rekindle._supervisor.output import Output, open_to_write, why_not_opened
+from rekindle._supervisor.policy import Rules
+from rekindle._supervisor.progress import Progress
+from rekindle._supervisor.runner import Runner
+from rekindle._supervisor.signals import Signals
+from rekindle._supervisor.summary import Summary
 from rekindle.errors import ArgumentError
 
 HELP = "run a command again after a crash, for as long as its backup moves forward"

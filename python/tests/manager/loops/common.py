@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 import rekindle
-from rekindle._store import fs
+from rekindle._storage.local import fs
 
 STEPS = 24
 # Not a divisor of the number of steps, and saves are not where the kills are.

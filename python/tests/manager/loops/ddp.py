@@ -18,7 +18,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 import rekindle
-from rekindle._store import fs
+from rekindle._storage.local import fs
 
 STEPS = 20
 

@@ -1,0 +1,91 @@
+"""Live objects that stand in more than one place of a tree.
+
+A program may begin with one array of zeros, or one dict of them, under two names, and give each
+name a value of its own later. What was saved is two values then, and the one object cannot be both.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rekindle._codec import tree
+from rekindle._frameworks import table as frameworks
+from rekindle._repository.pack import AnyArray
+
+
+class Shared:
+    """The live objects met so far, with what was saved in their places.
+
+    Args:
+        arrays: The arrays of the save.
+    """
+
+    def __init__(self, arrays: Mapping[str, AnyArray]) -> None:
+        self._arrays = arrays
+        # The object as well: while it lives, nothing else has its id.
+        self._met: dict[int, tuple[Any, Any, str]] = {}
+
+    def earlier(self, live: Any, saved: Any, place: str) -> tuple[str, bool] | None:
+        """Where the object was met before, and whether the same was saved there and here.
+
+        ``None`` at the first meeting.
+        """
+        found = self._met.setdefault(id(live), (live, saved, place))
+        if found[2] == place:
+            return None
+        return found[2], self._is_same(found[1], saved)
+
+    def _is_same(self, one: Any, other: Any) -> bool:
+        if isinstance(one, list) and isinstance(other, list):
+            return len(one) == len(other) and all(map(self._is_same, one, other))
+        if not isinstance(one, dict) or not isinstance(other, dict):
+            return type(one) is type(other) and bool(one == other)
+        names = _array_of(one), _array_of(other)
+        if None not in names:
+            first, second = (self._arrays[str(name)] for name in names)
+            return _same_bits(first, second)
+        return one.keys() == other.keys() and all(self._is_same(one[k], other[k]) for k in one)
+
+
+def _array_of(saved: Any) -> Any:
+    """The name of the array that the JSON value stands for, or ``None``."""
+    kind, content = tree.tagged(saved)
+    if kind == "jax.key":
+        return content[1]
+    return content if kind in ("array", "scalar", "jax", "torch", "tensorflow") else None
+
+
+def _same_bits(one: AnyArray, other: AnyArray) -> bool:
+    if one is other:
+        return True
+    if one.dtype != other.dtype or one.shape != other.shape:
+        return False
+    # Not by their values: a NaN is like no other.
+    first, second = (np.ascontiguousarray(array).reshape(-1).view("u1") for array in (one, other))
+    return bool(np.array_equal(first, second))
+
+
+def changes_in_place(value: Any) -> bool:
+    """Whether a restore writes into this array or variable, and not into the place of it."""
+    kind = frameworks.framework(value)
+    if kind == "numpy":
+        return bool(value.flags.writeable)
+    return kind in ("torch", "keras") or (kind == "tensorflow" and hasattr(value, "assign"))
+
+
+def twin(value: Any) -> Any:
+    """Another object of this kind, which can have values of its own; ``None`` when none is made."""
+    if frameworks.framework(value) == "numpy":
+        return value.copy()
+    torch = sys.modules.get("torch")
+    if torch is not None and type(value) is torch.Tensor:
+        return value.detach().clone().requires_grad_(value.requires_grad)
+    if isinstance(value, dict | list) or dataclasses.is_dataclass(value):
+        return copy.copy(value)
+    return None

@@ -1,0 +1,246 @@
+"""Which attributes of an object a save may change: those that training changes, never the script's.
+
+A save is a file, and whoever wrote it must not decide where a script writes or what it runs. So a
+save gives values only to attributes that the live object has, or that the code of its class
+assigns. Text (a string or bytes) that was there when training began stays what it is, also inside
+of a container, to which no text is added then. No text takes the place of something else. It may
+only come in a container, where there was nothing, or one that held none.
+
+The same rule holds when a save is taken: what could not be put back is named then.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import inspect
+import itertools
+import json
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rekindle._codec import kinds, tree
+from rekindle._repository.pack import AnyArray, as_bytes, digest
+
+# Why an attribute cannot come back, to follow its name in a message.
+OF_A_TYPE = "is of a type that cannot be saved"
+IS_NEW = "was not there when training began"
+IS_TEXT = "was set to a string in training, and a backup does not set strings in the script's place"
+
+_ARRAYS = ("array", "scalar", "jax", "torch", "tensorflow")
+_WITHOUT_PARTS = (*_ARRAYS, "jax.key", "float", "bytes")
+
+
+class Baseline:
+    """The attributes of one object as they were when training began.
+
+    Args:
+        values: The attributes that may be state.
+        live: The object; ``None``: there is none.
+    """
+
+    def __init__(self, values: Mapping[str, Any], live: Any) -> None:
+        self._live = live
+        self._names = frozenset(() if live is None else vars(live))
+        self._before: dict[str, _Before] = {}
+        for name, value in values.items():
+            before = _before(value)
+            if before is not None:
+                self._before[name] = before
+
+    def is_as_it_was(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
+        """Whether the attribute has the value that it had."""
+        return name in self._before and digest_of(saved, arrays) == self._before[name].digest
+
+    def refusal(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> str | None:
+        """Why a save may not give the attribute this value; ``None`` when it may."""
+        if name in self._names and name not in self._before:
+            return OF_A_TYPE
+        kind: Any = type(self._live)
+        if name not in self._names and name not in _assigned_by(kind):
+            return IS_NEW
+        # What training has still to make is what its class has, or nothing yet.
+        before = self._before.get(name) or _before(getattr(kind, name, None))
+        if before is None or before.kind != kinds.saved_kind(saved):
+            return OF_A_TYPE
+        if before.kind is not None:
+            return None
+        return None if _keeps_text(before.text, _text_of(saved, arrays)) else IS_TEXT
+
+    def read(
+        self, name: str, saved: Any, arrays: Mapping[str, AnyArray]
+    ) -> Callable[[], None] | None:
+        """What gives the attribute its saved value; ``None`` when the object does not know it.
+
+        Raises:
+            BrokenTreeError: A save may not give it this value.
+        """
+        live = self._live
+        where = f"{type(live).__name__}.{name}"
+        if name not in self._names and is_script(live, name):
+            raise tree.BrokenTreeError(f"the save gives {where} a value, which is the script's")
+        refusal = self.refusal(name, saved, arrays)
+        if refusal == IS_NEW:
+            return None
+        if refusal is not None:
+            raise tree.BrokenTreeError(
+                f"the save gives {where} a value that training cannot have given it"
+            )
+        put = kinds.read(saved, arrays, getattr(live, name, None))
+        return lambda: setattr(live, name, put())
+
+
+def is_script(live: Any, name: str) -> bool:
+    """Whether the name is that of a hook, a method or anything else that is no plain attribute."""
+    of_class = getattr(type(live), name, None)
+    return name.startswith("__") or callable(of_class) or hasattr(of_class, "__get__")
+
+
+@functools.cache
+def _assigned_by(kind: Any) -> frozenset[str]:
+    """The names of attributes that the methods of a class assign to the object itself."""
+    members = [member for base in kind.__mro__ for member in vars(base).values()]
+    codes = [getattr(inspect.unwrap(one), "__code__", None) for one in members if callable(one)]
+    return frozenset(name for code in codes if code is not None for name in _assigned_in(code))
+
+
+def _assigned_in(code: types.CodeType) -> Iterator[str]:
+    steps = list(dis.get_instructions(code))
+    owner = code.co_varnames[:1]
+
+    def is_of_owner(step: dis.Instruction) -> bool:
+        # Newer Pythons load two names in one step, and the object last.
+        loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+        is_loaded = "LOAD_FAST" in step.opname or step.opname == "LOAD_DEREF"
+        return is_loaded and loaded[-1:] == owner
+
+    # `self.count += 1` keeps the object on the stack, under the value that it reads.
+    added_to = {
+        read.argval
+        for load, keep, read in zip(steps, steps[1:], steps[2:], strict=False)
+        if is_of_owner(load) and keep.opname in ("COPY", "DUP_TOP") and read.opname == "LOAD_ATTR"
+    }
+    for before, step in itertools.pairwise(steps):
+        if step.opname != "STORE_ATTR":
+            continue
+        is_kept = before.opname in ("SWAP", "ROT_TWO") and step.argval in added_to
+        if is_kept or is_of_owner(before):
+            yield step.argval
+
+
+class _Holder(dict[str, Any]):
+    """The text in a container, by place, with holders for the containers inside of it."""
+
+
+class _Before(NamedTuple):
+    """An attribute as it was.
+
+    Attributes:
+        digest: Of its value.
+        kind: The kind of an object with a state of its own; ``None`` for a plain value.
+        text: The text in it: a string, a :class:`_Holder`, or ``None`` when it can hold none.
+    """
+
+    digest: str
+    kind: str | None
+    text: str | _Holder | None
+
+
+def _before(value: Any) -> _Before | None:
+    """What a value was; ``None`` when it is of a type that cannot be saved."""
+    arrays: dict[str, AnyArray] = {}
+    try:
+        saved = kinds.take(value, "", arrays)
+    except tree.UnsupportedValueError:
+        return None
+    kind = kinds.saved_kind(saved)
+    text = None if kind is not None else _text_of(saved, arrays)
+    return _Before(digest_of(saved, arrays), kind, text)
+
+
+def _text_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str | _Holder | None:
+    if isinstance(saved, str) or tree.tagged(saved)[0] == "bytes":
+        return json.dumps(saved)
+    parts = {} if saved is None else _parts(saved, arrays)
+    if parts is None:
+        return None
+    return _Holder({key: _text_of(part, arrays) for key, part in parts.items()})
+
+
+def _keeps_text(before: str | _Holder | None, after: str | _Holder | None) -> bool:
+    """Whether text stays what it is, and comes in a container alone: in place of an empty one."""
+    if isinstance(before, _Holder) and isinstance(after, _Holder):
+        if not _holds_text(before):
+            return True
+        return all(
+            _keeps_text(before.get(key), after.get(key)) for key in before.keys() | after.keys()
+        )
+    return before == after or not (_holds_text(before) or _holds_text(after))
+
+
+def _holds_text(text: str | _Holder | None) -> bool:
+    return isinstance(text, str) or (text is not None and any(map(_holds_text, text.values())))
+
+
+def _parts(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any] | None:
+    """The values inside of a container, each by what it is known again by; ``None``: it is none."""
+    if isinstance(saved, list):
+        return {str(index): item for index, item in enumerate(saved)}
+    if not isinstance(saved, dict):
+        return None
+    kind, content = tree.tagged(saved)
+    if kind is None:
+        return saved
+    if kind in _WITHOUT_PARTS:
+        return None
+    if kind == "tuple":
+        return {str(index): item for index, item in enumerate(content)}
+    if kind in ("set", "frozenset"):
+        return {_key(item, arrays): item for item in content}
+    if kind in ("dict", "Counter"):
+        return {_key(key, arrays): item for key, item in content}
+    raise tree.BrokenTreeError(f"an attribute cannot be a {kind!r}")
+
+
+def _key(key: Any, arrays: Mapping[str, AnyArray]) -> str:
+    """The same for the same key, wherever the arrays of NumPy's numbers in it stand."""
+    numbers = {name: arrays[name] for name in _names_in(key) if name in arrays}
+    if any(number.shape != () for number in numbers.values()):
+        raise tree.BrokenTreeError("an array cannot be a key")
+    return digest_of(key, numbers)
+
+
+def _names_in(saved: Any) -> Iterator[str]:
+    """The names of the arrays in a value, in their order."""
+    if isinstance(saved, list):
+        for item in saved:
+            yield from _names_in(item)
+    elif isinstance(saved, dict):
+        kind, content = tree.tagged(saved)
+        if kind in _ARRAYS and isinstance(content, str):
+            yield content
+        elif kind is not None:
+            yield from _names_in(content)
+        else:
+            yield from _names_in(list(saved.values()))
+
+
+def digest_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str:
+    """A digest of a value that was taken; where its arrays stand in a save does not count."""
+    parts = [
+        digest(as_bytes(array)) + str(array.dtype) + str(array.shape) for array in arrays.values()
+    ]
+    text = json.dumps(_without_names(saved), sort_keys=True)
+    return digest("\0".join([text, *parts]).encode())
+
+
+def _without_names(saved: Any) -> Any:
+    if isinstance(saved, list):
+        return [_without_names(item) for item in saved]
+    if not isinstance(saved, dict):
+        return saved
+    kind, _ = tree.tagged(saved)
+    if kind in _ARRAYS:
+        return {"$": [kind]}
+    return {key: _without_names(value) for key, value in saved.items()}

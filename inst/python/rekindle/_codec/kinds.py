@@ -1,0 +1,282 @@
+"""Objects with a state of their own: random generators, and whatever has a `state_dict()`.
+
+They are never written as objects: their state is taken as plain values and arrays, and put back
+into the object that the script made again.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rekindle._codec import generators, tree
+from rekindle._frameworks import table as frameworks
+from rekindle._repository.pack import AnyArray
+
+_KIND = "$object"
+
+
+def take(value: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
+    """The value's state as JSON values; its arrays go into `arrays`.
+
+    Raises:
+        UnsupportedValueError: The value is neither plain nor an object whose state is known.
+    """
+    kind = kind_of(value)
+    if kind is None:
+        return tree.flatten(value, place, arrays)
+    return {_KIND: kind, "state": tree.flatten(get_state(kind, value), place, arrays)}
+
+
+def put(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Any:
+    """The value to use from now on: `current` with its state put back, or a new plain value.
+
+    Raises:
+        BrokenTreeError: The save does not hold the state of `current`; nothing was changed.
+    """
+    return read(saved, arrays, current)()
+
+
+def read(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Callable[[], Any]:
+    """What :func:`put` does, once the state has been checked as far as possible."""
+    expected, kind = saved_kind(saved), kind_of(current)
+    if expected != kind:
+        raise tree.BrokenTreeError(
+            f"the save holds {_words_for(expected)}, and what is there is"
+            f" {'a plain value' if kind is None else described(current)}"
+        )
+    if kind is None:
+        value = tree.unflatten(saved, arrays)
+        both_torch = frameworks.framework(value) == frameworks.framework(current) == "torch"
+        return lambda: value.to(current.device) if both_torch else value
+    state = tree.unflatten(saved.get("state"), arrays)
+    check(kind, current, state)
+
+    def put_back() -> Any:
+        set_state(kind, current, state)
+        return current
+
+    return put_back
+
+
+def saved_kind(saved: Any) -> str | None:
+    """The kind of the object whose state :func:`take` gave; ``None`` for a plain value.
+
+    Raises:
+        BrokenTreeError: It gave something else.
+    """
+    if not (isinstance(saved, dict) and _KIND in saved):
+        return None
+    kind = saved[_KIND]
+    if not isinstance(kind, str):
+        raise tree.BrokenTreeError("the kind of a saved object is not a name")
+    return kind
+
+
+def _words_for(kind: str | None) -> str:
+    return "a plain value" if kind is None else f"the state of a {kind!r}"
+
+
+def kind_of(value: Any) -> str | None:
+    """What the value is to be known as in a save; ``None`` when it has no state of its own."""
+    if isinstance(value, type):
+        return None
+    for kind, cls in (
+        ("numpy.Generator", np.random.Generator),
+        ("numpy.RandomState", np.random.RandomState),
+        ("random.Random", random.Random),
+        *_framework_classes(),
+    ):
+        if isinstance(value, cls):
+            return kind
+    return "state_dict" if has_state_dict(value) else None
+
+
+def _framework_classes() -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
+    if keras is not None and hasattr(keras, "metrics"):
+        owners = (keras.layers.Layer, keras.optimizers.Optimizer, keras.metrics.Metric)
+        found += [
+            ("keras.Variable", frameworks.variable_base(keras.Variable)),
+            ("keras.variables", owners),
+            ("keras.SeedGenerator", keras.random.SeedGenerator),
+        ]
+    if torch is not None and hasattr(torch, "Generator"):
+        found.append(("torch.Generator", torch.Generator))
+    return found
+
+
+def get_state(kind: str, value: Any) -> Any:
+    """The state of a value of this kind, as plain values and arrays."""
+    if kind == "numpy.Generator":
+        return value.bit_generator.state
+    if kind == "numpy.RandomState":
+        return value.get_state(legacy=False)
+    if kind == "random.Random":
+        version, words, gauss = value.getstate()
+        return [version, np.array(words, np.uint32), gauss]
+    if kind == "keras.Variable":
+        return frameworks.to_numpy(value)
+    if kind == "keras.variables":
+        return [frameworks.to_numpy(variable) for variable in value.variables]
+    if kind == "keras.SeedGenerator":
+        return frameworks.to_numpy(value.state)
+    if kind == "torch.Generator":
+        return value.get_state().numpy()
+    return value.state_dict()
+
+
+def set_state(kind: str, value: Any, state: Any) -> None:
+    """Puts back what :func:`get_state` gave."""
+    if kind == "numpy.Generator":
+        value.bit_generator.state = state
+    elif kind == "numpy.RandomState":
+        value.set_state(state)
+    elif kind == "random.Random":
+        value.setstate((state[0], tuple(int(word) for word in state[1]), state[2]))
+    elif kind == "keras.Variable":
+        value.assign(state)
+    elif kind == "keras.variables":
+        for variable, array in zip(value.variables, state, strict=True):
+            variable.assign(array)
+    elif kind == "keras.SeedGenerator":
+        value.state.assign(state)
+    elif kind == "torch.Generator":
+        import torch
+
+        value.set_state(torch.from_numpy(np.array(state)))
+    else:
+        value.load_state_dict(state)
+
+
+def check(kind: str, value: Any, state: Any) -> None:
+    """Checks a state that an object would take without a look, and may die of.
+
+    Raises:
+        BrokenTreeError: The object must not be given this state.
+    """
+    if isinstance(value, Foreign):
+        lines = value.differences(state)
+        if lines:
+            raise tree.BrokenTreeError("; ".join(lines))
+    elif kind == "random.Random":
+        generators.check_python(state)
+    elif kind in ("numpy.Generator", "numpy.RandomState"):
+        generators.check_numpy(state, get_state(kind, value))
+    elif kind == "torch.Generator":
+        generators.check_torch(state, get_state(kind, value))
+    elif kind == "keras.SeedGenerator":
+        generators.check_like(state, get_state(kind, value), "keras")
+
+
+def differences(kind: str, value: Any, state: Any) -> list[str]:
+    """Why the state cannot be that of this object, as far as can be told before it is put back.
+
+    Raises:
+        BrokenTreeError: No object was ever in this state.
+    """
+    if isinstance(value, Foreign):
+        return value.differences(state)
+    if kind in ("numpy.Generator", "numpy.RandomState"):
+        expected, found = get_state(kind, value)["bit_generator"], state["bit_generator"]
+        if expected != found:
+            return [f"bit_generator: expected {expected}, found {found}"]
+    check(kind, value, state)
+    torch = sys.modules.get("torch")
+    if kind != "state_dict" or torch is None or not isinstance(value, torch.optim.Optimizer):
+        return []
+    return _optimizer_differences(value, state)
+
+
+def _optimizer_differences(value: Any, state: Any) -> list[str]:
+    # PyTorch itself compares the number of parameters, and not their shapes.
+    parameters = [one for group in value.param_groups for one in group["params"]]
+    saved = [one for group in state["param_groups"] for one in group["params"]]
+    if len(saved) != len(parameters):
+        return [f"param_groups: expected {len(parameters)} parameters, found {len(saved)}"]
+    lines = []
+    for number, parameter in zip(saved, parameters, strict=True):
+        for name, slot in state["state"].get(number, {}).items():
+            shape = tuple(getattr(slot, "shape", ()))
+            if shape and shape != tuple(parameter.shape):
+                lines.append(
+                    f"state/{number}/{name}: expected the shape {tuple(parameter.shape)} of its"
+                    f" parameter, found {shape}"
+                )
+    return lines
+
+
+class Foreign:
+    """State that another language keeps, such as R's random state.
+
+    Args:
+        take: Gives the state as it is now, as a plain value.
+        put: Puts such a value back.
+        compare: Why such a value cannot be put back, one line each: place, expected, found. By
+            default any value can.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[], Any],
+        put: Callable[[Any], None],
+        compare: Callable[[Any], list[str]] | None = None,
+    ) -> None:
+        self._take = take
+        self._put = put
+        self._compare = compare
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"value": _owned(self._take())}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._put(state["value"])
+
+    def differences(self, state: Mapping[str, Any]) -> list[str]:
+        return [] if self._compare is None else list(self._compare(state["value"]))
+
+
+def _owned(value: Any) -> Any:
+    """The value, with its arrays in memory of our own.
+
+    R's would be given back to R by whatever thread lets go of them last, and R has but one.
+    """
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: _owned(item) for key, item in value.items()}
+    return [_owned(item) for item in value] if isinstance(value, list) else value
+
+
+def described(value: Any) -> str:
+    """What the object is, for a message."""
+    return "a value of R's" if isinstance(value, Foreign) else f"a {type(value).__name__}"
+
+
+def can_be_put_back(value: Any) -> bool:
+    """Whether a state can be put into this very object, which a plain value or a tensor cannot."""
+    is_masked = isinstance(value, np.ma.MaskedArray)
+    return kind_of(value) is not None or (isinstance(value, np.ndarray) and not is_masked)
+
+
+def numbers_of(value: Any) -> Any:
+    """What is saved of a value that is filled in place: of an array of any class, its numbers.
+
+    Not of a masked one, whose mask would be lost.
+    """
+    is_masked = isinstance(value, np.ma.MaskedArray)
+    return np.asarray(value) if isinstance(value, np.ndarray) and not is_masked else value
+
+
+def has_state_dict(value: Any) -> bool:
+    """Whether the object takes and gives its own state, by the names that PyTorch gave it."""
+    return (
+        not isinstance(value, type)
+        and callable(getattr(value, "state_dict", None))
+        and callable(getattr(value, "load_state_dict", None))
+    )

@@ -1,0 +1,213 @@
+"""Objects that own variables: models, layers, optimizers, modules. Their variables by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rekindle._codec.tree import UnsupportedValueError
+from rekindle._frameworks import table as frameworks
+
+if TYPE_CHECKING:
+    from rekindle._frameworks.keras import Names
+
+
+class ExtraState:
+    """What a PyTorch module keeps beside its tensors, by `get_extra_state()`."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def get(self) -> Any:
+        return self._module.get_extra_state()
+
+    def set(self, state: Any) -> None:
+        self._module.set_extra_state(state)
+
+
+class Owners:
+    """Names the variables of all owners in one tree, together.
+
+    Args:
+        values: Every value of the tree that may be an owner.
+    """
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        found = {id(value): value for value in values}
+        self._keras = [value for value in found.values() if _is_keras_owner(value)]
+        self._names: Names | None = None
+
+    def variables(self, value: Any, place: str) -> dict[str, Any] | None:
+        """The value's variables by name; ``None`` when it is no owner of variables.
+
+        Raises:
+            UnsupportedValueError: It has state beside them that cannot be saved.
+        """
+        if _is_keras_owner(value):
+            return self._of_keras(value)
+        keras = sys.modules.get("keras")
+        if keras is not None and isinstance(value, keras.random.SeedGenerator):
+            return {"state": value.state}
+        if _is_torch_module(value):
+            return _of_torch(value)
+        if is_trackable(value):
+            _count_saves(value)
+            return _Walk(self, place).variables(value)
+        return None
+
+    def build(self, value: Any, wanted: Iterable[str]) -> None:
+        """Gives an optimizer its variables, when it has none, and the save has some for it."""
+        optimizer, prefix = value, ""
+        if _is_keras_model(value):
+            optimizer, prefix = getattr(value, "optimizer", None), "optimizer/"
+            if self._is_given_itself(optimizer):
+                return
+        if optimizer is None or not _is_keras_optimizer(optimizer) or optimizer.built:
+            return
+        if any(name.startswith(prefix) for name in wanted):
+            models = [value] if _is_keras_model(value) else self._models()
+            if len(models) == 1 and models[0].built:
+                optimizer.build(models[0].trainable_variables)
+
+    def _models(self) -> list[Any]:
+        return [owner for owner in self._keras if _is_keras_model(owner)]
+
+    def _is_given_itself(self, value: Any) -> bool:
+        return any(owner is value for owner in self._keras)
+
+    def _of_keras(self, value: Any) -> dict[str, Any]:
+        from rekindle._frameworks.keras import Names
+        from rekindle._keras import internals
+
+        if not self._is_given_itself(value):
+            # Found inside of an object of TensorFlow's.
+            names = Names([value])
+        else:
+            if self._names is None:
+                inner = [model.optimizer for model in self._models() if has_optimizer(model)]
+                self._names = Names([*self._keras, *inner])
+            names = self._names
+        if _is_keras_optimizer(value):
+            trainable = internals.trainable_of(value)
+            return names.of_optimizer(value, trainable)
+        internals.sync_variables(value)
+        found = names.of_layer(value)
+        if _is_keras_model(value) and has_optimizer(value):
+            optimizer = value.optimizer
+            if not self._is_given_itself(optimizer):
+                slots = names.of_optimizer(optimizer, value.trainable_variables)
+                found |= {f"optimizer/{name}": slot for name, slot in slots.items()}
+        return found
+
+
+def is_unbuilt(value: Any) -> bool:
+    """Whether the value is of Keras and has still to be given its variables."""
+    return _is_keras_owner(value) and not getattr(value, "built", True)
+
+
+def has_optimizer(model: Any) -> bool:
+    return getattr(model, "optimizer", None) is not None
+
+
+def _is_keras_owner(value: Any) -> bool:
+    keras = sys.modules.get("keras")
+    return (
+        keras is not None
+        and not isinstance(value, type)
+        and isinstance(
+            value, keras.layers.Layer | keras.optimizers.Optimizer | keras.metrics.Metric
+        )
+    )
+
+
+def _is_keras_model(value: Any) -> bool:
+    return _is_keras_owner(value) and isinstance(value, sys.modules["keras"].Model)
+
+
+def _is_keras_optimizer(value: Any) -> bool:
+    return _is_keras_owner(value) and isinstance(value, sys.modules["keras"].optimizers.Optimizer)
+
+
+def _is_torch_module(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def _of_torch(module: Any) -> dict[str, Any]:
+    """Parameters, buffers that are saved, and extra state, as `state_dict()` names them."""
+    found: dict[str, Any] = {}
+    for name, value in module.state_dict(keep_vars=True).items():
+        if frameworks.framework(value) is not None:
+            found[name] = value
+        else:
+            found[name] = ExtraState(module.get_submodule(name.rpartition(".")[0]))
+    return found
+
+
+def is_trackable(value: Any) -> bool:
+    """Whether TensorFlow can say which variables the object consists of."""
+    tf = sys.modules.get("tensorflow")
+    if tf is None or isinstance(value, type):
+        return False
+    return isinstance(value, tf.Module | tf.train.Checkpoint) or _tracks(value)
+
+
+def _count_saves(value: Any) -> None:
+    """A ``tf.train.Checkpoint`` makes the variable it counts its saves with when first asked."""
+    if isinstance(value, sys.modules["tensorflow"].train.Checkpoint):
+        _ = value.save_counter
+
+
+def _tracks(value: Any) -> bool:
+    # The base of everything that tf.train.Checkpoint takes has no public name.
+    return any(
+        cls.__module__ == "tensorflow.python.trackable.base" and cls.__name__ == "Trackable"
+        for cls in type(value).__mro__
+    )
+
+
+class _Walk:
+    """The variables that can be reached from a trackable object, each by its shortest path."""
+
+    def __init__(self, owners: Owners, place: str) -> None:
+        self._owners = owners
+        self._place = place
+
+    def variables(self, root: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        view = tf.train.TrackableView(root)
+        found: dict[str, Any] = {}
+        seen = {id(root)}
+        queue: list[tuple[str, Any]] = [("", root)]
+        # Breadth first, as TensorFlow does it: a path stays what it is when a deeper one is added.
+        for path, value in queue:
+            own = self._own(path, value) if path else None
+            if own is not None:
+                found.update(own)
+                continue
+            for name, child in view.children(value).items():
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    queue.append((f"{path}/{name}" if path else str(name), child))
+        return found
+
+    def _own(self, path: str, value: Any) -> Mapping[str, Any] | None:
+        if frameworks.framework(value) is not None:
+            return {path: value}
+        if _is_keras_owner(value):
+            inner = self._owners.variables(value, path) or {}
+            return {f"{path}/{name}": variable for name, variable in inner.items()}
+        if _saves_itself(value):
+            raise UnsupportedValueError(
+                f"{self._place}/{path}: the state of a {type(value).__name__!r} is known to"
+                " TensorFlow alone, and cannot be saved"
+            )
+        return None
+
+
+def _saves_itself(value: Any) -> bool:
+    """Whether a trackable object that is no variable has tensors of its own, as a table has."""
+    method = getattr(type(value), "_serialize_to_tensors", None)
+    return method is not None and method.__module__ != "tensorflow.python.trackable.base"

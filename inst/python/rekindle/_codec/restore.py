@@ -1,0 +1,300 @@
+"""Bringing a saved tree back into a tree of live objects.
+
+Both are walked side by side, in two steps: first everything is compared and nothing is changed,
+then everything is put in its place. What does not fit therefore leaves the objects as they were.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rekindle._codec import kinds, tree
+from rekindle._codec.aliases import Shared, changes_in_place, twin
+from rekindle._codec.capture import PLAIN, Group, values_in
+from rekindle._codec.containers import Container, open_container
+from rekindle._codec.owners import ExtraState, Owners, is_unbuilt
+from rekindle._codec.state_dicts import States
+from rekindle._frameworks import table as frameworks
+from rekindle._repository.pack import AnyArray
+from rekindle.errors import ArgumentError
+
+# Puts a part of the save back, and gives the value that stands in its place from now on.
+Put = Callable[[], Any]
+
+
+@dataclass
+class Matching:
+    """A save beside the live objects it is to be brought back into.
+
+    Attributes:
+        arrays: The arrays of the save.
+        root: The live tree.
+        unmatched: Places of live values that the save has nothing for.
+        unconsumed: Places in the save that no live value stands for.
+        differences: What cannot be brought back, one line each: place, expected, found.
+        states: What objects put back by themselves, before everything else.
+    """
+
+    arrays: Mapping[str, AnyArray]
+    root: Any
+    unmatched: list[str] = field(default_factory=list)
+    unconsumed: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+    states: States = field(default_factory=States)
+
+    def __post_init__(self) -> None:
+        self._owners = Owners(values_in(self.root))
+        self._shared = Shared(self.arrays)
+
+    def match(self, live: Any, saved: Any, place: str) -> Put:
+        """What puts the saved value back into the live one; nothing is changed before."""
+        if isinstance(live, Group):
+            return self._match_group(live, saved, place)
+        if isinstance(live, np.generic) or frameworks.framework(live) is not None:
+            return self._match_array(live, saved, place)
+        if isinstance(live, PLAIN):
+            return self._match_plain(live, saved, place)
+        kind, content = tree.tagged(saved)
+        if kind == "variables" and isinstance(content, dict):
+            self._owners.build(live, content)
+        variables = self._owners.variables(live, place)
+        if variables is not None:
+            return self._match_variables(live, variables, saved, place)
+        stateful_kind = kinds.kind_of(live)
+        if stateful_kind is not None:
+            return self._match_stateful(live, stateful_kind, saved, place)
+        opened = open_container(live)
+        if opened is not None:
+            return self._match_container(live, opened, saved, place)
+        return self._match_plain(live, saved, place)
+
+    def _match_group(self, live: Group, saved: Any, place: str) -> Put:
+        if not isinstance(saved, dict) or tree.tagged(saved)[0] is not None:
+            return self._differs(place, "named objects", saved)
+        objects = live.group_objects()
+        puts = {}
+        for name, value in objects.items():
+            where = f"{place}/{name}" if place else name
+            if name in saved:
+                puts[name] = self.match(value, saved[name], where)
+            else:
+                self.unmatched.append(where)
+        self.unconsumed += [
+            f"{place}/{name}" if place else name for name in saved if name not in objects
+        ]
+
+        def put() -> Any:
+            for name, one in puts.items():
+                live.group_set(name, one())
+            return live
+
+        return put
+
+    def _match_array(self, live: Any, saved: Any, place: str) -> Put:
+        array = self._array(saved)
+        if isinstance(live, np.ma.MaskedArray):
+            return self._differs(place, "a masked array, which no save holds with its mask", saved)
+        if array is None:
+            return self._differs(place, frameworks.spec(live), saved)
+        if reason := frameworks.elsewhere(live):
+            raise ArgumentError(
+                f"Something in the checkpoint cannot be restored. {place}: {reason}. Nothing was"
+                " changed.",
+                argument="checkpoint",
+                value=None,
+            )
+        if not self._fits(live, saved, array, place):
+            return _nothing
+        if changes_in_place(live):
+            one = self._one_of_its_own(live, saved, place)
+            return _nothing if one is None else lambda: frameworks.like(one, array)
+        return lambda: frameworks.like(live, array)
+
+    def _one_of_its_own(self, live: Any, saved: Any, place: str) -> Any:
+        """The live object, or another like it where it has to be something else elsewhere."""
+        earlier = self._shared.earlier(live, saved, place)
+        if earlier is None or earlier[1]:
+            return live
+        made = twin(live)
+        if made is None:
+            self.differences.append(
+                f"{place}: expected the value of {earlier[0]}, which is the same"
+                f" {type(live).__name__}, found another one"
+            )
+        return made
+
+    def _fits(self, live: Any, saved: Any, array: AnyArray, place: str) -> bool:
+        if frameworks.framework(live) != "jax.key":
+            fits, found = frameworks.fits(live, array), None
+        else:
+            kind, content = tree.tagged(saved)
+            found = f"a key of {content[0]!r}" if kind == "jax.key" else None
+            fits = kind == "jax.key" and content[0] == frameworks.key_impl(live)
+            fits = fits and array.shape[: live.ndim] == live.shape
+        if not fits:
+            found = found or frameworks.spec(array)
+            self.differences.append(f"{place}: expected {frameworks.spec(live)}, found {found}")
+        return bool(fits)
+
+    def _array(self, saved: Any) -> AnyArray | None:
+        kind, content = tree.tagged(saved)
+        if kind == "jax.key":
+            content = content[1]
+        elif kind not in ("array", "scalar", "jax", "torch", "tensorflow"):
+            return None
+        return self.arrays[content]
+
+    def _match_variables(
+        self, live: Any, variables: Mapping[str, Any], saved: Any, place: str
+    ) -> Put:
+        kind, content = tree.tagged(saved)
+        if kind != "variables" or not isinstance(content, dict):
+            return self._differs(place, f"the variables of a {type(live).__name__}", saved)
+        # What is not built has a few variables all the same, as an optimizer its counter.
+        if is_unbuilt(live) and any(name not in variables for name in content):
+            self.differences.append(
+                f"{place}: expected the {len(content)} variables that were saved, found a"
+                f" {type(live).__name__} that is not built yet. Build it first: a model or a layer"
+                " by calling it on data, an optimizer by `optimizer.build(trainable_variables)`"
+            )
+            return _nothing
+        puts: list[Put] = []
+        for name, variable in variables.items():
+            where = f"{place}/{name}"
+            if name not in content:
+                self.unmatched.append(where)
+            elif isinstance(variable, ExtraState):
+                state = tree.unflatten(content[name], self.arrays)
+                self.states.add(where, live, variable.get, variable.set, state)
+            else:
+                puts.append(self._match_array(variable, content[name], where))
+        self.unconsumed += [f"{place}/{name}" for name in content if name not in variables]
+
+        def put() -> Any:
+            for one in puts:
+                one()
+            return live
+
+        return put
+
+    def _match_stateful(self, live: Any, expected: str, saved: Any, place: str) -> Put:
+        kind, content = tree.tagged(saved)
+        if kind != "object" or not isinstance(content, list) or content[0] != expected:
+            return self._differs(place, f"the state of {kinds.described(live)}", saved)
+        if self._one_of_its_own(live, saved, place) is None:
+            return _nothing
+        state = tree.unflatten(content[1], self.arrays)
+        lines = kinds.differences(expected, live, state)
+        self.differences += [f"{place}/{line}" for line in lines]
+        get = functools.partial(kinds.get_state, expected, live)
+        put = functools.partial(kinds.set_state, expected, live)
+        self.states.add(place, live, get, put, state)
+        return lambda: live
+
+    def _match_container(self, live: Any, opened: Container, saved: Any, place: str) -> Put:
+        parts = self._saved_parts(opened, saved)
+        if parts is None:
+            return self._differs(place, f"a {type(live).__name__}", saved)
+        # Nothing in it is an array or an object, on neither side: it is one value, like a history
+        # that has grown. And what is empty waits to be filled.
+        if opened.can_be_filled and (not opened.parts or self._is_plain(live, saved)):
+            return self._match_filled(live, saved, place)
+        own = self._one_of_its_own(live, saved, place) if opened.in_place else live
+        opened = opened if own is live else open_container(own) or opened
+        puts: list[Put] = []
+        for key, part in zip(opened.keys, opened.parts, strict=True):
+            where = f"{place}/{key}"
+            if key in parts:
+                puts.append(self.match(part, parts[key], where))
+            else:
+                self.unmatched.append(where)
+                puts.append(_keep(part))
+        known = set(opened.keys)
+        self.unconsumed += [f"{place}/{key}" for key in parts if key not in known]
+        return lambda: opened.rebuild([one() for one in puts])
+
+    def _saved_parts(self, opened: Container, saved: Any) -> Mapping[Any, Any] | None:
+        kind, content = tree.tagged(saved)
+        if opened.kind == "list" and isinstance(saved, list):
+            return dict(enumerate(saved))
+        if opened.kind == "tuple" and kind == "tuple":
+            return dict(enumerate(content))
+        if opened.kind == "record" and kind == "record" and isinstance(content, dict):
+            return content
+        if opened.kind == "dict":
+            return tree.split_dict(saved, self.arrays)
+        return None
+
+    def _is_plain(self, live: Any, saved: Any) -> bool:
+        if tree.holds_arrays(saved):
+            return False
+        return all(
+            isinstance(value, PLAIN) or type(value) is tuple or isinstance(value, dict | list)
+            for value in values_in(live)
+        )
+
+    def _match_filled(self, live: Any, saved: Any, place: str) -> Put:
+        """Whatever was saved, in the containers that are there: the program may hold inner ones."""
+        opened = open_container(live)
+        parts = None if opened is None else self._saved_parts(opened, saved)
+        if opened is None or parts is None:
+            return _keep(tree.unflatten(saved, self.arrays))
+        own = self._one_of_its_own(live, saved, place) if opened.in_place else live
+        here = dict(zip(opened.keys, opened.parts, strict=True))
+        puts = {
+            key: self._match_filled(here.get(key), part, f"{place}/{key}")
+            for key, part in parts.items()
+        }
+        return lambda: _filled(own, {key: put() for key, put in puts.items()})
+
+    def _match_plain(self, live: Any, saved: Any, place: str) -> Put:
+        array = self._array(saved)
+        if array is not None and isinstance(live, bool | int | float) and array.shape == ():
+            number = array.item()
+            return lambda: number
+        value = tree.unflatten(saved, self.arrays)
+        both = isinstance(live, int | float) and isinstance(value, int | float)
+        if both or live is None or value is None or type(value) is type(live):
+            return lambda: value
+        return self._differs(place, f"a {type(live).__name__}", saved)
+
+    def _differs(self, place: str, expected: str, saved: Any) -> Put:
+        self.differences.append(f"{place}: expected {expected}, found {self._describe(saved)}")
+        return _nothing
+
+    def _describe(self, saved: Any) -> str:
+        array = self._array(saved)
+        if array is not None:
+            return frameworks.spec(array)
+        kind, content = tree.tagged(saved)
+        if kind == "variables":
+            return f"{len(content)} variables"
+        if kind == "object":
+            return f"the state of a {content[0]!r}"
+        if kind is None:
+            return f"a {type(saved).__name__}" if saved is not None else "None"
+        return f"a {kind}"
+
+
+def _filled(container: Any, parts: Mapping[Any, Any]) -> Any:
+    if isinstance(container, dict):
+        container.clear()
+        container.update(parts)
+    elif isinstance(container, list):
+        container[:] = parts.values()
+    else:
+        return tuple(parts.values())
+    return container
+
+
+def _nothing() -> None:
+    """In the place of what cannot be put back: differences are raised before anything is put."""
+
+
+def _keep(value: Any) -> Put:
+    return lambda: value

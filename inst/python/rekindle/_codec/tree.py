@@ -1,0 +1,313 @@
+"""Trees of Python values, taken apart into named arrays and JSON values, and put together again.
+
+JSON has no tuples, sets, bytes, NaN, dicts with other keys than strings, or arrays. Each of these
+becomes an object with the one key ``"$"``, whose value is a list: the kind, then what it takes to
+build it. A dict that itself has a key ``"$"`` is written as one with arbitrary keys.
+
+Three kinds are written by :mod:`rekindle._codec` and read back here as plain values: "record", a
+tuple or an object with named parts; "variables", what a model or the like consists of; "object",
+the state of any other object, with its kind.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rekindle._format.layout import DTYPES
+from rekindle._frameworks import table as frameworks
+from rekindle._repository.pack import AnyArray
+
+_TAG = "$"
+
+
+class UnsupportedValueError(TypeError):
+    """A value in the tree is of a type that cannot be saved; the message names it and its place."""
+
+
+class BrokenTreeError(ValueError):
+    """What was read is not a tree that :func:`flatten` could have written."""
+
+
+# What a reader of JSON can be trusted to take: far more than any state has, far less than it breaks
+# at.
+_MAX_DEPTH = 100
+_MAX_BITS = 1024
+
+
+def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 0) -> Any:
+    """The tree as JSON values. Its arrays go into `arrays`, each named by its place in the tree.
+
+    Raises:
+        UnsupportedValueError: A value is of no type that can be saved.
+    """
+    if tree is None or isinstance(tree, bool | str):
+        return tree
+    if isinstance(tree, np.ndarray | np.generic):
+        _refuse_subclass(tree, place)
+        return _flatten_array(tree, place, arrays)
+    if depth > _MAX_DEPTH:
+        raise UnsupportedValueError(f"{place}: more than {_MAX_DEPTH} values inside of each other")
+    if isinstance(tree, int):
+        if tree.bit_length() > _MAX_BITS:
+            raise UnsupportedValueError(f"{place}: an integer of more than {_MAX_BITS} bits")
+        return int(tree)
+    if isinstance(tree, float):
+        return float(tree) if math.isfinite(tree) else {_TAG: ["float", repr(float(tree))]}
+    if isinstance(tree, bytes):
+        return {_TAG: ["bytes", base64.b64encode(tree).decode("ascii")]}
+    if isinstance(tree, Mapping):
+        return _flatten_mapping(tree, place, arrays, depth + 1)
+    if frameworks.framework(tree) is not None:
+        return _flatten_foreign(tree, place, arrays)
+    # Named tuples and other subclasses would come back as something else: better refused than
+    # changed.
+    if type(tree) in (list, tuple, set, frozenset):
+        if isinstance(tree, set | frozenset):
+            _refuse_alike(tree, place)
+        items = [
+            flatten(item, f"{place}/{index}", arrays, depth=depth + 1)
+            for index, item in enumerate(tree)
+        ]
+        return items if type(tree) is list else {_TAG: [type(tree).__name__, items]}
+    raise UnsupportedValueError(f"{place}: a value of type {type(tree).__name__!r} cannot be saved")
+
+
+def _refuse_subclass(array: Any, place: str) -> None:
+    # It would come back as a plain array: a masked one without its mask, for example.
+    if isinstance(array, np.ndarray) and type(array) not in (np.ndarray, np.memmap):
+        raise UnsupportedValueError(
+            f"{place}: an array of class {type(array).__name__!r} cannot be saved, because only its"
+            " numbers would come back. Save its parts as plain arrays (of a masked array, its"
+            " `data` and its `mask`)"
+        )
+
+
+def _flatten_array(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
+    name = add_array(np.asarray(tree), place, arrays)
+    return {_TAG: ["scalar" if isinstance(tree, np.generic) else "array", name]}
+
+
+def _flatten_foreign(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
+    """An array of a framework, which is to come back as one of it."""
+    kind = frameworks.framework(tree)
+    try:
+        array = frameworks.to_numpy(tree)
+    except TypeError as error:
+        raise UnsupportedValueError(f"{place}: {error}") from None
+    name = add_array(array, place, arrays)
+    if kind == "jax.key":
+        return {_TAG: [kind, [frameworks.key_impl(tree), name]]}
+    return {_TAG: ["array" if kind == "keras" else kind, name]}
+
+
+def add_array(array: AnyArray, place: str, arrays: dict[str, AnyArray]) -> str:
+    """Puts the array under the name of its place, or one like it: the name.
+
+    Raises:
+        UnsupportedValueError: It is of a dtype that the format does not know.
+    """
+    if array.dtype.name not in DTYPES:
+        raise UnsupportedValueError(f"{place}: an array of dtype {array.dtype} cannot be saved")
+    name, again = place, 1
+    while name in arrays:
+        again += 1
+        name = f"{place}#{again}"
+    arrays[name] = array
+    return name
+
+
+def _flatten_mapping(
+    tree: Mapping[Any, Any], place: str, arrays: dict[str, AnyArray], depth: int
+) -> Any:
+    if _has_plain_keys(tree) and type(tree) is not Counter:
+        return {
+            key: flatten(value, f"{place}/{key}", arrays, depth=depth)
+            for key, value in tree.items()
+        }
+    _refuse_alike(tree, place)
+    pairs = [
+        [flatten(part, f"{place}/{index}", arrays, depth=depth) for part in pair]
+        for index, pair in enumerate(tree.items())
+    ]
+    return {_TAG: ["Counter" if type(tree) is Counter else "dict", pairs]}
+
+
+# Python compares a value with all others that have the same hash. Of numbers, who makes a file can
+# find any amount of those.
+_MOST_ALIKE = 100
+
+
+def _are_too_alike(keys: Collection[Any]) -> bool:
+    """Whether a set or dict of these would take far longer than its size accounts for."""
+    if len(keys) <= _MOST_ALIKE:
+        return False
+    return max(Counter(map(hash, keys)).values()) > _MOST_ALIKE
+
+
+def _refuse_alike(keys: Collection[Any], place: str) -> None:
+    if _are_too_alike(keys):
+        raise UnsupportedValueError(f"{place}: more than {_MOST_ALIKE} keys with the same hash")
+
+
+def _different(keys: Collection[Any]) -> Collection[Any]:
+    if _are_too_alike(keys):
+        raise BrokenTreeError(f"more than {_MOST_ALIKE} keys have the same hash")
+    # Of keys that are equal but not alike, as 1 and True, the last would decide.
+    if len(set(keys)) != len(keys):
+        raise BrokenTreeError("two keys are equal")
+    return keys
+
+
+def _has_plain_keys(keys: Iterable[Any]) -> bool:
+    """Whether a dict with these keys can stand in JSON as it is."""
+    return all(type(key) is str and key != _TAG for key in keys)
+
+
+def is_count(value: Any) -> bool:
+    """Whether the value is a count that can be: a whole number, not negative, of 53 bits."""
+    return type(value) is int and 0 <= value < 1 << 53
+
+
+def join_dict(
+    keys: Sequence[Any], values: Sequence[Any], place: str, arrays: dict[str, AnyArray]
+) -> Any:
+    """The dict of these keys, and of values that are JSON values already."""
+    if _has_plain_keys(keys):
+        return dict(zip(keys, values, strict=True))
+    _refuse_alike(keys, place)
+    pairs = [
+        [flatten(key, f"{place}/{index}", arrays), value]
+        for index, (key, value) in enumerate(zip(keys, values, strict=True))
+    ]
+    return tag("dict", pairs)
+
+
+def split_dict(value: Any, arrays: Mapping[str, AnyArray]) -> dict[Any, Any] | None:
+    """Keys and JSON values of a dict; ``None`` when the JSON value is none."""
+    if not isinstance(value, dict):
+        return None
+    kind, content = tagged(value)
+    if kind is None:
+        return value
+    if kind != "dict":
+        return None
+    keys = _different([unflatten(key, arrays) for key, _ in content])
+    return dict(zip(keys, (item for _, item in content), strict=True))
+
+
+def holds_arrays(value: Any) -> bool:
+    """Whether there is an array, or the state of an object, anywhere in the JSON value."""
+    if isinstance(value, list):
+        return any(map(holds_arrays, value))
+    if not isinstance(value, dict):
+        return False
+    kind, content = tagged(value)
+    if kind is None:
+        return any(map(holds_arrays, value.values()))
+    if kind in ("dict", "Counter", "tuple", "set", "frozenset", "record"):
+        return holds_arrays(content)
+    return kind not in ("float", "bytes", "scalar")
+
+
+def tagged(value: Any) -> tuple[Any, Any]:
+    """Kind and content of a tagged value; ``(None, None)`` when it is none."""
+    if isinstance(value, dict) and _TAG in value:
+        body = value[_TAG]
+        if len(value) != 1 or not isinstance(body, list) or len(body) != 2:
+            raise BrokenTreeError("a tagged value has not the form of one")
+        return body[0], body[1]
+    return None, None
+
+
+def tag(kind: str, content: Any) -> dict[str, Any]:
+    """A tagged value."""
+    return {_TAG: [kind, content]}
+
+
+def unflatten(value: Any, arrays: Mapping[str, AnyArray]) -> Any:
+    """The tree that :func:`flatten` took apart.
+
+    Raises:
+        BrokenTreeError: `value` is not what :func:`flatten` writes.
+    """
+    return _Reading(arrays).value(value)
+
+
+class _Reading:
+    """One tree that is read; an array of a framework that it names many times is made once.
+
+    A NumPy array has one place: of one that a tree named a thousand times, the next save would
+    hold a thousand copies.
+    """
+
+    def __init__(self, arrays: Mapping[str, AnyArray]) -> None:
+        self._arrays = arrays
+        self._named: set[str] = set()
+        self._made: dict[tuple[str, ...], Any] = {}
+
+    def value(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if _TAG not in value:
+            return {key: self.value(item) for key, item in value.items()}
+        kind, content = tagged(value)
+        try:
+            return self._untag(kind, content)
+        except BrokenTreeError:
+            raise
+        # RuntimeError: a framework's, or values too deep inside of each other.
+        except (TypeError, ValueError, KeyError, OverflowError, RuntimeError) as error:
+            raise BrokenTreeError(f"a tagged value cannot be read: {error!r}"[:500]) from None
+
+    def _untag(self, kind: Any, content: Any) -> Any:
+        if kind == "array":
+            return self._once(content)
+        if kind in ("jax", "torch", "tensorflow"):
+            return self._foreign(kind, content)
+        if kind == "jax.key":
+            impl, name = content
+            return self._foreign(kind, name, str(impl))
+        if kind == "scalar":
+            array = self._once(content)
+            if array.shape != ():
+                raise BrokenTreeError("a scalar is an array with axes")
+            return array[()]
+        if kind == "float" and content in ("nan", "inf", "-inf"):
+            return float(content)
+        if kind == "bytes":
+            return base64.b64decode(content, validate=True)
+        if kind in ("dict", "Counter"):
+            keys = _different([self.value(key) for key, _ in content])
+            pairs = dict(zip(keys, (self.value(item) for _, item in content), strict=True))
+            return Counter(pairs) if kind == "Counter" else pairs
+        if kind in ("record", "variables") and isinstance(content, dict):
+            return {name: self.value(item) for name, item in content.items()}
+        if kind == "object":
+            _, state = content
+            return self.value(state)
+        if kind in ("tuple", "set", "frozenset") and isinstance(content, list):
+            items = [self.value(item) for item in content]
+            if kind == "tuple":
+                return tuple(items)
+            return {"set": set, "frozenset": frozenset}[kind](_different(items))
+        raise BrokenTreeError("a tagged value is of an unknown kind")
+
+    def _once(self, name: str) -> AnyArray:
+        if name in self._named:
+            raise BrokenTreeError("an array has two places")
+        self._named.add(name)
+        return self._arrays[name]
+
+    def _foreign(self, kind: str, name: str, *impl: str) -> Any:
+        key = (kind, name, *impl)
+        if key not in self._made:
+            self._made[key] = frameworks.from_numpy(kind, self._arrays[name], *impl)
+        return self._made[key]

@@ -1,0 +1,1 @@
+"""Arrays and variables of every framework. No framework is imported that the user has not."""

@@ -1,0 +1,1 @@
+"""Looks into a folder without its lock."""

@@ -1,0 +1,71 @@
+"""Removing a whole backup, on request: what is rekindle's, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import rekindle
+from rekindle._format import layout
+from rekindle._inspection import lookup
+from rekindle._inspection.results import Deletion
+from rekindle._repository import index, inventory, reader
+from rekindle._repository.repository import Folder
+from rekindle.errors import RestoreError, SaveWarning
+
+
+def delete(directory: str) -> Deletion:
+    if not os.path.isdir(directory):
+        return Deletion([], [], False)
+    prefixes = list(reader.catalogs(directory))
+    with lookup.refusals(directory):
+        before = inventory.survey(directory, reader.catalogs(directory))
+        # Refused before the first file goes.
+        for prefix in prefixes:
+            index.scan(directory, prefix)
+    if not before.ours and not before.leftovers:
+        return Deletion([], [*before.set_aside, *before.foreign], False)
+    _let_go_of_ended_run(directory)
+    refused = _clear(directory, prefixes)
+    left = _names(directory)
+    removed = [name for name in (*before.ours, *before.leftovers) if name not in left]
+    kept = [name for name in (*before.ours, *before.leftovers) if name in left]
+    if refused:
+        raise RestoreError(
+            f"Not everything in {directory!r} could be removed: {refused} Still there:"
+            f" {', '.join(kept) or 'the folder'}.",
+            directory=directory,
+            errno=None,
+        )
+    return Deletion(removed, sorted(left), not os.path.isdir(directory))
+
+
+def _clear(directory: str, prefixes: list[str]) -> str | None:
+    """Clears each prefix, and says what the system refused."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SaveWarning)
+        # Without a save, what is left of a crash goes all the same.
+        for prefix in prefixes or [layout.PREFIX]:
+            folder = Folder(directory, rekindle.__version__, prefix=prefix)
+            try:
+                folder.open()
+                folder.clear()
+            finally:
+                folder.close()
+    texts = [str(one.message) for one in caught if issubclass(one.category, SaveWarning)]
+    return " ".join(texts) or None
+
+
+def _names(directory: str) -> set[str]:
+    try:
+        return set(os.listdir(directory))
+    except OSError:
+        return set()
+
+
+def _let_go_of_ended_run(directory: str) -> None:
+    """A fit() of this process that was interrupted holds its folder until somebody else asks."""
+    runs = sys.modules.get("rekindle._saving.open_runs")
+    if runs is not None:
+        runs.let_go(directory)

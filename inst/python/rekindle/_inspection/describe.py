@@ -1,0 +1,125 @@
+"""A folder's saves, described: what :func:`rekindle.inspection.info` gives."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from rekindle._format import layout
+from rekindle._format.manifest import Manifest, Pack
+from rekindle._inspection import lookup
+from rekindle._inspection.results import Check, FolderInfo, SaveInfo
+from rekindle._repository import inventory
+from rekindle._repository.index import Catalog
+from rekindle._storage.local import lock_probe
+
+_Told = TypeVar("_Told", SaveInfo, Check)
+
+# What Keras' own callback leaves in a folder.
+_KERAS_FILES = ("latest.weights.h5", "training_metadata.json")
+
+
+def describe(path: str, catalogs: Mapping[str, Catalog]) -> FolderInfo:
+    with lookup.refusals(path):
+        found = inventory.survey(path, catalogs)
+        used = lock_probe.look(path)
+        sizes = _sizes(found)
+        seen: set[tuple[str, Pack]] = set()
+        saves = [
+            _described(path, sizes, seen, prefix, manifest)
+            for prefix, manifest in lookup.oldest_first(catalogs)
+        ]
+    damaged = [
+        SaveInfo(f"{prefix}-{number}", number, damage, size=sizes.get((prefix, number), 0))
+        for prefix, catalog in catalogs.items()
+        for number, damage in sorted(catalog.damaged.items())
+    ]
+    saves = placed(saves, damaged)
+    return FolderInfo(
+        directory=path,
+        state=_state(saves, bool(found.foreign)),
+        held=used.held,
+        holder=used.holder,
+        is_here=used.is_here,
+        saves=saves,
+        size=found.size,
+        set_aside=found.set_aside,
+        foreign=list(found.foreign),
+        of_keras=all(name in found.foreign for name in _KERAS_FILES),
+    )
+
+
+def _described(
+    path: str,
+    sizes: Mapping[tuple[str, int], int],
+    seen: set[tuple[str, Pack]],
+    prefix: str,
+    manifest: Manifest,
+) -> SaveInfo:
+    damage = inventory.damage_at_a_glance(path, manifest, seen)
+    return SaveInfo(
+        name=f"{prefix}-{manifest.number}",
+        number=manifest.number,
+        damage=damage,
+        time=manifest.time,
+        epoch=manifest.position.epoch,
+        batch=manifest.position.batch,
+        step=manifest.position.step,
+        version=manifest.version,
+        size=sizes.get((prefix, manifest.number), 0),
+        shared=inventory.shared_bytes(prefix, manifest),
+        metrics=lookup.metrics(path, manifest),
+        schedule=_schedule(manifest),
+    )
+
+
+def _schedule(manifest: Manifest) -> dict[str, Any]:
+    """What a clocked `save_freq` had chosen, as far as it makes sense."""
+    row = manifest.state.get("schedule")
+    items = row.items() if isinstance(row, dict) else ()
+    return {k: v for k, v in items if v is None or isinstance(v, str | int | float)}
+
+
+def placed(saves: list[_Told], damaged: list[_Told]) -> list[_Told]:
+    """All saves, oldest first: one whose manifest cannot be read stands where its number would."""
+    # For each prefix the saves whose number is higher than those of all before, and their places.
+    highest: dict[str, tuple[list[int], list[int]]] = {}
+    for index, one in enumerate(saves):
+        numbers, places = highest.setdefault(_prefix(one), ([], []))
+        if not numbers or one.number > numbers[-1]:
+            numbers.append(one.number)
+            places.append(index)
+    before: dict[int, list[_Told]] = {}
+    for one in damaged:
+        numbers, places = highest.get(_prefix(one), ([], []))
+        next_one = bisect.bisect(numbers, one.number)
+        later = places[next_one] if next_one < len(places) else len(saves)
+        before.setdefault(later, []).append(one)
+    found: list[_Told] = []
+    for place in range(len(saves) + 1):
+        found += before.get(place, [])
+        found += saves[place : place + 1]
+    return found
+
+
+def _prefix(one: SaveInfo | Check) -> str:
+    return one.name.rpartition("-")[0]
+
+
+def _sizes(found: inventory.Survey) -> dict[tuple[str, int], int]:
+    """Bytes of the files of each save, by prefix and number."""
+    sizes: dict[tuple[str, int], int] = {}
+    for name, size in found.ours.items():
+        match = layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name)
+        if match:
+            key = match["prefix"], int(match[2])
+            sizes[key] = sizes.get(key, 0) + size
+    return sizes
+
+
+def _state(saves: list[SaveInfo], anything_else: bool) -> str:
+    if not saves:
+        return "foreign" if anything_else else "empty"
+    whole = sum(save.damage is None for save in saves)
+    return "whole" if whole == len(saves) else "damaged" if whole else "lost"

@@ -1,0 +1,239 @@
+"""Finding a save and reading parts of it, while a run may be replacing it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from rekindle._codec import tree as _tree
+from rekindle._format.manifest import Damage, Manifest, Pack
+from rekindle._repository import index, inventory, reader
+from rekindle._saving import arguments
+from rekindle._storage.local import os_errors
+from rekindle.errors import ArgumentError, DamageError, RestoreError
+
+_T = TypeVar("_T")
+
+Which = str | int
+
+
+def folder(directory: Any) -> str:
+    """The folder's absolute path; `~` is expanded. What an ended fit() still saves is waited for.
+
+    Raises:
+        ArgumentError: It is not a path of the local file system.
+    """
+    path = os.path.abspath(arguments.path("directory", directory))
+    # A fit() that was interrupted in this session may have its last save still on the way.
+    runs = sys.modules.get("rekindle._saving.open_runs")
+    if runs is not None:
+        runs.settle(path)
+    return path
+
+
+@contextlib.contextmanager
+def refusals(directory: str) -> Iterator[None]:
+    """Tells what the system refuses as the :class:`RestoreError` that it is."""
+    try:
+        yield
+    except RestoreError:
+        raise
+    except (OSError, MemoryError) as error:
+        what = f"The folder {directory!r} cannot be read"
+        raise os_errors.not_restored(what, directory, error) from error
+
+
+def with_save(
+    directory: str, which: Which, read: Callable[[str, Manifest], _T], *, whole: bool = False
+) -> _T:
+    """What `read` gives of the prefix and the manifest of a save.
+
+    Args:
+        directory: The folder.
+        which: ``"latest"``, a number or a name.
+        read: Raises :class:`Damage` on bytes that are not those written; then the save is looked
+            for again when it is no longer there.
+        whole: Whether every byte of the latest save is read before it is taken.
+
+    Raises:
+        DamageError: The save, or every save, is damaged.
+        RestoreError: There is no such save, or the system refused to read.
+    """
+    for _ in range(reader.ATTEMPTS):
+        found = _find(directory, which, whole=whole)
+        if found is None:
+            continue
+        prefix, manifest = found
+        try:
+            with refusals(directory):
+                return read(prefix, manifest)
+        except Damage as damage:
+            if reader.still_there(directory, prefix, manifest):
+                raise _damaged(directory, f"{prefix}-{manifest.number}", str(damage)) from None
+    raise reader.too_fast(directory)
+
+
+def _find(directory: str, which: Which, *, whole: bool) -> tuple[str, Manifest] | None:
+    """The save; ``None`` when it went away in the middle of the look."""
+    if which != "latest":
+        return _named(directory, which)
+    found = reader.newest(directory) if whole else _newest_at_a_glance(directory)
+    if found is None and not whole and reader.catalogs(directory):
+        return None
+    if found is None:
+        raise RestoreError(f"There is no save in {directory!r}.", directory=directory, errno=None)
+    return found
+
+
+def _newest_at_a_glance(directory: str) -> tuple[str, Manifest] | None:
+    catalogs = reader.catalogs(directory)
+    damages = {
+        f"{prefix}-{number}": damage
+        for prefix, catalog in catalogs.items()
+        for number, damage in catalog.damaged.items()
+    }
+    for prefix, manifest in reader.newest_first(catalogs):
+        with refusals(directory):
+            damage = inventory.damage_at_a_glance(directory, manifest)
+        if damage is None:
+            return prefix, manifest
+        if not reader.still_there(directory, prefix, manifest):
+            return None
+        damages[f"{prefix}-{manifest.number}"] = damage
+    if damages:
+        raise reader.all_damaged(directory, damages)
+    return None
+
+
+def _named(directory: str, which: Which) -> tuple[str, Manifest]:
+    names = _names(directory, which)
+    if len(names) > 1:
+        raise ArgumentError(
+            f"There are several saves {which} in {directory!r}. Give the name of one of them:"
+            f" {', '.join(map(repr, names))}.",
+            argument="which",
+            value=which,
+        )
+    try:
+        if not names:
+            raise FileNotFoundError
+        _, prefix, manifest = reader.find(os.path.join(directory, names[0]))
+    except FileNotFoundError:
+        raise RestoreError(
+            f"There is no save {which!r} in {directory!r}. {_there_are(directory)}",
+            directory=directory,
+            errno=None,
+        ) from None
+    except Damage as damage:
+        raise _damaged(directory, names[0], str(damage)) from None
+    return prefix, manifest
+
+
+def _names(directory: str, which: Any) -> list[str]:
+    if isinstance(which, str) and os.path.basename(which) == which and which:
+        return [which]
+    if isinstance(which, int | np.integer) and not isinstance(which, bool) and which >= 0:
+        return [name for name in _all_names(directory) if name.rpartition("-")[2] == str(which)]
+    raise ArgumentError(
+        f"Invalid value for argument `which`. Received: which={which!r}. Expected 'latest', the"
+        " number of a save, or its name, such as 'ckpt-12'.",
+        argument="which",
+        value=which,
+    )
+
+
+def _all_names(directory: str) -> list[str]:
+    return [
+        f"{prefix}-{number}"
+        for prefix, catalog in reader.catalogs(directory).items()
+        for number in sorted({*catalog.manifests, *catalog.damaged})
+    ]
+
+
+def _there_are(directory: str) -> str:
+    names = _all_names(directory)
+    shown = ", ".join(names[-20:])
+    return f"The saves there are: {shown}." if names else "There is none at all."
+
+
+def _damaged(directory: str, name: str, damage: str) -> DamageError:
+    return DamageError(
+        f"Save {name} in {directory!r} is damaged: {damage}. Nothing was changed.",
+        directory=directory,
+        damages=[f"{name}: {damage}"],
+    )
+
+
+def oldest_first(catalogs: Mapping[str, index.Catalog]) -> list[tuple[str, Manifest]]:
+    """Every save with a whole manifest, with its prefix."""
+    return reader.newest_first(catalogs)[::-1]
+
+
+def tree(directory: str, manifest: Manifest, key: str) -> Any:
+    """A part of the save's state, as it was before it was taken apart into JSON and arrays.
+
+    Raises:
+        Damage: Its arrays, or it itself, are not what was written.
+        RestoreError: The system refused to read.
+    """
+    names = [name for name in manifest.arrays if name.startswith(f"{key}/")]
+    arrays = reader.read(directory, manifest, names).arrays if names else {}
+    try:
+        return _tree.unflatten(manifest.state[key], arrays)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise Damage(f"its {key} cannot be read: {error!r:.200}") from None
+
+
+def metrics(directory: str, manifest: Manifest) -> dict[str, Any]:
+    """What was reported with the save: the user's own values, else those of its last epoch."""
+    found: dict[str, Any] = {}
+    # What cannot be read is told of where the save is verified.
+    with contextlib.suppress(Damage, RestoreError, KeyError, TypeError, AttributeError):
+        if isinstance(manifest.state.get("metadata"), dict) and manifest.state["metadata"]:
+            found = dict(tree(directory, manifest, "metadata"))
+        elif manifest.state.get("history"):
+            table = tree(directory, manifest, "history")["metrics"]
+            found = {str(name): column[-1] for name, column in table.items() if column}
+    plain = {str(name): plain_value(value) for name, value in found.items()}
+    return {name: value for name, value in plain.items() if value is not None}
+
+
+def plain_value(value: Any) -> Any:
+    """A number, string or bool without its framework; ``None`` for anything else."""
+    if isinstance(value, np.ndarray | np.generic) and value.size == 1:
+        value = value.item() if value.dtype.kind in "biuf" else value.astype(np.float64).item()
+    return value if isinstance(value, bool | int | float | str) else None
+
+
+def verified(
+    directory: str, manifest: Manifest, seen: set[Any], packs: set[tuple[str, Pack]]
+) -> str | None:
+    """What is wrong with the save's bytes.
+
+    Args:
+        directory: The folder.
+        manifest: The save.
+        seen: Arrays that were read already; they are not read again. It is added to.
+        packs: The same for the headers of packs.
+
+    Raises:
+        RestoreError: The system refused to read.
+    """
+    rows = {name: (manifest.packs[row.pack], row) for name, row in manifest.arrays.items()}
+    fresh = {name: manifest.arrays[name] for name, row in rows.items() if row not in seen}
+    try:
+        with refusals(directory):
+            damage = inventory.damage_at_a_glance(directory, manifest, packs)
+        if damage is not None:
+            return damage
+        reader.verify(directory, dataclasses.replace(manifest, arrays=fresh))
+    except Damage as found:
+        return str(found)
+    seen.update(rows.values())
+    return None

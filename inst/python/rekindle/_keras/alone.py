@@ -1,0 +1,55 @@
+"""One fit() has one callback that backs up and restores.
+
+Each restores the model and says with which epoch fit() begins: of two, one undoes the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rekindle._keras import internals
+from rekindle.errors import ArgumentError
+
+
+def refuse_others(kinds: tuple[type, ...]) -> None:
+    """Refuses a fit() with more than one callback of these kinds, wherever in its list they are.
+
+    To be called in a hook, before anything of the fit() has happened.
+
+    Raises:
+        ArgumentError: There are more.
+    """
+    outermost = internals.outermost_callback_list()
+    if outermost is not None:
+        found = [callback for callback in _each(outermost) if isinstance(callback, kinds)]
+        if len(found) > 1:
+            refuse(found)
+
+
+def refuse(found: list[Any]) -> None:
+    """Raises the error that names these callbacks."""
+    names = ", ".join(f"{type(one).__name__} of {str(one.backup_dir)!r}" for one in found)
+    keras_own = any(type(one).__module__.startswith("keras.") for one in found)
+    advice = (
+        " Remove the one of Keras: rekindle resumes from its backup when it is given that folder."
+        if keras_own
+        else " To have saves in two places, copy the folder."
+    )
+    raise ArgumentError(
+        f"Invalid value for argument `callbacks` of fit(). Received: {len(found)} callbacks that"
+        f" back up and restore the run, {names}. Expected one: of several, each would undo what the"
+        f" others restore. Nothing was changed.{advice}",
+        argument="callbacks",
+        value=found,
+    )
+
+
+def _each(callback: Any, depth: int = 0) -> Iterator[Any]:
+    """The callback, and those inside of it where it is a list of callbacks; each as often."""
+    yield callback
+    inside = getattr(callback, "callbacks", None)
+    # Deeper than any list is nested: one that holds itself has no end.
+    if isinstance(inside, list | tuple) and depth < 10:
+        for one in inside:
+            yield from _each(one, depth + 1)

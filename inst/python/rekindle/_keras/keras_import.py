@@ -1,0 +1,259 @@
+"""Going on with a backup that Keras' own `BackupAndRestore` left in the folder.
+
+Keras writes the weights first, then the epoch, both in place: killed on the way, it leaves a
+half-written file, or weights and an epoch of two different saves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from rekindle._format.manifest import Position
+from rekindle._frameworks import table as frameworks
+from rekindle._inspection import tf_files
+from rekindle._keras import internals, keras_files, variables
+from rekindle._keras.keras_files import METADATA, PAIRS, Pair, UnusableError
+from rekindle._training import stages
+from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
+
+# How Keras' optimizers say that they did not take what was saved; they only warn.
+_SKIPPED = "Skipping variable loading"
+
+
+class Settings(Protocol):
+    """What is read of the callback's arguments."""
+
+    @property
+    def directory(self) -> str: ...
+
+    @property
+    def on_mismatch(self) -> str: ...
+
+
+class State(Protocol):
+    """What is used of the state of the fit()."""
+
+    fit: Mapping[str, Any]
+    position: Position
+
+
+class _OtherModelError(Exception):
+    """A pair's weights are not for this model."""
+
+
+def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None:
+    """Brings back what Keras' own callback saved in the folder, where that is all there is.
+
+    Weights and optimizer are loaded by Keras. As with its own callback, the epoch that the backup
+    was taken in begins anew.
+
+    Returns:
+        The callback's `resume_report`, whose `number` is ``None``; ``None`` without a backup.
+
+    Raises:
+        DamageError: There is a backup, and no pair of its files is whole.
+        MismatchError: The backup is of another model, or ahead of what this fit() asks for. The
+            model is as it was.
+    """
+    folder = settings.directory
+    names = keras_files.present(folder)
+    if not names:
+        _warn_of_keras_2(folder)
+    if not names or keras_files.is_settled(folder):
+        return None
+    if all(metadata not in names for _, metadata in PAIRS):
+        _warn_half(folder, names)
+        return None
+    if not variables.build(model, state.fit.get("epoch_iterator")):
+        raise MismatchError(
+            f"There is a backup of Keras' own callback in {folder!r}, and the model has no"
+            " variables yet to restore it into. Build the model before fit(), by calling it on a"
+            " batch of data or with an Input layer.",
+            differences=["model: expected a built model, found one without variables"],
+        )
+    with _put_back_on_failure(model):
+        pair, notes = _load_first_whole(folder, model, settings, state)
+        stages.refuse_ahead(folder, Position(None, pair.epoch, 0), state.fit)
+    internals.set_initial_epoch(model, pair.epoch)
+    step = _step(model)
+    state.position = Position(step, pair.epoch, 0)
+    _announce(pair, step, notes)
+    return {
+        "number": None,
+        "epoch": pair.epoch,
+        "batch": 0,
+        "step": step,
+        "time": pair.written()[0] / 1e9,
+        "exact": False,
+        "notes": notes,
+    }
+
+
+def _load_first_whole(
+    folder: str, model: Any, settings: Settings, state: State
+) -> tuple[Pair, list[str]]:
+    problems: list[str] = []
+    other: list[str] = []
+    for weights, metadata in PAIRS:
+        try:
+            pair = keras_files.read_pair(folder, weights, metadata)
+            notes = _load(pair, model, strict=settings.on_mismatch == "error")
+            notes += _refuse_mixed(pair, model, state)
+        except UnusableError as error:
+            problems.append(str(error))
+        except _OtherModelError as error:
+            other.append(f"{weights}: {error}")
+        else:
+            return pair, [
+                f"{problem}, so the pair before was taken" for problem in problems
+            ] + notes
+    if other:
+        raise MismatchError(
+            f"The backup of Keras' own callback in {folder!r} is not of this model. Nothing was"
+            " changed.\n" + bulleted(other) + "Go on with the model that"
+            " was saved, give this run a backup folder of its own, or move Keras' files away to"
+            " start afresh.",
+            differences=other,
+        )
+    raise DamageError(
+        f"Keras' own callback left a backup in {folder!r} that is not whole:\n"
+        + bulleted(problems)
+        + "Nothing was changed. Mend it as said above, or move these files away to start afresh.",
+        directory=folder,
+        damages=problems,
+    )
+
+
+def _load(pair: Pair, model: Any, *, strict: bool) -> list[str]:
+    """Loads the weights into the model: what of them was left out."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with keras_files.under_keras_name(pair) as path:
+                model.load_weights(path)
+        except OSError as error:
+            raise UnusableError(f"{pair.weights} is half-written or damaged ({error})") from error
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise _OtherModelError(str(error).strip()) from error
+    skipped = [
+        str(warning.message).strip() for warning in caught if _SKIPPED in str(warning.message)
+    ]
+    for warning in caught:
+        if _SKIPPED not in str(warning.message):
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if skipped and strict:
+        raise _OtherModelError(" ".join(skipped))
+    return skipped
+
+
+def _refuse_mixed(pair: Pair, model: Any, state: State) -> list[str]:
+    """Refuses weights and an epoch of two saves; notes a number of steps that is another's."""
+    step, in_epoch = _step(model), _steps_in_epoch(state)
+    expected = None
+    if step is not None and in_epoch is not None:
+        expected = pair.epoch * in_epoch
+        # A save after the first batch of an epoch and one at its start have the same metadata.
+        if step in (expected, expected + pair.batch + 1):
+            return []
+    steps = ""
+    if expected is not None:
+        steps = (
+            f"the optimizer has made {step} steps, and epoch {pair.epoch} begins after {expected}"
+        )
+    weights_written, metadata_written = pair.written()
+    if weights_written > metadata_written:
+        raise UnusableError(
+            f"{pair.weights} was written after {pair.metadata}, so they are of two different saves,"
+            " as when Keras is killed between the two"
+            + (f" ({steps})" if steps else "")
+            + f"; set the epoch (counted from 0) in {pair.metadata} to the one that the weights are"
+            " to go on with"
+        )
+    return [steps] if steps else []
+
+
+def _steps_in_epoch(state: State) -> int | None:
+    count = getattr(state.fit.get("epoch_iterator"), "num_batches", None)
+    return int(count) if isinstance(count, int | np.integer) and count > 0 else None
+
+
+def _step(model: Any) -> int | None:
+    iterations = getattr(getattr(model, "optimizer", None), "iterations", None)
+    return None if iterations is None else int(frameworks.to_numpy(iterations))
+
+
+@contextlib.contextmanager
+def _put_back_on_failure(model: Any) -> Iterator[None]:
+    """What Keras had loaded before it failed is taken back."""
+    targets = variables.named(model)
+    # Copies: torch's arrays are the memory of the variables.
+    before = {name: np.array(value) for name, value in variables.values(targets).items()}
+    try:
+        yield
+    except BaseException:
+        variables.assign(targets, before)
+        raise
+
+
+def _announce(pair: Pair, step: int | None, notes: list[str]) -> None:
+    done = "" if step is None else f", {step} optimizer steps"
+    again = (
+        f" What Keras had trained of that epoch (up to batch {pair.batch}) is trained on again, as"
+        " its own callback does."
+        if pair.batch
+        else ""
+    )
+    warnings.warn(
+        TakeoverWarning(
+            f"Going on with the backup of Keras' own callback in {pair.folder!r}: epoch"
+            f" {pair.epoch} (counted from 0){done}.{again} It holds no random states, no history"
+            " and nothing of other callbacks, so the run may differ from one never interrupted."
+            + "".join(f" Note: {note}." for note in notes)
+            + " Keras' files stay as they are.",
+            directory=pair.folder,
+            epoch=pair.epoch,
+            batch=pair.batch,
+            step=step,
+            notes=notes,
+        ),
+        stacklevel=2,
+    )
+
+
+def _warn_half(folder: str, names: list[str]) -> None:
+    warnings.warn(
+        TakeoverWarning(
+            f"{names[0]!r} in {folder!r} may be the beginning of a backup by Keras' own callback,"
+            f" but without {METADATA!r} there is no telling which epoch it is of: it is left as it"
+            " is, and training starts afresh. To go on with it, write that file, like"
+            ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to go on with.',
+            directory=folder,
+        ),
+        stacklevel=2,
+    )
+
+
+def _warn_of_keras_2(folder: str) -> None:
+    """Keras 2 keeps a checkpoint of TensorFlow in a folder `chief`."""
+    found = tf_files.newest(os.path.join(folder, "chief")) or tf_files.newest(folder)
+    if found is None:
+        return
+    warnings.warn(
+        TakeoverWarning(
+            f"There is a checkpoint of TensorFlow, {found!r}, as the BackupAndRestore of Keras 2"
+            " writes it, and Keras 3 cannot resume from it: training starts afresh. To carry the"
+            " weights over, load it with Keras 2 (the package tf_keras), and give the weights to"
+            " this model before fit(): model.set_weights(old_model.get_weights()). Its files stay"
+            " as they are.",
+            directory=folder,
+        ),
+        stacklevel=2,
+    )

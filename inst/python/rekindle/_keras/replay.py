@@ -1,0 +1,116 @@
+"""Going over the batches that were trained before the save, without training on them again.
+
+fit() itself walks through the epoch: for as long as it is among those batches, its train function
+is one that only reads, and nobody is told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rekindle._keras import internals
+from rekindle.errors import MismatchError
+
+# Seconds after which it is shown that there is something to wait for, and between two looks at it.
+_PATIENCE, _PACE = 1.0, 0.1
+
+
+class Replay:
+    """The skipping of the first `batches` of an epoch.
+
+    Args:
+        model: The model that is being fitted.
+        callback_list: A weak reference to the CallbackList of its fit().
+        is_training: Whether that fit() is still going on.
+        batches: How many batches to skip, at least 1.
+        logs: What the last of them reported.
+        show: Shows the progress: how many batches are read, and of how many.
+        done: Called after the last of them, before anything else runs.
+        look: Called after each; may raise what ends training.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        callback_list: Callable[[], Any],
+        is_training: Callable[[], bool],
+        batches: int,
+        logs: dict[str, Any],
+        show: Callable[[int, int], None],
+        done: Callable[[], None],
+        look: Callable[[], None],
+    ) -> None:
+        self._model = model
+        self._callback_list = callback_list
+        self._is_training = is_training
+        self._batches = batches
+        self._logs = logs
+        self._show = show
+        self._done = done
+        self._look = look
+        self._train_function: Any = None
+        self._show_at = 0.0
+        self._is_shown = False
+
+    def start(self) -> None:
+        """To be called before the epoch's first batch."""
+        self._train_function = self._model.train_function
+        self._show_at = time.monotonic() + _PATIENCE
+        self._model.train_function = self._read
+        callback_list = self._callback_list()
+        callback_list.on_train_batch_begin = self._ignore
+        callback_list.on_train_batch_end = self._ended
+
+    def stop(self) -> None:
+        """Puts the train function and the callbacks' hooks back. Safe to call again."""
+        if self._train_function is not None:
+            self._model.train_function = self._train_function
+            self._train_function = None
+        callback_list = self._callback_list()
+        for hook in ("on_train_batch_begin", "on_train_batch_end") if callback_list else ():
+            callback_list.__dict__.pop(hook, None)
+
+    def _read(self, *args: Any) -> Any:
+        # A fit() that failed while it skipped leaves this function behind, and the next must train.
+        if not self._is_training():
+            train_function = self._train_function
+            self.stop()
+            return train_function(*args)
+        # JAX passes its state first. Then comes an iterator, or the batches that were already read.
+        if hasattr(args[-1], "__next__"):
+            self._read_steps(args[-1])
+        return (self._logs, args[0]) if len(args) == 2 else self._logs
+
+    def _read_steps(self, iterator: Any) -> None:
+        for step in range(self._model.steps_per_execution):
+            try:
+                next(iterator)
+            except StopIteration:
+                if step == 0:
+                    raise self._too_short() from None
+                return
+
+    def _too_short(self) -> MismatchError:
+        return MismatchError(
+            f"The data ends before batch {self._batches} of the epoch, where the backup was taken."
+            " It is not the data that the interrupted run was trained on.",
+            differences=[
+                f"data: expected at least {self._batches} batches in the epoch, found fewer"
+            ],
+        )
+
+    def _ignore(self, batch: int, logs: Any = None) -> None:
+        """In place of a hook that the other callbacks have seen before the interruption."""
+
+    def _ended(self, batch: int, logs: Any = None) -> None:
+        self._look()
+        done = min(internals.batches_done(self._model, batch), self._batches)
+        is_over = done == self._batches
+        if self._is_shown if is_over else time.monotonic() >= self._show_at:
+            self._is_shown, self._show_at = True, time.monotonic() + _PACE
+            self._show(done, self._batches)
+        if is_over:
+            self.stop()
+            self._done()

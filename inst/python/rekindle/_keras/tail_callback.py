@@ -1,0 +1,230 @@
+"""The last callback of the list: the one that sees what all the others have done."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import keras
+
+from rekindle._base import events
+from rekindle._keras import alone, internals, keras_files
+from rekindle._keras.csv_logs import CsvLogs
+from rekindle._policy.schedule import Schedule
+from rekindle._storage.local import ownership
+from rekindle._training.fit import Run
+from rekindle._training.options import Settings
+from rekindle._training.preemption import Ending
+
+
+class Owner(Protocol):
+    """What the companion asks of the callback that the user made.
+
+    Attributes:
+        looks_at_batches: Whether saves may be due at the end of a batch.
+        saves_the_end: Whether the end of the last epoch is saved in any case.
+        schedule: Decides when they are.
+        csv_logs: The logs that are to stay as they were where the fit() does not begin.
+    """
+
+    looks_at_batches: bool
+    saves_the_end: bool
+    schedule: Schedule
+    csv_logs: CsvLogs
+
+    def take_due(self) -> bool:
+        """Whether a save is due; asking clears it."""
+
+    def resumed_after(self, batches: int) -> None:
+        """The epoch goes on after so many batches."""
+
+
+class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
+    """Does the work of a backup callback, from the end of the list of callbacks.
+
+    There, in each hook, every other callback has run: at the start of training all have reset
+    themselves, so what is put back stays; at an end all have drawn their conclusions, so they are
+    in the picture.
+    """
+
+    def __init__(self, settings: Settings, owner: Owner, model: Any) -> None:
+        super().__init__()
+        self._settings = settings
+        self._owner = owner
+        self._epoch = 0
+        # Of the fit().
+        self._thread = 0
+        self._run: Run | None = None
+        self._ending: Ending | None = None
+        self.report: dict[str, Any] | None = None
+        self._save_report: dict[str, Any] | None = None
+        self._has_begun = False
+        found, self._fit_code = internals.find_callback_list()
+        self.is_listed = found is not None
+        # Only on the instance that needs it, as in the callback itself.
+        self._watch_batches(False)
+        self._list: Callable[[], Any] = weakref.ref(found) if found is not None else lambda: None
+        self.set_model(model)
+        if found is not None:
+            self._join(found)
+
+    def _watch_batches(self, always: bool) -> None:
+        # Only attributes are set: this happens in a signal handler, too.
+        for name, hook in (
+            ("on_train_batch_end", self._batch_ended),
+            ("on_test_batch_end", self._test_batch_ended),
+        ):
+            if always or (name == "on_train_batch_end" and self._owner.looks_at_batches):
+                self.__dict__[name] = hook
+            else:
+                self.__dict__.pop(name, None)
+
+    def _join(self, found: Any) -> None:
+        # A list that the user made may hold the companion of a fit() that ended by an exception.
+        found.callbacks[:] = [cb for cb in found.callbacks if not self._replaces(cb, found)]
+        found.callbacks.append(self)
+        # fit() has no hook for its own failure. What it leaves behind is its list, which dies with
+        # it.
+        finalizer = weakref.finalize(found, self.close)
+        finalizer.atexit = False
+
+    def _replaces(self, callback: Any, found: Any) -> bool:
+        if not isinstance(callback, Companion):
+            return False
+        # One that has not begun is of this fit(): its owner is in a callback that passes hooks on.
+        is_left = callback._has_begun and callback._owner not in found.callbacks
+        return callback._owner is self._owner or is_left
+
+    @property
+    def save_report(self) -> dict[str, Any] | None:
+        """How many saves became durable, and how long they held training up."""
+        return self._save_report if self._run is None else self._run.saving.report
+
+    def close(self) -> None:
+        """Ends the run where it stands. Safe to call again."""
+        # Let go of, because it holds the data of the fit().
+        run, self._run = self._run, None
+        if self._ending is not None:
+            self._ending.close()
+        if run is not None:
+            run.close()
+            self._save_report = run.saving.report
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        try:
+            self._begin()
+        except BaseException:
+            self._owner.csv_logs.put_back()
+            raise
+        if self._run is not None and self._run.is_skipped:
+            self._owner.csv_logs.put_back()
+        else:
+            self._owner.csv_logs.forget()
+
+    def _begin(self) -> None:
+        listed, code = self._list, self._fit_code
+        self._has_begun = True
+        self._thread = threading.get_ident()
+        found = listed()
+        left_out = (Companion, type(self._owner), keras.callbacks.History)
+        others = [] if found is None else found.callbacks
+        # Not in the list itself, but in a callback that passes its hooks on.
+        backups = [one._owner for one in others if isinstance(one, Companion)]
+        if len(backups) > 1:
+            alone.refuse(backups)
+
+        def is_training() -> bool:
+            return internals.is_running(listed(), code)
+
+        # Before anything in the folder is read.
+        ownership.refuse_others(self._settings.directory, also=keras_files.NAMES)
+        self._run = Run(
+            self._settings,
+            self.model,
+            [callback for callback in others if not isinstance(callback, left_out)],
+            listed,
+            is_training,
+            self._owner.schedule,
+        )
+        self.report = self._run.report
+        asked = self._settings.on_preemption
+        if asked is not None and found is not None:
+            verbose = self._settings.verbose
+            self._ending = Ending(
+                asked, self._run, listed, is_training, self._watch_batches, verbose
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._epoch = epoch
+        if self._run is not None:
+            self._run.look()
+            skipped = self._run.epoch_begins(epoch, self._look_for_the_end)
+            if skipped:
+                self._owner.resumed_after(skipped)
+
+    def _look_for_the_end(self) -> None:
+        if self._ending is not None:
+            self._ending.while_reading()
+
+    def _batch_ended(self, batch: int, logs: Any = None) -> None:
+        if self._run is None or self._is_behind():
+            return
+        self._run.look()
+        is_due = self._owner.take_due()
+        if self._ending is not None and self._ending.is_asked_for:
+            done = internals.batches_done(self.model, batch)
+            self._ending.at_batch_end(self._epoch, done, logs)
+        elif is_due:
+            done = internals.batches_done(self.model, batch)
+            self._run.save(self._epoch, done, logs)
+
+    def _is_behind(self) -> bool:
+        """Whether this is a hook of an earlier batch, which still runs behind the training thread.
+
+        So it is on JAX where no callback had batch hooks, until a signal has ours called.
+        """
+        return not self._owner.looks_at_batches and threading.get_ident() != self._thread
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        if self._run is not None and self._ending is not None:
+            self._ending.validation_begins(self._epoch, self.model)
+
+    def _test_batch_ended(self, batch: int, logs: Any = None) -> None:
+        if self._ending is not None and self._ending.is_asked_for:
+            self._ending.at_validation_step()
+
+    def on_test_end(self, logs: Any = None) -> None:
+        if self._run is not None and self._ending is not None:
+            self._ending.validation_ends()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._run is None:
+            return
+        self._run.look()
+        self._run.epoch_ends(epoch, logs)
+        is_due = self._owner.take_due() or self._must_show_the_end(epoch)
+        if self._ending is not None and self._ending.is_asked_for:
+            self._ending.at_epoch_end(epoch + 1, logs)
+        elif is_due:
+            self._run.save(epoch + 1, 0, logs)
+
+    def _must_show_the_end(self, epoch: int) -> bool:
+        """Whether this epoch is the last of a run whose end is saved, whatever is due."""
+        return self._owner.saves_the_end and self._run is not None and self._run.is_last(epoch)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        found = self._list()
+        if found is not None:
+            # A new list: Keras is iterating over this one, and would pass over whoever comes next.
+            found.callbacks = [callback for callback in found.callbacks if callback is not self]
+        if self._run is not None:
+            self._run.saving.look(wait=True)
+            # Before anything is removed: a signal that came too late to be answered may end the
+            # process here, and what was trained is then in the backup alone.
+            if self._ending is not None:
+                self._ending.close()
+            self._run.end()
+        self.close()
+        events.hint("exit_code", code=None)

@@ -1,1 +1,0 @@
-"""What can be saved and brought back in place: arrays, variables, objects with a state."""

@@ -1,0 +1,1 @@
+"""What R calls beside the public modules."""

@@ -1,0 +1,1 @@
+"""The checkpoints of one name in one storage: commit, read, retain, remove."""

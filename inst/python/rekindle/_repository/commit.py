@@ -1,0 +1,240 @@
+"""Writing a save so that a crash at any instant leaves the one before it, or it, whole.
+
+The order, and what is in the folder if the machine stops right after each step:
+
+1. A pack is written under a temporary name, at times over the spare, and synced: a leftover, swept
+   after the next save.
+2. It is renamed to its own name: a pack that no manifest names, swept likewise. At times there is a
+   second pack to write, in the same two steps.
+3. The manifest is written under a temporary name and synced: the same, and a second leftover.
+4. The folder is synced: the same, now also after a power cut.
+5. The manifest is renamed to its own name: the new save, or after a power cut the old one.
+6. The folder is synced: the new save, for good. It is acknowledged.
+
+Without step 4 a power cut could keep the rename of the manifest and lose that of a pack. Only
+after step 6 may anything older go.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rekindle._format import layout
+from rekindle._format.decode import decode
+from rekindle._format.manifest import Array, Damage, Manifest, Pack, Position, encode
+from rekindle._repository import dedup, pack
+from rekindle._repository.pack import AnyArray
+from rekindle._storage.local import fs
+from rekindle._storage.local.pack_file import Way
+from rekindle.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is to be saved.
+
+    Attributes:
+        arrays: Arrays by name, of a dtype that format 1 knows.
+        state: JSON values; NaN and infinities are not among them.
+        position: Where the run stands.
+        digests: Those of arrays that have been made already, by name, by :func:`pack.copy`.
+    """
+
+    arrays: Mapping[str, AnyArray]
+    state: Mapping[str, Any] = field(default_factory=dict)
+    position: Position = field(default_factory=Position)
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What names a save: number, place in the order of saving, run, time, rekindle's version."""
+
+    number: int
+    serial: int
+    run: str
+    time: float
+    version: str
+
+
+class Commit:
+    """One save on its way to the disk."""
+
+    def __init__(
+        self,
+        folder: str,
+        prefix: str,
+        identity: Identity,
+        snapshot: Snapshot,
+        base: Manifest | None,
+        way: Way,
+    ) -> None:
+        """Decides what has to be written; `base` is a whole save whose arrays may be shared."""
+        self._way = way
+        self._folder = folder
+        self._prefix = prefix
+        self._identity = identity
+        self._snapshot = snapshot
+        arrays = snapshot.arrays
+        _refuse_unknown(arrays)
+        made = snapshot.digests
+        self._digests = {
+            name: made.get(name) or pack.digest(pack.as_bytes(array))
+            for name, array in arrays.items()
+        }
+        self._plan = dedup.plan(folder, base, arrays, self._digests)
+        self._base_packs = dict(base.packs) if base else {}
+        self._written: list[str] = []
+
+    @property
+    def written(self) -> list[str]:
+        """The paths of its packs, as far as they are written."""
+        return list(self._written)
+
+    @property
+    def bytes_needed(self) -> int:
+        """Bytes of array data that this save adds to the folder."""
+        return sum(self._snapshot.arrays[name].nbytes for pack in self._plan.packs for name in pack)
+
+    def prepare(self) -> Manifest:
+        """Steps 1 to 4. On failure, everything written is gone again."""
+        manifest = self._manifest_path()
+        temporary = self._temporary(manifest)
+        # Leftovers of a crash may stand under these names; the lock says that nobody writes them.
+        fs.remove(temporary)
+        try:
+            prepared = self._prepared()
+            text = self._encoded(prepared)
+            fs.write_new(temporary, text)
+            fs.sync_folder(self._folder)
+        except BaseException:
+            self.abandon()
+            raise
+        return prepared
+
+    def _encoded(self, manifest: Manifest) -> bytes:
+        """The manifest's file. What no reader would take is not written."""
+        try:
+            text = encode(manifest)
+            if len(text) > layout.MAX_MANIFEST_BYTES:
+                raise OSError(
+                    errno.EFBIG,
+                    f"its manifest has {len(text)} bytes with {len(manifest.arrays)} arrays, and"
+                    f" readers take at most {layout.MAX_MANIFEST_BYTES}. Save fewer and larger"
+                    " arrays, and arrays in place of long lists",
+                )
+            path, number = self._manifest_path(), manifest.number
+            decode(text, prefix=self._prefix, number=number, path=path)
+        except (Damage, ValueError, TypeError, RecursionError) as error:
+            raise OSError(errno.EINVAL, f"no reader would take it back ({error})") from None
+        return text
+
+    def publish(self) -> None:
+        """Step 5, the commit point. On failure, everything written is gone again."""
+        manifest = self._manifest_path()
+        temporary = self._temporary(manifest)
+        try:
+            fs.rename(temporary, manifest)
+        except BaseException:
+            # A network file system may have renamed and lost the answer. Then the manifest needs
+            # its packs, and a pack too many is swept after the next save.
+            if _is_gone(temporary):
+                self._written.clear()
+            self.abandon()
+            raise
+
+    def acknowledge(self) -> None:
+        """Step 6. On failure the save is there, and may or may not outlive a power cut."""
+        fs.sync_folder(self._folder)
+
+    def abandon(self) -> None:
+        """Removes what was written, as far as the system lets us; a later save sweeps the rest."""
+        fs.discard(self._temporary(self._manifest_path()))
+        for path in self._written:
+            fs.discard(path)
+
+    def _prepared(self) -> Manifest:
+        shared = self._plan.shared
+        rows = dict(shared)
+        packs = {row.pack: self._base_packs[row.pack] for row in shared.values()}
+        for names in self._plan.packs:
+            name, written, new_rows = self._write_pack(names)
+            packs[name] = written
+            rows |= new_rows
+        identity = self._identity
+        return Manifest(
+            number=identity.number,
+            serial=identity.serial,
+            run=identity.run,
+            time=identity.time,
+            version=identity.version,
+            position=self._snapshot.position,
+            arrays={name: rows[name] for name in self._snapshot.arrays},
+            packs=packs,
+            state=self._snapshot.state,
+        )
+
+    def _write_pack(self, names: list[str]) -> tuple[str, Pack, dict[str, Array]]:
+        """Steps 1 and 2, for the pack that these arrays go into."""
+        name = self._free_pack_name()
+        path = os.path.join(self._folder, name)
+        temporary = self._temporary(path)
+        fs.remove(temporary)
+        metadata = {
+            layout.PACK_METADATA_KEY: str(layout.FORMAT),
+            "run": self._identity.run,
+            "number": str(self._identity.number),
+        }
+        arrays = {key: self._snapshot.arrays[key] for key in names}
+        written, rows = pack.write(temporary, name, arrays, self._digests, metadata, self._way)
+        try:
+            fs.rename(temporary, path)
+        except BaseException:
+            fs.discard(temporary)
+            raise
+        self._written.append(path)
+        return name, written, rows
+
+    def _free_pack_name(self) -> str:
+        # A name is in use when this save has a pack already, when its number was saved before, or
+        # when somebody else's file has it.
+        again = 0
+        while True:
+            name = layout.pack_name(self._prefix, self._identity.number, again)
+            if not fs.exists(os.path.join(self._folder, name)):
+                return name
+            again += 1
+
+    def _manifest_path(self) -> str:
+        return os.path.join(self._folder, layout.manifest_name(self._prefix, self._identity.number))
+
+    def _temporary(self, path: str) -> str:
+        return os.path.join(self._folder, layout.temporary_name(os.path.basename(path)))
+
+
+def _refuse_unknown(arrays: Mapping[str, AnyArray]) -> None:
+    for name, array in arrays.items():
+        if array.ndim > layout.MAX_AXES:
+            raise ArgumentError(
+                f"The array {name!r} has {array.ndim} axes and cannot be saved: at most"
+                f" {layout.MAX_AXES} can.",
+                argument="arrays",
+                value=name,
+            )
+        if pack.dtype_name(array.dtype) not in layout.DTYPES or name == layout.PACK_METADATA:
+            raise ArgumentError(
+                f"The array {name!r} of dtype {array.dtype} cannot be saved.",
+                argument="arrays",
+                value=name,
+            )
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        return not fs.exists(path)
+    except OSError:
+        return False

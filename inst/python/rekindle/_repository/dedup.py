@@ -1,0 +1,98 @@
+"""Which arrays of a save are written, and which lie already in a pack of the save before."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rekindle._format.manifest import Array, Manifest
+from rekindle._repository import pack
+from rekindle._repository.pack import AnyArray
+
+# Bytes that no save needs, in packs that are kept, by those of the whole state. While a save is
+# written that shares nothing, the folder then holds 2.2 times the state for one kept save, and one
+# state more for each further one: each of those has added a whole state at most.
+_MOST_DEAD = 0.2
+
+# Arrays that change in turn, one each save, would leave a file each.
+_MOST_PACKS = 16
+
+# Fewer bytes than this are not worth a file of their own.
+_LEAST_SETTLED = 1 << 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the arrays of a save are to lie.
+
+    Attributes:
+        shared: Arrays that are not written again, and where they lie.
+        packs: The packs to write, by the names of their arrays.
+    """
+
+    shared: Mapping[str, Array]
+    packs: list[list[str]]
+
+
+def plan(
+    folder: str,
+    base: Manifest | None,
+    arrays: Mapping[str, AnyArray],
+    digests: Mapping[str, str],
+) -> Plan:
+    """Shares with `base`, a save that is whole, what can be shared."""
+    same = _unchanged(base, arrays, digests) if base else {}
+    kept = _worth_keeping(folder, base, same, arrays) if base else set()
+    shared = {name: row for name, row in same.items() if row.pack in kept}
+    # What did not change since the last save may not change until the next: beside what did, it
+    # would be among dead bytes by then, and be written once more.
+    settled = [name for name in same if name not in shared]
+    if sum(arrays[name].nbytes for name in settled) < _LEAST_SETTLED:
+        settled = []
+    apart = set(settled)
+    changed = [name for name in arrays if name not in shared and name not in apart]
+    return Plan(shared, [names for names in (changed, settled) if names])
+
+
+def _unchanged(
+    base: Manifest, arrays: Mapping[str, AnyArray], digests: Mapping[str, str]
+) -> dict[str, Array]:
+    return {
+        name: row
+        for name, row in base.arrays.items()
+        if name in arrays
+        and row.digest == digests[name]
+        and row.dtype == pack.dtype_name(arrays[name].dtype)
+        and row.shape == arrays[name].shape
+    }
+
+
+def _worth_keeping(
+    folder: str, base: Manifest, same: Mapping[str, Array], arrays: Mapping[str, AnyArray]
+) -> set[str]:
+    """The packs of `base` that go on to be used: not too many, and not too much in them is dead."""
+    live: dict[str, int] = {}
+    for row in same.values():
+        live[row.pack] = live.get(row.pack, 0) + row.stop - row.start
+    sizes = {name: base.packs[name].size - base.packs[name].header for name in live}
+    # The deadest goes first: it frees the most for what has to be written again.
+    order = sorted(live, key=lambda name: (sizes[name] - live[name]) / (sizes[name] or 1))
+    order = [name for name in order if _is_intact(folder, name, base.packs[name].size)]
+    most = _MOST_DEAD * sum(array.nbytes for array in arrays.values())
+    dead = sum(sizes[name] - live[name] for name in order)
+    while order and dead > most:
+        last = order.pop()
+        dead -= sizes[last] - live[last]
+    order.sort(key=lambda name: -live[name])
+    return set(order[:_MOST_PACKS])
+
+
+def _is_intact(folder: str, name: str, size: int) -> bool:
+    """Whether the pack is there in its size: a folder can be tidied by hand while a run lives."""
+    try:
+        status = os.lstat(os.path.join(folder, name))
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == size

@@ -1,0 +1,303 @@
+"""Packs: safetensors files, written in one pass and read back with every byte checked.
+
+The safetensors library writes whole files from whole buffers and syncs nothing, so the writing is
+done here; what is written is plain safetensors, and the tests read it with that library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import json
+import os
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from rekindle._base import memory, parallel
+from rekindle._format import layout
+from rekindle._format.manifest import Array, Damage, Manifest, Pack
+from rekindle._storage.local import direct_io, fs
+from rekindle._storage.local.pack_file import Way
+
+AnyArray = npt.NDArray[np.generic]
+
+# Small arrays are written and read together: ten thousand of them would else be ten thousand system
+# calls. Who keeps one of them keeps no more than this in memory.
+_BATCH = 1 << 20
+
+# What is read at once is hashed while the processor's cache still holds it.
+_PIECE = 1 << 20
+
+# What is copied at once: there, the cache has to hold both.
+_COPIED = 256 << 10
+
+# Enough of a pack to see whose it is.
+_HEAD = 64
+
+
+def as_bytes(array: AnyArray) -> memoryview:
+    """The array's bytes as format 1 stores them, little-endian in C order; copied if need be."""
+    # Not `ascontiguousarray`, which gives a scalar an axis.
+    array = np.asarray(array, order="C")
+    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
+        array = array.astype(array.dtype.newbyteorder("<"))
+    # Viewed as bytes because bfloat16 and its like have no buffer of their own.
+    return _buffer(array.reshape(-1).view(np.uint8))
+
+
+def _buffer(array: npt.NDArray[np.uint8]) -> memoryview:
+    data: Any = array  # NumPy's stubs do not say that an array is a buffer.
+    return memoryview(data)
+
+
+def digest(data: memoryview | bytearray | bytes) -> str:
+    """Its XXH3-128. Other threads run meanwhile: xxhash lets go of the interpreter's lock."""
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+def copy(target: AnyArray, source: AnyArray) -> str:
+    """Copies an array into one of its form that is in C order: the digest of what was copied."""
+    if not source.flags.c_contiguous or source.dtype.byteorder == ">" or not np.little_endian:
+        np.copyto(target, source)
+        return digest(as_bytes(target))
+    to, bits = target.reshape(-1).view(np.uint8), source.reshape(-1).view(np.uint8)
+    whole = xxhash.xxh3_128()
+    for start in range(0, len(to), _COPIED):
+        part = slice(start, start + _COPIED)
+        np.copyto(to[part], bits[part])
+        # Of the copy, and not of what somebody may be changing meanwhile.
+        whole.update(_buffer(to[part]))
+    return whole.hexdigest()
+
+
+@functools.lru_cache(maxsize=256)
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """NumPy's name of the dtype, which NumPy itself makes anew each time it is asked."""
+    return dtype.name
+
+
+def write(
+    path: str,
+    name: str,
+    arrays: Mapping[str, AnyArray],
+    digests: Mapping[str, str],
+    metadata: Mapping[str, str],
+    way: Way,
+) -> tuple[Pack, dict[str, Array]]:
+    """Writes a new pack at `path`, synced, which is to be `name`: it, and where each array lies.
+
+    On failure the file is gone again.
+    """
+    # Whole blocks first, so that each lies at a block; then larger elements first: every array is
+    # aligned to its element without the gaps that safetensors forbids.
+    order = sorted(arrays, key=lambda key: _rank(key, arrays[key]))
+    large = sum(array.nbytes for array in arrays.values()) >= direct_io.LEAST
+    header, offsets = _header(
+        arrays, order, metadata, layout.BLOCK if large else layout.PACK_ALIGNMENT
+    )
+    end = len(header)
+    if end > layout.MAX_PACK_HEADER_BYTES:
+        raise OSError(errno.EFBIG, "the names of its arrays fill more than readers take")
+    size = end + (offsets[order[-1]][1] if order else 0)
+    fd = way.create(path, size)
+    try:
+        with fs.closing(fd):
+            way.write(fd, size, _batches(header, (as_bytes(arrays[key]) for key in order)))
+            fs.sync(fd)
+    except BaseException:
+        fs.discard(path)
+        raise
+    rows = {}
+    for key in order:
+        array = arrays[key]
+        start, stop = end + offsets[key][0], end + offsets[key][1]
+        rows[key] = Array(dtype_name(array.dtype), array.shape, name, start, stop, digests[key])
+    return Pack(size, end, digest(header)), rows
+
+
+def _rank(key: str, array: AnyArray) -> tuple[bool, int, str]:
+    return array.nbytes % layout.BLOCK != 0, -array.dtype.itemsize, key
+
+
+def _header(
+    arrays: Mapping[str, AnyArray], order: list[str], metadata: Mapping[str, str], alignment: int
+) -> tuple[bytes, dict[str, tuple[int, int]]]:
+    offsets = {}
+    entries: dict[str, object] = {layout.PACK_METADATA: dict(metadata)}
+    position = 0
+    for key in order:
+        array = arrays[key]
+        span = offsets[key] = (position, position + array.nbytes)
+        position = span[1]
+        entries[key] = {
+            "dtype": layout.DTYPES[dtype_name(array.dtype)],
+            "shape": array.shape,
+            "data_offsets": span,
+        }
+    text = json.dumps(entries, separators=(",", ":")).encode("ascii")
+    text += b" " * (-(8 + len(text)) % alignment)
+    return struct.pack("<Q", len(text)) + text, offsets
+
+
+def _batches(header: bytes, parts: Iterator[memoryview]) -> Iterator[memoryview]:
+    small = bytearray(header)
+    for part in parts:
+        if len(part) < _BATCH:
+            small += part
+        if small and (len(part) >= _BATCH or len(small) >= _BATCH):
+            yield memoryview(small)
+            small = bytearray()
+        if len(part) >= _BATCH:
+            yield part
+    if small:
+        yield memoryview(small)
+
+
+@dataclass
+class _Block:
+    """Bytes of a pack that are read in one go: one array, or small ones that lie side by side."""
+
+    start: int
+    stop: int
+    rows: list[tuple[str, Array]]
+
+
+def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
+    """Every array of the save, each checked against its digest, in the manifest's order.
+
+    The bytes are read into memory, not mapped: a disk that fails, or a file that is cut off later,
+    would end the process and not be an error; and what was checked could change afterwards.
+
+    Raises:
+        Damage: A pack is missing, or is not what was written.
+        OSError: The system refused to read.
+    """
+    found: dict[str, AnyArray] = {}
+    rows: dict[str, list[tuple[str, Array]]] = {name: [] for name in manifest.packs}
+    for key, row in manifest.arrays.items():
+        rows[row.pack].append((key, row))
+    for name, pack in manifest.packs.items():
+        found |= _read_pack(folder, name, pack, _blocks(rows[name]))
+    return {key: found[key] for key in manifest.arrays}
+
+
+def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict[str, AnyArray]:
+    found: dict[str, AnyArray] = {}
+
+    def read_part(part: Iterator[_Block]) -> None:
+        # A descriptor for each thread: two of them must not move one file's position.
+        with _opened(folder, name, pack) as fd, direct_io.reader(fd, pack.size) as read:
+            for block in part:
+                found.update(_read_block(block, read))
+
+    readers = parallel.readers(sum(block.stop - block.start for block in blocks))
+    parallel.share_out(read_part, blocks, min(readers, max(1, len(blocks))))
+    return found
+
+
+def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
+    """The arrays of one pack in blocks, the largest first: so threads that share them end alike."""
+    blocks: list[_Block] = []
+    for key, row in sorted(rows, key=lambda entry: (entry[1].start, entry[1].stop)):
+        last = blocks[-1] if blocks else None
+        if last and last.stop == row.start and row.stop - last.start <= _BATCH:
+            last.stop = row.stop
+            last.rows.append((key, row))
+        else:
+            blocks.append(_Block(row.start, row.stop, [(key, row)]))
+    blocks.sort(key=lambda block: block.start - block.stop)
+    return blocks
+
+
+@contextlib.contextmanager
+def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
+    """The pack's descriptor, once its size and its header are seen to be those written."""
+    try:
+        fd, size = fs.open_regular(os.path.join(folder, name))
+    except FileNotFoundError:
+        raise Damage(f"the pack {name!r} is missing") from None
+    except fs.NotRegularError:
+        raise Damage(f"the pack {name!r} is not a regular file") from None
+    with fs.closing(fd):
+        if size != pack.size:
+            raise Damage(f"the pack {name!r} has {size} bytes, not {pack.size}")
+        if _header_digest(fd, pack.header) != pack.digest:
+            raise Damage(f"the header of the pack {name!r} does not match its digest")
+        yield fd
+
+
+def _header_digest(fd: int, size: int) -> str:
+    whole = xxhash.xxh3_128()
+    piece = memoryview(bytearray(min(size, _PIECE)))
+    for start in range(0, size, _PIECE):
+        part = piece[: size - start]
+        whole.update(part[: fs.read_into(fd, part, start)])
+    return whole.hexdigest()
+
+
+def look(folder: str, name: str, pack: Pack) -> None:
+    """Looks at a pack's size and header alone.
+
+    Raises:
+        Damage: It is missing, or these are not what was written.
+        OSError: The system refused to read.
+    """
+    with _opened(folder, name, pack):
+        pass
+
+
+def _read_block(block: _Block, read: Callable[[memoryview, int], int]) -> dict[str, AnyArray]:
+    data = memory.room(block.stop - block.start)
+    buffer = _buffer(data)
+    whole = xxhash.xxh3_128()
+    for start in range(0, len(buffer), _PIECE):
+        piece = buffer[start : start + _PIECE]
+        if read(piece, block.start + start) != len(piece):
+            raise Damage(f"the pack {block.rows[0][1].pack!r} ends too early")
+        if len(block.rows) == 1:
+            whole.update(piece)
+    found = {}
+    for key, row in block.rows:
+        part = slice(row.start - block.start, row.stop - block.start)
+        _check(key, row, whole.hexdigest() if len(block.rows) == 1 else digest(buffer[part]))
+        found[key] = _array(data[part], row)
+    return found
+
+
+def _check(key: str, row: Array, found: str) -> None:
+    if found != row.digest:
+        raise Damage(f"array {key[:200]!r} in {row.pack!r} does not match its digest")
+
+
+def _array(data: npt.NDArray[np.uint8], row: Array) -> AnyArray:
+    array: AnyArray = data.view(_dtype(row.dtype)).reshape(row.shape)
+    # A pack of somebody else's making may have them at any place.
+    return array if array.flags.aligned else array.copy()
+
+
+@functools.lru_cache(maxsize=256)
+def _dtype(name: str) -> np.dtype[np.generic]:
+    """The dtype with this NumPy name; ml_dtypes has those that NumPy itself has not."""
+    special: Any = getattr(ml_dtypes, name, None)
+    dtype = np.dtype(name if special is None else special)
+    return dtype if np.little_endian else dtype.newbyteorder("<")
+
+
+def is_ours(path: str) -> bool:
+    """Whether the file is a pack of rekindle's, as the metadata in its header says."""
+    try:
+        fd, size = fs.open_regular(path)
+    except OSError:
+        return False
+    with fs.closing(fd):
+        head = bytearray(min(size, _HEAD))
+        fs.read_into(fd, memoryview(head), 0)
+    return bytes(head[8:]).startswith(b'{"__metadata__":{"%s":' % layout.PACK_METADATA_KEY.encode())

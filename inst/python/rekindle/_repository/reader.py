@@ -1,0 +1,243 @@
+"""Looking into a folder without its lock: nothing in it is changed, and a run may go on there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rekindle._format import layout
+from rekindle._format.manifest import Array, Damage, Manifest
+from rekindle._repository import index, inventory, pack
+from rekindle._storage.local import fs, os_errors
+from rekindle.errors import DamageError, RestoreError, bulleted
+
+# A run that saves meanwhile may take away what was just found; each attempt sees a newer save.
+ATTEMPTS = 20
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Save:
+    """A save read back, every byte of it verified."""
+
+    manifest: Manifest
+    arrays: dict[str, pack.AnyArray]
+
+
+def catalogs(directory: str) -> dict[str, index.Catalog]:
+    """What there is, by the prefix of the saves' names; empty when there is no such folder.
+
+    Raises:
+        RestoreError: The system refused to list or to read.
+    """
+    try:
+        before: set[str] = set()
+        for _ in range(ATTEMPTS):
+            listed = fs.names_in(directory)
+            names = set(filter(layout.ANY_MANIFEST.fullmatch, listed))
+            found = index.look(directory, listed)
+            # Of a run that keeps one save, all that were listed can be gone when they are read.
+            if found or names == before:
+                break
+            before = names
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, MemoryError) as error:
+        what = f"The folder {directory!r} cannot be read"
+        raise os_errors.not_restored(what, directory, error) from error
+    return found
+
+
+def read(directory: str, manifest: Manifest, names: Collection[str] | None = None) -> Save:
+    """The save that has this manifest, with the arrays of these names, by default with all.
+
+    Raises:
+        Damage: A pack is missing, or is not what was written.
+        RestoreError: The system refused to read.
+    """
+    rows = manifest.arrays
+    if names is not None:
+        wanted = set(names)
+        rows = {name: row for name, row in rows.items() if name in wanted}
+    return Save(manifest, _read(directory, manifest, rows))
+
+
+def _read(
+    directory: str, manifest: Manifest, rows: Mapping[str, Array]
+) -> dict[str, pack.AnyArray]:
+    packs = {row.pack: manifest.packs[row.pack] for row in rows.values()}
+    try:
+        return pack.read(directory, dataclasses.replace(manifest, arrays=rows, packs=packs))
+    except (OSError, MemoryError) as error:
+        what = f"Save {manifest.number} in {directory!r} cannot be read"
+        raise os_errors.not_restored(what, directory, error) from error
+
+
+def verify(directory: str, manifest: Manifest) -> None:
+    """Reads every byte of a save, holding only a part of it in memory at a time.
+
+    Raises:
+        Damage: It is not what was written.
+        RestoreError: The system refused to read.
+    """
+    part: dict[str, Array] = {}
+    size = 0
+    # One pack after the other: with each part, the headers of its packs are read again.
+    order = sorted(manifest.arrays, key=lambda name: _place(manifest.arrays[name]))
+    for name in order:
+        row = part[name] = manifest.arrays[name]
+        size += row.stop - row.start
+        if size >= _PART:
+            _read(directory, manifest, part)
+            part, size = {}, 0
+    _read(directory, manifest, part)
+
+
+def _place(row: Array) -> tuple[str, int]:
+    return row.pack, row.start
+
+
+_PART = 64 << 20
+
+
+def newest(directory: str) -> tuple[str, Manifest] | None:
+    """Prefix and manifest of the newest save that is whole, or ``None`` when there is no save.
+
+    Among the saves of one prefix the order of saving counts; between prefixes, the time.
+
+    Raises:
+        DamageError: There are saves, and none is whole.
+        RestoreError: The system refused to list or to read.
+    """
+    found = _first_whole(directory, verify)
+    return None if found is None else found[:2]
+
+
+def load_newest(directory: str) -> tuple[str, Save] | None:
+    """Prefix and content of the newest whole save; as :func:`newest` otherwise."""
+    found = _first_whole(directory, read)
+    return None if found is None else (found[0], found[2])
+
+
+def newest_prefix(directory: str) -> str | None:
+    """The prefix of the newest save, as far as its manifest can be read; ``None`` without one."""
+    # What the system refuses here, it refuses below, where it is told.
+    with contextlib.suppress(OSError):
+        matches = filter(None, map(layout.ANY_MANIFEST.fullmatch, fs.names_in(directory)))
+        prefixes = {match["prefix"] for match in matches}
+        # Mostly there is one alone, and then no manifest has to be read to know it.
+        if len(prefixes) == 1:
+            return prefixes.pop()
+    found = newest_first(catalogs(directory))
+    return found[0][0] if found else None
+
+
+def _first_whole(
+    directory: str, check: Callable[[str, Manifest], _T]
+) -> tuple[str, Manifest, _T] | None:
+    for _ in range(ATTEMPTS):
+        damages: dict[str, str] = {}
+        moved = False
+        found = catalogs(directory)
+        for prefix, catalog in found.items():
+            for number, damage in catalog.damaged.items():
+                damages[f"{prefix}-{number}"] = damage
+        for prefix, manifest in newest_first(found):
+            try:
+                return prefix, manifest, check(directory, manifest)
+            except Damage as damage:
+                moved = not still_there(directory, prefix, manifest)
+                if moved:
+                    break
+                damages[f"{prefix}-{manifest.number}"] = str(damage)
+        if not moved:
+            if damages:
+                raise all_damaged(directory, damages)
+            return None
+    raise too_fast(directory)
+
+
+def too_fast(directory: str) -> RestoreError:
+    return RestoreError(
+        f"The saves in {directory!r} are replaced faster than they can be read. Try again, or wait"
+        " until the run that saves there has ended.",
+        directory=directory,
+        errno=None,
+    )
+
+
+def newest_first(found: Mapping[str, index.Catalog]) -> list[tuple[str, Manifest]]:
+    """All saves that have a whole manifest, with their prefixes."""
+    saves: list[tuple[float, str, Manifest]] = []
+    for prefix, catalog in found.items():
+        # A clock that was set back must not turn the order within one prefix.
+        latest = -math.inf
+        for manifest in catalog.in_order():
+            latest = max(latest, manifest.time)
+            saves.append((latest, prefix, manifest))
+    saves.sort(key=lambda entry: entry[0])
+    return [(prefix, manifest) for _, prefix, manifest in reversed(saves)]
+
+
+def stands(directory: str, prefix: str) -> bool | None:
+    """Whether a save of the prefix is whole at a glance; ``None`` when the system refused to look.
+
+    It raises nothing: it is asked after a failure.
+    """
+    try:
+        manifests = (name for name in fs.names_in(directory) if layout.ANY_MANIFEST.fullmatch(name))
+        names = [name for name in manifests if name.rpartition("-")[0] == prefix]
+        found = newest_first(index.look(directory, names))
+        return any(inventory.damage_at_a_glance(directory, one) is None for _, one in found)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, MemoryError):
+        return None
+
+
+def still_there(directory: str, prefix: str, manifest: Manifest) -> bool:
+    """Whether this very save stands under its name, and not another, or none."""
+    try:
+        return index.read_serial(directory, prefix, manifest.number) == manifest.serial
+    except (OSError, Damage):
+        return False
+
+
+def all_damaged(directory: str, damages: dict[str, str]) -> DamageError:
+    lines = [f"{name}: {damage}" for name, damage in damages.items()]
+    return DamageError(
+        f"No save in {directory!r} is whole, so nothing can be restored from it:\n"
+        + bulleted(lines)
+        + "Nothing was changed. To start afresh on purpose, rename or remove that folder.",
+        directory=directory,
+        damages=lines,
+    )
+
+
+def find(path: str) -> tuple[str, str, Manifest]:
+    """Folder, prefix and manifest of the save that ``<folder>/<prefix>-<number>`` names.
+
+    Raises:
+        Damage: Its manifest is not what was written.
+        FormatError: It is of a newer format.
+        FileNotFoundError: There is none.
+        RestoreError: The system refused to read.
+    """
+    directory, name = os.path.split(os.path.abspath(path))
+    match = layout.ANY_MANIFEST.fullmatch(name if name.endswith(".json") else f"{name}.json")
+    if match is None:
+        raise FileNotFoundError(path)
+    prefix, number = match["prefix"], int(match[2])
+    try:
+        return directory, prefix, index.read_manifest(directory, prefix, number)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(path) from None
+    except (OSError, MemoryError) as error:
+        what = f"The save {path!r} cannot be read"
+        raise os_errors.not_restored(what, directory, error) from error

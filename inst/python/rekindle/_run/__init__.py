@@ -1,1 +1,0 @@
-"""The running fit(): what makes up its state, and how to bring all of it back."""

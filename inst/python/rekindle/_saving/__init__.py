@@ -1,0 +1,1 @@
+"""Numbered checkpoints of one writer, written here or behind a training."""

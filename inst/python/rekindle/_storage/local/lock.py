@@ -1,0 +1,277 @@
+"""One writer a folder: a lock that the system drops when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import socket
+import sys
+import time
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+from rekindle._format import layout
+from rekindle._storage.local import fs
+from rekindle.errors import ForeignFileError, LockError
+
+# Written in one call and padded to one disk sector: no reader meets half of it.
+_SIZE = 512
+
+# A holder writes its name right after it has the lock; who is refused waits for that so long.
+_PATIENCE = 1.0
+
+# Locks that this process holds, to be let go in a forked child.
+_held: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds, or last held, a folder.
+
+    Attributes:
+        host: Name of the host.
+        pid: Process id there.
+        started: POSIX seconds at which it took the folder.
+        made_folder: Whether the folder was made by rekindle.
+    """
+
+    host: str | None = None
+    pid: int | None = None
+    started: float | None = None
+    made_folder: bool = False
+
+
+class Lock:
+    """The lock of one folder, held from :meth:`acquire` to :meth:`release`."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._path = os.path.join(folder, layout.LOCK)
+        self._fd: int | None = None
+        self._pid = 0
+        self.holder = Holder()
+        self.made_file = False
+
+    def acquire(self, *, made_folder: bool) -> bool:
+        """Takes the lock: False when the file came or went meanwhile, and the caller tries again.
+
+        Raises:
+            LockError: Another run holds it.
+            ForeignFileError: The file is not one of rekindle's.
+            OSError: The system refused.
+        """
+        opened = self._open()
+        if opened is None:
+            return False
+        fd, self.made_file = opened
+        try:
+            if not _try_lock(fd) and not self._outlasted(fd):
+                self._refuse(read_holder(fd, self._path))
+            # The holder before us may have cleaned up between our open and our lock: then what we
+            # hold is the lock of a file that nobody else will ever open.
+            if not self._is_at(fd):
+                fs.close(fd)
+                return False
+            before = read_holder(fd, self._path)
+            self.holder = Holder(
+                socket.gethostname(), os.getpid(), time.time(), made_folder or before.made_folder
+            )
+            # Who we are is for the message only: a disk too full for it is no reason not to train.
+            with contextlib.suppress(OSError):
+                _write(fd, self.holder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                fs.close(fd)
+            raise
+        self._fd, self._pid = fd, os.getpid()
+        _held.add(self)
+        return True
+
+    def _open(self) -> tuple[int, bool] | None:
+        """The file's descriptor and whether we made it, or None when it comes and goes."""
+        try:
+            try:
+                return fs.open_regular(self._path, os.O_RDWR)[0], False
+            except OSError as error:
+                # Another user's file in a folder that we share, or a medium that can only be read:
+                # it can be locked all the same.
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                    raise
+                return fs.open_regular(self._path)[0], False
+        except FileNotFoundError:
+            pass
+        except fs.NotRegularError:
+            raise _not_ours(self._path) from None
+        try:
+            return fs.open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL)[0], True
+        except FileExistsError:
+            return None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock of the file that now stands in the folder."""
+        # The process is compared because a fork made by C code (R's mclapply) tells Python nothing.
+        return self._fd is not None and self._pid == os.getpid() and self._is_at(self._fd)
+
+    def release(self, *, remove: bool = False) -> None:
+        """Lets go; with `remove`, takes the file away first, while nobody else can hold it."""
+        fd, self._fd = self._fd, None
+        _held.discard(self)
+        if fd is None:
+            return
+        with fs.closing(fd):
+            if remove and self._pid == os.getpid() and self._is_at(fd):
+                fs.remove(self._path)
+
+    def _is_at(self, fd: int) -> bool:
+        try:
+            there = os.lstat(self._path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return os.path.samestat(there, os.fstat(fd))
+
+    def _outlasted(self, fd: int) -> bool:
+        """Waits a moment while the lock is held and its holder is dead: whether it was let go.
+
+        Either a new holder is about to write its name, or a child that was forked at the moment of
+        the holder's death is about to close what it inherited.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while not may_be_alive(read_holder(fd, self._path)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+            if _try_lock(fd):
+                return True
+        return False
+
+    def _refuse(self, holder: Holder) -> None:
+        if not may_be_alive(holder):
+            holder = Holder()
+        raise LockError(
+            f"The backup folder {self._folder!r} is in use by {_name(holder)}. Two runs cannot"
+            " share one folder: wait until that run ends, stop it, or give this run a folder of"
+            " its own.",
+            directory=self._folder,
+            host=holder.host,
+            pid=holder.pid,
+            started=holder.started,
+        )
+
+    def _drop_in_child(self) -> None:
+        # Closing is not unlocking: the parent's descriptor keeps the lock. Left open, the child
+        # would keep it alive after the parent's death.
+        if self._fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            self._fd = None
+
+
+def _after_fork_in_child() -> None:
+    for lock in list(_held):
+        lock._drop_in_child()
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _try_lock(fd: int) -> bool:
+    """Locks the open file without waiting: whether it could be had."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # Past the text, which a refused run wants to read.
+            os.lseek(fd, _SIZE, os.SEEK_SET)
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fs.retrying(fcntl.flock, fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        busy = errno.EACCES if sys.platform == "win32" else errno.EWOULDBLOCK
+        if error.errno in (busy, errno.EDEADLK):
+            return False
+        raise
+    return True
+
+
+def may_be_alive(holder: Holder) -> bool:
+    """Whether the process may be there, as far as this host can tell."""
+    if holder.pid is None:
+        return False
+    if holder.host != socket.gethostname() or sys.platform == "win32":
+        return True
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _name(holder: Holder) -> str:
+    if holder.pid is None:
+        return "another run"
+    here = holder.pid == os.getpid() and holder.host == socket.gethostname()
+    who = "another run in this process" if here else f"process {holder.pid} on {holder.host!r}"
+    if holder.started is None:
+        return who
+    return f"{who}, since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(holder.started))}"
+
+
+def _not_ours(path: str) -> ForeignFileError:
+    return ForeignFileError(
+        f"{path!r} is not a lock of rekindle's. Move it away, or choose another folder.", path=path
+    )
+
+
+def read_holder(fd: int, path: str) -> Holder:
+    """Whom the text in the open lock file names.
+
+    Raises:
+        ForeignFileError: The text is not one of rekindle's.
+    """
+    data = bytearray(_SIZE)
+    text = bytes(data[: fs.read_into(fd, memoryview(data), 0)]).rstrip(b" \n\0")
+    # It is not synced: a power cut may leave it empty, zeroed or cut off anywhere.
+    if layout.LOCK_MAGIC.startswith(text):
+        return Holder()
+    if not text.startswith(layout.LOCK_MAGIC):
+        raise _not_ours(path)
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        row = {}
+    return _holder(row)
+
+
+def _holder(row: Any) -> Holder:
+    """Whatever of the text makes sense: it is for people, and nothing else depends on it."""
+    if not isinstance(row, dict):
+        return Holder()
+    host: object = row.get("host")
+    pid: object = row.get("pid")
+    started: object = row.get("started")
+    return Holder(
+        host[:255] if isinstance(host, str) else None,
+        pid if type(pid) is int and 0 < pid < 2**31 else None,
+        float(started) if isinstance(started, int | float) and 0 <= started < 1e11 else None,
+        row.get("made_folder") is True,
+    )
+
+
+def _write(fd: int, holder: Holder) -> None:
+    row = {
+        "host": holder.host,
+        "pid": holder.pid,
+        "started": holder.started,
+        "made_folder": holder.made_folder,
+    }
+    text = layout.LOCK_MAGIC + b"1," + json.dumps(row).encode("ascii")[1:]
+    os.lseek(fd, 0, os.SEEK_SET)
+    fs.write_all(fd, memoryview(text.ljust(_SIZE - 1) + b"\n"))

@@ -1,0 +1,63 @@
+"""What the system's refusals are called in messages to people."""
+
+from __future__ import annotations
+
+import errno
+
+from rekindle._storage.local import fs
+from rekindle.errors import RestoreError, SaveError
+
+
+def reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def not_restored(what: str, directory: str, error: BaseException) -> RestoreError:
+    return RestoreError(
+        f"{what}: {reason(error)}. Nothing was changed.", directory=directory, errno=_errno(error)
+    )
+
+
+# By whether a save is there that is whole, as far as sizes and headers show.
+_STANDS = {
+    True: "The save before it still stands.",
+    False: "There is no save before it.",
+    None: "Whether a save before it still stands could not be seen.",
+}
+
+
+def not_saved(
+    directory: str, error: BaseException, needed: int, *, stands: bool | None
+) -> SaveError:
+    """What a save that failed is reported as.
+
+    Args:
+        directory: The folder.
+        error: What failed.
+        needed: Bytes that the save needed.
+        stands: Whether an earlier save is there; ``None`` when that could not be seen.
+    """
+    free = fs.free_bytes(directory)
+    room = "" if free is None else f", {_size(free)} are free"
+    return SaveError(
+        f"A save could not be written to {directory!r}: {reason(error)}"
+        f" ({_size(needed)} needed{room}). {_STANDS[stands]}",
+        directory=directory,
+        errno=_errno(error),
+        needed=needed,
+        free=free,
+    )
+
+
+def _errno(error: BaseException) -> int | None:
+    if isinstance(error, MemoryError):
+        return errno.ENOMEM
+    return error.errno if isinstance(error, OSError) else None
+
+
+def _size(count: int) -> str:
+    if count < 10_000:
+        return f"{count} bytes"
+    return f"{count / 1e6:,.2f} MB" if count < 1e9 else f"{count / 1e9:,.2f} GB"

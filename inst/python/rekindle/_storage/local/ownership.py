@@ -1,0 +1,143 @@
+"""Whose a folder of saves is: only what is our own, or root's, is resumed from.
+
+A digest shows that bytes are what was written, not that the writer was honest. In a folder that
+everybody may write to, another user can plant a folder, a link or a save of theirs.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Collection
+
+from rekindle._format import layout
+from rekindle._storage.local import fs, os_errors
+from rekindle.errors import ForeignFileError
+
+# As many links as Linux itself follows.
+_MOST_LINKS = 40
+
+_ROOT = 0
+
+
+def refuse_others(directory: str, also: Collection[str] = ()) -> None:
+    """Refuses a folder that is another user's, or holds a save that is, before any file is read.
+
+    On Windows nothing is checked.
+
+    Args:
+        directory: The folder, which need not be there. An absolute path.
+        also: Names of other files that may be read.
+
+    Raises:
+        ForeignFileError: It is another user's.
+        RestoreError: The system refused to list it.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    refuse_planted_links(directory)
+    # A file system may show other owners than there are (NFS that squashes root, CIFS, a shared
+    # folder of a virtual machine). There, what we create gets the owner that our files have.
+    created = functools.cache(lambda: _owner_of_new_files(directory))
+    try:
+        _refuse_other(directory, os.stat(directory).st_uid, created, directory)
+        for name in fs.names_in(directory):
+            if name in also or _is_of_save(name):
+                path = os.path.join(directory, name)
+                _refuse_other(path, os.lstat(path).st_uid, created, directory)
+    except (FileNotFoundError, NotADirectoryError):
+        # What goes away meanwhile is not read either.
+        return
+    except OSError as error:
+        what = f"The backup folder {directory!r} cannot be opened"
+        raise os_errors.not_restored(what, directory, error) from error
+
+
+def refuse_planted_links(path: str) -> None:
+    """Refuses a path that leads through a link of another user's in a folder that all may write to.
+
+    Raises:
+        ForeignFileError: It does.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    parts, place, followed = collections.deque(path.split(os.sep)), os.sep, 0
+    while parts and followed <= _MOST_LINKS:
+        part = parts.popleft()
+        if part in ("", os.curdir):
+            continue
+        if part == os.pardir:
+            place = os.path.dirname(place)
+            continue
+        here = os.path.join(place, part)
+        try:
+            status = os.lstat(here)
+            target = os.readlink(here) if stat.S_ISLNK(status.st_mode) else None
+        except OSError:
+            # Nothing is there, and so no link.
+            return
+        if target is None:
+            place = here
+            continue
+        _refuse_planted(here, place, status.st_uid)
+        followed += 1
+        parts.extendleft(reversed(target.split(os.sep)))
+        place = os.sep if os.path.isabs(target) else place
+
+
+def is_shared(path: str) -> bool:
+    """Whether everybody may make names in the folder, and nobody may remove those of others."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_ISVTX and mode & stat.S_IWOTH)
+
+
+def _refuse_planted(link: str, parent: str, owner: int) -> None:
+    if owner in (os.geteuid(), os.stat(parent).st_uid) or not is_shared(parent):
+        return
+    raise ForeignFileError(
+        f"{link!r} is a link that another user, {_user(owner)}, made in a folder that everybody may"
+        " write to. Choose another folder for the backup.",
+        path=link,
+    )
+
+
+def _refuse_other(path: str, owner: int, created: Callable[[], int | None], directory: str) -> None:
+    me = os.geteuid()
+    if owner in (me, _ROOT) or owner == created():
+        return
+    raise ForeignFileError(
+        f"{path!r} belongs to {_user(owner)}, and this process runs as {_user(me)}. rekindle does"
+        " not resume from another user's files. Nothing in them was read. If you trust them, copy"
+        f" the folder (`cp -r {directory} <a folder of your own>`) or have its owner changed"
+        f" (`chown -R {_user(me)} {directory}`), or choose another folder for the backup.",
+        path=path,
+    )
+
+
+def _is_of_save(name: str) -> bool:
+    return bool(layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name))
+
+
+def _owner_of_new_files(directory: str) -> int | None:
+    """Whose a file is that we create in the folder; ``None`` when we cannot create one."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            return os.fstat(file.fileno()).st_uid
+    except OSError:
+        return None
+
+
+def _user(number: int) -> str:
+    """The user's name, or the number where it has none."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"

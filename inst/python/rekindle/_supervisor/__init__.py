@@ -1,0 +1,1 @@
+"""`rekindle run`: starts a command again after a crash or a kill."""

@@ -1,0 +1,1 @@
+"""One `fit()` under backup, of any trainer."""

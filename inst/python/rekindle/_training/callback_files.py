@@ -1,0 +1,136 @@
+"""Callbacks of Keras whose state is not in their attributes, but in files or in another object.
+
+`CSVLogger` wipes its file when training begins, before anybody could read it: so the save holds the
+file's bytes. `ProgbarLogger` makes its bar anew in each epoch: so the bar's numbers are in the
+save.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from rekindle._codec import tree
+from rekindle._repository.pack import AnyArray
+from rekindle._storage.local import fs
+from rekindle._training import event_files
+from rekindle._training.event_files import EventFiles
+
+_TEXT = (str, bytes, list, dict)
+_BAR = ("target", "_seen_so_far", "_values", "_values_order")
+
+
+class Beside:
+    """What one callback has beside its attributes.
+
+    Args:
+        callback: The callback, when training begins.
+    """
+
+    def __init__(self, callback: Any) -> None:
+        self._callback = callback
+        is_board = isinstance(callback, keras.callbacks.TensorBoard)
+        self._event_files = EventFiles(callback) if is_board else None
+
+    def take(self, place: str, arrays: dict[str, AnyArray]) -> Any:
+        """What there is; ``None`` when there is nothing."""
+        if isinstance(self._callback, keras.callbacks.CSVLogger):
+            data = _log(self._callback)
+            return None if data is None else tree.flatten(data, f"{place}/log", arrays)
+        if self._event_files is not None:
+            return tree.flatten(self._event_files.take(), f"{place}/files", arrays)
+        bar = _bar(self._callback)
+        if bar is None:
+            return None
+        numbers = {name: getattr(bar, name, None) for name in _BAR}
+        return tree.flatten(numbers, f"{place}/bar", arrays)
+
+    def read(self, saved: Any, arrays: Mapping[str, AnyArray]) -> Callable[[], None]:
+        """What puts back what :meth:`take` gave, once that has been checked.
+
+        Raises:
+            BrokenTreeError: It gave something else.
+        """
+        callback, files, state = self._callback, self._event_files, tree.unflatten(saved, arrays)
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            if not isinstance(state, np.ndarray) or state.dtype != np.uint8:
+                raise tree.BrokenTreeError("the log of a CSVLogger is not a string of bytes")
+            return lambda: _put_log(callback, state.tobytes())
+        if files is not None:
+            event_files.check(state)
+            return lambda: files.put(state)
+        if isinstance(callback, keras.callbacks.ProgbarLogger):
+            _check_bar(state)
+            return lambda: _put_bar(callback, state)
+        kind = type(callback).__name__
+        raise tree.BrokenTreeError(f"a {kind} has no state beside its attributes")
+
+
+def _check_bar(state: Any) -> None:
+    if not isinstance(state, dict) or state.keys() != set(_BAR):
+        raise tree.BrokenTreeError("the state of a progress bar is not one that was taken")
+    values, order = state["_values"], state["_values_order"]
+    is_right = (
+        (state["target"] is None or (tree.is_count(state["target"]) and state["target"]))
+        and tree.is_count(state["_seen_so_far"])
+        and isinstance(values, dict)
+        and isinstance(order, list)
+        and all(isinstance(name, str) and name in values for name in order)
+        and all(isinstance(pair, list) and len(pair) == 2 for pair in values.values())
+        and not any(isinstance(part, _TEXT) for pair in values.values() for part in pair)
+    )
+    if not is_right:
+        raise tree.BrokenTreeError("the numbers of a progress bar are not numbers")
+
+
+def _put_bar(callback: Any, state: Mapping[str, Any]) -> None:
+    bar = _bar(callback)
+    for name in _BAR if bar is not None else ():
+        # Where the script says how many steps there are, that is the script's.
+        if name != "target" or bar.target is None:
+            setattr(bar, name, state[name])
+
+
+def _bar(callback: Any) -> Any:
+    if not isinstance(callback, keras.callbacks.ProgbarLogger):
+        return None
+    return getattr(callback, "progbar", None)
+
+
+def _log(callback: Any) -> AnyArray | None:
+    file = getattr(callback, "csv_file", None)
+    # A FIFO, or a device such as /dev/stdout, has no bytes to be kept: reading it would wait.
+    if file is None or file.closed or not os.path.isfile(callback.filename):
+        return None
+    file.flush()
+    with open(callback.filename, "rb") as log:
+        return np.frombuffer(log.read(), np.uint8)
+
+
+def _put_log(callback: Any, data: bytes) -> None:
+    """Makes the file what it was, and lets the callback go on at its end without a header."""
+    # What stands there now may be a FIFO or a device, which is left in its place.
+    if os.path.lexists(callback.filename) and not os.path.isfile(callback.filename):
+        return
+    file = getattr(callback, "csv_file", None)
+    if file is not None:
+        file.close()
+    # The file itself, where the script names it by a link.
+    name = os.path.realpath(callback.filename)
+    # Beside its name and renamed: a crash here must not lose the log of the whole run.
+    temporary = f"{name}.rekindle"
+    # A link that somebody planted under this name is removed, not followed.
+    fs.remove(temporary)
+    fs.write_new(temporary, data, durable=False)
+    if os.path.exists(name):
+        shutil.copymode(name, temporary)
+    os.replace(temporary, name)
+    # As CSVLogger itself opens it to append.
+    callback.csv_file = open(callback.filename, "a")  # noqa: SIM115
+    callback.writer = None
+    callback.append_header = not data

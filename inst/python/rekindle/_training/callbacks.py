@@ -1,0 +1,143 @@
+"""The state of the other callbacks, whoever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rekindle._codec import kinds
+from rekindle._codec.changeable import IS_NEW, OF_A_TYPE, Baseline
+from rekindle._codec.tree import BrokenTreeError, UnsupportedValueError, unflatten
+from rekindle._keras import callback_table
+from rekindle._repository.pack import AnyArray
+from rekindle._training import callback_files
+
+Puts = list[Callable[[], Any]]
+
+
+class CallbackStates:
+    """The other callbacks of one fit(), from the moment at which all have reset themselves.
+
+    Only attributes that differ from what they were then are state; what the script sets is the
+    script's, and no save changes it.
+
+    Args:
+        callbacks: The callbacks, in their order. A callback is known again by its class and by its
+            place among those of that class.
+    """
+
+    def __init__(self, callbacks: list[Any]) -> None:
+        self._callbacks: dict[str, Any] = {}
+        for callback in callbacks:
+            name, again = type(callback).__name__, 1
+            while name in self._callbacks:
+                again += 1
+                name = f"{type(callback).__name__}#{again}"
+            self._callbacks[name] = callback
+        self._baseline = {
+            name: Baseline(callback_table.attributes(callback), callback)
+            for name, callback in self._callbacks.items()
+            if not kinds.has_state_dict(callback)
+        }
+        self._beside = {
+            name: callback_files.Beside(self._callbacks[name]) for name in self._baseline
+        }
+
+    def take(self, arrays: dict[str, AnyArray]) -> tuple[dict[str, Any], dict[str, str]]:
+        """The states by name; and of each attribute that cannot come back, why.
+
+        The latter by ``Class.attribute``, with a reason to follow that name.
+        """
+        lost: dict[str, str] = {}
+        states = {name: self._take_one(name, arrays, lost) for name in self._callbacks}
+        return {name: state for name, state in states.items() if state}, lost
+
+    def _take_one(
+        self, name: str, arrays: dict[str, AnyArray], lost: dict[str, str]
+    ) -> dict[str, Any]:
+        callback, place = self._callbacks[name], f"callbacks/{name}"
+        state: dict[str, Any] = {}
+        if kinds.has_state_dict(callback):
+            state["object"] = kinds.take(callback, place, arrays)
+            return state
+        baseline = self._baseline[name]
+        for key, value in callback_table.attributes(callback).items():
+            found: dict[str, AnyArray] = {}
+            refusal: str | None = OF_A_TYPE
+            try:
+                saved = kinds.take(value, f"{place}/{key}", found)
+            except UnsupportedValueError:
+                pass
+            else:
+                if baseline.is_as_it_was(key, saved, found):
+                    continue
+                refusal = baseline.refusal(key, saved, found)
+            if refusal is not None:
+                lost[f"{type(callback).__name__}.{key}"] = refusal
+                continue
+            state.setdefault("attributes", {})[key] = saved
+            arrays.update(found)
+        beside = self._beside[name].take(place, arrays)
+        return state | ({"beside": beside} if beside is not None else {})
+
+    def check(self, states: Any, arrays: Mapping[str, AnyArray]) -> None:
+        """Checks what :meth:`put` would put back, as far as can be told before.
+
+        Raises:
+            BrokenTreeError: A state is not one that was taken.
+        """
+        self._read(states, arrays, [])
+
+    def put(self, states: Any, arrays: Mapping[str, AnyArray]) -> list[str]:
+        """Puts the states back: what of them was not used, one sentence each.
+
+        Raises:
+            BrokenTreeError: A state is not one that was taken. Nothing was changed.
+        """
+        notes: list[str] = []
+        for put in self._read(states, arrays, notes):
+            put()
+        return notes
+
+    def _read(self, states: Any, arrays: Mapping[str, AnyArray], notes: list[str]) -> Puts:
+        if not isinstance(states, dict):
+            raise BrokenTreeError("the states of the callbacks are not an object")
+        puts: Puts = []
+        for name, state in states.items():
+            if not isinstance(state, dict):
+                raise BrokenTreeError(f"the state of the callback {name!r} is not an object")
+            if name in self._callbacks:
+                puts += self._read_one(name, state, arrays, notes)
+            else:
+                notes.append(
+                    f"the callback {name} is no longer in the list, so its state was not used"
+                )
+        return puts
+
+    def _read_one(
+        self, name: str, state: dict[str, Any], arrays: Mapping[str, AnyArray], notes: list[str]
+    ) -> Puts:
+        callback, puts = self._callbacks[name], Puts()
+        if "object" in state:
+            puts.append(kinds.read(state["object"], arrays, callback))
+        if name not in self._baseline:
+            return puts
+        for key, saved in state.get("attributes", {}).items():
+            if key in callback_table.transient(type(callback)):
+                continue
+            where = f"{type(callback).__name__}.{key}"
+            if not callback_table.may_be_state(type(callback), key):
+                raise BrokenTreeError(f"the save gives {where} a value, which is the script's")
+            put = self._baseline[name].read(key, saved, arrays)
+            fits = callback_table.rule(type(callback), key)
+            if fits is not None and not fits(unflatten(saved, arrays)):
+                raise BrokenTreeError(
+                    f"the save gives {where} a value that training cannot have given it"
+                )
+            if put is None:
+                notes.append(f"{where} {IS_NEW}, so what was saved of it was not used")
+            else:
+                puts.append(put)
+        if "beside" in state:
+            puts.append(self._beside[name].read(state["beside"], arrays))
+        return puts

@@ -1,0 +1,78 @@
+"""Checks of a saved place in the data: that it is one, and that going there comes to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rekindle._codec import generators
+from rekindle._codec.tree import BrokenTreeError, is_count
+from rekindle._repository.pack import AnyArray
+from rekindle._training import random_states
+from rekindle.errors import MismatchError
+
+# How many iterators Keras makes in an epoch, at most, beside those that end within it.
+_MADE_IN_EPOCH = 4
+
+
+def check(
+    place: Any, batch: int, epochs: int, batches: int | None, loaders: list[AnyArray]
+) -> None:
+    """Checks one place.
+
+    Args:
+        place: The place, as plain values and arrays.
+        batch: How many batches of its epoch were trained.
+        epochs: How many epochs this fit() has, which is what the script says.
+        batches: How many batches an epoch has at most; ``None`` where that is not known.
+        loaders: The states of the data's own generators, as they are now.
+
+    Raises:
+        MismatchError: An epoch has fewer batches than were trained.
+        BrokenTreeError: It is none that this fit() can come to.
+    """
+    if batches is not None and batch > batches:
+        raise MismatchError(
+            f"An epoch of the data has {batches} batches, and the backup was taken after batch"
+            f" {batch} of one. It is not the data that the interrupted run was trained on. Nothing"
+            " was changed.",
+            differences=[f"data: expected at least {batch} batches in the epoch, found {batches}"],
+        )
+    if not isinstance(place, dict):
+        raise BrokenTreeError("the place in the data is not an object")
+    for name in ("live", "draws_ahead"):
+        _expect(isinstance(place[name], bool), name)
+    _expect(place["num_batches"] is None or is_count(place["num_batches"]), "num_batches")
+    _expect(place["base"] is None or (is_count(place["base"]) and place["base"] < 2**31), "base")
+    _expect(is_count(place["steps"]), "steps")
+    _expect(is_count(place["earlier"] + 1), "earlier")
+    if batches is not None:
+        # An iterator that lives on gives at most all batches of all epochs. And each that was made
+        # gave a batch, or was made at the beginning or the end of an epoch.
+        all_batches = batches * (epochs + 1)
+        _expect(place["steps"] <= all_batches, "steps")
+        _expect(place["earlier"] <= all_batches + _MADE_IN_EPOCH * (epochs + 1), "earlier")
+    else:
+        _expect(not place["live"], "live")
+        _expect(place["earlier"] <= _MADE_IN_EPOCH * (epochs + 1), "earlier")
+    random_states.check(place["random"])
+    _check_loaders(place["loaders"], loaders)
+    for name in ("made", "read"):
+        if place[name] is not None:
+            _check_birth(place[name], loaders)
+
+
+def _check_birth(birth: Mapping[str, Any], loaders: list[AnyArray]) -> None:
+    random_states.check(birth["process"])
+    _check_loaders(birth["loaders"], loaders)
+
+
+def _check_loaders(states: Any, loaders: list[AnyArray]) -> None:
+    _expect(isinstance(states, list), "loaders")
+    for state, live in zip(states, loaders, strict=False):
+        generators.check_torch(state, live)
+
+
+def _expect(is_so: bool, name: str) -> None:
+    if not is_so:
+        raise BrokenTreeError(f"the place in the data has {name!r} that it cannot have")

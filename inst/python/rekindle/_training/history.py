@@ -1,0 +1,92 @@
+"""Every epoch and metric of the run, over however many calls of fit() it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from rekindle._codec import tree as _tree
+from rekindle._format import epochs as _epochs
+from rekindle._frameworks import table as frameworks
+from rekindle._repository.pack import AnyArray
+
+
+class HistoryRecord:
+    """What Keras' `History` would hold had the run never been interrupted.
+
+    Attributes:
+        epoch: Zero-based indices of the epochs that ended.
+        metrics: For each metric, its values in the order of the epochs that reported it.
+        epochs: For each metric, these epochs; ``None`` for one that an old save does not tell.
+    """
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.metrics: dict[str, list[Any]] = {}
+        self.epochs: dict[str, list[int | None]] = {}
+
+    def add(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
+        self.epoch.append(int(epoch))
+        for name, value in (logs or {}).items():
+            self.metrics.setdefault(name, []).append(value)
+            self.epochs.setdefault(name, []).append(int(epoch))
+
+    def take(self, arrays: dict[str, AnyArray]) -> Any:
+        """As JSON values; values that are arrays go into `arrays`."""
+        metrics = {name: [_plain(v) for v in values] for name, values in self.metrics.items()}
+        epochs = _epochs.to_save(self.epoch, self.epochs)
+        tree = {"epoch": self.epoch, "metrics": metrics, "epochs": epochs}
+        return _tree.flatten(tree, "history", arrays)
+
+    @classmethod
+    def from_state(cls, state: Any, arrays: Mapping[str, AnyArray]) -> HistoryRecord:
+        """What :meth:`take` gave; reading anything else fails as broken trees do."""
+        record = cls()
+        tree = _tree.unflatten(state, arrays)
+        record.epoch = [int(epoch) for epoch in tree["epoch"]]
+        record.metrics = {
+            str(name): [_saved(value) for value in values]
+            for name, values in tree["metrics"].items()
+        }
+        record.epochs = _epochs.saved(record.epoch, tree)
+        return record
+
+    def fill(self, history: Any, before: int | None = None) -> None:
+        """Puts the run into a `History` of Keras: all of it, or the epochs before one.
+
+        Of an old save, nothing says which epochs reported a metric that not every epoch did. Such a
+        metric is left out where only some of the epochs are wanted.
+        """
+        history.epoch = [epoch for epoch in self.epoch if before is None or epoch < before]
+        if len(history.epoch) == len(self.epoch):
+            history.history = {name: list(values) for name, values in self.metrics.items()}
+        else:
+            history.history = self._of(set(history.epoch))
+        # R makes a table of so many epochs of it.
+        history.params["epochs"] = max(history.params.get("epochs", 0), len(history.epoch))
+
+    def _of(self, epochs: set[int]) -> dict[str, list[Any]]:
+        """The values of these epochs, of the metrics that have some."""
+        found = {}
+        for name, own in self.epochs.items():
+            pairs = zip(own, self.metrics[name], strict=True)
+            values = [value for epoch, value in pairs if epoch in epochs]
+            if values and None not in own:
+                found[name] = values
+        return found
+
+
+def _saved(value: Any) -> Any:
+    if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
+        return value
+    raise TypeError(f"a metric cannot have a value of type {type(value).__name__!r}")
+
+
+def _plain(value: Any) -> Any:
+    """A metric's value without its backend: a loop of one's own may report tensors."""
+    if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
+        return value
+    return frameworks.to_numpy(value) if keras.ops.is_tensor(value) else float(value)

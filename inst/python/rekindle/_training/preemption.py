@@ -1,0 +1,147 @@
+"""From a signal that announces the end, to a save and the end of training at the next hook."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rekindle._base import events
+from rekindle._keras import internals
+from rekindle._training.fit import Run
+from rekindle._training.options import OnPreemption
+from rekindle._training.signals import Preemption
+from rekindle.errors import TrainingPreempted
+
+
+class Ending:
+    """Answers signals for one fit().
+
+    Args:
+        asked: What the user wants to be done.
+        run: The run.
+        callback_list: A weak reference to the CallbackList of the fit().
+        is_training: Whether the fit() is still going on.
+        watch_batches: Has the companion told of the ends of batches from now on. Sets attributes
+            and does nothing else.
+        verbose: From 1 up, it is said what was done.
+    """
+
+    def __init__(
+        self,
+        asked: OnPreemption,
+        run: Run,
+        callback_list: Callable[[], Any],
+        is_training: Callable[[], bool],
+        watch_batches: Callable[[bool], None],
+        verbose: int,
+    ) -> None:
+        self._asked = asked
+        self._run = run
+        self._callback_list = callback_list
+        self._watch_batches = watch_batches
+        self._verbose = verbose
+        # Not the list itself: it is to die with its fit().
+        self._dispatched: dict[str, bool] = {}
+        self._in_validation: tuple[int, int, dict[str, Any]] | None = None
+        self._signals = Preemption(
+            asked.signals, self._notice, self._stop_now, is_training, asked.grace
+        )
+        # Before any signal: a second one ends training from within a handler.
+        events.hint("exit_code", code=asked.exit_code if asked.stops else None)
+        self._signals.install()
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a signal came that is not yet dealt with, and this is the thread to do so on.
+
+        A hook of an earlier batch may still run behind the training thread, as on JAX.
+        """
+        here = threading.current_thread() is threading.main_thread()
+        return here and self._signals.received is not None
+
+    def close(self) -> None:
+        """Listens no more. A signal that was not answered does what it does without us."""
+        self._signals.restore()
+
+    def _notice(self) -> None:
+        self._watch_batches(True)
+        self._dispatched = internals.dispatch_here(self._callback_list())
+
+    def _stop_now(self) -> TrainingPreempted:
+        code, known = self._asked.exit_code, self._run.saving.known
+        stands = "no save is known to be complete" if known is None else f"{known!r} stands"
+        return TrainingPreempted(
+            f"Received a second signal: training stops at once, with exit code {code}, and"
+            f" {stands}.",
+            code=code,
+            signal=self._signals.received or "",
+            path=known,
+            saved=False,
+        )
+
+    def while_reading(self) -> None:
+        """While the batches before a save are read again, nothing is to be saved."""
+        if self.is_asked_for and self._asked.stops:
+            raise self._preempted(saved=True)
+
+    def at_batch_end(self, epoch: int, done: int, logs: Any) -> None:
+        """After so many batches of the epoch; raises what ends training."""
+        # They may still be changing what is to be saved.
+        internals.wait_for_hooks(self._callback_list())
+        self._end(epoch, done, logs)
+
+    def at_epoch_end(self, epoch: int, logs: Any) -> None:
+        """After the epoch before this one; raises what ends training."""
+        self._end(epoch, 0, logs)
+
+    def validation_begins(self, epoch: int, model: Any) -> None:
+        place = internals.place_in_epoch(model)
+        if place is not None:
+            self._in_validation = (epoch, *place)
+            self._run.validation_begins(*self._in_validation)
+
+    def at_validation_step(self) -> None:
+        """In the midst of a validation; raises what ends training."""
+        if self._in_validation is not None:
+            self._end(*self._in_validation)
+
+    def validation_ends(self) -> None:
+        self._in_validation = None
+        self._run.validation_ends()
+
+    def _end(self, epoch: int, batch: int, logs: Any) -> None:
+        left = self._asked.grace - (time.monotonic() - self._signals.since)
+        saved = self._run.save_last(epoch, batch, logs, left)
+        if self._asked.stops:
+            raise self._preempted(saved=saved)
+        self._say(f"{self._outcome(saved)}. Training goes on.")
+        self._watch_batches(False)
+        internals.dispatch_as_before(self._callback_list(), self._dispatched)
+        self._signals.answered()
+
+    def _preempted(self, *, saved: bool) -> TrainingPreempted:
+        code = self._asked.exit_code
+        text = f"{self._outcome(saved)}. Training stops with exit code {code}."
+        self._say(text)
+        self._signals.ends()
+        self._signals.release_children()
+        return TrainingPreempted(
+            text,
+            code=code,
+            signal=self._signals.received or "",
+            path=self._run.saving.newest,
+            saved=saved,
+        )
+
+    def _outcome(self, saved: bool) -> str:
+        newest = self._run.saving.newest
+        if saved:
+            return f"Received {self._signals.received}: the run is saved as {newest!r}"
+        stands = "and there is no save" if newest is None else f"and {newest!r} stands"
+        return f"Received {self._signals.received}: this very place could not be saved, {stands}"
+
+    def _say(self, text: str) -> None:
+        if self._verbose >= 1:
+            events.tell("preempted", text)

@@ -1,0 +1,132 @@
+"""The random states of the process: taken and put back so that the next draw is the next draw."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+
+from rekindle._codec import generators
+from rekindle._codec.kinds import Foreign
+from rekindle._codec.tree import BrokenTreeError
+from rekindle._keras import internals
+
+# Random states that another language keeps in this process, by name.
+_foreign: dict[str, Foreign] = {}
+
+
+def add(name: str, state: Foreign) -> None:
+    """Counts a random state of another language as one of the process: R's, when R drives."""
+    _foreign[name] = state
+
+
+def take() -> dict[str, Any]:
+    """Every random state that training may draw from, as a tree of plain values and arrays.
+
+    PyTorch's and TensorFlow's count when they are imported, whatever Keras' backend is: data may
+    come from either.
+    """
+    version, words, gauss = random.getstate()
+    found: dict[str, Any] = {
+        "python": {"version": version, "words": np.array(words, np.uint32), "gauss": gauss},
+        "numpy": np.random.get_state(legacy=False),
+        "keras": internals.global_seed_state(),
+    }
+    if "torch" in sys.modules:
+        found["torch"] = _take_torch()
+    if "tensorflow" in sys.modules:
+        found["tensorflow"] = internals.tensorflow_random_state()
+    # R cannot be called from another thread while its own waits for that thread's batch.
+    if _foreign and threading.current_thread() is threading.main_thread():
+        found["foreign"] = take_foreign()
+    return found
+
+
+def take_foreign() -> dict[str, Any]:
+    """The random states of other languages alone."""
+    return {name: state.state_dict() for name, state in _foreign.items()}
+
+
+def check(states: Any) -> None:
+    """Checks what :func:`put` would put back.
+
+    Raises:
+        BrokenTreeError: It is not what :func:`take` gave.
+    """
+    if not isinstance(states, dict) or not {"python", "numpy", "keras"} <= states.keys():
+        raise BrokenTreeError("the random states are not those of a process")
+    python = states["python"]
+    generators.check_python([python["version"], python["words"], python["gauss"]])
+    generators.check_numpy(states["numpy"], np.random.get_state(legacy=False))
+    if states["keras"] is not None:
+        generators.check_like(states["keras"], internals.global_seed_state(), "keras")
+    if "torch" in states:
+        _check_torch(states["torch"])
+    if "tensorflow" in states:
+        _check_tensorflow(states["tensorflow"])
+    for name, state in states.get("foreign", {}).items():
+        lines = _foreign[name].differences(state) if name in _foreign else []
+        if lines:
+            raise BrokenTreeError(f"the random state {name} is broken: {'; '.join(lines)}")
+
+
+def put(states: dict[str, Any]) -> None:
+    """Puts back what :func:`take` gave.
+
+    Raises:
+        BrokenTreeError: It gave something else. Nothing was changed.
+    """
+    check(states)
+    python = states["python"]
+    words = tuple(int(word) for word in python["words"])
+    random.setstate((python["version"], words, python["gauss"]))
+    np.random.set_state(states["numpy"])
+    internals.set_global_seed_state(states["keras"])
+    if "torch" in states:
+        _put_torch(states["torch"])
+    if "tensorflow" in states:
+        internals.set_tensorflow_random_state(states["tensorflow"])
+    for name, state in states.get("foreign", {}).items():
+        if name in _foreign:
+            _foreign[name].load_state_dict(state)
+
+
+def fast_mark() -> Any:
+    """Something that changes when Python's or NumPy's global generator is drawn from; quick."""
+    state = np.random.get_state(legacy=False)["state"]
+    return random.getstate()[1][-1], state["pos"], state["key"][0]
+
+
+def _take_torch() -> dict[str, Any]:
+    import torch
+
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return {"cpu": torch.get_rng_state().numpy(), "cuda": [state.numpy() for state in cuda]}
+
+
+def _check_torch(states: dict[str, Any]) -> None:
+    import torch
+
+    generators.check_torch(states["cpu"], torch.get_rng_state().numpy())
+    live = torch.cuda.get_rng_state_all() if states["cuda"] and torch.cuda.is_available() else []
+    for index, state in enumerate(states["cuda"]):
+        generators.check_torch(state, live[index].numpy() if index < len(live) else None)
+
+
+def _check_tensorflow(states: dict[str, Any]) -> None:
+    if states["context"] is not None:
+        generators.check_python(states["context"])
+    if states["generator"] is not None:
+        live = internals.tensorflow_random_state()["generator"]
+        generators.check_like(states["generator"], live, "tensorflow")
+
+
+def _put_torch(states: dict[str, Any]) -> None:
+    import torch
+
+    torch.set_rng_state(torch.from_numpy(np.array(states["cpu"])))
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([torch.from_numpy(np.array(s)) for s in states["cuda"]])

@@ -1,0 +1,126 @@
+"""What one fit() says to its user: lines by the wanted verbosity, and each warning once."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+
+from rekindle._base import events
+from rekindle._codec.changeable import IS_NEW
+from rekindle._format.manifest import Manifest
+from rekindle.errors import InexactWarning, RekindleWarning, bulleted
+
+
+class Telling:
+    """Says things, and remembers which warnings were said.
+
+    Args:
+        verbose: 0 says nothing but warnings.
+    """
+
+    def __init__(self, verbose: int) -> None:
+        self._verbose = verbose
+        self._warned: set[str] = set()
+        self._bar: Any = None
+
+    def say(self, verbosity: int, text: str, kind: str, **facts: Any) -> None:
+        """A line, when the user wants that much; `kind` and `facts` are for other languages."""
+        if self._verbose >= verbosity:
+            events.tell(kind, text, **facts)
+
+    def resumed(self, manifest: Manifest, batches: int | None) -> dict[str, Any]:
+        """Says from where the run goes on: the same as a report.
+
+        Args:
+            manifest: The save's.
+            batches: How many batches an epoch has, where that is known.
+        """
+        position = manifest.position
+        report = {
+            "number": manifest.number,
+            "epoch": position.epoch,
+            "batch": position.batch or 0,
+            "step": position.step,
+            "time": manifest.time,
+        }
+        age = _duration(max(0.0, time.time() - manifest.time))
+        place = f"epoch {position.epoch}"
+        at_end = position.batch is not None and position.batch == batches
+        if at_end:
+            place = f"the end of {place}"
+        elif position.batch:
+            place += f", batch {position.batch}"
+        text = f"Resuming at {place} (counted from 0) from save {manifest.number}, taken {age} ago."
+        self.say(1, text, "resumed", **report, at_end=at_end)
+        return report
+
+    def reads_again(self, done: int, total: int) -> None:
+        """Shows how many of the batches that were trained before the save are read again."""
+        text = "Reading over batches trained before."
+        if events.go_elsewhere():
+            self.say(1, text, "replaying", done=done, total=total)
+            return
+        if self._verbose < 1:
+            return
+        if self._bar is None:
+            self.say(1, text, "replaying")
+            self._bar = keras.utils.Progbar(total, unit_name="batch")
+        self._bar.update(done, finalize=done == total)
+
+    def inexact(self, notes: Iterable[str]) -> None:
+        """What of the interrupted run could not be brought back exactly."""
+        for note in notes:
+            self._warn_once(f"The resumed run may differ from the interrupted one: {note}.")
+
+    def lost(self, reasons: Mapping[str, str]) -> None:
+        """Attributes that a resume does not bring back, each with the reason."""
+        for name, reason in reasons.items():
+            advice = (
+                "Set it in the constructor or in on_train_begin() to have it saved."
+                if reason == IS_NEW
+                else "Give its class the methods state_dict() and load_state_dict() to have it"
+                " saved."
+            )
+            self._warn_once(
+                f"{name} {reason}. A resumed run begins with it as the script makes it. {advice}"
+            )
+
+    def not_restorable(self, names: list[str]) -> None:
+        """Saved variables that the same script would not have when it is run again."""
+        if names:
+            self._warn_once(
+                "These variables came to be in the midst of training, and are saved. The same"
+                " script, run again, does not have them when fit() begins, so its backup cannot be"
+                f" restored:\n{bulleted(names)}Build them before fit(): a model or a layer by"
+                " calling it on a batch of data, an optimizer by `optimizer.build(variables)`."
+            )
+
+    def not_saved(self, optimizers: Iterable[str]) -> None:
+        """Optimizers beside the model's own."""
+        for name in optimizers:
+            self._warn_once(
+                f"{name} is an optimizer beside `model.optimizer`, and is not saved. A resumed run"
+                " begins with it as the script makes it. Put it into `extra_state` to have it"
+                " saved, and build it before fit()."
+            )
+
+    def done(self, text: str) -> None:
+        """That nothing is run, although training was asked for."""
+        warnings.warn(text, RekindleWarning, stacklevel=4)
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warnings.warn(text, InexactWarning, stacklevel=4)
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds:.0f} seconds"

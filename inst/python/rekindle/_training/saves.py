@@ -1,0 +1,194 @@
+"""The saves of one fit(): asked for, looked after while they are written, and spoken of."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rekindle._base import events
+from rekindle._frameworks import table as frameworks
+from rekindle.errors import (
+    ForeignFileError,
+    FormatError,
+    LockError,
+    RekindleWarning,
+    SaveError,
+    SaveWarning,
+)
+from rekindle.manager import CheckpointManager
+
+
+class Saving:
+    """Saves a run through a manager, and deals with what comes of it as the user asked for.
+
+    Args:
+        manager: The manager.
+        on_save_error: "warn" or "raise".
+        verbose: From 2 up, each save is said once it is durable.
+        metric: The metric by which the best saves are kept, or ``None``.
+
+    Attributes:
+        is_writing: Whether a save was begun of which it is not known yet what came of it.
+        has_failed: Whether the last save has failed.
+    """
+
+    def __init__(
+        self, manager: CheckpointManager, on_save_error: str, verbose: int, metric: str | None
+    ) -> None:
+        self._manager = manager
+        self._raises = on_save_error == "raise"
+        self._verbose = verbose
+        self._metric = metric
+        self._warned: set[Any] = set()
+        # The place of the save that is being written.
+        self._place = (0, 0)
+        self._held = 0.0
+        self._count = 0
+        self.is_writing = False
+        self.has_failed = False
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """How many saves became durable, and how long they held training up, in seconds."""
+        return {
+            "saves": self._count,
+            "seconds_held": self._held,
+            "seconds_waited": self._manager.waited,
+        }
+
+    def save(self, epoch: int, batch: int, logs: Mapping[str, Any]) -> None:
+        """Saves the run as one that goes on with this batch of this epoch.
+
+        Raises:
+            SaveError: It failed, and the user asked for the error.
+        """
+        began = time.perf_counter()
+        # One at a time: what came of the one before is dealt with first.
+        self.look(wait=True)
+        self._place = (epoch, batch)
+        metrics = _metrics(logs)
+        self._look_for_metric(metrics)
+        try:
+            self._manager.save(with_metadata=metrics)
+        # Training must not end because somebody removed the folder, or began another run in it.
+        except (SaveError, LockError, ForeignFileError, FormatError) as error:
+            self._failed(error)
+        else:
+            self.is_writing, self.has_failed = True, False
+            self.look()
+        finally:
+            self._held += time.perf_counter() - began
+
+    def save_last(
+        self, epoch: int, batch: int, logs: Mapping[str, Any], seconds_left: float
+    ) -> bool:
+        """Saves before the process is ended, and waits for it: whether this very place is saved.
+
+        Where the save before is still being written, and the next would take too long by what the
+        last one took, that one has to do. Raises nothing: the end is coming anyway.
+
+        Args:
+            epoch: As for :meth:`save`.
+            batch: As for :meth:`save`.
+            logs: As for :meth:`save`.
+            seconds_left: Until the process is killed.
+        """
+        raises, self._raises = self._raises, False
+        try:
+            if self._manager.last_save_took * (1 + self.is_writing) <= max(1.0, seconds_left):
+                self.save(epoch, batch, logs)
+            self.look(wait=True)
+        finally:
+            self._raises = raises
+        return self._place == (epoch, batch) and not self.has_failed
+
+    @property
+    def newest(self) -> str | None:
+        """Path of the save that the run would go on from, ``None`` when there is none."""
+        return self._manager.latest_checkpoint
+
+    @property
+    def known(self) -> str | None:
+        """The same as far as it is known, without a look: a signal's handler may ask."""
+        return self._manager.last_known
+
+    def _look_for_metric(self, metrics: Mapping[str, Any]) -> None:
+        metric, found = self._metric, ", ".join(map(repr, metrics)) or "none"
+        if metric is not None and metric not in metrics and metric not in self._warned:
+            self._warned.add(metric)
+            warnings.warn(
+                f"The metric {metric!r} of `keep_best` is not among the logs of this save, which"
+                f" are {found}. A save without it is not kept for being among the best; metrics of"
+                " validation are there at the end of an epoch only.",
+                RekindleWarning,
+                stacklevel=3,
+            )
+
+    def look(self, *, wait: bool = False) -> None:
+        """Deals with a save that became durable, or failed, since the last look.
+
+        Args:
+            wait: Whether to wait for one that is still being written.
+
+        Raises:
+            SaveError: As :meth:`save`.
+        """
+        try:
+            manifest = self._manager.poll(wait=wait)
+        except SaveError as error:
+            self._failed(error)
+            return
+        if manifest is None:
+            return
+        self._count += 1
+        self.is_writing = False
+        epoch, batch = self._place
+        if self._verbose >= 2:
+            events.tell(
+                "saved",
+                f"Saved epoch {epoch}, batch {batch} as save {manifest.number}.",
+                number=manifest.number,
+                epoch=epoch,
+                batch=batch,
+            )
+
+    def _failed(self, error: Exception) -> None:
+        self.is_writing, self.has_failed = False, True
+        if not isinstance(error, SaveError):
+            directory = self._manager.directory
+            cause, error = error, SaveError(str(error), directory=directory, errno=None, needed=0)
+            error.__cause__ = cause
+        if self._raises:
+            raise error
+        if error.errno in self._warned:
+            return
+        self._warned.add(error.errno)
+        warnings.warn(
+            f"{error} Training goes on, and the next save is tried when it is due.",
+            SaveWarning,
+            stacklevel=3,
+        )
+
+    def close(self) -> None:
+        """Waits for the last save, and lets go of the folder. A failure is a warning."""
+        # fit() may be ending by an error of its own, which matters more.
+        self._raises = False
+        try:
+            self.look(wait=True)
+        finally:
+            # Where warnings are errors, the failed save above is one.
+            self._manager.close()
+
+
+def _metrics(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the logs is a number, as it is to be shown with the save."""
+    found = {}
+    for name, value in logs.items():
+        is_array = isinstance(value, np.generic) or frameworks.framework(value) is not None
+        if isinstance(value, int | float) or (is_array and tuple(value.shape) == ()):
+            found[str(name)] = value
+    return found

@@ -1,0 +1,83 @@
+"""How far a backup is, beside what a fit() asks for. Pure.
+
+A script may train in stages, on one folder: ``fit(epochs=3)``, and then
+``fit(initial_epoch=3, epochs=6)``. Run again, its first fit() meets the backup of its second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rekindle._format.manifest import Manifest, Position
+from rekindle.errors import MismatchError
+
+
+def initial_epoch(fit: Mapping[str, Any]) -> int:
+    """The epoch, counted from 0, that the script has this fit() begin with."""
+    return int(fit.get("initial_epoch") or 0)
+
+
+def began(manifest: Manifest) -> int:
+    """The `initial_epoch` of the fit() that was saved; an older rekindle did not save it."""
+    saved = manifest.state.get("initial_epoch", 0)
+    return saved if isinstance(saved, int) else 0
+
+
+def after_stop(epoch: int, began: int, fit: Mapping[str, Any]) -> tuple[int, bool]:
+    """Where a fit() begins whose backup was stopped early, and whether it, too, is stopped.
+
+    Args:
+        epoch: Where the backup stands.
+        began: The `initial_epoch` of the fit() that it is of.
+        fit: The arguments of this fit().
+    """
+    initial = initial_epoch(fit)
+    if initial > began:
+        # The stage before this one was stopped.
+        return max(epoch, initial), False
+    # Killed before it could end: no epoch is left to run.
+    return max(epoch, int(fit.get("epochs") or 0)), True
+
+
+def is_later(position: Position, began: int, fit: Mapping[str, Any]) -> bool:
+    """Whether the backup is of a fit() that begins where this one ends, or later.
+
+    Args:
+        position: Where the backup stands.
+        began: The `initial_epoch` of the fit() that it is of.
+        fit: The arguments of this fit().
+    """
+    epochs = fit.get("epochs")
+    return epochs is not None and min(began, position.epoch or 0) >= epochs
+
+
+def refuse_ahead(directory: str, position: Position, fit: Mapping[str, Any]) -> None:
+    """Refuses a backup that is further than this fit() is to go; one at its very end is complete.
+
+    Raises:
+        MismatchError: It is further.
+    """
+    epochs = fit.get("epochs")
+    epoch, batch = position.epoch or 0, position.batch or 0
+    if epochs is None or (epoch, batch) <= (epochs, 0):
+        return
+    done = f"{epoch} epochs" + (f" and {batch} batches" if batch else "")
+    raise MismatchError(
+        f"The backup in {directory!r} is ahead of this fit(): it has {done}, and `epochs={epochs}`"
+        f" asks for {epochs} in all. Nothing was changed. To resume, set `epochs` to"
+        f" {epoch + bool(batch)} or more. If a later fit() of the same script wrote the backup,"
+        f" begin that one with `initial_epoch={epochs}`, or give each fit() a backup folder of its"
+        " own. To start afresh, rename or remove that folder.",
+        differences=[f"epochs: expected at most {epochs}, found {done} in the backup"],
+    )
+
+
+def skipped(directory: str, position: Position, began: int, epochs: int) -> str:
+    """What the user is told of a fit() that is done, because a later one has begun."""
+    return (
+        f"This fit() is done, and runs no epoch: it ends at epoch {epochs} (counted from 0), and"
+        f" the backup in {directory!r} is of a later fit(), which began at epoch {began} and has"
+        f" reached epoch {position.epoch}. The backup is left to that fit(), which restores"
+        " everything from it. Until then the model stays as the script made it."
+    )

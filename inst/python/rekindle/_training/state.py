@@ -1,0 +1,291 @@
+"""The whole state of a fit(): taken as one snapshot, and put back in the places it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from rekindle._codec import tree
+from rekindle._format.manifest import Manifest, Position
+from rekindle._keras import building, internals, rehearsal, variables
+from rekindle._repository.commit import Snapshot
+from rekindle._repository.reader import Save
+from rekindle._saving import metadata
+from rekindle._training import extra_state, fingerprint, logs, random_states, stages
+from rekindle._training.callbacks import CallbackStates
+from rekindle._training.data_cursor import DataPlace
+from rekindle._training.history import HistoryRecord
+from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
+
+_T = TypeVar("_T")
+
+
+@dataclass
+class RunState:
+    """The state of one fit(); what :class:`rekindle.manager.CheckpointManager` saves and restores.
+
+    Attributes:
+        directory: The backup folder, for messages.
+        model: The compiled model.
+        fit: Arguments and data of the fit(), as far as they could be found.
+        callbacks: The other callbacks.
+        data: The place in the data, or ``None`` when it cannot be known.
+        extra: The user's own objects, by name.
+        refuses: Whether another set-up than the saved one is refused, or only noted.
+        history: Every epoch so far.
+        position: Where the run stands.
+        logs: What the last batch reported.
+        notes: What of the save could not be brought back exactly.
+        lost: ``Class.attribute`` of what a resume does not bring back, each with the reason.
+        save_counter: How often the run was saved, over however many calls of fit().
+        was_restored: Whether a save was brought back.
+        schedule: What the schedule has chosen, and from what; empty where it chooses nothing.
+        began: The `initial_epoch` of the backup's fit(), 0 without a backup.
+        is_done: Whether the backup is of a later fit() of the script; then it was not restored.
+    """
+
+    directory: str
+    model: Any
+    fit: Mapping[str, Any]
+    callbacks: CallbackStates
+    data: DataPlace | None
+    extra: Mapping[str, Any]
+    refuses: bool
+    history: HistoryRecord = field(default_factory=HistoryRecord)
+    position: Position = field(default_factory=Position)
+    logs: Mapping[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    save_counter: int = 0
+    was_restored: bool = False
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    began: int = 0
+    is_done: bool = False
+    _before_validation: Snapshot | None = None
+
+    def take(self) -> Snapshot:
+        """The state as it is now; in a validation, as it was when that began."""
+        if self._before_validation is None:
+            return self._take()
+        # Validation changes no weights. All else is as it was put aside.
+        aside = self._before_validation
+        internals.sync_variables(self.model)
+        arrays = variables.values(variables.named(self.model))
+        return Snapshot({**arrays, **aside.arrays}, aside.state, aside.position)
+
+    def validation_begins(self) -> None:
+        """Puts aside what a validation changes: metrics, random states, other callbacks."""
+        # Keras may have left the epoch for the next already, which draws.
+        random = None if self.data is None else self.data.random_at_end()
+        taken = self._take(random)
+        rest = {
+            name: np.array(array)
+            for name, array in taken.arrays.items()
+            if not name.startswith(("model/", "optimizer/"))
+        }
+        self._before_validation = Snapshot(rest, taken.state, taken.position)
+
+    def validation_ends(self) -> None:
+        """From here on the state is the live one again."""
+        self._before_validation = None
+
+    def _take(self, random: Any = None) -> Snapshot:
+        model = self.model
+        internals.sync_variables(model)
+        arrays = variables.values(variables.named(model) | variables.metrics(model))
+        batch = self.position.batch or 0
+        callbacks, lost = self.callbacks.take(arrays)
+        self.lost = lost if self.data is None else {**lost, **self.data.lost}
+        state = {
+            "versions": fingerprint.versions(),
+            "fingerprint": fingerprint.take(model, self.fit),
+            "history": self.history.take(arrays),
+            "callbacks": callbacks,
+            "data": None if self.data is None else self.data.take(batch, arrays),
+            "extra": extra_state.take(self.extra, arrays),
+            "logs": logs.take(self.logs if batch else {}, arrays),
+            "stop_training": bool(model.stop_training),
+            "initial_epoch": max(self.began, stages.initial_epoch(self.fit)),
+            **({"schedule": dict(self.schedule)} if self.schedule else {}),
+            # Last: nothing of the above may draw after it.
+            "random": tree.flatten(random or random_states.take(), "random", arrays),
+        }
+        return Snapshot(arrays, state, self.position)
+
+    def put(self, save: Save) -> None:
+        """Brings the state back as far as it can be before the first epoch.
+
+        Raises:
+            MismatchError: The save is of another model or set-up; nothing was changed.
+            DamageError: The state is not one that was taken; nothing was changed. Or an object
+                that takes its state by itself refused it.
+        """
+        manifest = save.manifest
+        self._refuse_no_fit(manifest)
+        self.began = stages.began(manifest)
+        if stages.is_later(manifest.position, self.began, self.fit):
+            self._leave_to_later(save)
+            return
+        stages.refuse_ahead(self.directory, manifest.position, self.fit)
+        self._build(save)
+        targets = variables.named(self.model)
+        refuse = partial(fingerprint.refuse, self.directory)
+        refuse("of another model", variables.differences(targets, manifest))
+        extra = manifest.state["extra"]
+        lines = self._read(lambda: extra_state.differences(self.extra, extra, save.arrays))
+        refuse("of other objects in `extra_state`", lines)
+        self._compare(manifest)
+        self.history = self._history_of(save)
+        self._read(lambda: self._check_beside(save))
+        self.position = manifest.position
+        self.save_counter = metadata.save_counter(manifest)
+        self.was_restored = True
+        variables.assign(targets, save.arrays)
+        if not self.position.batch:
+            # Not needed once more, and as large as all that was restored.
+            for name in targets:
+                del save.arrays[name]
+        self._put_beside(save)
+
+    def _leave_to_later(self, save: Save) -> None:
+        """Only looks: the later fit() restores what is in the backup."""
+        self.is_done, self.position = True, save.manifest.position
+        self.history = self._history_of(save)
+
+    def _history_of(self, save: Save) -> HistoryRecord:
+        state = save.manifest.state
+        return self._read(lambda: HistoryRecord.from_state(state["history"], save.arrays))
+
+    def _check_beside(self, save: Save) -> None:
+        """Checks all that is put back beside the variables, before anything is."""
+        state, arrays = save.manifest.state, save.arrays
+        self.callbacks.check(state["callbacks"], arrays)
+        logs.read(state["logs"], arrays)
+        extra_state.read(self.extra, state["extra"], arrays)
+        random_states.check(tree.unflatten(state["random"], arrays))
+        if self.data is not None and state.get("data") is not None:
+            position = save.manifest.position
+            # A save that is ahead of what is asked for ends training before its place is used.
+            epochs = max(int(self.fit.get("epochs") or 1), position.epoch or 0)
+            self.data.check(state["data"], position.batch or 0, epochs, arrays)
+
+    def put_after_replay(self, save: Save) -> None:
+        """Brings back what the epoch's beginning and the reading of its batches have changed."""
+        internals.sync_variables(self.model)
+        named = variables.named(self.model) | variables.metrics(self.model)
+        named = {name: variable for name, variable in named.items() if name in save.arrays}
+        self._read(lambda: variables.assign(named, save.arrays))
+        internals.adopt_variables(self.model)
+        self._put_beside(save)
+
+    def begin_epoch(self, save: Save | None) -> None:
+        """At the beginning of an epoch, and of the one that a save resumes in."""
+        if self.data is None:
+            return
+        if save is not None:
+            batch = self.position.batch or 0
+            data = save.manifest.state.get("data")
+            if data is not None:
+                place = self.data
+                if not self._read(lambda: place.put(data, batch, save.arrays)):
+                    self._note(
+                        "TensorFlow reads the data ahead, and reading it draws from random states"
+                        " that training draws from, too"
+                    )
+        self.data.epoch_begins()
+
+    def logs_of(self, save: Save) -> dict[str, Any]:
+        """What the last batch before the save reported."""
+        state = save.manifest.state
+        return self._read(lambda: logs.read(state["logs"], save.arrays))
+
+    def data_is_the_same(self, save: Save) -> bool:
+        """Whether the data gave again what it gave before the save, as far as can be seen."""
+        data, saved = self.data, save.manifest.state.get("data")
+        if data is None or saved is None:
+            return True
+        place = data
+        return self._read(lambda: place.gave_the_same(saved, save.arrays))
+
+    def _put_beside(self, save: Save) -> None:
+        """Everything but the variables."""
+        state, arrays = save.manifest.state, save.arrays
+        for note in self._read(lambda: self.callbacks.put(state["callbacks"], arrays)):
+            self._note(note)
+        for note in self._read(lambda: extra_state.put(self.extra, state["extra"], arrays)):
+            self._note(note)
+        self.model.stop_training = bool(state.get("stop_training"))
+        states = self._read(lambda: tree.unflatten(state["random"], arrays))
+        self._read(lambda: random_states.put(states))
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def _compare(self, manifest: Manifest) -> None:
+        expected = fingerprint.take(self.model, self.fit)
+        lines = fingerprint.differences(expected, manifest.state.get("fingerprint"))
+        if self.refuses:
+            fingerprint.refuse(self.directory, "of another training set-up", lines)
+        self.notes += lines
+        self.notes += [
+            f"the optimizer {name} is not saved, so it begins anew"
+            for name in rehearsal.other_optimizers(self.model, self.extra)
+        ]
+        initial = stages.initial_epoch(self.fit)
+        if initial < self.began:
+            self.notes.append(
+                f"the backup is of a fit() that began at epoch {self.began} (counted from 0), and"
+                f" this one begins at {initial}"
+            )
+        saved = manifest.state.get("versions")
+        self.notes += [
+            f"{line} (other versions may compute other bits)"
+            for line in fingerprint.differences(fingerprint.versions(), saved)
+        ]
+
+    def _read(self, read: Callable[[], _T]) -> _T:
+        """What `read` gives; what it raises on a state that is none is told as the damage it is."""
+        try:
+            return read()
+        except RekindleError:
+            raise
+        # A state that somebody made up is put into Keras, a backend and anybody's callbacks, and
+        # there is no list of what these may raise.
+        except Exception as error:
+            raise DamageError(
+                f"The state in the save in {self.directory!r} cannot be put back: {error!r:.500}."
+                " The callbacks, the data or `extra_state` are not those it was taken from, or"
+                " rekindle did not write it. To start training afresh on purpose, rename or remove"
+                " that folder.",
+                directory=self.directory,
+                damages=[f"{error!r:.500}"],
+            ) from error
+
+    def _build(self, save: Save) -> None:
+        """Gives the model and the user's own objects the variables that were saved of them."""
+        iterator, state = self.fit.get("epoch_iterator"), save.manifest.state
+        variables.build_saved(self.model, iterator, save.manifest)
+        if self._read(lambda: extra_state.needs_building(self.extra, state["extra"], save.arrays)):
+            building.from_step(self.model, iterator)
+        names = variables.unbuilt(self.model, save.manifest)
+        if names:
+            lines = [f"{name}: expected to be built, found no such variable yet" for name in names]
+            raise MismatchError(
+                f"The model has no variables yet for a part of the backup in {self.directory!r}."
+                f" Nothing was changed.\n{bulleted(lines)}Build them before fit(): a model or a"
+                " layer by calling it on a batch of data or with an Input layer, an optimizer by"
+                " `optimizer.build(variables)`.",
+                differences=lines,
+            )
+
+    def _refuse_no_fit(self, manifest: Manifest) -> None:
+        if manifest.position.epoch is None:
+            raise MismatchError(
+                f"The saves in {self.directory!r} are not of a fit(): they name no epoch.",
+                differences=["position: expected an epoch to go on with, found none"],
+            )
