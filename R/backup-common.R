@@ -8,7 +8,7 @@ inspection <- function(call = caller_env()) {
 # What Python found, as lists: all numbers are doubles, as integers of Python's may be too large for R's.
 as_r_list <- function(x) {
   force(x) # an error in it names the caller's call
-  rekindle_module("_inspection.results")$as_lists(x)
+  r_door()$as_lists(x)
 }
 
 check_which <- function(x, arg = caller_arg(x), call = caller_env()) {

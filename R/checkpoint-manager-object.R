@@ -142,7 +142,7 @@ saves_of <- function(manager, names) {
     return(character())
   }
   saves <- call_python(
-    rekindle_module("_inspection.results")$as_lists(
+    r_door()$as_lists(
       rekindle_module("inspection")$info(manager$directory)
     )$saves,
     call = NULL

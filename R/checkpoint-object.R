@@ -38,7 +38,7 @@ read_checkpoint <- function(save_path, call) {
   check_path(save_path, "save_path", call, "what a save gave, or `latest_checkpoint()`")
   # Values and arrays become R's one by one: an empty dict, say, would become a list of another kind.
   parts <- call_python(
-    rekindle_module("_r.values")$read(as_python_path(save_path)),
+    r_door()$checkpoint_values(as_python_path(save_path)),
     call
   )
   c(lapply(parts[[1]], decode_value), parts[[2]], parts[[3]])
@@ -53,7 +53,7 @@ set_object <- function(ckpt, name, value) {
   if (is_python(value) || is_pair(value) || is_checkpoint(value)) {
     slots[[name]] <- list(object = value)
     in_python <- if (is_pair(value)) {
-      foreign_state(value$take, value$put)
+      external_state(value$take, value$put)
     } else {
       if (is_checkpoint(value)) .subset2(value, "py") else value
     }
@@ -73,7 +73,7 @@ set_object <- function(ckpt, name, value) {
 
 # What Python sees of an R value.
 cell_state <- function(cell) {
-  foreign_state(
+  external_state(
     take = function() .subset2(cell, "value"),
     put = function(value) assign("value", value, envir = cell),
     compare = function(value) misfits(.subset2(cell, "value"), value)

@@ -26,7 +26,7 @@ calls_python <- function(fn) {
 let_go_ended <- function() {
   # The error that is under way matters more.
   tryCatch(
-    rekindle_module("_saving.open_runs", convert = FALSE)$let_go_ended(),
+    r_door(convert = FALSE)$let_go_ended(),
     error = function(cnd) NULL
   )
 }

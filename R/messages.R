@@ -2,8 +2,8 @@
 
 # From now on, Python's messages and warnings come here.
 show_messages <- function() {
-  rekindle_module("_r.session")$keep_interrupts()
-  rekindle_module("_base.events")$send_to(uninterrupted(function(kind, facts) {
+  r_door()$keep_interrupts()
+  r_door()$send_events_to(uninterrupted(function(kind, facts) {
     if (kind == "fit_began") {
       let_go_after_fit()
       return(NULL)

@@ -59,7 +59,7 @@ restore_handlers_after_fit <- function() {
   removeTaskCallback("rekindle_handlers")
   addTaskCallback(
     function(...) {
-      rekindle_module("_training.signals", convert = FALSE)$restore_ended()
+      r_door(convert = FALSE)$restore_handlers()
       FALSE
     },
     name = "rekindle_handlers"
@@ -70,7 +70,7 @@ restore_handlers_after_fit <- function() {
 # for errors that are no preemption, as R itself does. Before an error of another kind, a signal may have come
 # that fit() could not answer any more: it ends the script, then.
 end_as_preempted <- function() {
-  try(rekindle_module("_training.signals", convert = FALSE)$send_again(), silent = TRUE)
+  try(r_door(convert = FALSE)$send_signals_again(), silent = TRUE)
   status <- tryCatch(status_of_error(geterrmessage()), error = function(cnd) 1L)
   if (status == 1L) {
     cat(gettext("Execution halted\n", domain = "R"), file = stderr())

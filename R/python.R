@@ -27,6 +27,11 @@ rekindle_module <- function(submodule = NULL, call = caller_env(), convert = TRU
   load_module(reticulate::import(paste0("rekindle.", submodule), convert = convert), call)
 }
 
+# All that this package calls in Python beside the public modules.
+r_door <- function(call = caller_env(), convert = TRUE) {
+  rekindle_module("_r", call = call, convert = convert)
+}
+
 load_module <- function(expr, call) {
   withCallingHandlers(
     convert_exceptions(expr, call = call),

@@ -8,7 +8,7 @@ for_python <- function(fn) {
 
 # `fn` for Python, such that an interrupt that comes meanwhile is left to Python.
 uninterrupted <- function(fn) {
-  rekindle_module("_r.session")$Uninterrupted(fn)
+  r_door()$Uninterrupted(fn)
 }
 
 # Evaluates a call of Python's, which may call functions made by for_python().

@@ -6,14 +6,16 @@
 
 # R's random state joins those of the process.
 add_random_seed <- function() {
-  random_states <- rekindle_module("_training.random_states")
-  random_states$add(".Random.seed", foreign_state(take_random_seed, put_random_seed, random_seed_problems))
+  r_door()$add_random_state(
+    ".Random.seed",
+    external_state(take_random_seed, put_random_seed, random_seed_problems)
+  )
 }
 
 # An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives. What
 # `compare()` says of a saved value, a line each, are reasons not to put it back.
-foreign_state <- function(take, put, compare = function(value) character()) {
-  rekindle_module("_codec.kinds")$Foreign(
+external_state <- function(take, put, compare = function(value) character()) {
+  r_door()$ExternalState(
     take = uninterrupted(for_python(function() encode_value(allowInterrupts(take())))),
     put = uninterrupted(for_python(function(value) {
       value <- decode_value(value)
@@ -27,7 +29,7 @@ foreign_state <- function(take, put, compare = function(value) character()) {
 # Named objects for Python: pairs of functions become such objects.
 as_python_extra_state <- function(extra_state) {
   if (length(extra_state)) {
-    lapply(extra_state, function(item) if (is_pair(item)) foreign_state(item$take, item$put) else item)
+    lapply(extra_state, function(item) if (is_pair(item)) external_state(item$take, item$put) else item)
   }
 }
 

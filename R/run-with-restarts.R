@@ -123,7 +123,7 @@ local_paths <- function(paths, arg = caller_arg(paths), call = caller_env()) {
     if (!is_url(path)) {
       return(path)
     }
-    module <- rekindle_module("_saving.arguments", call = call)
+    module <- r_door(call = call)
     convert_exceptions(module$path(arg, path), call = call)
   }, "", USE.NAMES = FALSE)
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from faults import scenes, tree
 from rekindle._format.decode import decode
-from rekindle._repository.reader import Save
+from rekindle._format.snapshot import Save
 from rekindle.errors import DamageWarning, RekindleError, RekindleWarning
 
 SAVES = 3

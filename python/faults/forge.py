@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import rekindle
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import xxhash
 
 from faults import scenes, tree
+from rekindle import errors
 from rekindle._codec import tree as _tree
 from rekindle._format.decode import decode
 from rekindle._format.manifest import Damage, Manifest
@@ -185,7 +186,7 @@ class Fuzz:
         try:
             _tree.unflatten(dict(manifest.state), arrays)
             self.seen["whole"] += 1
-        except (_tree.BrokenTreeError, RecursionError):
+        except (errors.BrokenTreeError, RecursionError):
             self.seen["state refused"] += 1
         except Exception as error:  # noqa: BLE001  (any other is what is looked for)
             self.wrong.append(f"{error!r} taking up the state of {data[:2000]!r}")

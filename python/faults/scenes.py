@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from rekindle._format.manifest import Position
+from rekindle._format.snapshot import Save, Snapshot
 from rekindle._repository import dedup
-from rekindle._repository.commit import Snapshot
-from rekindle._repository.reader import Save
 from rekindle._repository.repository import Folder
 from rekindle._storage.local import direct_io, recycle
 from rekindle.errors import RekindleError, RekindleWarning

@@ -37,6 +37,5 @@ test_that("types that R does not have come as doubles", {
     "{'a': __import__('numpy').ones((2, 3), __import__('ml_dtypes').bfloat16)}",
     convert = FALSE
   )
-  facts <- rekindle_module("_inspection.results")
-  expect_identical(facts$as_convertible(arrays)$a, matrix(1, 2, 3))
+  expect_identical(r_door()$as_convertible(arrays)$a, matrix(1, 2, 3))
 })

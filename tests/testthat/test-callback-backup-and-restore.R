@@ -229,7 +229,7 @@ test_that("a run saves by the clock, and goes on from there to the same weights"
 
 test_that("what R and Python take for a time is the same", {
   skip_without_keras()
-  parse <- rekindle_module("_base.durations")$parse
+  parse <- r_door()$seconds_of
   texts <- c(
     "90 s", "10min", "1.5 h", ".5 min", "1. d", "2 days", " 3 Hours ", "1 h 30 min", "1d12h", "5 SECS",
     "10", "min", "10 m", "10 months", "1,5 h", "-1 s", "+1 s", "1e3 s", "1 s!", "0 s", "0.0 min", "1 s 5",

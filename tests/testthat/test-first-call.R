@@ -78,6 +78,14 @@ for (name in names(first_calls)) {
   })
 }
 
+test_that("only r_door() names a private part of the Python package", {
+  functions <- mget(ls(asNamespace("rekindle"), all.names = TRUE), asNamespace("rekindle"), mode = "function",
+    ifnotfound = list(NULL)
+  )
+  reaches <- vapply(functions, function(fn) any(grepl("rekindle_module\\(['\"]_", deparse(fn))), NA)
+  expect_identical(names(which(reaches)), "r_door")
+})
+
 test_that("only rekindle_module() imports the Python package", {
   functions <- mget(ls(asNamespace("rekindle"), all.names = TRUE), asNamespace("rekindle"), mode = "function",
     ifnotfound = list(NULL)

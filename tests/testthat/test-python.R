@@ -1,5 +1,5 @@
 test_that("the R and the Python package have one version", {
-  lines <- readLines(system.file("python/rekindle/__init__.py", package = "rekindle"))
+  lines <- readLines(system.file("python/rekindle/_base/version.py", package = "rekindle"))
   version <- sub('^__version__ = "(.*)"$', "\\1", grep("^__version__", lines, value = TRUE))
   expect_identical(version, as.character(utils::packageVersion("rekindle")))
 })

@@ -5,6 +5,8 @@ Importing this package imports neither Keras nor a backend. The callback for Ker
 :class:`rekindle.Checkpoint` and :class:`rekindle.CheckpointManager`.
 """
 
+from rekindle._base.version import __version__
+from rekindle.checkpoint import Checkpoint, RestoreStatus
 from rekindle.errors import (
     ArgumentError,
     DamageError,
@@ -25,11 +27,6 @@ from rekindle.errors import (
     TrainingPreempted,
     UnmatchedError,
 )
-
-__version__ = "0.1.0"
-
-# After the version, which they read.
-from rekindle.checkpoint import Checkpoint, RestoreStatus
 from rekindle.manager import CheckpointManager, latest_checkpoint
 
 __all__ = [

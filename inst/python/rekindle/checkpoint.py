@@ -6,22 +6,22 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from rekindle._base import checks
+from rekindle._base.arrays import AnyArray
 from rekindle._codec.capture import Group, Taking
 from rekindle._codec.restore import Matching
 from rekindle._codec.status import RestoreStatus
-from rekindle._codec.tree import UnsupportedValueError
 from rekindle._format.manifest import Damage, Manifest
+from rekindle._format.snapshot import Save, Snapshot
 from rekindle._repository import reader
-from rekindle._repository.commit import Snapshot
-from rekindle._repository.pack import AnyArray
-from rekindle._repository.reader import Save
-from rekindle._saving import arguments, metadata
+from rekindle._saving import metadata
 from rekindle.errors import (
     ArgumentError,
     DamageError,
     MismatchError,
     RekindleError,
     RestoreError,
+    UnsupportedValueError,
     bulleted,
 )
 
@@ -235,7 +235,7 @@ def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
         DamageError: Its manifest is not whole.
         RestoreError: There is none, or the system refused to read.
     """
-    name = arguments.path("save_path", path, _A_SAVE)
+    name = checks.path("save_path", path, _A_SAVE)
     directory = os.path.dirname(os.path.abspath(name))
     try:
         return reader.find(name)
@@ -257,7 +257,7 @@ def load(path: str | os.PathLike[str]) -> Save:
         DamageError: It is not whole.
         RestoreError: There is none, or the system refused to read.
     """
-    name = arguments.path("save_path", path, _A_SAVE)
+    name = checks.path("save_path", path, _A_SAVE)
     directory, _, manifest = find(name)
     try:
         return reader.read(directory, manifest)

@@ -289,3 +289,11 @@ def bulleted(lines: list[str], at_most: int = 20) -> str:
 # Users meet these as `rekindle.LockError`; tracebacks and R conditions name them so.
 for _name in __all__:
     globals()[_name].__module__ = "rekindle"
+
+
+class UnsupportedValueError(TypeError):
+    """A value in the tree is of a type that cannot be saved; the message names it and its place."""
+
+
+class BrokenTreeError(ValueError):
+    """What was read is not a tree that :func:`flatten` could have written."""

@@ -15,6 +15,8 @@ import os
 from collections.abc import Collection
 from typing import Any
 
+from rekindle._base import checks
+from rekindle._base.arrays import AnyArray
 from rekindle._format import epochs as _epochs
 from rekindle._format.manifest import Damage, Manifest
 from rekindle._inspection import delete as _deletion
@@ -22,7 +24,6 @@ from rekindle._inspection import describe, lookup
 from rekindle._inspection.lookup import Which
 from rekindle._inspection.results import ArrayInfo, Check, Deletion, FolderInfo, History, SaveInfo
 from rekindle._repository import reader
-from rekindle._repository.pack import AnyArray
 from rekindle._saving import arguments
 from rekindle.errors import ArgumentError, MismatchError
 
@@ -226,7 +227,7 @@ def export_weights(
     arguments.refuse_keras_2(model)
     from rekindle._keras import weights
 
-    file = os.path.abspath(arguments.path("path", path, arguments.A_FILE))
+    file = os.path.abspath(checks.path("path", path, checks.A_FILE))
     return weights.export(lookup.folder(directory), file, model, which, force=force)
 
 

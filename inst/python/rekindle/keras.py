@@ -29,6 +29,7 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
         package="keras",
     )
 
+from rekindle._base import checks
 from rekindle._keras import alone, internals
 from rekindle._keras.csv_logs import CsvLogs
 from rekindle._keras.tail_callback import Companion
@@ -211,18 +212,18 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self.max_overhead, self._between_failures = arguments.for_auto(
             self.save_freq, max_overhead, mean_time_between_failures
         )
-        self.double_checkpoint = _arguments.flag("double_checkpoint", double_checkpoint)
-        self.delete_checkpoint = _arguments.flag("delete_checkpoint", delete_checkpoint)
+        self.double_checkpoint = checks.flag("double_checkpoint", double_checkpoint)
+        self.delete_checkpoint = checks.flag("delete_checkpoint", delete_checkpoint)
         self._settings = Settings(
             directory=self.backup_dir,
             max_to_keep=arguments.max_to_keep(max_to_keep, self.double_checkpoint),
             delete_checkpoint=self.delete_checkpoint,
-            restore_history=_arguments.flag("restore_history", restore_history),
-            on_mismatch=_arguments.choice("on_mismatch", on_mismatch, ("error", "warn")),
-            on_save_error=_arguments.choice("on_save_error", on_save_error, ("warn", "raise")),
+            restore_history=checks.flag("restore_history", restore_history),
+            on_mismatch=checks.choice("on_mismatch", on_mismatch, ("error", "warn")),
+            on_save_error=checks.choice("on_save_error", on_save_error, ("warn", "raise")),
             extra_state=arguments.extra_state(extra_state),
-            verbose=int(_arguments.choice("verbose", verbose, (0, 1, 2))),
-            background=_arguments.flag("background", background),
+            verbose=int(checks.choice("verbose", verbose, (0, 1, 2))),
+            background=checks.flag("background", background),
             keep_checkpoint_every_n_hours=_arguments.hours(
                 "keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours
             ),

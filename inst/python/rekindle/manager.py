@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from rekindle import _workers
+from rekindle._base import checks
 from rekindle._codec.tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
 from rekindle._format.manifest import Manifest
+from rekindle._format.snapshot import Save, Snapshot
 from rekindle._inspection import tf_files
 from rekindle._policy.retention import Rules
-from rekindle._repository.commit import Snapshot
-from rekindle._repository.reader import Save
 from rekindle._saving import arguments, checkpointer
 from rekindle._saving import metadata as _records
 from rekindle._storage.local import ownership
@@ -137,13 +137,13 @@ class CheckpointManager:
             arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
             arguments.best(keep_best),
         )
-        self._directory = arguments.path("directory", directory)
+        self._directory = checks.path("directory", directory)
         self._name = arguments.checkpoint_name(checkpoint_name)
         self._interval = arguments.interval(checkpoint_interval, step_counter)
         self._step_counter = arguments.step_counter(step_counter, self._source)
-        self._last_step = arguments.optional_int("last_checkpoint_step", last_checkpoint_step)
-        self._init_fn = arguments.function("init_fn", init_fn)
-        self._background = arguments.flag("background", background)
+        self._last_step = checks.optional_int("last_checkpoint_step", last_checkpoint_step)
+        self._init_fn = checks.function("init_fn", init_fn)
+        self._background = checks.flag("background", background)
         self._request: _Request | None = None
         self._own: set[int] = set()
         # A name in the folder, as `ckpt-3`.
@@ -262,7 +262,7 @@ class CheckpointManager:
         metadata = arguments.metadata(with_metadata)
         number = arguments.number(checkpoint_number)
         callbacks = arguments.write_callbacks(options)
-        check_interval = arguments.flag("check_interval", check_interval)
+        check_interval = checks.flag("check_interval", check_interval)
         step = None if self._step_counter is None else self._step_counter()
         if not self._is_due(step, check_interval):
             return None
@@ -482,15 +482,13 @@ def _source(checkpoint: Any) -> Source:
         return found
     if is_tensorflow_checkpoint(checkpoint):
         return TensorFlowCheckpoint(checkpoint)
-    raise arguments.invalid(
-        "checkpoint", checkpoint, "a rekindle.Checkpoint or a tf.train.Checkpoint"
-    )
+    raise checks.invalid("checkpoint", checkpoint, "a rekindle.Checkpoint or a tf.train.Checkpoint")
 
 
 def save_once(checkpoint: Any, file_prefix: str | os.PathLike[str]) -> str:
     """Saves a checkpoint that no manager manages: its path."""
     expected = "folder and first part of the name, as a string or an os.PathLike"
-    directory, name = os.path.split(arguments.path("file_prefix", file_prefix, expected))
+    directory, name = os.path.split(checks.path("file_prefix", file_prefix, expected))
     with CheckpointManager(checkpoint, directory or os.curdir, None, checkpoint_name=name) as one:
         return one.save_unmanaged()
 
@@ -513,7 +511,7 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
         DamageError: There are checkpoints, and none is whole.
         RestoreError: The system refused to read.
     """
-    folder = arguments.path("directory", directory)
+    folder = checks.path("directory", directory)
     name = checkpointer.newest_name(os.path.abspath(folder))
     if name is None:
         _warn_of_tensorflow(os.path.abspath(folder), stacklevel=3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rekindle
+from rekindle import errors
 from rekindle._codec import tree
 
 # np.matrix says that it is not what one should use.
@@ -62,5 +63,5 @@ def test_numbers_are_not_put_under_another_mask(tmp_path):
 )
 def test_an_attribute_that_would_come_back_as_a_plain_array_is_not_saved(make):
     value = make([1.0])
-    with pytest.raises(tree.UnsupportedValueError, match="only its numbers would come back"):
+    with pytest.raises(errors.UnsupportedValueError, match="only its numbers would come back"):
         tree.flatten([value], "callbacks/Cb/mask", {})

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import rekindle
-from rekindle._codec.kinds import Foreign
 from rekindle._r import values
+from rekindle._r.state import ExternalState
 
 
 class _Kept:
@@ -18,7 +18,7 @@ class _Kept:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self.state = Foreign(self._take, self._put, self._compare)
+        self.state = ExternalState(self._take, self._put, self._compare)
 
     def _take(self) -> dict[str, Any]:
         return {"type": "double", "values": self.value}
@@ -66,7 +66,7 @@ def test_reading_tells_foreign_values_plain_ones_and_arrays_apart(tmp_path: Path
     path = rekindle.Checkpoint(
         kept=kept.state, inside=inside, step=5, w=np.ones((2, 2), np.float32)
     ).save(tmp_path / "c")
-    foreign, plain, arrays = values.read(path)
+    foreign, plain, arrays = values.checkpoint_values(path)
     assert {place: value["type"] for place, value in foreign.items()} == {
         "kept": "double",
         "inside/kept": "double",

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 import rekindle
 from rekindle import inspection
 from rekindle._format.manifest import Position
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 
 # Of Hypothesis' own notes: now and then it writes one of these strategies out.

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from rekindle._codec.tree import BrokenTreeError
 from rekindle._training import event_files
 from rekindle._training.event_files import EventFiles
+from rekindle.errors import BrokenTreeError
 
 HOST, DEAD = socket.gethostname(), 2**22 + 1
 

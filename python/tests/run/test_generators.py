@@ -9,8 +9,8 @@ import pytest
 
 import rekindle
 from rekindle._codec import kinds, tree
-from rekindle._codec.tree import BrokenTreeError
 from rekindle._training import random_states
+from rekindle.errors import BrokenTreeError
 
 POSITIONS = (700, -5, 2**31 - 1, 10**30, 1.5, True, None, "3", [])
 

@@ -16,7 +16,7 @@ import pytest
 import rekindle
 from rekindle import inspection
 from rekindle._format.manifest import Position
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 
 

@@ -9,9 +9,9 @@ import pytest
 
 import rekindle
 from rekindle import Checkpoint, CheckpointManager, inspection, latest_checkpoint
+from rekindle._base import checks
 from rekindle._cli import codes
 from rekindle._cli.main import main
-from rekindle._saving import arguments
 
 
 class Remote:
@@ -124,7 +124,7 @@ def test_a_local_folder_with_a_colon_in_its_name_is_one(name, kind, here):
 
 def test_a_drive_of_windows_is_no_scheme():
     for path in ("C:\\run", "C:/run", "c://run", pathlib.PureWindowsPath("D:/run")):
-        assert arguments.path("directory", path) == str(path)
+        assert checks.path("directory", path) == str(path)
 
 
 @pytest.mark.parametrize(

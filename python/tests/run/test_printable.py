@@ -14,8 +14,8 @@ from test_inspection import fill, flip
 import rekindle
 from rekindle import errors
 from rekindle._base import events
-from rekindle._inspection.results import as_lists
 from rekindle._printable import encodable, printable
+from rekindle._r.values import as_lists
 
 # Moves the cursor, ends the line, hides what follows, turns it round, and a half character.
 EVIL = "a\x1b[2Jb\nc\rd\x9b1me\u202ef\u2028g\ud800h\x00i"

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from rekindle._codec import tree
-from rekindle._codec.kinds import Foreign
+from rekindle._r.state import ExternalState
 from rekindle._training import random_states
 
 
@@ -15,7 +15,9 @@ from rekindle._training import random_states
 def kept(monkeypatch):
     monkeypatch.setattr(random_states, "_foreign", {})
     kept = {"state": "3 1 2"}
-    random_states.add("R", Foreign(lambda: kept["state"], lambda value: kept.update(state=value)))
+    random_states.add(
+        "R", ExternalState(lambda: kept["state"], lambda value: kept.update(state=value))
+    )
     return kept
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import rekindle
 from rekindle._base import parallel
+from rekindle._base.arrays import as_bytes, digest
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository import pack
-from rekindle._repository.commit import Snapshot
 from rekindle._saving import host_buffers
 
 FORMS = {
@@ -39,7 +40,7 @@ def small_steps(request, monkeypatch):
 
 
 def bits(array):
-    return bytes(pack.as_bytes(array))
+    return bytes(as_bytes(array))
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -57,8 +58,8 @@ class TestHolding:
                 assert copy.shape == array.shape
                 assert not np.shares_memory(copy, array)
                 assert bits(copy) == bits(array)
-            for name, digest in held.digests.items():
-                assert digest == pack.digest(pack.as_bytes(arrays[name]))
+            for name, found in held.digests.items():
+                assert found == digest(as_bytes(arrays[name]))
             # The next state, in the same memory.
             arrays = {name: array[::-1] if array.ndim else array for name, array in arrays.items()}
 
@@ -93,7 +94,7 @@ def test_a_digest_is_of_the_copy_and_not_of_what_changes_meanwhile(monkeypatch):
 
     monkeypatch.setattr(np, "copyto", changing)
     held = host_buffers.Staging().hold(Snapshot({"a": array, "b": np.zeros(2000, "uint8")}))
-    assert held.digests["a"] == pack.digest(pack.as_bytes(held.arrays["a"]))
+    assert held.digests["a"] == digest(as_bytes(held.arrays["a"]))
     assert bits(held.arrays["a"]) != bits(array)
 
 

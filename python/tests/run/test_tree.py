@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from rekindle._codec.tree import BrokenTreeError, UnsupportedValueError, flatten, unflatten
+from rekindle._codec.tree import flatten, unflatten
+from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
 keys = st.text(max_size=5) | st.just("$") | st.integers() | st.booleans() | st.none()
 leaves = (

@@ -12,7 +12,7 @@ from holding import HOLD, start
 from hypothesis import HealthCheck, settings
 
 from rekindle._format.manifest import Position
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 
 # How fast examples are made and tried is the machine's.

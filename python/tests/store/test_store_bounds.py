@@ -17,9 +17,9 @@ import rekindle
 from rekindle import inspection
 from rekindle._format import layout
 from rekindle._format.manifest import Array, Manifest, Pack, Position, encode
+from rekindle._format.snapshot import Snapshot
 from rekindle._inspection.describe import placed
 from rekindle._inspection.results import Check
-from rekindle._repository.commit import Snapshot
 from rekindle._repository.repository import Folder
 from rekindle._storage.local import fs
 from rekindle.errors import ArgumentError, SaveError

@@ -9,7 +9,7 @@ import warnings
 import pytest
 import xxhash
 
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 from rekindle._storage.local import fs
 from rekindle.errors import (

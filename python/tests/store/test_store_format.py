@@ -9,7 +9,7 @@ import pytest
 
 from rekindle._format.decode import decode
 from rekindle._format.manifest import Damage, Position
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 
 ARTICLE = Path(__file__).parents[3] / "vignettes" / "format-on-disk.Rmd"
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from holding import start
 
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 from rekindle.errors import ForeignFileError, LockError, RestoreError, SaveError
 

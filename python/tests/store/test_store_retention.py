@@ -6,7 +6,7 @@ import stat
 import numpy as np
 import pytest
 
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 from rekindle.errors import ForeignFileError, SaveWarning
 

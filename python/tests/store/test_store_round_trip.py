@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from rekindle._format.layout import DTYPES
 from rekindle._format.manifest import Position
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Folder
 from rekindle.errors import ArgumentError
 

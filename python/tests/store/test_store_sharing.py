@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository import dedup
-from rekindle._repository.commit import Snapshot
 from rekindle._repository.repository import Folder
 from rekindle._storage.local import recycle
 

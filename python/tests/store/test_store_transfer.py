@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from rekindle._base import parallel
+from rekindle._base.arrays import digest
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository import pack
-from rekindle._repository.commit import Snapshot
 from rekindle._storage.local import fs
 from rekindle.errors import DamageError, RestoreError
 
@@ -206,7 +207,7 @@ class TestWriting:
 
             def work():
                 began.set()
-                pack.digest(data)
+                digest(data)
                 ended.set()
 
             thread = threading.Thread(target=work)

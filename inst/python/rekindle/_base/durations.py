@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from rekindle._saving import arguments
+from rekindle._base import checks
 
 ACCEPTED = "a time such as '90 s', '10 min', '1.5 h' or '1 day' (or a datetime.timedelta)"
 
@@ -48,10 +48,10 @@ def seconds(name: str, value: Any) -> float | None:
     """A checked argument that is a length of time, a number of seconds above 0, or ``None``."""
     if value is None:
         return None
-    is_number = arguments.is_number(value) and math.isfinite(value) and value > 0
+    is_number = checks.is_number(value) and math.isfinite(value) and value > 0
     found = float(value) if is_number else parse(value)
     if found is None:
-        raise arguments.invalid(name, value, f"a number of seconds above 0, {ACCEPTED}, or None")
+        raise checks.invalid(name, value, f"a number of seconds above 0, {ACCEPTED}, or None")
     return found
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rekindle._base import linux
 from rekindle._format import layout
-from rekindle._storage.local import fs
 
 # What is smaller comes from the heap like everything else.
 _LARGE = 1 << 20
@@ -72,4 +72,4 @@ def give_back() -> None:
 @functools.cache
 def _malloc_trim() -> Any:
     # GNU's C library has it; musl has not, and gives back by itself.
-    return fs.linux_call("malloc_trim", (ctypes.c_size_t,))
+    return linux.call("malloc_trim", (ctypes.c_size_t,))

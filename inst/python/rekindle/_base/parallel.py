@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from rekindle._base import linux
 from rekindle._storage.local import fs
 
 _T = TypeVar("_T")
@@ -53,7 +54,7 @@ def _begin_writing(fd: int, offset: int, length: int) -> None:
 @functools.cache
 def _sync_file_range() -> Any:
     types = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-    return fs.linux_call("sync_file_range", types)
+    return linux.call("sync_file_range", types)
 
 
 def readers(size: int) -> int:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-import rekindle
 from rekindle import inspection
+from rekindle._base.version import __version__
 from rekindle._cli import arguments as shared
 from rekindle._cli import codes, export, history, info, run, verify
 from rekindle.errors import DamageError, RekindleError, RestoreError
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=codes.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--version", action="version", version=f"rekindle {rekindle.__version__}")
+    made.add_argument("--version", action="version", version=f"rekindle {__version__}")
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in (_LOOKS | _OTHERS).items():
         command = commands.add_parser(

@@ -7,8 +7,8 @@ import json
 import os
 import sys
 
-from rekindle._cli import codes
-from rekindle._saving import arguments as _arguments
+from rekindle._base import checks
+from rekindle._cli import codes, run_summary
 from rekindle._supervisor.output import Output, open_to_write, why_not_opened
 from rekindle._supervisor.policy import Rules
 from rekindle._supervisor.progress import Progress
@@ -144,9 +144,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.max_backoff,
         arguments.preempted_code,
     )
-    folders = [_arguments.path("backup", folder) for folder in arguments.backup]
+    folders = [checks.path("backup", folder) for folder in arguments.backup]
     log, file = (
-        None if given is None else _arguments.path(name, given, _arguments.A_FILE)
+        None if given is None else checks.path(name, given, checks.A_FILE)
         for name, given in (("log", arguments.log), ("summary", arguments.summary))
     )
     output = Output(log)
@@ -157,6 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
                 command, rules, progress, output, end_with_parent=arguments.end_with_parent
             )
             summary = runner.run(signals)
+            for line in run_summary.lines(summary):
+                output.say(line)
             if file is not None:
                 _write(summary, file, output)
             output.finish(lambda: bool(signals.taken()))
@@ -169,7 +171,7 @@ def _write(summary: Summary, path: str, output: Output) -> None:
     # The command has ended; its status is worth more than a summary that cannot be written.
     try:
         with open(open_to_write(path, os.O_TRUNC), "w", encoding="utf-8") as file:
-            file.write(json.dumps(summary.as_json(), indent=2) + "\n")
+            file.write(json.dumps(run_summary.as_json(summary), indent=2) + "\n")
     except OSError as error:
         output.say(f"the summary {path!r} cannot be written: {why_not_opened(error, path)}")
 

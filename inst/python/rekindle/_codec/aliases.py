@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
 
 
 class Shared:

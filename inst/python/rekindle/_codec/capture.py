@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds, tree
 from rekindle._codec.containers import Container, open_container
 from rekindle._codec.owners import ExtraState, Owners
-from rekindle._codec.tree import UnsupportedValueError
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
+from rekindle.errors import UnsupportedValueError
 
 PLAIN = (bool, int, float, str, bytes, type(None))
 

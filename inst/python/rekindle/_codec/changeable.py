@@ -20,8 +20,9 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from rekindle import errors
+from rekindle._base.arrays import AnyArray, as_bytes, digest
 from rekindle._codec import kinds, tree
-from rekindle._repository.pack import AnyArray, as_bytes, digest
 
 # Why an attribute cannot come back, to follow its name in a message.
 OF_A_TYPE = "is of a type that cannot be saved"
@@ -79,12 +80,12 @@ class Baseline:
         live = self._live
         where = f"{type(live).__name__}.{name}"
         if name not in self._names and is_script(live, name):
-            raise tree.BrokenTreeError(f"the save gives {where} a value, which is the script's")
+            raise errors.BrokenTreeError(f"the save gives {where} a value, which is the script's")
         refusal = self.refusal(name, saved, arrays)
         if refusal == IS_NEW:
             return None
         if refusal is not None:
-            raise tree.BrokenTreeError(
+            raise errors.BrokenTreeError(
                 f"the save gives {where} a value that training cannot have given it"
             )
         put = kinds.read(saved, arrays, getattr(live, name, None))
@@ -152,7 +153,7 @@ def _before(value: Any) -> _Before | None:
     arrays: dict[str, AnyArray] = {}
     try:
         saved = kinds.take(value, "", arrays)
-    except tree.UnsupportedValueError:
+    except errors.UnsupportedValueError:
         return None
     kind = kinds.saved_kind(saved)
     text = None if kind is not None else _text_of(saved, arrays)
@@ -200,14 +201,14 @@ def _parts(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any] | None:
         return {_key(item, arrays): item for item in content}
     if kind in ("dict", "Counter"):
         return {_key(key, arrays): item for key, item in content}
-    raise tree.BrokenTreeError(f"an attribute cannot be a {kind!r}")
+    raise errors.BrokenTreeError(f"an attribute cannot be a {kind!r}")
 
 
 def _key(key: Any, arrays: Mapping[str, AnyArray]) -> str:
     """The same for the same key, wherever the arrays of NumPy's numbers in it stand."""
     numbers = {name: arrays[name] for name in _names_in(key) if name in arrays}
     if any(number.shape != () for number in numbers.values()):
-        raise tree.BrokenTreeError("an array cannot be a key")
+        raise errors.BrokenTreeError("an array cannot be a key")
     return digest_of(key, numbers)
 
 

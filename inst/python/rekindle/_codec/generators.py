@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._codec.tree import BrokenTreeError
+from rekindle.errors import BrokenTreeError
 
 _WORDS = 624
 

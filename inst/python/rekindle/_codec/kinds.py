@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from rekindle import errors
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import generators, tree
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
+from rekindle.errors import BrokenTreeError
 
 _KIND = "$object"
 
@@ -45,7 +47,7 @@ def read(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Callable[[
     """What :func:`put` does, once the state has been checked as far as possible."""
     expected, kind = saved_kind(saved), kind_of(current)
     if expected != kind:
-        raise tree.BrokenTreeError(
+        raise errors.BrokenTreeError(
             f"the save holds {_words_for(expected)}, and what is there is"
             f" {'a plain value' if kind is None else described(current)}"
         )
@@ -73,7 +75,7 @@ def saved_kind(saved: Any) -> str | None:
         return None
     kind = saved[_KIND]
     if not isinstance(kind, str):
-        raise tree.BrokenTreeError("the kind of a saved object is not a name")
+        raise errors.BrokenTreeError("the kind of a saved object is not a name")
     return kind
 
 
@@ -160,10 +162,10 @@ def check(kind: str, value: Any, state: Any) -> None:
     Raises:
         BrokenTreeError: The object must not be given this state.
     """
-    if isinstance(value, Foreign):
-        lines = value.differences(state)
+    if hasattr(type(value), "state_differences"):
+        lines = value.state_differences(state)
         if lines:
-            raise tree.BrokenTreeError("; ".join(lines))
+            raise BrokenTreeError("; ".join(lines))
     elif kind == "random.Random":
         generators.check_python(state)
     elif kind in ("numpy.Generator", "numpy.RandomState"):
@@ -180,8 +182,8 @@ def differences(kind: str, value: Any, state: Any) -> list[str]:
     Raises:
         BrokenTreeError: No object was ever in this state.
     """
-    if isinstance(value, Foreign):
-        return value.differences(state)
+    if hasattr(type(value), "state_differences"):
+        return list(value.state_differences(state))
     if kind in ("numpy.Generator", "numpy.RandomState"):
         expected, found = get_state(kind, value)["bit_generator"], state["bit_generator"]
         if expected != found:
@@ -211,51 +213,9 @@ def _optimizer_differences(value: Any, state: Any) -> list[str]:
     return lines
 
 
-class Foreign:
-    """State that another language keeps, such as R's random state.
-
-    Args:
-        take: Gives the state as it is now, as a plain value.
-        put: Puts such a value back.
-        compare: Why such a value cannot be put back, one line each: place, expected, found. By
-            default any value can.
-    """
-
-    def __init__(
-        self,
-        take: Callable[[], Any],
-        put: Callable[[Any], None],
-        compare: Callable[[Any], list[str]] | None = None,
-    ) -> None:
-        self._take = take
-        self._put = put
-        self._compare = compare
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"value": _owned(self._take())}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._put(state["value"])
-
-    def differences(self, state: Mapping[str, Any]) -> list[str]:
-        return [] if self._compare is None else list(self._compare(state["value"]))
-
-
-def _owned(value: Any) -> Any:
-    """The value, with its arrays in memory of our own.
-
-    R's would be given back to R by whatever thread lets go of them last, and R has but one.
-    """
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if isinstance(value, dict):
-        return {key: _owned(item) for key, item in value.items()}
-    return [_owned(item) for item in value] if isinstance(value, list) else value
-
-
 def described(value: Any) -> str:
     """What the object is, for a message."""
-    return "a value of R's" if isinstance(value, Foreign) else f"a {type(value).__name__}"
+    return getattr(type(value), "described_as", None) or f"a {type(value).__name__}"
 
 
 def can_be_put_back(value: Any) -> bool:

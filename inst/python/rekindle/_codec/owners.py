@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rekindle._codec.tree import UnsupportedValueError
+from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
+from rekindle.errors import UnsupportedValueError
 
 if TYPE_CHECKING:
     from rekindle._frameworks.keras import Names
@@ -78,7 +79,6 @@ class Owners:
 
     def _of_keras(self, value: Any) -> dict[str, Any]:
         from rekindle._frameworks.keras import Names
-        from rekindle._keras import internals
 
         if not self._is_given_itself(value):
             # Found inside of an object of TensorFlow's.
@@ -89,9 +89,9 @@ class Owners:
                 self._names = Names([*self._keras, *inner])
             names = self._names
         if _is_keras_optimizer(value):
-            trainable = internals.trainable_of(value)
+            trainable = keras_objects.trainable_of(value)
             return names.of_optimizer(value, trainable)
-        internals.sync_variables(value)
+        keras_objects.sync_variables(value)
         found = names.of_layer(value)
         if _is_keras_model(value) and has_optimizer(value):
             optimizer = value.optimizer

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds, tree
 from rekindle._codec.aliases import Shared, changes_in_place, twin
 from rekindle._codec.capture import PLAIN, Group, values_in
@@ -20,7 +21,6 @@ from rekindle._codec.containers import Container, open_container
 from rekindle._codec.owners import ExtraState, Owners, is_unbuilt
 from rekindle._codec.state_dicts import States
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
 from rekindle.errors import ArgumentError
 
 # Puts a part of the save back, and gives the value that stands in its place from now on.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._repository.commit import Snapshot
+from rekindle._format.snapshot import Snapshot
 from rekindle.checkpoint import Checkpoint
 
 

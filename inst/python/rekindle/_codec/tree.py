@@ -19,19 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._base.arrays import AnyArray
 from rekindle._format.layout import DTYPES
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
+from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
 _TAG = "$"
-
-
-class UnsupportedValueError(TypeError):
-    """A value in the tree is of a type that cannot be saved; the message names it and its place."""
-
-
-class BrokenTreeError(ValueError):
-    """What was read is not a tree that :func:`flatten` could have written."""
 
 
 # What a reader of JSON can be trusted to take: far more than any state has, far less than it breaks

@@ -1,12 +1,17 @@
-"""Names for Keras variables, such that the same script finds its own again."""
+"""What is read of Keras' objects wherever they are met: their parts, names for their variables.
+
+Keras is met here, and not imported: its private names are looked up when they are needed.
+"""
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rekindle._keras import internals
+from rekindle._frameworks import table as frameworks
 
 _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
 
@@ -38,10 +43,10 @@ class Names:
     """
 
     def __init__(self, owners: Sequence[Any]) -> None:
-        parts = [part for owner in owners for part in internals.parts(owner)]
+        inner = [part for owner in owners for part in parts(owner)]
         # Only names that Keras makes from a class are numbered by it; "block_2" is the user's own.
         self._automatic = {"seed_generator", "variable"} | {
-            _snake_case(type(part).__name__) for part in parts
+            _snake_case(type(part).__name__) for part in inner
         }
         numbers: dict[str, set[int]] = {}
         for variable in unique(v for owner in owners for v in owner.variables):
@@ -101,3 +106,55 @@ def _snake_case(name: str) -> str:
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def parts(owner: Any) -> list[Any]:
+    """The model, layer, optimizer or metric, and the layers or the optimizer inside of it."""
+    flatten = getattr(owner, "_flatten_layers", None)
+    found = [owner, *(flatten() if flatten is not None else getattr(owner, "layers", []))]
+    inner = getattr(owner, "inner_optimizer", None)
+    return found if inner is None else [*found, inner]
+
+
+def trainable_of(optimizer: Any) -> list[Any]:
+    """The variables that a built optimizer was built for; none where a Keras does not say."""
+    return list(getattr(optimizer, "_trainable_variables", None) or [])
+
+
+def sync_variables(model: Any) -> None:
+    """On JAX the train loop holds the newest values until it is told to hand them over."""
+    sync = getattr(model, "jax_state_sync", None)
+    if sync is not None:
+        sync()
+
+
+_GLOBAL_SEED_GENERATOR = "global_seed_generator"
+
+
+def _private(module: str, name: str) -> Any:
+    """A name of Keras' inside, or ``None`` where a version, or the process, does not have it."""
+    if "keras" not in sys.modules:
+        return None
+    try:
+        return getattr(importlib.import_module(f"keras.src.{module}"), name)
+    except (ImportError, AttributeError):
+        return None
+
+
+def global_seed_state() -> Any:
+    """The state of Keras' global seed generator; ``None`` where there is none."""
+    get = _private("backend.common.global_state", "get_global_attribute")
+    generator = None if get is None else get(_GLOBAL_SEED_GENERATOR)
+    return None if generator is None else frameworks.to_numpy(generator.state)
+
+
+def set_global_seed_state(state: Any) -> None:
+    """Puts back what :func:`global_seed_state` gave: with ``None``, the next use makes it anew."""
+    if state is None:
+        forget = _private("backend.common.global_state", "set_global_attribute")
+        if forget is not None:
+            forget(_GLOBAL_SEED_GENERATOR, None)
+    else:
+        make = _private("random.seed_generator", "global_seed_generator")
+        if make is not None:
+            make().state.assign(state)

@@ -13,7 +13,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from rekindle._repository.pack import AnyArray
+from rekindle._base.arrays import AnyArray
 
 # Dtypes that PyTorch has and its NumPy bridge has not, by way of an integer of their size.
 _TORCH_BRIDGED = {

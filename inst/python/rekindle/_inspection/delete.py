@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 
-import rekindle
+from rekindle._base.version import __version__
 from rekindle._format import layout
 from rekindle._inspection import lookup
 from rekindle._inspection.results import Deletion
 from rekindle._repository import index, inventory, reader
 from rekindle._repository.repository import Folder
+from rekindle._saving import open_runs
 from rekindle.errors import RestoreError, SaveWarning
 
 
@@ -26,7 +26,8 @@ def delete(directory: str) -> Deletion:
             index.scan(directory, prefix)
     if not before.ours and not before.leftovers:
         return Deletion([], [*before.set_aside, *before.foreign], False)
-    _let_go_of_ended_run(directory)
+    # A fit() of this process that was interrupted holds its folder until somebody else asks.
+    open_runs.let_go(directory)
     refused = _clear(directory, prefixes)
     left = _names(directory)
     removed = [name for name in (*before.ours, *before.leftovers) if name not in left]
@@ -47,7 +48,7 @@ def _clear(directory: str, prefixes: list[str]) -> str | None:
         warnings.simplefilter("always", SaveWarning)
         # Without a save, what is left of a crash goes all the same.
         for prefix in prefixes or [layout.PREFIX]:
-            folder = Folder(directory, rekindle.__version__, prefix=prefix)
+            folder = Folder(directory, __version__, prefix=prefix)
             try:
                 folder.open()
                 folder.clear()
@@ -62,10 +63,3 @@ def _names(directory: str) -> set[str]:
         return set(os.listdir(directory))
     except OSError:
         return set()
-
-
-def _let_go_of_ended_run(directory: str) -> None:
-    """A fit() of this process that was interrupted holds its folder until somebody else asks."""
-    runs = sys.modules.get("rekindle._saving.open_runs")
-    if runs is not None:
-        runs.let_go(directory)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
+from rekindle._base import checks
 from rekindle._codec import tree as _tree
 from rekindle._format.manifest import Damage, Manifest, Pack
 from rekindle._repository import index, inventory, reader
-from rekindle._saving import arguments
+from rekindle._saving import open_runs
 from rekindle._storage.local import os_errors
 from rekindle.errors import ArgumentError, DamageError, RestoreError
 
@@ -29,11 +29,9 @@ def folder(directory: Any) -> str:
     Raises:
         ArgumentError: It is not a path of the local file system.
     """
-    path = os.path.abspath(arguments.path("directory", directory))
+    path = os.path.abspath(checks.path("directory", directory))
     # A fit() that was interrupted in this session may have its last save still on the way.
-    runs = sys.modules.get("rekindle._saving.open_runs")
-    if runs is not None:
-        runs.settle(path)
+    open_runs.settle(path)
     return path
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from rekindle._repository.pack import AnyArray
 from rekindle._storage.local.lock import Holder
 
 
@@ -147,46 +142,6 @@ class Deletion:
     removed: list[str]
     kept: list[str]
     folder_removed: bool
-
-
-def as_lists(value: Any) -> Any:
-    """Facts as dicts and lists, for R: its integers end at 2**31, so that all numbers are floats.
-
-    Values of metrics that are arrays of one number are that number; other arrays are ``None``.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: as_lists(getattr(value, field.name)) for field in fields}
-    if isinstance(value, dict):
-        return {_for_r(str(key)): as_lists(item) for key, item in value.items()}
-    if isinstance(value, str):
-        return _for_r(value)
-    if isinstance(value, list | tuple):
-        return [as_lists(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return float(value.astype(np.float64).item()) if value.size == 1 else None
-    return _as_float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _for_r(text: str) -> str:
-    """R's strings have no zeros and no halves of characters."""
-    halves = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return halves.replace("\0", "\\x00")
-
-
-def _as_float(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def as_convertible(arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """Arrays of dtypes that R can have; the small floats of machine learning fit into its own."""
-    return {
-        _for_r(name): array if array.dtype.kind in "biufc" else array.astype(np.float64)
-        for name, array in arrays.items()
-    }
 
 
 # Users meet these as `rekindle.inspection.SaveInfo`.

@@ -12,9 +12,6 @@ from types import CodeType, FrameType
 from typing import Any
 
 import keras
-import numpy as np
-
-from rekindle._frameworks import table as frameworks
 
 
 def _private(module: str, name: str) -> Any:
@@ -25,14 +22,10 @@ def _private(module: str, name: str) -> Any:
         return None
 
 
-_get_global = _private("backend.common.global_state", "get_global_attribute")
-_set_global = _private("backend.common.global_state", "set_global_attribute")
-_global_seed_generator = _private("random.seed_generator", "global_seed_generator")
 _EpochIterator = _private("trainers.epoch_iterator", "EpochIterator")
 
 _pythonify = _private("utils.python_utils", "pythonify_logs")
 
-_GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 # Up to Keras 3.6, an execution of several steps is reported by its first step, later by its last.
 _REPORTS_FIRST_STEP = _EpochIterator is not None and not hasattr(
@@ -187,13 +180,6 @@ def set_initial_epoch(model: Any, epoch: int | None) -> None:
     model._initial_epoch = epoch
 
 
-def sync_variables(model: Any) -> None:
-    """On JAX the train loop holds the newest values until it is told to hand them over."""
-    sync = getattr(model, "jax_state_sync", None)
-    if sync is not None:
-        sync()
-
-
 def adopt_variables(model: Any) -> None:
     """To be called when variables were assigned in the middle of an epoch.
 
@@ -211,60 +197,3 @@ def adopt_variables(model: Any) -> None:
     }
     for name in state.keys() & owners.keys():
         state[name] = [variable.value for variable in owners[name]]
-
-
-def parts(owner: Any) -> list[Any]:
-    """The model, layer, optimizer or metric, and the layers or the optimizer inside of it."""
-    flatten = getattr(owner, "_flatten_layers", None)
-    found = [owner, *(flatten() if flatten is not None else getattr(owner, "layers", []))]
-    inner = getattr(owner, "inner_optimizer", None)
-    return found if inner is None else [*found, inner]
-
-
-def trainable_of(optimizer: Any) -> list[Any]:
-    """The variables that a built optimizer was built for; none where a Keras does not say."""
-    return list(getattr(optimizer, "_trainable_variables", None) or [])
-
-
-def global_seed_state() -> Any:
-    """The state of Keras' global seed generator; ``None`` where there is none."""
-    generator = None if _get_global is None else _get_global(_GLOBAL_SEED_GENERATOR)
-    return None if generator is None else frameworks.to_numpy(generator.state)
-
-
-def set_global_seed_state(state: Any) -> None:
-    """Puts back what :func:`global_seed_state` gave: with ``None``, the next use makes it anew."""
-    if state is None and _set_global is not None:
-        _set_global(_GLOBAL_SEED_GENERATOR, None)
-    elif state is not None and _global_seed_generator is not None:
-        _global_seed_generator().state.assign(state)
-
-
-def tensorflow_random_state() -> Any:
-    """TensorFlow's eager random state: where operations get their seeds once one is set."""
-    from tensorflow.python.eager import context
-    from tensorflow.python.ops import stateful_random_ops
-
-    rng = getattr(context.context(), "_rng", None)
-    generator = getattr(stateful_random_ops, "global_generator", None)
-    return {
-        "context": None if rng is None else _python_random(rng.getstate()),
-        "generator": None if generator is None else generator.state.numpy(),
-    }
-
-
-def set_tensorflow_random_state(state: Any) -> None:
-    from tensorflow.python.eager import context
-    from tensorflow.python.ops import stateful_random_ops
-
-    rng = getattr(context.context(), "_rng", None)
-    if rng is not None and state["context"] is not None:
-        version, words, gauss = state["context"]
-        rng.setstate((version, tuple(int(word) for word in words), gauss))
-    if state["generator"] is not None:
-        stateful_random_ops.get_global_generator().state.assign(state["generator"])
-
-
-def _python_random(state: Any) -> list[Any]:
-    version, words, gauss = state
-    return [version, np.array(words, np.uint32), gauss]

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 
 from rekindle._codec import kinds as objects
-from rekindle._keras import internals, variables
+from rekindle._frameworks import keras as keras_objects
+from rekindle._keras import variables
 
 
 class Rehearsal:
@@ -79,11 +80,11 @@ class Rehearsal:
 
 def other_optimizers(model: Any, extra: Mapping[str, Any]) -> list[str]:
     """``Class.attribute`` of each optimizer in the model that is neither its own nor in `extra`."""
-    own = [*internals.parts(getattr(model, "optimizer", None)), *extra.values()]
+    own = [*keras_objects.parts(getattr(model, "optimizer", None)), *extra.values()]
     torch = sys.modules.get("torch")
     kinds = [keras.optimizers.Optimizer] + ([torch.optim.Optimizer] if torch is not None else [])
     found: dict[int, str] = {}
-    for layer in internals.parts(model):
+    for layer in keras_objects.parts(model):
         for name, value in vars(layer).items():
             # TensorFlow's own notes of what it tracks.
             for one in () if name.startswith("_self_") else _values(value):

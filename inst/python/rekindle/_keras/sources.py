@@ -13,8 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle._base.arrays import AnyArray, as_bytes, digest
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray, as_bytes, digest
 
 
 def is_tensorflow() -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 import keras
 
 from rekindle._base import memory
+from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Manifest
+from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
 from rekindle._frameworks.keras import Names, add, unique
-from rekindle._keras import building, internals
-from rekindle._repository.pack import AnyArray
+from rekindle._keras import building
 
 # Less than this may stay in the heap: looking through it takes its time.
 _WORTH_GIVING_BACK = 64 << 20
@@ -118,7 +119,7 @@ def build_saved(model: Any, epoch_iterator: Any, manifest: Manifest) -> None:
 def unbuilt(model: Any, manifest: Manifest) -> list[str]:
     """The saved variables that the model and its optimizer have still to be given."""
     optimizer = getattr(model, "optimizer", None)
-    kinds = [] if all(part.built for part in internals.parts(model)) else ["model/"]
+    kinds = [] if all(part.built for part in keras_objects.parts(model)) else ["model/"]
     if optimizer is not None and not optimizer.built:
         kinds.append("optimizer/")
     missing = _missing(model, _saved(manifest)) if kinds else set()

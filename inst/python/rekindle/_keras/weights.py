@@ -12,12 +12,12 @@ from typing import Any
 import h5py
 import keras
 
+from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Array, Manifest
 from rekindle._inspection import lookup
 from rekindle._inspection.lookup import Which
 from rekindle._keras import variables
 from rekindle._repository import reader
-from rekindle._repository.pack import AnyArray
 from rekindle._storage.local import fs
 from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, SaveError, bulleted
 

@@ -1,20 +1,23 @@
-"""What a checkpoint holds, for another language: its own values, and arrays that it can have."""
+"""What Python has, as values that R can have."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from rekindle import checkpoint
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree as _tree
-from rekindle._inspection.results import as_convertible
-from rekindle._repository.pack import AnyArray
 
 _PLAIN = (bool, int, float, str)
 
 
-def read(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, AnyArray]]:
-    """Values that :class:`rekindle._codec.kinds.Foreign` gave, plain ones, and other arrays.
+def checkpoint_values(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, AnyArray]]:
+    """Values that :class:`rekindle._r.state.ExternalState` gave, plain ones, and other arrays.
 
     Each by its place in the tree.
 
@@ -23,17 +26,17 @@ def read(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, AnyArray]
         RestoreError: There is none, or the system refused to read.
     """
     save = checkpoint.load(path)
-    foreign: dict[str, Any] = {}
+    external: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     tree = save.manifest.state.get("checkpoint")
     for place, value in _places(tree if isinstance(tree, dict) else {}, ""):
         if isinstance(value, _PLAIN):
             plain[place] = value
-        elif (state := _foreign_state(value)) is not None:
-            foreign[place] = _tree.unflatten(state, save.arrays)
-    inside = tuple(f"{place}/" for place in foreign)
+        elif (state := _external_state(value)) is not None:
+            external[place] = _tree.unflatten(state, save.arrays)
+    inside = tuple(f"{place}/" for place in external)
     rest = {name: array for name, array in save.arrays.items() if not name.startswith(inside)}
-    return foreign, plain, as_convertible(rest)
+    return external, plain, as_convertible(rest)
 
 
 def _places(group: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
@@ -45,7 +48,7 @@ def _places(group: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
             yield where, value
 
 
-def _foreign_state(value: Any) -> Any:
+def _external_state(value: Any) -> Any:
     """The state in a saved object, if it has the form of another language's."""
     kind, content = _tree.tagged(value)
     if kind != "object" or not isinstance(content, list) or len(content) != 2:
@@ -53,3 +56,43 @@ def _foreign_state(value: Any) -> Any:
     state = content[1]
     found = state.get("value") if isinstance(state, dict) and len(state) == 1 else None
     return found if isinstance(found, dict) and {"type", "values"} <= found.keys() else None
+
+
+def as_lists(value: Any) -> Any:
+    """Facts as dicts and lists, for R: its integers end at 2**31, so that all numbers are floats.
+
+    Values of metrics that are arrays of one number are that number; other arrays are ``None``.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {field.name: as_lists(getattr(value, field.name)) for field in fields}
+    if isinstance(value, dict):
+        return {_for_r(str(key)): as_lists(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return _for_r(value)
+    if isinstance(value, list | tuple):
+        return [as_lists(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return float(value.astype(np.float64).item()) if value.size == 1 else None
+    return _as_float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _for_r(text: str) -> str:
+    """R's strings have no zeros and no halves of characters."""
+    halves = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return halves.replace("\0", "\\x00")
+
+
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def as_convertible(arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """Arrays of dtypes that R can have; the small floats of machine learning fit into its own."""
+    return {
+        _for_r(name): array if array.dtype.kind in "biufc" else array.astype(np.float64)
+        for name, array in arrays.items()
+    }

@@ -20,34 +20,17 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from rekindle._base.arrays import AnyArray, as_bytes, digest, dtype_name
 from rekindle._format import layout
 from rekindle._format.decode import decode
-from rekindle._format.manifest import Array, Damage, Manifest, Pack, Position, encode
+from rekindle._format.manifest import Array, Damage, Manifest, Pack, encode
+from rekindle._format.snapshot import Snapshot
 from rekindle._repository import dedup, pack
-from rekindle._repository.pack import AnyArray
 from rekindle._storage.local import fs
 from rekindle._storage.local.pack_file import Way
 from rekindle.errors import ArgumentError
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What is to be saved.
-
-    Attributes:
-        arrays: Arrays by name, of a dtype that format 1 knows.
-        state: JSON values; NaN and infinities are not among them.
-        position: Where the run stands.
-        digests: Those of arrays that have been made already, by name, by :func:`pack.copy`.
-    """
-
-    arrays: Mapping[str, AnyArray]
-    state: Mapping[str, Any] = field(default_factory=dict)
-    position: Position = field(default_factory=Position)
-    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,8 +66,7 @@ class Commit:
         _refuse_unknown(arrays)
         made = snapshot.digests
         self._digests = {
-            name: made.get(name) or pack.digest(pack.as_bytes(array))
-            for name, array in arrays.items()
+            name: made.get(name) or digest(as_bytes(array)) for name, array in arrays.items()
         }
         self._plan = dedup.plan(folder, base, arrays, self._digests)
         self._base_packs = dict(base.packs) if base else {}
@@ -225,7 +207,7 @@ def _refuse_unknown(arrays: Mapping[str, AnyArray]) -> None:
                 argument="arrays",
                 value=name,
             )
-        if pack.dtype_name(array.dtype) not in layout.DTYPES or name == layout.PACK_METADATA:
+        if dtype_name(array.dtype) not in layout.DTYPES or name == layout.PACK_METADATA:
             raise ArgumentError(
                 f"The array {name!r} of dtype {array.dtype} cannot be saved.",
                 argument="arrays",

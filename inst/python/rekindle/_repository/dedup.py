@@ -7,9 +7,8 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rekindle._base.arrays import AnyArray, dtype_name
 from rekindle._format.manifest import Array, Manifest
-from rekindle._repository import pack
-from rekindle._repository.pack import AnyArray
 
 # Bytes that no save needs, in packs that are kept, by those of the whole state. While a save is
 # written that shares nothing, the folder then holds 2.2 times the state for one kept save, and one
@@ -64,7 +63,7 @@ def _unchanged(
         for name, row in base.arrays.items()
         if name in arrays
         and row.digest == digests[name]
-        and row.dtype == pack.dtype_name(arrays[name].dtype)
+        and row.dtype == dtype_name(arrays[name].dtype)
         and row.shape == arrays[name].shape
     }
 

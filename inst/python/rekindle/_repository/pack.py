@@ -22,12 +22,11 @@ import numpy.typing as npt
 import xxhash
 
 from rekindle._base import memory, parallel
+from rekindle._base.arrays import AnyArray, as_buffer, as_bytes, digest, dtype_name
 from rekindle._format import layout
 from rekindle._format.manifest import Array, Damage, Manifest, Pack
 from rekindle._storage.local import direct_io, fs
 from rekindle._storage.local.pack_file import Way
-
-AnyArray = npt.NDArray[np.generic]
 
 # Small arrays are written and read together: ten thousand of them would else be ten thousand system
 # calls. Who keeps one of them keeps no more than this in memory.
@@ -36,52 +35,9 @@ _BATCH = 1 << 20
 # What is read at once is hashed while the processor's cache still holds it.
 _PIECE = 1 << 20
 
-# What is copied at once: there, the cache has to hold both.
-_COPIED = 256 << 10
 
 # Enough of a pack to see whose it is.
 _HEAD = 64
-
-
-def as_bytes(array: AnyArray) -> memoryview:
-    """The array's bytes as format 1 stores them, little-endian in C order; copied if need be."""
-    # Not `ascontiguousarray`, which gives a scalar an axis.
-    array = np.asarray(array, order="C")
-    if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
-        array = array.astype(array.dtype.newbyteorder("<"))
-    # Viewed as bytes because bfloat16 and its like have no buffer of their own.
-    return _buffer(array.reshape(-1).view(np.uint8))
-
-
-def _buffer(array: npt.NDArray[np.uint8]) -> memoryview:
-    data: Any = array  # NumPy's stubs do not say that an array is a buffer.
-    return memoryview(data)
-
-
-def digest(data: memoryview | bytearray | bytes) -> str:
-    """Its XXH3-128. Other threads run meanwhile: xxhash lets go of the interpreter's lock."""
-    return xxhash.xxh3_128_hexdigest(data)
-
-
-def copy(target: AnyArray, source: AnyArray) -> str:
-    """Copies an array into one of its form that is in C order: the digest of what was copied."""
-    if not source.flags.c_contiguous or source.dtype.byteorder == ">" or not np.little_endian:
-        np.copyto(target, source)
-        return digest(as_bytes(target))
-    to, bits = target.reshape(-1).view(np.uint8), source.reshape(-1).view(np.uint8)
-    whole = xxhash.xxh3_128()
-    for start in range(0, len(to), _COPIED):
-        part = slice(start, start + _COPIED)
-        np.copyto(to[part], bits[part])
-        # Of the copy, and not of what somebody may be changing meanwhile.
-        whole.update(_buffer(to[part]))
-    return whole.hexdigest()
-
-
-@functools.lru_cache(maxsize=256)
-def dtype_name(dtype: np.dtype[Any]) -> str:
-    """NumPy's name of the dtype, which NumPy itself makes anew each time it is asked."""
-    return dtype.name
 
 
 def write(
@@ -256,7 +212,7 @@ def look(folder: str, name: str, pack: Pack) -> None:
 
 def _read_block(block: _Block, read: Callable[[memoryview, int], int]) -> dict[str, AnyArray]:
     data = memory.room(block.stop - block.start)
-    buffer = _buffer(data)
+    buffer = as_buffer(data)
     whole = xxhash.xxh3_128()
     for start in range(0, len(buffer), _PIECE):
         piece = buffer[start : start + _PIECE]

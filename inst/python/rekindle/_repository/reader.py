@@ -7,11 +7,12 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
+from rekindle._base.arrays import AnyArray
 from rekindle._format import layout
 from rekindle._format.manifest import Array, Damage, Manifest
+from rekindle._format.snapshot import Save
 from rekindle._repository import index, inventory, pack
 from rekindle._storage.local import fs, os_errors
 from rekindle.errors import DamageError, RestoreError, bulleted
@@ -20,14 +21,6 @@ from rekindle.errors import DamageError, RestoreError, bulleted
 ATTEMPTS = 20
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Save:
-    """A save read back, every byte of it verified."""
-
-    manifest: Manifest
-    arrays: dict[str, pack.AnyArray]
 
 
 def catalogs(directory: str) -> dict[str, index.Catalog]:
@@ -68,9 +61,7 @@ def read(directory: str, manifest: Manifest, names: Collection[str] | None = Non
     return Save(manifest, _read(directory, manifest, rows))
 
 
-def _read(
-    directory: str, manifest: Manifest, rows: Mapping[str, Array]
-) -> dict[str, pack.AnyArray]:
+def _read(directory: str, manifest: Manifest, rows: Mapping[str, Array]) -> dict[str, AnyArray]:
     packs = {row.pack: manifest.packs[row.pack] for row in rows.values()}
     try:
         return pack.read(directory, dataclasses.replace(manifest, arrays=rows, packs=packs))

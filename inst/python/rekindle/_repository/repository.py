@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection
 
 from rekindle._format import layout
 from rekindle._format.manifest import Damage, Manifest
+from rekindle._format.snapshot import Save, Snapshot
 from rekindle._repository import index, pack, reader
-from rekindle._repository.commit import Commit, Identity, Snapshot
+from rekindle._repository.commit import Commit, Identity
 from rekindle._repository.garbage import Clearing
-from rekindle._repository.reader import Save
 from rekindle._storage.local import directory as home
 from rekindle._storage.local import fs, os_errors
 from rekindle._storage.local.lock import Lock

@@ -8,13 +8,12 @@ import warnings
 import weakref
 from dataclasses import dataclass, replace
 
-import rekindle
+from rekindle._base.version import __version__
 from rekindle._format.manifest import Manifest
+from rekindle._format.snapshot import Save, Snapshot
 from rekindle._policy import retention
 from rekindle._policy.retention import Ledger, Rules
 from rekindle._repository import reader
-from rekindle._repository.commit import Snapshot
-from rekindle._repository.reader import Save
 from rekindle._repository.repository import Folder
 from rekindle._saving import metadata, run_report
 from rekindle._saving.host_buffers import Staging
@@ -48,7 +47,7 @@ class Keeper:
         # through it.
         self._folder = Folder(
             directory,
-            rekindle.__version__,
+            __version__,
             name,
             tell=_Listener(self._told),
             past_cache=background,

@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from rekindle._base import memory, parallel
-from rekindle._repository import pack
-from rekindle._repository.commit import Snapshot
-from rekindle._repository.pack import AnyArray
+from rekindle._base.arrays import AnyArray, copy_and_digest
+from rekindle._format.snapshot import Snapshot
 
 # Below, starting a thread takes longer than it saves.
 _WORTH_A_THREAD = 32 << 20
@@ -71,7 +70,7 @@ def _copy(pairs: Mapping[str, _Pair]) -> dict[str, str]:
     def copy(pieces: Iterator[_Piece]) -> None:
         for name, target, source in pieces:
             if name and count > 1:
-                digests[name] = pack.copy(target, source)
+                digests[name] = copy_and_digest(target, source)
             else:
                 np.copyto(target, source)
 

@@ -150,8 +150,6 @@ class Runner:
         self._output.ends |= decision.outcome == "stopped"
         summary.directory = self._progress.newest_in
         summary.folders = self._progress.directories
-        for line in summary.lines():
-            self._output.say(line)
         return summary
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from rekindle._base import durations
+from rekindle._base import checks, durations
 from rekindle._codec import kinds
+from rekindle._policy.preemption import OnPreemption
 from rekindle._saving import arguments
-from rekindle._training.options import OnPreemption
 from rekindle.errors import ArgumentError
 
 MAX_OVERHEAD = 0.035
@@ -38,18 +38,18 @@ def folder(value: Any) -> str:
             argument="backup_dir",
             value=value,
         )
-    return os.path.abspath(arguments.path("backup_dir", value))
+    return os.path.abspath(checks.path("backup_dir", value))
 
 
 def save_freq(value: Any) -> str | int | timedelta:
     if value is False or (isinstance(value, str) and value in ("epoch", "auto")):
         return value
     # True would save after every batch: to isinstance() alone it is a whole number.
-    if arguments.is_int(value) and value >= 1:
+    if checks.is_int(value) and value >= 1:
         return int(value)
     if isinstance(value, str | timedelta) and durations.parse(value) is not None:
         return value
-    raise arguments.invalid(
+    raise checks.invalid(
         "save_freq",
         value,
         f"'epoch', a whole number of batches from 1 up, {durations.ACCEPTED}, 'auto', or False",
@@ -62,9 +62,9 @@ def for_auto(
     """The two arguments that mean something to save_freq="auto" alone."""
     name = "mean_time_between_failures"
     seconds = durations.seconds(name, between_failures)
-    if not arguments.is_number(max_overhead) or not 0 < max_overhead <= 1:
+    if not checks.is_number(max_overhead) or not 0 < max_overhead <= 1:
         expected = "a number above 0 and up to 1: 0.035 is 3.5 %"
-        raise arguments.invalid("max_overhead", max_overhead, expected)
+        raise checks.invalid("max_overhead", max_overhead, expected)
     unused = {"max_overhead": max_overhead != MAX_OVERHEAD, name: seconds is not None}
     for argument, is_given in unused.items():
         if is_given and save_freq != "auto":
@@ -103,7 +103,7 @@ def on_preemption(
     save: Any, signals: Any, after: Any, exit_code: Any, grace: Any, save_freq: Any
 ) -> OnPreemption | None:
     """What the arguments about preemption ask for; ``None`` when nothing."""
-    if not arguments.flag("save_before_preemption", save):
+    if not checks.flag("save_before_preemption", save):
         if save_freq is False:
             raise ArgumentError(
                 "save_freq=False saves before a preemption only, and save_before_preemption=False"
@@ -119,12 +119,12 @@ def on_preemption(
         isinstance(name, str) and (name in known or name in SIGNALS) for name in names
     ):
         expected = "names of signals that can be handled, such as 'SIGTERM'"
-        raise arguments.invalid("preemption_signals", signals, expected)
-    if not arguments.is_int(exit_code) or not 1 <= exit_code <= 255:
-        raise arguments.invalid("preemption_exit_code", exit_code, "a whole number from 1 to 255")
-    if not arguments.is_number(grace) or grace < 0:
-        raise arguments.invalid("grace_seconds", grace, "a number of seconds from 0 up")
-    stops = arguments.choice("after_preemption", after, ("stop", "continue")) == "stop"
+        raise checks.invalid("preemption_signals", signals, expected)
+    if not checks.is_int(exit_code) or not 1 <= exit_code <= 255:
+        raise checks.invalid("preemption_exit_code", exit_code, "a whole number from 1 to 255")
+    if not checks.is_number(grace) or grace < 0:
+        raise checks.invalid("grace_seconds", grace, "a number of seconds from 0 up")
+    stops = checks.choice("after_preemption", after, ("stop", "continue")) == "stop"
     return OnPreemption(tuple(names), stops, int(exit_code), float(grace))
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle import errors
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
-from rekindle._repository.pack import AnyArray
 from rekindle._storage.local import fs
 from rekindle._training import event_files
 from rekindle._training.event_files import EventFiles
@@ -59,7 +60,7 @@ class Beside:
         callback, files, state = self._callback, self._event_files, tree.unflatten(saved, arrays)
         if isinstance(callback, keras.callbacks.CSVLogger):
             if not isinstance(state, np.ndarray) or state.dtype != np.uint8:
-                raise tree.BrokenTreeError("the log of a CSVLogger is not a string of bytes")
+                raise errors.BrokenTreeError("the log of a CSVLogger is not a string of bytes")
             return lambda: _put_log(callback, state.tobytes())
         if files is not None:
             event_files.check(state)
@@ -68,12 +69,12 @@ class Beside:
             _check_bar(state)
             return lambda: _put_bar(callback, state)
         kind = type(callback).__name__
-        raise tree.BrokenTreeError(f"a {kind} has no state beside its attributes")
+        raise errors.BrokenTreeError(f"a {kind} has no state beside its attributes")
 
 
 def _check_bar(state: Any) -> None:
     if not isinstance(state, dict) or state.keys() != set(_BAR):
-        raise tree.BrokenTreeError("the state of a progress bar is not one that was taken")
+        raise errors.BrokenTreeError("the state of a progress bar is not one that was taken")
     values, order = state["_values"], state["_values_order"]
     is_right = (
         (state["target"] is None or (tree.is_count(state["target"]) and state["target"]))
@@ -85,7 +86,7 @@ def _check_bar(state: Any) -> None:
         and not any(isinstance(part, _TEXT) for pair in values.values() for part in pair)
     )
     if not is_right:
-        raise tree.BrokenTreeError("the numbers of a progress bar are not numbers")
+        raise errors.BrokenTreeError("the numbers of a progress bar are not numbers")
 
 
 def _put_bar(callback: Any, state: Mapping[str, Any]) -> None:

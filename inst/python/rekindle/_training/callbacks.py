@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
 from rekindle._codec.changeable import IS_NEW, OF_A_TYPE, Baseline
-from rekindle._codec.tree import BrokenTreeError, UnsupportedValueError, unflatten
+from rekindle._codec.tree import unflatten
 from rekindle._keras import callback_table
-from rekindle._repository.pack import AnyArray
 from rekindle._training import callback_files
+from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
 Puts = list[Callable[[], Any]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import generators
-from rekindle._codec.tree import BrokenTreeError, is_count
-from rekindle._repository.pack import AnyArray
+from rekindle._codec.tree import is_count
 from rekindle._training import random_states
-from rekindle.errors import MismatchError
+from rekindle.errors import BrokenTreeError, MismatchError
 
 # How many iterators Keras makes in an epoch, at most, beside those that end within it.
 _MADE_IN_EPOCH = 4

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
 from rekindle._keras import sources
-from rekindle._repository.pack import AnyArray
 from rekindle._training import cursor_check, random_states
 from rekindle._training.data_proxy import Source
 from rekindle._training.dataset_state import DatasetState
@@ -126,7 +126,7 @@ class DataPlace:
         """
         began = self._at_epoch.get("random", {}).get("foreign")
         if began is not None and sources.is_tensorflow() and self._sees_reads:
-            self._draws_ahead = self._draws_ahead or random_states.take_foreign() != began
+            self._draws_ahead = self._draws_ahead or random_states.take_external() != began
 
     # What the run asks for.
 

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
 from rekindle._codec.changeable import Baseline
-from rekindle._codec.tree import BrokenTreeError, UnsupportedValueError
-from rekindle._repository.pack import AnyArray
+from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
 # An attribute that is larger than this holds the data, not a place in it.
 _DATA_BYTES = 1 << 26

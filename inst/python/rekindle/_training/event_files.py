@@ -18,8 +18,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rekindle._codec.tree import BrokenTreeError, is_count
+from rekindle._codec.tree import is_count
 from rekindle._storage.local import fs
+from rekindle.errors import BrokenTreeError
 
 # events.out.tfevents.<POSIX seconds>.<host>.<pid>.<more>
 _NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\.(.+)\.(\d{1,10})\.\d+(?:\.v2)?")

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rekindle import errors
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds, tree
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
 
 
 def take(extra: Mapping[str, Any], arrays: dict[str, AnyArray]) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def _read_one(
         return put_back
     value = put_back()
     if not isinstance(value, np.ndarray) or not frameworks.fits(current, value):
-        raise tree.BrokenTreeError(
+        raise errors.BrokenTreeError(
             f"`extra_state` {name!r}: expected an array of {frameworks.spec(current)}"
         )
     return lambda: np.copyto(current, value, casting="no")

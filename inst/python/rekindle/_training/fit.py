@@ -10,12 +10,13 @@ from typing import Any
 
 from rekindle._base import events
 from rekindle._format.manifest import Position
+from rekindle._format.snapshot import Save
+from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
 from rekindle._keras import internals, keras_files, keras_import, variables
 from rekindle._keras.rehearsal import Rehearsal
 from rekindle._keras.replay import Replay
 from rekindle._policy.schedule import Schedule
-from rekindle._repository.reader import Save
 from rekindle._saving import open_runs
 from rekindle._training import stages
 from rekindle._training.callbacks import CallbackStates
@@ -241,7 +242,7 @@ class Run:
         iterations = getattr(getattr(self._model, "optimizer", None), "iterations", None)
         if iterations is None:
             return None
-        internals.sync_variables(self._model)
+        keras_objects.sync_variables(self._model)
         return int(frameworks.to_numpy(iterations))
 
     def settle(self) -> None:

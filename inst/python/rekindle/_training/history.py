@@ -8,10 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree as _tree
 from rekindle._format import epochs as _epochs
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
 
 
 class HistoryRecord:

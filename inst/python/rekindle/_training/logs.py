@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rekindle import errors
+from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
 from rekindle._frameworks import table as frameworks
-from rekindle._repository.pack import AnyArray
 
 
 def take(logs: Mapping[str, Any], arrays: dict[str, AnyArray]) -> Any:
@@ -29,7 +30,7 @@ def read(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any]:
     """
     logs = tree.unflatten(saved, arrays)
     if not isinstance(logs, dict) or not all(map(_is_numeric, logs.values())):
-        raise tree.BrokenTreeError("the logs of the last batch are not numbers")
+        raise errors.BrokenTreeError("the logs of the last batch are not numbers")
     return logs
 
 

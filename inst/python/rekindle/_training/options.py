@@ -6,22 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class OnPreemption:
-    """What a signal that announces the end is answered by.
-
-    Attributes:
-        signals: Names of signals.
-        stops: Whether training stops after the save, or goes on.
-        exit_code: The process' exit status when it stops.
-        grace: Seconds between such a signal and the kill that usually follows.
-    """
-
-    signals: tuple[str, ...]
-    stops: bool
-    exit_code: int
-    grace: float
+from rekindle._policy.preemption import OnPreemption
 
 
 @dataclass(frozen=True)

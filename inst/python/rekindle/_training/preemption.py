@@ -9,8 +9,8 @@ from typing import Any
 
 from rekindle._base import events
 from rekindle._keras import internals
+from rekindle._policy.preemption import OnPreemption
 from rekindle._training.fit import Run
-from rekindle._training.options import OnPreemption
 from rekindle._training.signals import Preemption
 from rekindle.errors import TrainingPreempted
 

@@ -5,22 +5,32 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rekindle._codec import generators
-from rekindle._codec.kinds import Foreign
-from rekindle._codec.tree import BrokenTreeError
-from rekindle._keras import internals
-
-# Random states that another language keeps in this process, by name.
-_foreign: dict[str, Foreign] = {}
+from rekindle._frameworks import keras, tensorflow, torch
+from rekindle.errors import BrokenTreeError
 
 
-def add(name: str, state: Foreign) -> None:
+class External(Protocol):
+    """A random state that the host language keeps in this process."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+    def state_differences(self, state: dict[str, Any]) -> list[str]: ...
+
+
+# By name.
+_external: dict[str, External] = {}
+
+
+def add(name: str, state: External) -> None:
     """Counts a random state of another language as one of the process: R's, when R drives."""
-    _foreign[name] = state
+    _external[name] = state
 
 
 def take() -> dict[str, Any]:
@@ -33,21 +43,21 @@ def take() -> dict[str, Any]:
     found: dict[str, Any] = {
         "python": {"version": version, "words": np.array(words, np.uint32), "gauss": gauss},
         "numpy": np.random.get_state(legacy=False),
-        "keras": internals.global_seed_state(),
+        "keras": keras.global_seed_state(),
     }
     if "torch" in sys.modules:
-        found["torch"] = _take_torch()
+        found["torch"] = torch.random_states()
     if "tensorflow" in sys.modules:
-        found["tensorflow"] = internals.tensorflow_random_state()
+        found["tensorflow"] = tensorflow.random_state()
     # R cannot be called from another thread while its own waits for that thread's batch.
-    if _foreign and threading.current_thread() is threading.main_thread():
-        found["foreign"] = take_foreign()
+    if _external and threading.current_thread() is threading.main_thread():
+        found["foreign"] = take_external()
     return found
 
 
-def take_foreign() -> dict[str, Any]:
-    """The random states of other languages alone."""
-    return {name: state.state_dict() for name, state in _foreign.items()}
+def take_external() -> dict[str, Any]:
+    """The random states of the host language alone."""
+    return {name: state.state_dict() for name, state in _external.items()}
 
 
 def check(states: Any) -> None:
@@ -62,13 +72,13 @@ def check(states: Any) -> None:
     generators.check_python([python["version"], python["words"], python["gauss"]])
     generators.check_numpy(states["numpy"], np.random.get_state(legacy=False))
     if states["keras"] is not None:
-        generators.check_like(states["keras"], internals.global_seed_state(), "keras")
+        generators.check_like(states["keras"], keras.global_seed_state(), "keras")
     if "torch" in states:
         _check_torch(states["torch"])
     if "tensorflow" in states:
         _check_tensorflow(states["tensorflow"])
     for name, state in states.get("foreign", {}).items():
-        lines = _foreign[name].differences(state) if name in _foreign else []
+        lines = _external[name].state_differences(state) if name in _external else []
         if lines:
             raise BrokenTreeError(f"the random state {name} is broken: {'; '.join(lines)}")
 
@@ -84,27 +94,20 @@ def put(states: dict[str, Any]) -> None:
     words = tuple(int(word) for word in python["words"])
     random.setstate((python["version"], words, python["gauss"]))
     np.random.set_state(states["numpy"])
-    internals.set_global_seed_state(states["keras"])
+    keras.set_global_seed_state(states["keras"])
     if "torch" in states:
-        _put_torch(states["torch"])
+        torch.set_random_states(states["torch"])
     if "tensorflow" in states:
-        internals.set_tensorflow_random_state(states["tensorflow"])
+        tensorflow.set_random_state(states["tensorflow"])
     for name, state in states.get("foreign", {}).items():
-        if name in _foreign:
-            _foreign[name].load_state_dict(state)
+        if name in _external:
+            _external[name].load_state_dict(state)
 
 
 def fast_mark() -> Any:
     """Something that changes when Python's or NumPy's global generator is drawn from; quick."""
     state = np.random.get_state(legacy=False)["state"]
     return random.getstate()[1][-1], state["pos"], state["key"][0]
-
-
-def _take_torch() -> dict[str, Any]:
-    import torch
-
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    return {"cpu": torch.get_rng_state().numpy(), "cuda": [state.numpy() for state in cuda]}
 
 
 def _check_torch(states: dict[str, Any]) -> None:
@@ -120,13 +123,5 @@ def _check_tensorflow(states: dict[str, Any]) -> None:
     if states["context"] is not None:
         generators.check_python(states["context"])
     if states["generator"] is not None:
-        live = internals.tensorflow_random_state()["generator"]
+        live = tensorflow.random_state()["generator"]
         generators.check_like(states["generator"], live, "tensorflow")
-
-
-def _put_torch(states: dict[str, Any]) -> None:
-    import torch
-
-    torch.set_rng_state(torch.from_numpy(np.array(states["cpu"])))
-    if states["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([torch.from_numpy(np.array(s)) for s in states["cuda"]])

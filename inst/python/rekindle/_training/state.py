@@ -11,9 +11,9 @@ import numpy as np
 
 from rekindle._codec import tree
 from rekindle._format.manifest import Manifest, Position
+from rekindle._format.snapshot import Save, Snapshot
+from rekindle._frameworks import keras as keras_objects
 from rekindle._keras import building, internals, rehearsal, variables
-from rekindle._repository.commit import Snapshot
-from rekindle._repository.reader import Save
 from rekindle._saving import metadata
 from rekindle._training import extra_state, fingerprint, logs, random_states, stages
 from rekindle._training.callbacks import CallbackStates
@@ -73,7 +73,7 @@ class RunState:
             return self._take()
         # Validation changes no weights. All else is as it was put aside.
         aside = self._before_validation
-        internals.sync_variables(self.model)
+        keras_objects.sync_variables(self.model)
         arrays = variables.values(variables.named(self.model))
         return Snapshot({**arrays, **aside.arrays}, aside.state, aside.position)
 
@@ -95,7 +95,7 @@ class RunState:
 
     def _take(self, random: Any = None) -> Snapshot:
         model = self.model
-        internals.sync_variables(model)
+        keras_objects.sync_variables(model)
         arrays = variables.values(variables.named(model) | variables.metrics(model))
         batch = self.position.batch or 0
         callbacks, lost = self.callbacks.take(arrays)
@@ -175,7 +175,7 @@ class RunState:
 
     def put_after_replay(self, save: Save) -> None:
         """Brings back what the epoch's beginning and the reading of its batches have changed."""
-        internals.sync_variables(self.model)
+        keras_objects.sync_variables(self.model)
         named = variables.named(self.model) | variables.metrics(self.model)
         named = {name: variable for name, variable in named.items() if name in save.arrays}
         self._read(lambda: variables.assign(named, save.arrays))

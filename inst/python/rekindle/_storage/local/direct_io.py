@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._base import memory, parallel
+from rekindle._base import linux, memory, parallel
 from rekindle._format import layout
 from rekindle._storage.local import fs
 
@@ -200,7 +200,7 @@ class _Cached:
 
 @functools.cache
 def _mincore() -> Any:
-    return fs.linux_call("mincore", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p))
+    return linux.call("mincore", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p))
 
 
 # Linux' MADV_POPULATE_READ, for which Python has no name: reads as a fault of each page would, and
@@ -215,7 +215,7 @@ _WINDOW = 16 << 20
 def _madvise() -> Any:
     # That of Python's mmap keeps the interpreter's lock until the disk has answered, and training
     # waits for it.
-    return fs.linux_call("madvise", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int))
+    return linux.call("madvise", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int))
 
 
 def _read_into_cache(path: str, stop: Callable[[], bool]) -> None:

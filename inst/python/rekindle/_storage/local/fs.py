@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import io
 import os
@@ -11,7 +10,7 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 try:
     import fcntl
@@ -252,23 +251,6 @@ def _may_be_leased(fd: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def linux_call(name: str, argtypes: tuple[Any, ...]) -> Any:
-    """A function of Linux' C library that Python has no word for; ``None`` where it is not there.
-
-    Args:
-        name: The function. It answers an int.
-        argtypes: The types of its arguments, of :mod:`ctypes`.
-    """
-    if sys.platform != "linux":
-        return None
-    try:
-        call = getattr(ctypes.CDLL(None), name)
-    except (OSError, AttributeError):
-        return None
-    call.argtypes, call.restype = argtypes, ctypes.c_int
-    return call
 
 
 def free_bytes(path: str) -> int | None:

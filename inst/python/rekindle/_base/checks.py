@@ -1,0 +1,120 @@
+"""Checks of what users give: the value in plain form, or an error that says what is accepted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+
+from rekindle.errors import ArgumentError
+
+A_FOLDER = "the path of a folder, as a string or an os.PathLike"
+
+
+A_FILE = "the path of a file, as a string or an os.PathLike"
+
+
+# A URL: its scheme has two letters or more, for `C:/` is a drive of Windows. A pathlib.Path makes
+# `s3:/` of `s3://`. Filesystems of fsspec can be chained, as in `simplecache::s3://`.
+_URL = re.compile(
+    rf"\s*(?:[a-z][a-z0-9+.-]*::)*(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>[/{re.escape(os.sep)}].*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+_FILE_URL = re.compile(r"//(?:localhost)?(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
+
+
+def invalid(name: str, value: Any, expected: str) -> ArgumentError:
+    return ArgumentError(
+        f"Invalid value for argument `{name}`. Received: {name}={value!r:.200}. Expected"
+        f" {expected}.",
+        argument=name,
+        value=value,
+    )
+
+
+def flag(name: str, value: Any) -> bool:
+    if type(value).__name__ in ("bool", "bool_"):
+        return bool(value)
+    raise invalid(name, value, "True or False")
+
+
+def choice(name: str, value: Any, accepted: tuple[Any, ...]) -> Any:
+    if not isinstance(value, bool) and value in accepted:
+        return value
+    listed = ", ".join(map(repr, accepted[:-1])) + f" or {accepted[-1]!r}"
+    raise invalid(name, value, listed)
+
+
+def is_int(value: Any) -> bool:
+    """Whether the value is a whole number: True is one to isinstance() only."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, float | np.floating) or is_int(value)
+
+
+def optional_int(name: str, value: Any) -> int | None:
+    if value is None or is_int(value):
+        return None if value is None else int(value)
+    raise invalid(name, value, "a whole number, or None")
+
+
+def function(name: str, value: Any) -> Callable[[], Any] | None:
+    if value is None:
+        return None
+    if callable(value):
+        found: Callable[[], Any] = value
+        return found
+    raise invalid(name, value, "a function of no arguments, or None")
+
+
+def path(name: str, value: Any, expected: str = A_FOLDER) -> str:
+    """A path of the local file system, `~` expanded; of a `file://` URL its path.
+
+    Raises:
+        ArgumentError: It is no path, or a URL of something else.
+    """
+    text = _spelled(value)
+    url = _URL.fullmatch(text)
+    found = os.path.expanduser(text) if url is None else _path_of_url(url, name, value)
+    if not found or "\0" in found:
+        raise invalid(name, value, expected)
+    return found
+
+
+def _spelled(value: Any) -> str:
+    """What was given as a path, as text; empty when it is none."""
+    if isinstance(value, str | bytes):
+        return os.fsdecode(value)
+    # A path object of another file system may have no __fspath__, or download for it.
+    if _URL.fullmatch(spelled := str(value)):
+        return spelled
+    if not isinstance(value, os.PathLike):
+        return ""
+    try:
+        return os.fsdecode(os.fspath(value))
+    # So do some of those that have it because their base class has.
+    except (TypeError, NotImplementedError):
+        return ""
+
+
+def _path_of_url(url: re.Match[str], name: str, value: Any) -> str:
+    found = _FILE_URL.fullmatch(url["rest"]) if url["scheme"].lower() == "file" else None
+    if found is None:
+        raise ArgumentError(
+            f"{url[0]!r:.200} is a URL, and rekindle reads and writes local files only."
+            " Give a path such as '/data/run', or a URL of this machine's files such as"
+            " 'file:///data/run'. To have saves elsewhere, copy the folder there. A local folder"
+            " whose name looks like a URL is given with './' in front, as a string.",
+            argument=name,
+            value=value,
+        )
+    local = unquote(found["path"], errors="surrogateescape")
+    return local[1:] if os.name == "nt" and re.match("/[A-Za-z]:", local) else local

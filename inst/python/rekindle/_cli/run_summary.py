@@ -1,0 +1,70 @@
+"""What became of a command, for people and for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rekindle._cli import text
+from rekindle._supervisor.policy import how
+from rekindle._supervisor.summary import Start, Summary, duration
+
+# In words; a program has the JSON of every start.
+_SHOWN = 20
+
+_OUTCOMES = {
+    "completed": "completed",
+    "stopped": "stopped, and not started again",
+    "gave_up": "gave up",
+}
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    found: dict[str, Any] = text.plain({**vars(summary), "starts": []})
+    found["starts"] = [
+        {**vars(start), "ended": how(start.status), "place": start.place and vars(start.place)}
+        for start in summary.starts
+    ]
+    return found
+
+
+def lines(summary: Summary) -> list[str]:
+    """In words."""
+    told = [f"{_OUTCOMES[summary.outcome]}: {summary.why}"]
+    if not summary.was_started or (summary.outcome == "completed" and len(summary.starts) == 1):
+        return told
+    first = max(0, len(summary.starts) - _SHOWN)
+    if first:
+        told.append(f"The last {_SHOWN} of {len(summary.starts)} starts:")
+    rows = [_row(first + index + 1, start) for index, start in enumerate(summary.starts[first:])]
+    told += text.table(["start", "began", "ran", "ended with", "furthest save", ""], rows)
+    return told + _advice(summary)
+
+
+def _advice(summary: Summary) -> list[str]:
+    if summary.outcome == "completed":
+        return []
+    if not summary.folders:
+        return (
+            []
+            if summary.outcome == "stopped"
+            else [
+                "No backup folder was seen: the command took none, so whether it moves forward"
+                " cannot be told. --backup DIR names one."
+            ]
+        )
+    where = ", ".join(summary.folders)
+    if summary.directory is None:
+        return [f"Nothing was saved meanwhile in {where}."]
+    return [f"The backup is in {summary.directory}. The same command goes on from there."]
+
+
+def _row(number: int, start: Start) -> list[str]:
+    place = "-" if start.place is None else start.place.in_words()
+    return [
+        str(number),
+        text.moment(start.began),
+        duration(start.seconds),
+        how(start.status),
+        place,
+        "further" if start.progress else "no further",
+    ]
