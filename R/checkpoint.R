@@ -103,9 +103,7 @@ checkpoint <- function(...) {
 }
 
 # Names that mean something else, to us or to the class in Python.
-own_names <- c(
-  "group_objects", "group_set", "put", "read", "restore", "save", "save_counter", "take", "was_restored"
-)
+own_names <- c("read", "restore", "save", "save_counter", "was_restored")
 
 check_objects <- function(objects, call = caller_env()) {
   if (length(objects) && (!is_named(objects) || anyDuplicated(names(objects)))) {

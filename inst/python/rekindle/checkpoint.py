@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from rekindle._base import checks
 from rekindle._base.arrays import AnyArray
-from rekindle._codec.capture import Group, Taking
-from rekindle._codec.restore import Matching
+from rekindle._codec import source
+from rekindle._codec.group import Group
+from rekindle._codec.source import CheckpointSource
 from rekindle._codec.status import RestoreStatus
-from rekindle._format.manifest import Damage, Manifest
-from rekindle._format.snapshot import Save, Snapshot
-from rekindle._repository import reader
-from rekindle._saving import metadata
-from rekindle.errors import (
-    ArgumentError,
-    DamageError,
-    MismatchError,
-    RekindleError,
-    RestoreError,
-    UnsupportedValueError,
-    bulleted,
-)
+from rekindle._inspection import lookup
+from rekindle._policy.retention import Rules
+from rekindle._saving import arguments, metadata
+from rekindle._saving.checkpointer import Checkpointer
+from rekindle.errors import ArgumentError
 
 __all__ = ["Checkpoint", "RestoreStatus"]
-
-_T = TypeVar("_T")
-
-_TREE = "checkpoint"
-
-_A_SAVE = "what a save returned, as a string or an os.PathLike"
 
 
 class Checkpoint(Group):
@@ -120,11 +107,11 @@ class Checkpoint(Group):
     def __repr__(self) -> str:
         return f"<rekindle.Checkpoint of {', '.join(self._objects) or 'nothing'}>"
 
-    def group_objects(self) -> dict[str, Any]:
+    def _group_objects(self) -> dict[str, Any]:
         """The objects by name."""
         return dict(self._objects)
 
-    def group_set(self, name: str, value: Any) -> None:
+    def _group_set(self, name: str, value: Any) -> None:
         """The object of this name is another from now on."""
         self._objects[name] = value
 
@@ -144,9 +131,16 @@ class Checkpoint(Group):
             ArgumentError: Something in the checkpoint cannot be saved, or `file_prefix` is no path
                 of the local file system.
         """
-        from rekindle.manager import save_once
-
-        return save_once(self, file_prefix)
+        expected = "folder and first part of the name, as a string or an os.PathLike"
+        given = checks.path("file_prefix", file_prefix, expected)
+        directory, name = os.path.split(given)
+        name = arguments.checkpoint_name(name)
+        folder = os.path.abspath(directory or os.curdir)
+        one = Checkpointer(CheckpointSource(self), folder, name, Rules(None, None, None), False)
+        try:
+            return os.path.join(directory or os.curdir, one.save_unmanaged())
+        finally:
+            one.close()
 
     def restore(self, save_path: str | os.PathLike[str] | None) -> RestoreStatus:
         """Brings a checkpoint back into the objects: everything that matches, or nothing.
@@ -168,7 +162,11 @@ class Checkpoint(Group):
         """
         if save_path is None:
             return RestoreStatus(None, [], [])
-        return self.put(load(save_path))
+        save = lookup.load(save_path)
+        status = source.restore(self, save)
+        self.save_counter = metadata.save_counter(save.manifest)
+        self.was_restored = True
+        return status
 
     @staticmethod
     def read(save_path: str | os.PathLike[str]) -> dict[str, AnyArray]:
@@ -184,107 +182,9 @@ class Checkpoint(Group):
             DamageError: The checkpoint is not whole.
             RestoreError: There is none, or the system refused to read.
         """
-        return dict(load(save_path).arrays)
-
-    def take(self) -> Snapshot:
-        """The state as it is now, for a manager. The arrays may share memory with the objects."""
-        try:
-            taking = Taking(self)
-            tree = taking.take(self, "")
-        except UnsupportedValueError as error:
-            raise ArgumentError(
-                f"Something in the checkpoint cannot be saved. {error}.",
-                argument="checkpoint",
-                value=None,
-            ) from None
-        return Snapshot(taking.arrays, {_TREE: tree})
-
-    def put(self, save: Save) -> RestoreStatus:
-        """Brings the state of a save back, for a manager; see :meth:`restore`."""
-        path = f"Checkpoint {save.manifest.number}"
-        saved = save.manifest.state.get(_TREE)
-        if not isinstance(saved, dict):
-            raise MismatchError(
-                f"{path} was not saved from a Checkpoint: it has no tree of objects.",
-                differences=["checkpoint: expected a tree of objects, found none"],
-            )
-        matching = _reading(path, lambda: Matching(save.arrays, self))
-        bring_back = _reading(path, lambda: matching.match(self, saved, ""))
-        if matching.differences:
-            raise MismatchError(
-                f"{path} does not fit the objects. Nothing was changed.\n"
-                + bulleted(matching.differences),
-                differences=matching.differences,
-            )
-        matching.states.put(path)
-        bring_back()
-        self.save_counter = metadata.save_counter(save.manifest)
-        self.was_restored = True
-        return RestoreStatus(path, matching.unmatched, matching.unconsumed)
+        return dict(lookup.load(save_path).arrays)
 
 
 def _own_names() -> set[str]:
     public = {name for name in dir(Checkpoint) if not name.startswith("_")}
     return public | {"save_counter", "was_restored"}
-
-
-def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
-    """Folder, prefix and manifest of the checkpoint at this path.
-
-    Raises:
-        DamageError: Its manifest is not whole.
-        RestoreError: There is none, or the system refused to read.
-    """
-    name = checks.path("save_path", path, _A_SAVE)
-    directory = os.path.dirname(os.path.abspath(name))
-    try:
-        return reader.find(name)
-    except FileNotFoundError as error:
-        raise RestoreError(
-            f"There is no checkpoint {name!r}. rekindle.latest_checkpoint() names the newest in a"
-            " folder.",
-            directory=directory,
-            errno=error.errno,
-        ) from None
-    except Damage as damage:
-        raise _damaged(name, directory, damage) from None
-
-
-def load(path: str | os.PathLike[str]) -> Save:
-    """The checkpoint at this path, every byte of it verified.
-
-    Raises:
-        DamageError: It is not whole.
-        RestoreError: There is none, or the system refused to read.
-    """
-    name = checks.path("save_path", path, _A_SAVE)
-    directory, _, manifest = find(name)
-    try:
-        return reader.read(directory, manifest)
-    except Damage as damage:
-        raise _damaged(name, directory, damage) from None
-
-
-def _damaged(path: str, directory: str, damage: object) -> DamageError:
-    return DamageError(
-        f"The checkpoint {path!r} is damaged: {damage}. Nothing was changed."
-        " rekindle.latest_checkpoint() finds the newest that is whole.",
-        directory=directory,
-        damages=[str(damage)],
-    )
-
-
-def _reading(path: str, read: Callable[[], _T]) -> _T:
-    """What `read` gives; what it raises on a tree that is none is told as the damage it is."""
-    try:
-        return read()
-    except RekindleError:
-        raise
-    # A tree that somebody made up meets anybody's objects: what these raise cannot be listed.
-    except Exception as error:
-        raise DamageError(
-            f"{path} cannot be read as the state of these objects: {error!r:.500}. Nothing was"
-            " changed.",
-            directory="",
-            damages=[f"{error!r:.500}"],
-        ) from error

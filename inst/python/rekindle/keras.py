@@ -227,7 +227,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             keep_checkpoint_every_n_hours=_arguments.hours(
                 "keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours
             ),
-            keep_best=arguments.keep_best(keep_best),
+            keep_best=_arguments.best(keep_best),
             on_preemption=arguments.on_preemption(
                 save_before_preemption,
                 preemption_signals,

@@ -5,52 +5,24 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from rekindle import _workers
 from rekindle._base import checks
+from rekindle._codec.source import CheckpointSource
 from rekindle._codec.tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
-from rekindle._format.manifest import Manifest
-from rekindle._format.snapshot import Save, Snapshot
-from rekindle._inspection import tf_files
+from rekindle._inspection import lookup, tf_files
 from rekindle._policy.retention import Rules
-from rekindle._saving import arguments, checkpointer
-from rekindle._saving import metadata as _records
-from rekindle._storage.local import ownership
-from rekindle.checkpoint import find
-from rekindle.errors import RekindleWarning, SaveError, SaveWarning, TakeoverWarning
+from rekindle._repository import reader
+from rekindle._saving import arguments
+from rekindle._saving import metadata as records
+from rekindle._saving.checkpointer import Checkpointer, Source
+from rekindle.checkpoint import Checkpoint
+from rekindle.errors import RekindleWarning, TakeoverWarning
 
 __all__ = ["CheckpointManager", "latest_checkpoint"]
-
-
-class Source(Protocol):
-    """What a manager saves and restores: a :class:`rekindle.Checkpoint`, or a running ``fit()``.
-
-    Attributes:
-        save_counter: How often it was saved.
-        was_restored: Whether a save was brought back into it.
-    """
-
-    save_counter: int
-    was_restored: bool
-
-    def take(self) -> Snapshot:
-        """The state as it is now. The arrays may share memory with it."""
-
-    def put(self, save: Save) -> Any:
-        """Brings a save's state back, or raises and changes nothing."""
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What a save was asked for with, until it is durable or has failed."""
-
-    counter: int
-    step: int | None
-    name: str
-    callbacks: list[Callable[[str], Any]]
 
 
 class CheckpointManager:
@@ -140,20 +112,18 @@ class CheckpointManager:
         self._directory = checks.path("directory", directory)
         self._name = arguments.checkpoint_name(checkpoint_name)
         self._interval = arguments.interval(checkpoint_interval, step_counter)
-        self._step_counter = arguments.step_counter(step_counter, self._source)
-        self._last_step = checks.optional_int("last_checkpoint_step", last_checkpoint_step)
+        self._step_counter = arguments.step_counter(step_counter, checkpoint)
         self._init_fn = checks.function("init_fn", init_fn)
-        self._background = checks.flag("background", background)
-        self._request: _Request | None = None
-        self._own: set[int] = set()
-        # A name in the folder, as `ckpt-3`.
-        self._latest: str | None = None
-        self._unseen: Manifest | None = None
         # Whether a checkpoint was looked for, and what was said of those in another format.
         self._looked = self._warned = False
         # The program may change its working directory later.
         self._folder = os.path.abspath(self._directory)
-        self._keeper = checkpointer.Keeper(self._folder, self._name, rules, self._background)
+        self._checkpointer = Checkpointer(
+            self._source, self._folder, self._name, rules, checks.flag("background", background)
+        )
+        self._checkpointer.last_step = checks.optional_int(
+            "last_checkpoint_step", last_checkpoint_step
+        )
 
     @property
     def directory(self) -> str:
@@ -178,11 +148,10 @@ class CheckpointManager:
     @property
     def checkpoints(self) -> list[str]:
         """Paths of the checkpoints under management, in the order of saving. A new list."""
-        self._notice()
+        self._checkpointer.notice()
         directory = self.directory
-        return [
-            os.path.join(directory, f"{self._name}-{number}") for number in self._keeper.numbers
-        ]
+        numbers = self._checkpointer.numbers
+        return [os.path.join(directory, f"{self._name}-{number}") for number in numbers]
 
     @property
     def latest_checkpoint(self) -> str | None:
@@ -194,27 +163,17 @@ class CheckpointManager:
         Raises:
             DamageError: There are checkpoints, and none is whole.
         """
-        self._notice()
-        name = self._latest or checkpointer.newest_name(self._folder)
+        self._checkpointer.notice()
+        name = self._checkpointer.latest or reader.newest_name(self._folder)
         if name is None:
             self._warn_of_tensorflow()
             return None
         return os.path.join(self.directory, name)
 
     @property
-    def last_known(self) -> str | None:
-        """Path of the checkpoint that this manager last restored or knows to be durable."""
-        return None if self._latest is None else os.path.join(self._folder, self._latest)
-
-    @property
     def waited(self) -> float:
         """Seconds that :meth:`save` and :meth:`sync` have waited for saves still being written."""
-        return self._keeper.waited
-
-    @property
-    def last_save_took(self) -> float:
-        """Seconds that the last save took until it was durable, 0 before the first."""
-        return self._keeper.took
+        return self._checkpointer.waited
 
     def metadata(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """What was given as `with_metadata` when this checkpoint was saved.
@@ -223,7 +182,7 @@ class CheckpointManager:
             RestoreError: There is no such checkpoint.
             DamageError: It is not whole.
         """
-        return _records.metadata(find(path)[2])
+        return records.metadata(lookup.find(path)[2])
 
     def save(
         self,
@@ -266,58 +225,28 @@ class CheckpointManager:
         step = None if self._step_counter is None else self._step_counter()
         if not self._is_due(step, check_interval):
             return None
-        self.sync()
         if not self._looked:
-            # A folder that no process of this user will restore from is not to take days of saves.
-            ownership.refuse_others(self._folder)
-        self._keeper.open_to_save()
-        if not self._looked and not self._keeper.taken:
-            self._warn_of_tensorflow()
-        self._looked = True
-        counter = self._source.save_counter + 1
-        if number is None:
-            number = counter = self._free(counter)
-        beside = self._keeper.record(counter).as_state(metadata)
-        snapshot = self._snapshot(step, beside)
-        self._own.add(number)
-        request = _Request(counter, step, f"{self._name}-{number}", callbacks)
-        self._keeper.begin(snapshot, number)
-        self._request = request
-        if not self._background:
-            self.sync()
-        return os.path.join(self.directory, request.name)
+            self._checkpointer.open_to_save()
+            self._looked = True
+            if self._checkpointer.is_new:
+                self._warn_of_tensorflow()
+        name = self._checkpointer.save(
+            number,
+            step=step,
+            metadata=metadata,
+            callbacks=[partial(self._call, callback) for callback in callbacks],
+        )
+        return os.path.join(self.directory, name)
 
-    def save_unmanaged(self) -> str:
-        """Saves what no manager will ever let go: its path. See :meth:`rekindle.Checkpoint.save`.
-
-        Raises:
-            SaveError, LockError, ArgumentError: As :meth:`save`.
-        """
-        self._keeper.open_to_save()
-        number = self._free(self._source.save_counter + 1)
-        self._keeper.commit_unmanaged(self._snapshot(None, {}), number)
-        self._source.save_counter = number
-        return os.path.join(self.directory, f"{self._name}-{number}")
+    def _call(self, callback: Callable[[str], Any], name: str) -> None:
+        callback(os.path.join(self.directory, name))
 
     def _is_due(self, step: int | None, check_interval: bool) -> bool:
-        last = self._last_step if self._request is None else self._request.step
+        pending = self._checkpointer.pending
+        last = self._checkpointer.last_step if pending is None else pending.step
         if self._interval is None or last is None or step is None:
             return True
         return step != last and not (check_interval and step < last + self._interval)
-
-    def _free(self, counter: int) -> int:
-        """The number of a plain save: the counter, unless that would write over somebody's."""
-        taken = self._keeper.taken
-        if counter not in taken or counter in self._own or self._source.was_restored:
-            return counter
-        return max(taken) + 1
-
-    def _snapshot(self, step: int | None, beside: Mapping[str, Any]) -> Snapshot:
-        taken = self._source.take()
-        position = taken.position
-        if position.step is None and step is not None and step >= 0:
-            position = replace(position, step=step)
-        return Snapshot(taken.arrays, {**taken.state, **beside}, position)
 
     def sync(self) -> None:
         """Returns once everything that was asked for is durable.
@@ -325,42 +254,7 @@ class CheckpointManager:
         Raises:
             SaveError: A save in the background failed. Checkpoints before it still stand.
         """
-        self._settle(wait=True)
-
-    def poll(self, *, wait: bool = False) -> Manifest | None:
-        """The save that became durable since the last call, or ``None``.
-
-        Args:
-            wait: bool. Whether to wait for one that is still being written.
-
-        Raises:
-            SaveError: It failed.
-        """
-        self._settle(wait=wait)
-        manifest, self._unseen = self._unseen, None
-        return manifest
-
-    def _settle(self, *, wait: bool) -> None:
-        try:
-            manifest = self._keeper.outcome(wait=wait)
-        except BaseException:
-            # Ctrl-C ends the waiting, and not the save that is waited for.
-            if not self._keeper.is_busy:
-                self._request = None
-            raise
-        if manifest is None or self._request is None:
-            return
-        request, self._request = self._request, None
-        self._unseen = manifest
-        self._latest = request.name
-        self._source.save_counter, self._last_step = request.counter, request.step
-        for callback in request.callbacks:
-            callback(os.path.join(self.directory, request.name))
-
-    def _notice(self) -> None:
-        """Takes note of a save that became durable; of one that failed, the next save tells."""
-        if not self._keeper.has_failed:
-            self._settle(wait=False)
+        self._checkpointer.sync()
 
     def restore_or_initialize(self) -> str | None:
         """Brings back the newest whole checkpoint, or calls `init_fn` when there is none.
@@ -380,12 +274,20 @@ class CheckpointManager:
         """
         self.sync()
         self._warn_of_other_workers()
-        if self.restore() is not None:
+        if self._restore():
             return self.latest_checkpoint
         self._warn_of_tensorflow()
         if self._init_fn is not None:
             self._init_fn()
         return None
+
+    def _restore(self) -> bool:
+        self._looked = True
+        if not os.path.isdir(self._folder) or self._checkpointer.restore() is None:
+            return False
+        if self._interval is not None and self._step_counter is not None:
+            self._checkpointer.last_step = self._step_counter()
+        return True
 
     def _warn_of_tensorflow(self) -> None:
         if not self._warned:
@@ -404,22 +306,6 @@ class CheckpointManager:
                 stacklevel=3,
             )
 
-    def restore(self) -> Save | None:
-        """Brings back the newest whole checkpoint: it, or ``None`` when there is none."""
-        self._looked = True
-        if not os.path.isdir(self._folder):
-            return None
-        ownership.refuse_others(self._folder)
-        self.open()
-        name, save = self._keeper.newest()
-        if save is None:
-            return None
-        self._source.put(save)
-        self._latest = f"{name}-{save.manifest.number}"
-        if self._interval is not None and self._step_counter is not None:
-            self._last_step = self._step_counter()
-        return save
-
     def close(self) -> None:
         """Waits for the last save, and lets go of the folder, whose checkpoints stay.
 
@@ -428,10 +314,7 @@ class CheckpointManager:
         Raises:
             SaveError: The last save in the background failed.
         """
-        try:
-            self.sync()
-        finally:
-            self._keeper.close()
+        self._checkpointer.close()
 
     def clear(self) -> None:
         """Removes every checkpoint of this name in the folder, and lets go of it.
@@ -439,15 +322,7 @@ class CheckpointManager:
         The folder itself goes when it is then empty and rekindle made it. What the system refuses
         to remove stays, with a ``SaveWarning``.
         """
-        self._sync_quietly()
-        self._keeper.clear()
-        self._latest = None
-
-    def _sync_quietly(self) -> None:
-        try:
-            self.sync()
-        except SaveError as error:
-            warnings.warn(str(error), SaveWarning, stacklevel=3)
+        self._checkpointer.clear()
 
     def __enter__(self) -> CheckpointManager:
         return self
@@ -462,35 +337,16 @@ class CheckpointManager:
             self.close()
             return
         # The error that ends the block matters more than that of a save.
-        self._sync_quietly()
+        self._checkpointer.sync_quietly()
         self.close()
-
-    def open(self) -> None:
-        """Takes the folder for this manager, and makes it where it is missing.
-
-        Raises:
-            LockError: Another manager, or run, holds it.
-            ForeignFileError, FormatError: It holds files that rekindle must not write beside.
-            RestoreError: The system refused.
-        """
-        self._keeper.open()
 
 
 def _source(checkpoint: Any) -> Source:
-    if hasattr(checkpoint, "take") and hasattr(checkpoint, "put"):
-        found: Source = checkpoint
-        return found
+    if isinstance(checkpoint, Checkpoint):
+        return CheckpointSource(checkpoint)
     if is_tensorflow_checkpoint(checkpoint):
         return TensorFlowCheckpoint(checkpoint)
     raise checks.invalid("checkpoint", checkpoint, "a rekindle.Checkpoint or a tf.train.Checkpoint")
-
-
-def save_once(checkpoint: Any, file_prefix: str | os.PathLike[str]) -> str:
-    """Saves a checkpoint that no manager manages: its path."""
-    expected = "folder and first part of the name, as a string or an os.PathLike"
-    directory, name = os.path.split(checks.path("file_prefix", file_prefix, expected))
-    with CheckpointManager(checkpoint, directory or os.curdir, None, checkpoint_name=name) as one:
-        return one.save_unmanaged()
 
 
 def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
@@ -512,7 +368,7 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
         RestoreError: The system refused to read.
     """
     folder = checks.path("directory", directory)
-    name = checkpointer.newest_name(os.path.abspath(folder))
+    name = reader.newest_name(os.path.abspath(folder))
     if name is None:
         _warn_of_tensorflow(os.path.abspath(folder), stacklevel=3)
         return None

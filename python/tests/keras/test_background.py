@@ -204,7 +204,7 @@ def test_a_forked_child_neither_waits_for_the_save_nor_holds_the_folder(backup_d
         assert gate.reached.wait(600)
         child = os.fork()
         if child == 0:
-            manager = callback._companion._run._manager
+            manager = callback._companion._run._checkpointer
             manager.sync()
             try:
                 manager.save()

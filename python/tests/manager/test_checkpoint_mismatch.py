@@ -16,6 +16,7 @@ from alike import same
 
 import rekindle
 from rekindle import Checkpoint
+from rekindle._codec.source import capture
 
 
 class Pair(NamedTuple):
@@ -62,7 +63,7 @@ def everything(fill):
 
 def picture(checkpoint):
     """Every bit of the state, apart from the objects."""
-    taken = checkpoint.take()
+    taken = capture(checkpoint)
     return {name: np.array(array).tobytes() for name, array in taken.arrays.items()}, repr(
         taken.state
     )

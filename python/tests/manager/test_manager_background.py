@@ -22,7 +22,7 @@ def test_save_returns_before_and_sync_after_the_save_is_durable(home, gate):
     assert manager.latest_checkpoint is None
     assert manager.checkpoints == []
     assert checkpoint.save_counter == 0
-    assert manager.poll() is None
+    assert manager._checkpointer.poll() is None
     assert rekindle.latest_checkpoint(home) is None
     gate.opened.set()
     assert manager.sync() is None
@@ -46,7 +46,7 @@ def test_at_most_one_save_is_written_at_a_time(home, gate):
     with CheckpointManager(checkpoint, home, 3, background=True) as manager:
         manager.save()
         assert gate.reached.wait(600)
-        done = manager._keeper._worker._done
+        done = manager._checkpointer._writer._worker._done
         wait = done.wait
         done.wait = lambda: gate.opened.set() or wait()
         checkpoint.w[:] = 2.0

@@ -7,6 +7,7 @@ import pytest
 
 import rekindle
 from rekindle import Checkpoint, CheckpointManager
+from rekindle._codec.source import capture
 
 
 def numpy_array():
@@ -141,7 +142,7 @@ def state_dict_object():
 )
 def test_what_changes_right_after_save_returned_is_not_in_the_save(home, gate, make):
     value, change = make()
-    expected = Checkpoint(value=value).take()
+    expected = capture(Checkpoint(value=value))
     expected_arrays = {name: np.array(array) for name, array in expected.arrays.items()}
     expected_tree, before = repr(expected.state), repr(expected)
     with CheckpointManager(Checkpoint(value=value), home, 3, background=True) as manager:
@@ -149,7 +150,7 @@ def test_what_changes_right_after_save_returned_is_not_in_the_save(home, gate, m
         change()
         gate.opened.set()
         manager.sync()
-    assert repr(Checkpoint(value=value).take()) != before
+    assert repr(capture(Checkpoint(value=value))) != before
     saved = Checkpoint.read(path)
     assert saved.keys() == expected_arrays.keys()
     for name, array in expected_arrays.items():

@@ -130,7 +130,7 @@ def test_looking_does_not_swallow_the_error(home, checkpoint, disk):
     with CheckpointManager(checkpoint, home, 3, background=True) as manager:
         disk.failures = 1
         manager.save()
-        while manager._keeper.is_busy:
+        while manager._checkpointer._writer.is_busy:
             pass
         assert manager.checkpoints == []
         assert manager.latest_checkpoint is None

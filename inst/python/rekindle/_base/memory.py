@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rekindle._base import linux
-from rekindle._format import layout
+
+# XLA's, as packs have it: JAX then takes a whole array without a copy.
+_ALIGNMENT = 64
 
 # What is smaller comes from the heap like everything else.
 _LARGE = 1 << 20
 
 
 def room(size: int, *, huge: bool = True) -> npt.NDArray[np.uint8]:
-    """So many bytes, placed as packs place them: JAX then takes a whole array without a copy.
+    """So many bytes, aligned as arrays in packs are.
 
     A heap keeps what was freed on one thread from all others, so a state that was read by several
     threads would be in memory once more after the next was allocated.
@@ -28,8 +30,8 @@ def room(size: int, *, huge: bool = True) -> npt.NDArray[np.uint8]:
         huge: Whether all of them will be used, so that huge pages are worth being cleared.
     """
     if size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
-        room = np.empty(size + layout.PACK_ALIGNMENT, np.uint8)
-        start = -room.ctypes.data % layout.PACK_ALIGNMENT
+        room = np.empty(size + _ALIGNMENT, np.uint8)
+        start = -room.ctypes.data % _ALIGNMENT
         return room[start : start + size]
     try:
         # Private: a forked child that writes to it, or unmaps it, does so alone.

@@ -10,6 +10,7 @@ import numpy as np
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds, tree
 from rekindle._codec.containers import Container, open_container
+from rekindle._codec.group import Group
 from rekindle._codec.owners import ExtraState, Owners
 from rekindle._frameworks import table as frameworks
 from rekindle.errors import UnsupportedValueError
@@ -18,18 +19,6 @@ PLAIN = (bool, int, float, str, bytes, type(None))
 
 # Far more than any state has; a container that holds itself has no end.
 _MAX_DEPTH = 100
-
-
-class Group:
-    """Base of what has named objects to be saved: :class:`rekindle.Checkpoint`."""
-
-    def group_objects(self) -> dict[str, Any]:
-        """The objects by name."""
-        raise NotImplementedError
-
-    def group_set(self, name: str, value: Any) -> None:
-        """The object of this name is another from now on."""
-        raise NotImplementedError
 
 
 def values_in(value: Any, depth: int = 0) -> Iterator[Any]:
@@ -42,7 +31,7 @@ def values_in(value: Any, depth: int = 0) -> Iterator[Any]:
             f"more than {_MAX_DEPTH} containers inside of each other, or one that holds itself"
         )
     if isinstance(value, Group):
-        parts: Any = value.group_objects().values()
+        parts: Any = value._group_objects().values()
     else:
         opened = open_container(value)
         parts = () if opened is None else opened.parts
@@ -73,7 +62,7 @@ class Taking:
         if isinstance(value, Group):
             return {
                 name: self.take(item, f"{place}/{name}" if place else name)
-                for name, item in value.group_objects().items()
+                for name, item in value._group_objects().items()
             }
         variables = self._owners.variables(value, place)
         if variables is not None:

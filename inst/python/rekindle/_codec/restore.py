@@ -16,8 +16,9 @@ import numpy as np
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds, tree
 from rekindle._codec.aliases import Shared, changes_in_place, twin
-from rekindle._codec.capture import PLAIN, Group, values_in
+from rekindle._codec.capture import PLAIN, values_in
 from rekindle._codec.containers import Container, open_container
+from rekindle._codec.group import Group
 from rekindle._codec.owners import ExtraState, Owners, is_unbuilt
 from rekindle._codec.state_dicts import States
 from rekindle._frameworks import table as frameworks
@@ -76,7 +77,7 @@ class Matching:
     def _match_group(self, live: Group, saved: Any, place: str) -> Put:
         if not isinstance(saved, dict) or tree.tagged(saved)[0] is not None:
             return self._differs(place, "named objects", saved)
-        objects = live.group_objects()
+        objects = live._group_objects()
         puts = {}
         for name, value in objects.items():
             where = f"{place}/{name}" if place else name
@@ -90,7 +91,7 @@ class Matching:
 
         def put() -> Any:
             for name, one in puts.items():
-                live.group_set(name, one())
+                live._group_set(name, one())
             return live
 
         return put

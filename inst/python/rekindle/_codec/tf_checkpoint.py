@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._format.snapshot import Snapshot
-from rekindle.checkpoint import Checkpoint
+from rekindle._codec import source
+from rekindle._codec.group import Group
+from rekindle._codec.status import RestoreStatus
+from rekindle._format.snapshot import Save, Snapshot
 
 
 def is_tensorflow_checkpoint(value: Any) -> bool:
@@ -17,11 +19,17 @@ def is_tensorflow_checkpoint(value: Any) -> bool:
     return tf is not None and isinstance(value, tf.train.Checkpoint)
 
 
-class TensorFlowCheckpoint(Checkpoint):
-    """A ``tf.train.Checkpoint`` under a manager of ours: its own save counter is the counter."""
+class TensorFlowCheckpoint(Group):
+    """A ``tf.train.Checkpoint`` as a source: its own save counter is the counter.
+
+    Attributes:
+        checkpoint: It.
+        was_restored: Whether a save was brought back into it.
+    """
 
     def __init__(self, checkpoint: Any) -> None:
-        super().__init__(checkpoint=checkpoint)
+        self.checkpoint = checkpoint
+        self.was_restored = False
 
     @property
     def save_counter(self) -> int:
@@ -29,13 +37,18 @@ class TensorFlowCheckpoint(Checkpoint):
 
     @save_counter.setter
     def save_counter(self, value: int) -> None:
-        # Not by the constructor: the counter that is there goes on.
-        if self._objects:
-            self.checkpoint.save_counter.assign(value)
+        self.checkpoint.save_counter.assign(value)
+
+    def _group_objects(self) -> dict[str, Any]:
+        return {"checkpoint": self.checkpoint}
 
     def take(self) -> Snapshot:
         """The state, with this save counted, as TensorFlow saves it."""
-        snapshot = super().take()
+        snapshot = source.capture(self)
         name = "checkpoint/save_counter"
         counted = np.asarray(int(snapshot.arrays[name]) + 1, snapshot.arrays[name].dtype)
         return replace(snapshot, arrays={**snapshot.arrays, name: counted})
+
+    def put(self, save: Save) -> RestoreStatus:
+        """Brings a save's state back, or raises and changes nothing."""
+        return source.restore(self, save)

@@ -13,12 +13,15 @@ import numpy as np
 from rekindle._base import checks
 from rekindle._codec import tree as _tree
 from rekindle._format.manifest import Damage, Manifest, Pack
+from rekindle._format.snapshot import Save
 from rekindle._repository import index, inventory, reader
 from rekindle._saving import open_runs
 from rekindle._storage.local import os_errors
 from rekindle.errors import ArgumentError, DamageError, RestoreError
 
 _T = TypeVar("_T")
+
+_A_SAVE = "what a save returned, as a string or an os.PathLike"
 
 Which = str | int
 
@@ -235,3 +238,49 @@ def verified(
         return str(found)
     seen.update(rows.values())
     return None
+
+
+def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
+    """Folder, prefix and manifest of the checkpoint at this path.
+
+    Raises:
+        DamageError: Its manifest is not whole.
+        RestoreError: There is none, or the system refused to read.
+    """
+    name = checks.path("save_path", path, _A_SAVE)
+    directory = os.path.dirname(os.path.abspath(name))
+    try:
+        return reader.find(name)
+    except FileNotFoundError as error:
+        raise RestoreError(
+            f"There is no checkpoint {name!r}. rekindle.latest_checkpoint() names the newest in a"
+            " folder.",
+            directory=directory,
+            errno=error.errno,
+        ) from None
+    except Damage as damage:
+        raise _path_is_damaged(name, directory, damage) from None
+
+
+def load(path: str | os.PathLike[str]) -> Save:
+    """The checkpoint at this path, every byte of it verified.
+
+    Raises:
+        DamageError: It is not whole.
+        RestoreError: There is none, or the system refused to read.
+    """
+    name = checks.path("save_path", path, _A_SAVE)
+    directory, _, manifest = find(name)
+    try:
+        return reader.read(directory, manifest)
+    except Damage as damage:
+        raise _path_is_damaged(name, directory, damage) from None
+
+
+def _path_is_damaged(path: str, directory: str, damage: object) -> DamageError:
+    return DamageError(
+        f"The checkpoint {path!r} is damaged: {damage}. Nothing was changed."
+        " rekindle.latest_checkpoint() finds the newest that is whole.",
+        directory=directory,
+        damages=[str(damage)],
+    )

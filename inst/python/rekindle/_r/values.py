@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rekindle import checkpoint
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree as _tree
+from rekindle._inspection import lookup
 
 _PLAIN = (bool, int, float, str)
 
@@ -25,7 +25,7 @@ def checkpoint_values(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[s
         DamageError: The checkpoint is not whole.
         RestoreError: There is none, or the system refused to read.
     """
-    save = checkpoint.load(path)
+    save = lookup.load(path)
     external: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     tree = save.manifest.state.get("checkpoint")

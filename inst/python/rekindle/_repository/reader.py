@@ -232,3 +232,9 @@ def find(path: str) -> tuple[str, str, Manifest]:
     except (OSError, MemoryError) as error:
         what = f"The save {path!r} cannot be read"
         raise os_errors.not_restored(what, directory, error) from error
+
+
+def newest_name(directory: str) -> str | None:
+    """Name of the newest whole checkpoint in a folder; see :func:`rekindle.latest_checkpoint`."""
+    found = newest(directory)
+    return None if found is None else f"{found[0]}-{found[1].number}"

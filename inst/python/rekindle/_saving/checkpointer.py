@@ -1,171 +1,201 @@
-"""The saves of one manager: written, here or behind the loop, listed, and let go by the rules."""
+"""Numbered checkpoints of one source: what a manager and a running fit() save through."""
 
 from __future__ import annotations
 
-import functools
-import time
 import warnings
-import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from rekindle._base.version import __version__
 from rekindle._format.manifest import Manifest
 from rekindle._format.snapshot import Save, Snapshot
-from rekindle._policy import retention
-from rekindle._policy.retention import Ledger, Rules
-from rekindle._repository import reader
-from rekindle._repository.repository import Folder
-from rekindle._saving import metadata, run_report
-from rekindle._saving.host_buffers import Staging
-from rekindle._saving.metadata import Record
-from rekindle._saving.writer_thread import Worker
-from rekindle.errors import RekindleWarning, RestoreError
+from rekindle._policy.retention import Rules
+from rekindle._saving import metadata as records
+from rekindle._saving import writer
+from rekindle._storage.local import ownership
+from rekindle.errors import SaveError, SaveWarning
+
+
+class Source(Protocol):
+    """What is saved and restored: a :class:`rekindle.Checkpoint`, or a running ``fit()``.
+
+    Attributes:
+        save_counter: How often it was saved.
+        was_restored: Whether a save was brought back into it.
+    """
+
+    save_counter: int
+    was_restored: bool
+
+    def take(self) -> Snapshot:
+        """The state as it is now. The arrays may share memory with it."""
+
+    def put(self, save: Save) -> Any:
+        """Brings a save's state back, or raises and changes nothing."""
 
 
 @dataclass(frozen=True)
-class _Saved:
-    """What came of one save."""
+class Request:
+    """What a save was asked for with, until it is durable or has failed.
 
-    manifest: Manifest
-    ledger: Ledger
-
-
-class Keeper:
-    """Writes saves of one name into one folder, and keeps those that the rules keep.
-
-    Args:
-        directory: The folder. An absolute path.
-        name: First part of the names of the saves.
-        rules: What is kept.
-        background: Whether saves are written on a thread of their own.
+    Attributes:
+        counter: How often the source was saved, this save counted.
+        step: The training step, as far as it is known.
+        name: The save's name, such as ``ckpt-3``.
+        callbacks: Called with that name once it is durable.
     """
 
-    def __init__(self, directory: str, name: str, rules: Rules, background: bool) -> None:
-        # The folder may speak on another thread, where nobody listens and R must not be called.
-        self._told: list[tuple[str, type[Warning]]] = []
-        # Beside a training, saves go past the system's cache; who waits for them has them sooner
-        # through it.
-        self._folder = Folder(
-            directory,
-            __version__,
-            name,
-            tell=_Listener(self._told),
-            past_cache=background,
-        )
+    counter: int
+    step: int | None
+    name: str
+    callbacks: Sequence[Callable[[str], Any]] = ()
+
+
+class Checkpointer:
+    """Saves one source under numbers, restores the newest, and keeps what the rules keep.
+
+    Args:
+        source: What is saved.
+        directory: The folder. An absolute path.
+        name: First part of the names of the checkpoints.
+        rules: What is kept.
+        background: Whether checkpoints are written on a thread of their own.
+
+    Attributes:
+        source: What is saved.
+        directory: The folder.
+        latest: Name of the checkpoint that was last restored, or is known to be durable.
+        last_step: The step of that save, where one was given.
+        pending: The save that is being written.
+    """
+
+    def __init__(
+        self, source: Source, directory: str, name: str, rules: Rules, background: bool
+    ) -> None:
+        self.source = source
+        self.directory = directory
         self._name = name
-        self._rules = rules
         self._background = background
-        self._worker: Worker[_Saved] = Worker()
-        self._staging = Staging()
-        # Until a save is preserved, hours count from here; a little back, so that what is saved in
-        # this very instant counts as saved after it.
-        self._ledger = Ledger((), time.time() - 1.0)
-        self._since = 0
-        # Looked at without the lock, which the first save takes.
-        catalog = reader.catalogs(directory).get(name)
-        manifests = [] if catalog is None else catalog.in_order()
-        self._known = _serials(manifests)
-        self._ledger = self._recovered(manifests)
-        # Saves that nobody keeps any more hold no folder, and a program that ends without close()
-        # leaves no spare in it.
-        weakref.finalize(self, _let_go, self._worker, self._folder)
+        self.latest: str | None = None
+        self.last_step: int | None = None
+        self.pending: Request | None = None
+        self._own: set[int] = set()
+        self._unseen: Manifest | None = None
+        self._is_ours = False
+        self._writer = writer.CheckpointWriter(directory, name, rules, background)
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the saves under management, in the order of saving."""
-        return self._ledger.numbers
+        """The numbers of the checkpoints under management, in the order of saving."""
+        return self._writer.numbers
 
     @property
-    def taken(self) -> set[int]:
-        """The numbers in use in the folder, by whomever."""
-        return self._folder.taken
+    def is_new(self) -> bool:
+        """Whether the folder, once taken, has no checkpoint of this name."""
+        return not self._writer.taken
 
     @property
     def waited(self) -> float:
         """Seconds spent waiting for saves that were still being written."""
-        return self._worker.waited
+        return self._writer.waited
 
     @property
     def took(self) -> float:
         """Seconds that the last save took until it was durable, 0 before the first."""
-        return self._worker.took
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a save is being written."""
-        return self._worker.is_busy
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a save has failed, and nobody was told yet."""
-        return self._worker.has_failed
+        return self._writer.took
 
     def open(self) -> None:
-        """Takes the folder; raises what :meth:`rekindle.CheckpointManager.open` does."""
-        if not self._folder.open():
-            return
-        found = self._folder.manifests
-        run_report.opened(self._folder.directory, self._name, found)
-        # What this manager knows of its saves by itself is more than what it wrote into them.
-        if _serials(found) != self._known:
-            self._ledger = self._recovered(found)
-            self._known = _serials(found)
-
-    def open_to_save(self) -> None:
-        """As :meth:`open`, for which a refusal of the system is a save that failed."""
-        try:
-            self.open()
-        except RestoreError as error:
-            cause = error.__cause__ or error
-            raise self._folder.not_saved(cause, 0) from error
-
-    def _recovered(self, manifests: list[Manifest]) -> Ledger:
-        """What the manager before this one left, from what it wrote into its saves."""
-        now = time.time()
-        managed = [manifest for manifest in manifests if metadata.is_managed(manifest)]
-        if not managed:
-            return Ledger((), self._ledger.preserved)
-        record = Record.of(managed[-1])
-        self._since = record.since
-        entries = [metadata.entry(one) for one in managed if one.serial >= record.since]
-        ledger, behind = retention.recover(entries, record.preserved, record.rules, now)
-        if behind:
-            # The times in these saves lie in the future, and would make them look new for good.
-            self._since = manifests[-1].serial + 1
-            warnings.warn(
-                f"The clock is {behind:.0f} seconds behind the time at which a checkpoint in"
-                f" {self._folder.directory!r} was last preserved. What is there is kept, and no"
-                " longer managed.",
-                RekindleWarning,
-                stacklevel=4,
-            )
-        return ledger
-
-    def record(self, save_counter: int) -> Record:
-        """What the next save is to say of its manager."""
-        return Record(save_counter, self._ledger.preserved, self._rules, self._since)
-
-    def begin(self, snapshot: Snapshot, number: int) -> None:
-        """Writes a save, or begins to; :meth:`outcome` tells what came of it.
+        """Takes the folder, and makes it where it is missing.
 
         Raises:
-            SaveError: There is no memory for a copy of the state.
+            LockError: Another manager, or run, holds it.
+            ForeignFileError, FormatError: It holds files that rekindle must not write beside.
+            RestoreError: The system refused.
         """
+        self._writer.open()
+
+    def open_to_save(self) -> None:
+        """Takes the folder once the save before is durable.
+
+        Raises:
+            SaveError: The system refused; or the save before failed.
+            LockError, FormatError: As :meth:`open`.
+            ForeignFileError: Likewise; or the folder, or a checkpoint in it, is another user's.
+        """
+        self.sync()
+        if not self._is_ours:
+            # A folder that no process of this user will restore from is not to take days of saves.
+            ownership.refuse_others(self.directory)
+            self._is_ours = True
+        self._writer.open_to_save()
+
+    def save(
+        self,
+        number: int | None = None,
+        *,
+        step: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Callable[[str], Any]] = (),
+    ) -> str:
+        """Saves the source as it is now: the checkpoint's name.
+
+        Args:
+            number: The number to save under; by default the save counter.
+            step: The training step.
+            metadata: JSON values to be shown with it.
+            callbacks: Called with the name once it is durable.
+
+        Raises:
+            SaveError, LockError, ForeignFileError, FormatError: As :meth:`open_to_save`; or it
+                could not be made durable.
+            ArgumentError: Something in the source cannot be saved.
+        """
+        self.open_to_save()
+        counter = self.source.save_counter + 1
+        if number is None:
+            number = counter = self._free(counter)
+        beside = self._writer.record(counter).as_state(metadata or {})
+        snapshot = self._snapshot(step, beside)
+        self._own.add(number)
+        request = Request(counter, step, f"{self._name}-{number}", callbacks)
+        self._writer.begin(snapshot, number)
+        self.pending = request
         if not self._background:
-            self._worker.do(self._work(snapshot, number))
-            return
-        try:
-            held = self._staging.hold(snapshot)
-        except MemoryError as error:
-            needed = sum(array.nbytes for array in snapshot.arrays.values())
-            raise self._folder.not_saved(error, needed) from error
-        self._worker.start(self._work(held, number), then=self._folder.read_back)
+            self.sync()
+        return request.name
 
-    def _work(self, snapshot: Snapshot, number: int) -> functools.partial[_Saved]:
-        return functools.partial(_save, self._folder, snapshot, number, self._ledger, self._rules)
+    def save_unmanaged(self) -> str:
+        """Saves what no manager will ever let go: its name."""
+        self.open_to_save()
+        number = self._free(self.source.save_counter + 1)
+        self._writer.commit_unmanaged(self._snapshot(None, {}), number)
+        self.source.save_counter = number
+        return f"{self._name}-{number}"
 
-    def outcome(self, *, wait: bool) -> Manifest | None:
-        """The save that became durable since the last call, ``None`` when there is none.
+    def _free(self, counter: int) -> int:
+        """The number of a plain save: the counter, unless that would write over somebody's."""
+        taken = self._writer.taken
+        if counter not in taken or counter in self._own or self.source.was_restored:
+            return counter
+        return max(taken) + 1
+
+    def _snapshot(self, step: int | None, beside: Mapping[str, Any]) -> Snapshot:
+        taken = self.source.take()
+        position = taken.position
+        if position.step is None and step is not None and step >= 0:
+            position = replace(position, step=step)
+        return Snapshot(taken.arrays, {**taken.state, **beside}, position)
+
+    def sync(self) -> None:
+        """Returns once everything that was asked for is durable.
+
+        Raises:
+            SaveError: A save in the background failed. Checkpoints before it still stand.
+        """
+        self._settle(wait=True)
+
+    def poll(self, *, wait: bool = False) -> Manifest | None:
+        """The save that became durable since the last call, or ``None``.
 
         Args:
             wait: Whether to wait for one that is still being written.
@@ -173,89 +203,73 @@ class Keeper:
         Raises:
             SaveError: It failed.
         """
-        outcome = self._worker.outcome(wait=wait)
-        if outcome is None:
+        self._settle(wait=wait)
+        manifest, self._unseen = self._unseen, None
+        return manifest
+
+    def _settle(self, *, wait: bool) -> None:
+        try:
+            manifest = self._writer.outcome(wait=wait)
+        except BaseException:
+            # Ctrl-C ends the waiting, and not the save that is waited for.
+            if not self._writer.is_busy:
+                self.pending = None
+            raise
+        if manifest is None or self.pending is None:
+            return
+        request, self.pending = self.pending, None
+        self._unseen = manifest
+        self.latest = request.name
+        self.source.save_counter, self.last_step = request.counter, request.step
+        for callback in request.callbacks:
+            callback(request.name)
+
+    def notice(self) -> None:
+        """Takes note of a save that became durable; of one that failed, the next save tells."""
+        if not self._writer.has_failed:
+            self._settle(wait=False)
+
+    def restore(self) -> Save | None:
+        """Takes the folder and brings back its newest whole checkpoint, if it has any.
+
+        Raises:
+            ForeignFileError: The folder, or a checkpoint in it, belongs to another user. Nothing
+                was read.
+            DamageError: There are checkpoints, and none is whole.
+            LockError, FormatError, RestoreError: As :meth:`open`.
+        """
+        ownership.refuse_others(self.directory)
+        self._is_ours = True
+        self.open()
+        name, save = self._writer.newest()
+        if save is None:
             return None
-        self._warn()
-        saved, error = outcome
-        if error is not None:
-            raise error
-        if saved is None:
-            return None
-        self._ledger = saved.ledger
-        self._known = _serials(self._folder.manifests)
-        return saved.manifest
-
-    def commit_unmanaged(self, snapshot: Snapshot, number: int) -> None:
-        """Writes a save that no manager will ever let go."""
-        self._folder.commit(snapshot, number)
-
-    def newest(self) -> tuple[str, Save | None]:
-        """The newest whole save of the folder, and the name under which it was saved."""
-        directory = self._folder.directory
-        # Only to know whose is the newest: what is damaged under our own name is for the folder.
-        if reader.newest_prefix(directory) not in (None, self._name):
-            found = reader.load_newest(directory)
-            if found is not None:
-                return found
-        save = self._folder.newest()
-        self._warn()
-        return self._name, save
-
-    def clear(self) -> None:
-        """Removes every save of this name, and lets go of the folder."""
-        self._worker.end()
-        self._folder.clear()
-        run_report.cleared(self._folder.directory, self._name)
-        self._warn()
-        self._ledger = Ledger((), self._ledger.preserved)
-        self._staging.release()
+        self.source.put(save)
+        self.source.save_counter = records.save_counter(save.manifest)
+        self.source.was_restored = True
+        self.latest = f"{name}-{save.manifest.number}"
+        return save
 
     def close(self) -> None:
-        """Lets go of the folder, whose saves stay."""
-        self._worker.end()
-        self._folder.close()
-        self._staging.release()
+        """Waits for the last save, and lets go of the folder, whose checkpoints stay.
 
-    def _warn(self) -> None:
-        told, self._told[:] = list(self._told), []
-        for text, category in told:
-            warnings.warn(text, category, stacklevel=4)
+        Raises:
+            SaveError: The last save in the background failed.
+        """
+        try:
+            self.sync()
+        finally:
+            self._writer.close()
 
+    def clear(self) -> None:
+        """Removes every checkpoint of this name in the folder, and lets go of it."""
+        self.sync_quietly()
+        self._writer.clear()
+        self.latest = None
 
-class _Listener:
-    """Keeps what the folder has to say for the thread that may speak."""
-
-    def __init__(self, told: list[tuple[str, type[Warning]]]) -> None:
-        self._told = told
-
-    def __call__(self, text: str, category: type[Warning]) -> None:
-        self._told.append((text, category))
-
-
-def _save(folder: Folder, snapshot: Snapshot, number: int, ledger: Ledger, rules: Rules) -> _Saved:
-    """Writes one save, and lets go what the rules no longer keep. Knows no live object."""
-    manifest = folder.commit(snapshot, number)
-    # The folder may have been removed and made again, with all that was in it.
-    there = set(folder.numbers)
-    entries = tuple(entry for entry in ledger.entries if entry.number in there)
-    grown = retention.add(replace(ledger, entries=entries), metadata.entry(manifest))
-    swept, removed = retention.sweep(grown, rules)
-    folder.keep(there.difference(removed), listed=swept.numbers, preserved=swept.preserved)
-    return _Saved(manifest, swept)
-
-
-def _serials(manifests: list[Manifest]) -> list[int]:
-    return [manifest.serial for manifest in manifests]
-
-
-def _let_go(worker: Worker[_Saved], folder: Folder) -> None:
-    worker.outcome(wait=True)
-    worker.end()
-    folder.close()
-
-
-def newest_name(directory: str) -> str | None:
-    """Name of the newest whole checkpoint in a folder; see :func:`rekindle.latest_checkpoint`."""
-    found = reader.newest(directory)
-    return None if found is None else f"{found[0]}-{found[1].number}"
+    def sync_quietly(self) -> None:
+        """As :meth:`sync`, with a warning in place of the error."""
+        try:
+            self.sync()
+        except SaveError as error:
+            warnings.warn(str(error), SaveWarning, stacklevel=4)

@@ -91,11 +91,6 @@ def max_to_keep(value: Any, double_checkpoint: bool) -> int | None:
     return count
 
 
-def keep_best(value: Any) -> tuple[str, str, int] | None:
-    best = arguments.best(value)
-    return None if best is None else (best.metric, best.mode, best.count)
-
-
 SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rekindle._base import events
+from rekindle._format import layout
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Save
 from rekindle._frameworks import keras as keras_objects
@@ -16,8 +17,10 @@ from rekindle._frameworks import table as frameworks
 from rekindle._keras import internals, keras_files, keras_import, variables
 from rekindle._keras.rehearsal import Rehearsal
 from rekindle._keras.replay import Replay
+from rekindle._policy.retention import Rules
 from rekindle._policy.schedule import Schedule
 from rekindle._saving import open_runs
+from rekindle._saving.checkpointer import Checkpointer
 from rekindle._training import stages
 from rekindle._training.callbacks import CallbackStates
 from rekindle._training.data_cursor import DataPlace
@@ -26,7 +29,6 @@ from rekindle._training.reporting import Telling
 from rekindle._training.saves import Saving
 from rekindle._training.state import RunState
 from rekindle.errors import SaveError, SaveWarning
-from rekindle.manager import CheckpointManager
 
 
 class Run:
@@ -78,17 +80,19 @@ class Run:
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
         )
-        self._manager = CheckpointManager(
+        best = settings.keep_best
+        self._checkpointer = Checkpointer(
             self._state,
             settings.directory,
-            settings.max_to_keep,
-            settings.keep_checkpoint_every_n_hours,
-            keep_best=settings.keep_best,
-            background=settings.background,
+            layout.PREFIX,
+            Rules(settings.max_to_keep, settings.keep_checkpoint_every_n_hours, best),
+            settings.background,
         )
-        best = settings.keep_best
         self._saving = Saving(
-            self._manager, settings.on_save_error, settings.verbose, best[0] if best else None
+            self._checkpointer,
+            settings.on_save_error,
+            settings.verbose,
+            best.metric if best else None,
         )
         try:
             self._begin()
@@ -104,11 +108,11 @@ class Run:
 
     def _begin(self) -> None:
         open_runs.let_go(self._settings.directory)
-        self._manager.open()
+        self._checkpointer.open()
         open_runs.add(self._settings.directory, self)
         if self.knows_fit:
             events.hint("fit_began")
-        save = self._manager.restore()
+        save = self._checkpointer.restore()
         if self._state.is_done:
             self._skip()
         elif save is not None:
@@ -292,7 +296,7 @@ class Run:
         """Training is complete, and the last save is waited for."""
         if self._settings.delete_checkpoint and not self._state.is_done:
             keras_files.settle(self._settings.directory)
-            self._manager.clear()
+            self._checkpointer.clear()
 
     def close(self) -> None:
         """Leaves no trace on the model, and lets go of the folder. Safe to call again."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rekindle._policy.preemption import OnPreemption
+from rekindle._policy.retention import Best
 
 
 @dataclass(frozen=True)
@@ -23,5 +24,5 @@ class Settings:
     background: bool
     extra_state: Mapping[str, Any] = field(default_factory=dict)
     keep_checkpoint_every_n_hours: float | None = None
-    keep_best: tuple[str, str, int] | None = None
+    keep_best: Best | None = None
     on_preemption: OnPreemption | None = None

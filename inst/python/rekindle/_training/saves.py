@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ import numpy as np
 
 from rekindle._base import events
 from rekindle._frameworks import table as frameworks
+from rekindle._repository import reader
+from rekindle._saving import arguments
+from rekindle._saving.checkpointer import Checkpointer
 from rekindle.errors import (
     ForeignFileError,
     FormatError,
@@ -19,14 +23,13 @@ from rekindle.errors import (
     SaveError,
     SaveWarning,
 )
-from rekindle.manager import CheckpointManager
 
 
 class Saving:
-    """Saves a run through a manager, and deals with what comes of it as the user asked for.
+    """Saves a run, and deals with what comes of it as the user asked for.
 
     Args:
-        manager: The manager.
+        checkpointer: Writes them.
         on_save_error: "warn" or "raise".
         verbose: From 2 up, each save is said once it is durable.
         metric: The metric by which the best saves are kept, or ``None``.
@@ -37,9 +40,9 @@ class Saving:
     """
 
     def __init__(
-        self, manager: CheckpointManager, on_save_error: str, verbose: int, metric: str | None
+        self, checkpointer: Checkpointer, on_save_error: str, verbose: int, metric: str | None
     ) -> None:
-        self._manager = manager
+        self._checkpointer = checkpointer
         self._raises = on_save_error == "raise"
         self._verbose = verbose
         self._metric = metric
@@ -57,7 +60,7 @@ class Saving:
         return {
             "saves": self._count,
             "seconds_held": self._held,
-            "seconds_waited": self._manager.waited,
+            "seconds_waited": self._checkpointer.waited,
         }
 
     def save(self, epoch: int, batch: int, logs: Mapping[str, Any]) -> None:
@@ -73,7 +76,7 @@ class Saving:
         metrics = _metrics(logs)
         self._look_for_metric(metrics)
         try:
-            self._manager.save(with_metadata=metrics)
+            self._checkpointer.save(metadata=arguments.metadata(metrics))
         # Training must not end because somebody removed the folder, or began another run in it.
         except (SaveError, LockError, ForeignFileError, FormatError) as error:
             self._failed(error)
@@ -99,7 +102,7 @@ class Saving:
         """
         raises, self._raises = self._raises, False
         try:
-            if self._manager.last_save_took * (1 + self.is_writing) <= max(1.0, seconds_left):
+            if self._checkpointer.took * (1 + self.is_writing) <= max(1.0, seconds_left):
                 self.save(epoch, batch, logs)
             self.look(wait=True)
         finally:
@@ -109,12 +112,21 @@ class Saving:
     @property
     def newest(self) -> str | None:
         """Path of the save that the run would go on from, ``None`` when there is none."""
-        return self._manager.latest_checkpoint
+        self._checkpointer.notice()
+        return self._path(self._checkpointer.latest or reader.newest_name(self.directory))
 
     @property
     def known(self) -> str | None:
         """The same as far as it is known, without a look: a signal's handler may ask."""
-        return self._manager.last_known
+        return self._path(self._checkpointer.latest)
+
+    @property
+    def directory(self) -> str:
+        """The folder."""
+        return self._checkpointer.directory
+
+    def _path(self, name: str | None) -> str | None:
+        return None if name is None else os.path.join(self.directory, name)
 
     def _look_for_metric(self, metrics: Mapping[str, Any]) -> None:
         metric, found = self._metric, ", ".join(map(repr, metrics)) or "none"
@@ -138,7 +150,7 @@ class Saving:
             SaveError: As :meth:`save`.
         """
         try:
-            manifest = self._manager.poll(wait=wait)
+            manifest = self._checkpointer.poll(wait=wait)
         except SaveError as error:
             self._failed(error)
             return
@@ -159,7 +171,7 @@ class Saving:
     def _failed(self, error: Exception) -> None:
         self.is_writing, self.has_failed = False, True
         if not isinstance(error, SaveError):
-            directory = self._manager.directory
+            directory = self.directory
             cause, error = error, SaveError(str(error), directory=directory, errno=None, needed=0)
             error.__cause__ = cause
         if self._raises:
@@ -181,7 +193,7 @@ class Saving:
             self.look(wait=True)
         finally:
             # Where warnings are errors, the failed save above is one.
-            self._manager.close()
+            self._checkpointer.close()
 
 
 def _metrics(logs: Mapping[str, Any]) -> dict[str, Any]:

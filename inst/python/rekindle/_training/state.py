@@ -14,7 +14,6 @@ from rekindle._format.manifest import Manifest, Position
 from rekindle._format.snapshot import Save, Snapshot
 from rekindle._frameworks import keras as keras_objects
 from rekindle._keras import building, internals, rehearsal, variables
-from rekindle._saving import metadata
 from rekindle._training import extra_state, fingerprint, logs, random_states, stages
 from rekindle._training.callbacks import CallbackStates
 from rekindle._training.data_cursor import DataPlace
@@ -142,8 +141,6 @@ class RunState:
         self.history = self._history_of(save)
         self._read(lambda: self._check_beside(save))
         self.position = manifest.position
-        self.save_counter = metadata.save_counter(manifest)
-        self.was_restored = True
         variables.assign(targets, save.arrays)
         if not self.position.batch:
             # Not needed once more, and as large as all that was restored.

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._base import linux, memory, parallel
+from rekindle._base import linux, memory
 from rekindle._format import layout
-from rekindle._storage.local import fs
+from rekindle._storage.local import buffered, fs
 
 # Less than this is in the cache in no time.
 LEAST = 16 << 20
@@ -61,7 +61,7 @@ class Direct:
     def write(self, chunks: Iterable[memoryview]) -> None:
         """Writes the chunks, one after the other, not synced."""
         if not self.works:
-            parallel.write(self._fd, chunks)
+            buffered.write(self._fd, chunks)
             return
         for chunk in chunks:
             rest = self._take_blocks(chunk)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from rekindle._base import parallel
-from rekindle._storage.local import direct_io
+from rekindle._storage.local import buffered, direct_io
 from rekindle._storage.local.direct_io import Direct, ReadBack
 from rekindle._storage.local.recycle import Spare
 
@@ -46,7 +45,7 @@ class Way:
             OSError: The system refused.
         """
         if not self._goes_past(size):
-            parallel.write(fd, chunks)
+            buffered.write(fd, chunks)
             return
         writer = Direct(fd)
         writer.write(chunks)

@@ -1,0 +1,120 @@
+"""A group of named objects as what is saved and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rekindle._codec.capture import Taking
+from rekindle._codec.group import Group
+from rekindle._codec.restore import Matching
+from rekindle._codec.status import RestoreStatus
+from rekindle._format.snapshot import Save, Snapshot
+from rekindle.errors import (
+    ArgumentError,
+    DamageError,
+    MismatchError,
+    RekindleError,
+    UnsupportedValueError,
+    bulleted,
+)
+
+_T = TypeVar("_T")
+
+_TREE = "checkpoint"
+
+
+def capture(group: Group) -> Snapshot:
+    """The state as it is now. The arrays may share memory with the objects.
+
+    Raises:
+        ArgumentError: Something in the group cannot be saved.
+    """
+    try:
+        taking = Taking(group)
+        tree = taking.take(group, "")
+    except UnsupportedValueError as error:
+        raise ArgumentError(
+            f"Something in the checkpoint cannot be saved. {error}.",
+            argument="checkpoint",
+            value=None,
+        ) from None
+    return Snapshot(taking.arrays, {_TREE: tree})
+
+
+def restore(group: Group, save: Save) -> RestoreStatus:
+    """Brings the state of a save back into the objects: everything that matches, or nothing.
+
+    Raises:
+        MismatchError: It does not fit. Nothing was changed.
+        DamageError: It is not the state of any objects. Nothing was changed.
+    """
+    path = f"Checkpoint {save.manifest.number}"
+    saved = save.manifest.state.get(_TREE)
+    if not isinstance(saved, dict):
+        raise MismatchError(
+            f"{path} was not saved from a Checkpoint: it has no tree of objects.",
+            differences=["checkpoint: expected a tree of objects, found none"],
+        )
+    matching = _reading(path, lambda: Matching(save.arrays, group))
+    bring_back = _reading(path, lambda: matching.match(group, saved, ""))
+    if matching.differences:
+        raise MismatchError(
+            f"{path} does not fit the objects. Nothing was changed.\n"
+            + bulleted(matching.differences),
+            differences=matching.differences,
+        )
+    matching.states.put(path)
+    bring_back()
+    return RestoreStatus(path, matching.unmatched, matching.unconsumed)
+
+
+class CheckpointSource:
+    """A :class:`rekindle.Checkpoint` as what is saved and restored.
+
+    Args:
+        checkpoint: It, a group with the attributes `save_counter` and `was_restored`.
+    """
+
+    def __init__(self, checkpoint: Any) -> None:
+        self.checkpoint = checkpoint
+
+    @property
+    def save_counter(self) -> int:
+        return int(self.checkpoint.save_counter)
+
+    @save_counter.setter
+    def save_counter(self, value: int) -> None:
+        self.checkpoint.save_counter = value
+
+    @property
+    def was_restored(self) -> bool:
+        return bool(self.checkpoint.was_restored)
+
+    @was_restored.setter
+    def was_restored(self, value: bool) -> None:
+        self.checkpoint.was_restored = value
+
+    def take(self) -> Snapshot:
+        """The state as it is now. The arrays may share memory with the objects."""
+        return capture(self.checkpoint)
+
+    def put(self, save: Save) -> RestoreStatus:
+        """Brings a save's state back, or raises and changes nothing."""
+        return restore(self.checkpoint, save)
+
+
+def _reading(path: str, read: Callable[[], _T]) -> _T:
+    """What `read` gives; what it raises on a tree that is none is told as the damage it is."""
+    try:
+        return read()
+    except RekindleError:
+        raise
+    # A tree that somebody made up meets anybody's objects: what these raise cannot be listed.
+    except Exception as error:
+        raise DamageError(
+            f"{path} cannot be read as the state of these objects: {error!r:.500}. Nothing was"
+            " changed.",
+            directory="",
+            damages=[f"{error!r:.500}"],
+        ) from error

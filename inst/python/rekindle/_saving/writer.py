@@ -1,0 +1,255 @@
+"""The saves of one manager: written, here or behind the loop, listed, and let go by the rules."""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+import weakref
+from dataclasses import dataclass, replace
+
+from rekindle._base.version import __version__
+from rekindle._format.manifest import Manifest
+from rekindle._format.snapshot import Save, Snapshot
+from rekindle._policy import retention
+from rekindle._policy.retention import Ledger, Rules
+from rekindle._repository import reader
+from rekindle._repository.repository import Folder
+from rekindle._saving import metadata, run_report
+from rekindle._saving.host_buffers import Staging
+from rekindle._saving.metadata import Record
+from rekindle._saving.writer_thread import Worker
+from rekindle.errors import RekindleWarning, RestoreError
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What came of one save."""
+
+    manifest: Manifest
+    ledger: Ledger
+
+
+class CheckpointWriter:
+    """Writes saves of one name into one folder, and keeps those that the rules keep.
+
+    Args:
+        directory: The folder. An absolute path.
+        name: First part of the names of the saves.
+        rules: What is kept.
+        background: Whether saves are written on a thread of their own.
+    """
+
+    def __init__(self, directory: str, name: str, rules: Rules, background: bool) -> None:
+        # The folder may speak on another thread, where nobody listens and R must not be called.
+        self._told: list[tuple[str, type[Warning]]] = []
+        # Beside a training, saves go past the system's cache; who waits for them has them sooner
+        # through it.
+        self._folder = Folder(
+            directory,
+            __version__,
+            name,
+            tell=_Listener(self._told),
+            past_cache=background,
+        )
+        self._name = name
+        self._rules = rules
+        self._background = background
+        self._worker: Worker[_Saved] = Worker()
+        self._staging = Staging()
+        # Until a save is preserved, hours count from here; a little back, so that what is saved in
+        # this very instant counts as saved after it.
+        self._ledger = Ledger((), time.time() - 1.0)
+        self._since = 0
+        # Looked at without the lock, which the first save takes.
+        catalog = reader.catalogs(directory).get(name)
+        manifests = [] if catalog is None else catalog.in_order()
+        self._known = _serials(manifests)
+        self._ledger = self._recovered(manifests)
+        # Saves that nobody keeps any more hold no folder, and a program that ends without close()
+        # leaves no spare in it.
+        weakref.finalize(self, _let_go, self._worker, self._folder)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the saves under management, in the order of saving."""
+        return self._ledger.numbers
+
+    @property
+    def taken(self) -> set[int]:
+        """The numbers in use in the folder, by whomever."""
+        return self._folder.taken
+
+    @property
+    def waited(self) -> float:
+        """Seconds spent waiting for saves that were still being written."""
+        return self._worker.waited
+
+    @property
+    def took(self) -> float:
+        """Seconds that the last save took until it was durable, 0 before the first."""
+        return self._worker.took
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a save is being written."""
+        return self._worker.is_busy
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a save has failed, and nobody was told yet."""
+        return self._worker.has_failed
+
+    def open(self) -> None:
+        """Takes the folder; raises what a checkpointer's `open()` does."""
+        if not self._folder.open():
+            return
+        found = self._folder.manifests
+        run_report.opened(self._folder.directory, self._name, found)
+        # What this manager knows of its saves by itself is more than what it wrote into them.
+        if _serials(found) != self._known:
+            self._ledger = self._recovered(found)
+            self._known = _serials(found)
+
+    def open_to_save(self) -> None:
+        """As :meth:`open`, for which a refusal of the system is a save that failed."""
+        try:
+            self.open()
+        except RestoreError as error:
+            cause = error.__cause__ or error
+            raise self._folder.not_saved(cause, 0) from error
+
+    def _recovered(self, manifests: list[Manifest]) -> Ledger:
+        """What the manager before this one left, from what it wrote into its saves."""
+        now = time.time()
+        managed = [manifest for manifest in manifests if metadata.is_managed(manifest)]
+        if not managed:
+            return Ledger((), self._ledger.preserved)
+        record = Record.of(managed[-1])
+        self._since = record.since
+        entries = [metadata.entry(one) for one in managed if one.serial >= record.since]
+        ledger, behind = retention.recover(entries, record.preserved, record.rules, now)
+        if behind:
+            # The times in these saves lie in the future, and would make them look new for good.
+            self._since = manifests[-1].serial + 1
+            warnings.warn(
+                f"The clock is {behind:.0f} seconds behind the time at which a checkpoint in"
+                f" {self._folder.directory!r} was last preserved. What is there is kept, and no"
+                " longer managed.",
+                RekindleWarning,
+                stacklevel=5,
+            )
+        return ledger
+
+    def record(self, save_counter: int) -> Record:
+        """What the next save is to say of its manager."""
+        return Record(save_counter, self._ledger.preserved, self._rules, self._since)
+
+    def begin(self, snapshot: Snapshot, number: int) -> None:
+        """Writes a save, or begins to; :meth:`outcome` tells what came of it.
+
+        Raises:
+            SaveError: There is no memory for a copy of the state.
+        """
+        if not self._background:
+            self._worker.do(self._work(snapshot, number))
+            return
+        try:
+            held = self._staging.hold(snapshot)
+        except MemoryError as error:
+            needed = sum(array.nbytes for array in snapshot.arrays.values())
+            raise self._folder.not_saved(error, needed) from error
+        self._worker.start(self._work(held, number), then=self._folder.read_back)
+
+    def _work(self, snapshot: Snapshot, number: int) -> functools.partial[_Saved]:
+        return functools.partial(_save, self._folder, snapshot, number, self._ledger, self._rules)
+
+    def outcome(self, *, wait: bool) -> Manifest | None:
+        """The save that became durable since the last call, ``None`` when there is none.
+
+        Args:
+            wait: Whether to wait for one that is still being written.
+
+        Raises:
+            SaveError: It failed.
+        """
+        outcome = self._worker.outcome(wait=wait)
+        if outcome is None:
+            return None
+        self._warn()
+        saved, error = outcome
+        if error is not None:
+            raise error
+        if saved is None:
+            return None
+        self._ledger = saved.ledger
+        self._known = _serials(self._folder.manifests)
+        return saved.manifest
+
+    def commit_unmanaged(self, snapshot: Snapshot, number: int) -> None:
+        """Writes a save that no manager will ever let go."""
+        self._folder.commit(snapshot, number)
+
+    def newest(self) -> tuple[str, Save | None]:
+        """The newest whole save of the folder, and the name under which it was saved."""
+        directory = self._folder.directory
+        # Only to know whose is the newest: what is damaged under our own name is for the folder.
+        if reader.newest_prefix(directory) not in (None, self._name):
+            found = reader.load_newest(directory)
+            if found is not None:
+                return found
+        save = self._folder.newest()
+        self._warn()
+        return self._name, save
+
+    def clear(self) -> None:
+        """Removes every save of this name, and lets go of the folder."""
+        self._worker.end()
+        self._folder.clear()
+        run_report.cleared(self._folder.directory, self._name)
+        self._warn()
+        self._ledger = Ledger((), self._ledger.preserved)
+        self._staging.release()
+
+    def close(self) -> None:
+        """Lets go of the folder, whose saves stay."""
+        self._worker.end()
+        self._folder.close()
+        self._staging.release()
+
+    def _warn(self) -> None:
+        told, self._told[:] = list(self._told), []
+        for text, category in told:
+            warnings.warn(text, category, stacklevel=5)
+
+
+class _Listener:
+    """Keeps what the folder has to say for the thread that may speak."""
+
+    def __init__(self, told: list[tuple[str, type[Warning]]]) -> None:
+        self._told = told
+
+    def __call__(self, text: str, category: type[Warning]) -> None:
+        self._told.append((text, category))
+
+
+def _save(folder: Folder, snapshot: Snapshot, number: int, ledger: Ledger, rules: Rules) -> _Saved:
+    """Writes one save, and lets go what the rules no longer keep. Knows no live object."""
+    manifest = folder.commit(snapshot, number)
+    # The folder may have been removed and made again, with all that was in it.
+    there = set(folder.numbers)
+    entries = tuple(entry for entry in ledger.entries if entry.number in there)
+    grown = retention.add(replace(ledger, entries=entries), metadata.entry(manifest))
+    swept, removed = retention.sweep(grown, rules)
+    folder.keep(there.difference(removed), listed=swept.numbers, preserved=swept.preserved)
+    return _Saved(manifest, swept)
+
+
+def _serials(manifests: list[Manifest]) -> list[int]:
+    return [manifest.serial for manifest in manifests]
+
+
+def _let_go(worker: Worker[_Saved], folder: Folder) -> None:
+    worker.outcome(wait=True)
+    worker.end()
+    folder.close()
