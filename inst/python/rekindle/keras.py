@@ -31,9 +31,9 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
 
 from rekindle._base import checks
 from rekindle._keras import alone, internals
-from rekindle._keras.csv_logs import CsvLogs
 from rekindle._keras.tail_callback import Companion
 from rekindle._training import arguments
+from rekindle._training.callbacks.csv_logs import CsvLogs
 from rekindle._training.options import Settings
 
 __all__ = ["BackupAndRestore"]

@@ -36,18 +36,11 @@ class Settings(Protocol):
     def on_mismatch(self) -> str: ...
 
 
-class State(Protocol):
-    """What is used of the state of the fit()."""
-
-    fit: Mapping[str, Any]
-    position: Position
-
-
 class _OtherModelError(Exception):
     """A pair's weights are not for this model."""
 
 
-def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None:
+def begin(settings: Settings, model: Any, fit: Mapping[str, Any]) -> dict[str, Any] | None:
     """Brings back what Keras' own callback saved in the folder, where that is all there is.
 
     Weights and optimizer are loaded by Keras. As with its own callback, the epoch that the backup
@@ -70,7 +63,7 @@ def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None
     if all(metadata not in names for _, metadata in PAIRS):
         _warn_half(folder, names)
         return None
-    if not variables.build(model, state.fit.get("epoch_iterator")):
+    if not variables.build(model, fit.get("epoch_iterator")):
         raise MismatchError(
             f"There is a backup of Keras' own callback in {folder!r}, and the model has no"
             " variables yet to restore it into. Build the model before fit(), by calling it on a"
@@ -78,11 +71,10 @@ def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None
             differences=["model: expected a built model, found one without variables"],
         )
     with _put_back_on_failure(model):
-        pair, notes = _load_first_whole(folder, model, settings, state)
-        stages.refuse_ahead(folder, Position(None, pair.epoch, 0), state.fit)
+        pair, notes = _load_first_whole(folder, model, settings, fit)
+        stages.refuse_ahead(folder, Position(None, pair.epoch, 0), fit)
     internals.set_initial_epoch(model, pair.epoch)
     step = _step(model)
-    state.position = Position(step, pair.epoch, 0)
     _announce(pair, step, notes)
     return {
         "number": None,
@@ -96,7 +88,7 @@ def begin(settings: Settings, model: Any, state: State) -> dict[str, Any] | None
 
 
 def _load_first_whole(
-    folder: str, model: Any, settings: Settings, state: State
+    folder: str, model: Any, settings: Settings, fit: Mapping[str, Any]
 ) -> tuple[Pair, list[str]]:
     problems: list[str] = []
     other: list[str] = []
@@ -104,7 +96,7 @@ def _load_first_whole(
         try:
             pair = keras_files.read_pair(folder, weights, metadata)
             notes = _load(pair, model, strict=settings.on_mismatch == "error")
-            notes += _refuse_mixed(pair, model, state)
+            notes += _refuse_mixed(pair, model, fit)
         except UnusableError as error:
             problems.append(str(error))
         except _OtherModelError as error:
@@ -154,9 +146,9 @@ def _load(pair: Pair, model: Any, *, strict: bool) -> list[str]:
     return skipped
 
 
-def _refuse_mixed(pair: Pair, model: Any, state: State) -> list[str]:
+def _refuse_mixed(pair: Pair, model: Any, fit: Mapping[str, Any]) -> list[str]:
     """Refuses weights and an epoch of two saves; notes a number of steps that is another's."""
-    step, in_epoch = _step(model), _steps_in_epoch(state)
+    step, in_epoch = _step(model), _steps_in_epoch(fit)
     expected = None
     if step is not None and in_epoch is not None:
         expected = pair.epoch * in_epoch
@@ -180,8 +172,8 @@ def _refuse_mixed(pair: Pair, model: Any, state: State) -> list[str]:
     return [steps] if steps else []
 
 
-def _steps_in_epoch(state: State) -> int | None:
-    count = getattr(state.fit.get("epoch_iterator"), "num_batches", None)
+def _steps_in_epoch(fit: Mapping[str, Any]) -> int | None:
+    count = getattr(fit.get("epoch_iterator"), "num_batches", None)
     return int(count) if isinstance(count, int | np.integer) and count > 0 else None
 
 

@@ -11,9 +11,10 @@ import keras
 
 from rekindle._base import events
 from rekindle._keras import alone, internals, keras_files
-from rekindle._keras.csv_logs import CsvLogs
+from rekindle._keras.trainer import KerasTrainer
 from rekindle._policy.schedule import Schedule
 from rekindle._storage.local import ownership
+from rekindle._training.callbacks.csv_logs import CsvLogs
 from rekindle._training.fit import Run
 from rekindle._training.options import Settings
 from rekindle._training.preemption import Ending
@@ -135,26 +136,16 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         if len(backups) > 1:
             alone.refuse(backups)
 
-        def is_training() -> bool:
-            return internals.is_running(listed(), code)
-
         # Before anything in the folder is read.
         ownership.refuse_others(self._settings.directory, also=keras_files.NAMES)
-        self._run = Run(
-            self._settings,
-            self.model,
-            [callback for callback in others if not isinstance(callback, left_out)],
-            listed,
-            is_training,
-            self._owner.schedule,
-        )
+        callbacks = [callback for callback in others if not isinstance(callback, left_out)]
+        trainer = KerasTrainer(self.model, callbacks, listed, code)
+        self._run = Run(self._settings, trainer, self._owner.schedule)
         self.report = self._run.report
         asked = self._settings.on_preemption
         if asked is not None and found is not None:
             verbose = self._settings.verbose
-            self._ending = Ending(
-                asked, self._run, listed, is_training, self._watch_batches, verbose
-            )
+            self._ending = Ending(asked, self._run, trainer, self._watch_batches, verbose)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
@@ -189,7 +180,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._run is not None and self._ending is not None:
-            self._ending.validation_begins(self._epoch, self.model)
+            self._ending.validation_begins(self._epoch)
 
     def _test_batch_ended(self, batch: int, logs: Any = None) -> None:
         if self._ending is not None and self._ending.is_asked_for:

@@ -14,10 +14,8 @@ from typing import Any
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
-from rekindle._keras import sources
 from rekindle._training import cursor_check, random_states
-from rekindle._training.data_proxy import Source
-from rekindle._training.dataset_state import DatasetState
+from rekindle._training.trainer import DataSource
 
 
 @dataclass
@@ -32,12 +30,11 @@ class DataPlace:
     """The place of one fit() in its data.
 
     Args:
-        epoch_iterator: Keras' own, which is watched from now on.
+        source: The data, which is watched from now on.
     """
 
-    def __init__(self, epoch_iterator: Any) -> None:
-        self._iterator = epoch_iterator
-        self._adapter = epoch_iterator.data_adapter
+    def __init__(self, source: DataSource) -> None:
+        self._source = source
         self._given = 0
         self._birth = _Birth()
         self._births = 0
@@ -49,57 +46,40 @@ class DataPlace:
         self._last_batch: Any = None
         # Whether batches are drawn ahead from random states that training draws from, too.
         self._draws_ahead = False
-        self._unseeded = sources.UnseededArrays.of(epoch_iterator)
-        self._sees_reads = not sources.is_tensorflow() or sources.watch_python_source(
-            epoch_iterator, lambda source: Source(self, source, reports_making=False)
-        )
-        self._watch()
-        sources.drop_early_batches(self._adapter)
-        self._dataset = DatasetState(getattr(self._adapter, "py_dataset", None))
-
-    def _watch(self) -> None:
-        """Stands between Keras and what it makes its iterators from."""
-        iterator = self._iterator
-        if sources.is_tensorflow():
-            dataset = sources.unwrapped(iterator._distributed_dataset)
-            iterator._distributed_dataset = Source(self, dataset)
-        else:
-            make = iterator._get_iterator
-            iterator._get_iterator = lambda: Source(self, make())
+        source.attach(self)
+        self._dataset = source.dataset_state()
 
     @property
     def batches(self) -> int | None:
-        """How many batches an epoch has, where Keras knows."""
-        known = self._iterator.steps_per_epoch or self._iterator._num_batches
-        return None if known is None else int(known)
+        """How many batches an epoch has, where that is known."""
+        return self._source.batches
 
     def stop_watching(self) -> None:
-        self._iterator.__dict__.pop("_get_iterator", None)
+        self._source.detach()
 
-    # What a `Source` and its reader report.
+    # What the source reports.
 
     @property
     def looks_for_draws(self) -> bool:
         """Whether a read that draws from the process' random states is news."""
-        return sources.is_tensorflow() and not self._draws_ahead
+        return self._source.reads_ahead and not self._draws_ahead
 
     def made(self) -> None:
         """An iterator is about to be made."""
-        sources.wait_for_workers(self._adapter)
+        self._source.wait()
         if self._script is not None:
             self._put_random(self._script.made)
         self._before = (self._birth, self._births)
         self._makes += 1
         self._birth = _Birth(made=self._take_random())
         self._given = 0
-        if not sources.is_tensorflow():
+        if not self._source.reads_ahead:
             return
-        # TensorFlow's iterators are real as soon as they are made, and most are read out of sight.
+        # These iterators are real as soon as they are made, and most are read out of sight.
         self._births += 1
-        if not self._sees_reads:
+        if not self._source.sees_reads:
             self._script = None
-        if self._unseeded is not None:
-            self._iterator._distributed_dataset.source = self._unseeded.begin(self._births)
+        self._source.begin(self._births)
 
     def first_read(self) -> None:
         """It is about to be read for the first time."""
@@ -107,25 +87,25 @@ class DataPlace:
         if script is not None and script.read is not None:
             self._put_random(script.read)
         self._birth.read = self._take_random()
-        if not sources.is_tensorflow():
+        if not self._source.reads_ahead:
             self._births += 1
 
     def has_read(self, batch: Any, *, drew: bool) -> None:
         """It gave a batch; `drew` tells whether that changed the process' random states."""
-        if sources.is_tensorflow():
+        if self._source.reads_ahead:
             # Read ahead by another thread: it is not the batch that is trained on next.
             self._draws_ahead = self._draws_ahead or drew
         else:
             self._last_batch = batch
             self._given += 1
 
-    def _look_for_foreign_draws(self) -> None:
-        """Whether R drew since the epoch began while TensorFlow reads Python code ahead.
+    def _look_for_external_draws(self) -> None:
+        """Whether R drew since the epoch began while Python code is read ahead.
 
         The data may be R code, or a callback may have drawn: nobody can tell from here.
         """
         began = self._at_epoch.get("random", {}).get("foreign")
-        if began is not None and sources.is_tensorflow() and self._sees_reads:
+        if began is not None and self._source.reads_ahead and self._source.sees_reads:
             self._draws_ahead = self._draws_ahead or random_states.take_external() != began
 
     # What the run asks for.
@@ -133,10 +113,10 @@ class DataPlace:
     def epoch_begins(self) -> None:
         """Notes where the epoch begins, after every callback's `on_epoch_begin`."""
         self._at_epoch = {
-            "live": self._is_live(),
+            "live": self._source.is_live(),
             "steps": self._steps_given(),
             "makes": self._makes,
-            "num_batches": self._iterator._num_batches,
+            "num_batches": self._source.counted,
             "random": random_states.take(),
             "dataset": self._dataset.take(),
         }
@@ -158,7 +138,7 @@ class DataPlace:
 
     def take(self, batch: int, arrays: dict[str, AnyArray]) -> Any:
         """The place after `batch` batches of the current epoch, 0 for the one about to begin."""
-        self._look_for_foreign_draws()
+        self._look_for_external_draws()
         if batch == 0:
             self._last_batch = None
             self.epoch_begins()
@@ -168,14 +148,14 @@ class DataPlace:
             birth, births = self._before
         del place["makes"]
         current = place["live"] or batch > 0
-        is_counted = sources.is_tensorflow() or birth.read is not None
+        is_counted = self._source.reads_ahead or birth.read is not None
         place["draws_ahead"] = self._draws_ahead
         place["earlier"] = births - 1 if current and is_counted else births
         place["made"] = birth.made if current else None
         place["read"] = birth.read if current else None
-        place["loaders"] = sources.take_loaders(self._adapter)
-        place["batch"] = sources.batch_digest(self._last_batch)
-        place["base"] = None if self._unseeded is None else self._unseeded.base
+        place["loaders"] = self._source.generators()
+        place["batch"] = self._source.digest(self._last_batch)
+        place["base"] = self._source.seed
         dataset = place.pop("dataset")
         return {
             "place": tree.flatten(place, "data", arrays),
@@ -201,10 +181,8 @@ class DataPlace:
             BrokenTreeError: It is not a place that was taken, or none that this fit() can come to.
         """
         self._dataset.check(saved["dataset"], arrays)
-        # The last execution of several steps may count more than there are.
-        spare = int(getattr(self._iterator, "steps_per_execution", 1) or 1) - 1
-        most = None if self.batches is None else self.batches + spare
-        loaders = sources.take_loaders(self._adapter)
+        most = self._source.most_batches
+        loaders = self._source.generators()
         cursor_check.check(tree.unflatten(saved["place"], arrays), batch, epochs, most, loaders)
 
     def put(self, saved: Any, batch: int, arrays: Mapping[str, AnyArray]) -> bool:
@@ -216,34 +194,19 @@ class DataPlace:
         now = random_states.take()
         place = tree.unflatten(saved["place"], arrays)
         self._dataset.put(saved["dataset"], arrays)
-        iterator = self._iterator
-        # Where the data itself says how many there are, that counts.
-        if iterator._num_batches is None:
-            iterator._num_batches = place["num_batches"]
-        if place["base"] is not None and self._unseeded is not None:
-            self._unseeded.base = place["base"]
+        self._source.counted = place["num_batches"]
+        self._source.seed = place["base"]
         self._births = int(place["earlier"])
-        dataset = sources.shuffling_dataset(iterator)
-        if dataset is not None and self._unseeded is None:
-            for _ in range(self._births):
-                iter(dataset)
+        self._source.renew(self._births)
         if place["live"]:
             self._script = self._rehearsed(place)
-            reborn = iter(
-                iterator._distributed_dataset
-                if sources.is_tensorflow()
-                else iterator._get_iterator()
-            )
-            for _ in range(int(place["steps"])):
-                next(reborn)
-            iterator._current_iterator = reborn
-            iterator._steps_seen = int(place["steps"])
+            self._source.advance(int(place["steps"]))
         elif batch:
             self._script = self._rehearsed(place)
         # Workers of a PyDataset draw as soon as the epoch begins.
         random_states.put(place["random"] if batch else now)
         if not batch:
-            sources.put_loaders(self._adapter, place["loaders"])
+            self._source.set_generators(place["loaders"])
         return not place["draws_ahead"]
 
     def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
@@ -252,22 +215,16 @@ class DataPlace:
         True also where nobody could look: on TensorFlow batches stay inside its graph.
         """
         expected = tree.unflatten(saved["place"], arrays)["batch"]
-        found = sources.batch_digest(self._last_batch)
+        found = self._source.digest(self._last_batch)
         return expected is None or found is None or expected == found
 
     def _steps_given(self) -> int:
-        """How many steps the current iterator has given; TensorFlow's are read out of sight."""
-        if sources.is_tensorflow():
-            return int(getattr(self._iterator, "_steps_seen", 0))
-        return self._given
-
-    def _is_live(self) -> bool:
-        """Whether the last epoch's iterator goes on in the next, as with `steps_per_epoch`."""
-        iterator = self._iterator
-        return iterator.steps_per_epoch is not None and iterator._current_iterator is not None
+        """How many steps the current iterator has given."""
+        told = self._source.steps_given()
+        return self._given if told is None else told
 
     def _take_random(self) -> Any:
-        return {"process": random_states.take(), "loaders": sources.take_loaders(self._adapter)}
+        return {"process": random_states.take(), "loaders": self._source.generators()}
 
     def _rehearsed(self, place: Mapping[str, Any]) -> _Birth:
         """The states that are put back later, put once: broken ones are found while it is time."""
@@ -280,4 +237,4 @@ class DataPlace:
         if states is None:
             return
         random_states.put(states["process"])
-        sources.put_loaders(self._adapter, states["loaders"])
+        self._source.set_generators(states["loaders"])

@@ -1,60 +1,53 @@
-"""Stands between Keras and the data, and tells what is made of it and read from it."""
+"""Stands between a trainer and its data, and tells what is made of it and read from it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
-from rekindle._keras import sources
 from rekindle._training import random_states
+from rekindle._training.trainer import DataListener
 
 
-class Listener(Protocol):
-    """Who is told.
+class Proxy:
+    """What the trainer makes its iterators from, reporting when it does.
 
-    Attributes:
-        looks_for_draws: Whether it wants to know of draws; looking takes longer than a fast step.
+    Args:
+        listener: Who is told.
+        source: The data.
+        reports_making: Whether the listener is told of iterators.
+        reports_reads: Whether it is told of reads.
     """
 
-    @property
-    def looks_for_draws(self) -> bool: ...
-
-    def made(self) -> None:
-        """An iterator is about to be made."""
-
-    def first_read(self) -> None:
-        """It is about to be read for the first time."""
-
-    def has_read(self, batch: Any, *, drew: bool) -> None:
-        """It gave a batch; `drew` tells whether that changed the process' random states."""
-
-
-class Source:
-    """What Keras makes its iterator from, reporting when it does."""
-
-    def __init__(self, place: Listener, source: Any, *, reports_making: bool = True) -> None:
-        self._place = place
+    def __init__(
+        self,
+        listener: DataListener,
+        source: Any,
+        *,
+        reports_making: bool = True,
+        reports_reads: bool = True,
+    ) -> None:
+        self._listener = listener
         self.source = source
         self._reports_making = reports_making
+        self._reports_reads = reports_reads
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.source, name)
 
     def __iter__(self) -> Iterator[Any]:
-        if not self._reports_making:
-            return _Reader(self._place, iter(self.source))
-        self._place.made()
+        if self._reports_making:
+            self._listener.made()
         iterator = iter(self.source)
-        # TensorFlow reads its own iterators inside its graphs: nothing can stand in their place.
-        return iterator if sources.is_tensorflow() else _Reader(self._place, iterator)
+        return _Reader(self._listener, iterator) if self._reports_reads else iterator
 
 
 class _Reader:
     """An iterator that reports its first read, and each batch."""
 
-    def __init__(self, place: Listener, iterator: Iterator[Any]) -> None:
-        self._place = place
+    def __init__(self, listener: DataListener, iterator: Iterator[Any]) -> None:
+        self._listener = listener
         self._iterator = iterator
         self._is_new = True
 
@@ -64,15 +57,15 @@ class _Reader:
     def __next__(self) -> Any:
         if self._is_new:
             self._is_new = False
-            self._place.first_read()
+            self._listener.first_read()
             _forget_foreign_thread()
-        if not self._place.looks_for_draws:
+        if not self._listener.looks_for_draws:
             batch = next(self._iterator)
-            self._place.has_read(batch, drew=False)
+            self._listener.has_read(batch, drew=False)
             return batch
         before = random_states.fast_mark()
         batch = next(self._iterator)
-        self._place.has_read(batch, drew=random_states.fast_mark() != before)
+        self._listener.has_read(batch, drew=random_states.fast_mark() != before)
         return batch
 
 

@@ -12,22 +12,18 @@ from rekindle._base import events
 from rekindle._format import layout
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Save
-from rekindle._frameworks import keras as keras_objects
-from rekindle._frameworks import table as frameworks
-from rekindle._keras import internals, keras_files, keras_import, variables
-from rekindle._keras.rehearsal import Rehearsal
-from rekindle._keras.replay import Replay
 from rekindle._policy.retention import Rules
 from rekindle._policy.schedule import Schedule
 from rekindle._saving import open_runs
 from rekindle._saving.checkpointer import Checkpointer
 from rekindle._training import stages
-from rekindle._training.callbacks import CallbackStates
+from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.data_cursor import DataPlace
 from rekindle._training.options import Settings
 from rekindle._training.reporting import Telling
 from rekindle._training.saves import Saving
 from rekindle._training.state import RunState
+from rekindle._training.trainer import Replay, Trainer
 from rekindle.errors import SaveError, SaveWarning
 
 
@@ -38,10 +34,7 @@ class Run:
 
     Args:
         settings: The callback's arguments.
-        model: The compiled model.
-        callbacks: The other callbacks of the fit().
-        callback_list: A weak reference to their CallbackList; it gives ``None`` when there is none.
-        is_training: Whether the fit() is still going on.
+        trainer: Whose fit() it is.
         schedule: Is told how long saves hold training up, and when they are done.
 
     Raises:
@@ -53,30 +46,21 @@ class Run:
     def __init__(
         self,
         settings: Settings,
-        model: Any,
-        callbacks: list[Any],
-        callback_list: Callable[[], Any],
-        is_training: Callable[[], bool],
+        trainer: Trainer,
         schedule: Schedule,
     ) -> None:
         self._settings = settings
         self._schedule = schedule
-        self._model = model
-        self._callback_list = callback_list
-        self.is_training = is_training
-        self._telling = Telling(settings.verbose)
+        self._trainer = trainer
+        self._telling = Telling(settings.verbose, trainer.progress_bar)
         self._resuming: Save | None = None
         self._replay: Callable[[], Replay | None] = lambda: None
         self.report: dict[str, Any] | None = None
-        fit = internals.find_fit()
-        self.knows_fit = bool(fit)
-        iterator = fit.get("epoch_iterator")
         self._state = RunState(
             directory=settings.directory,
-            model=model,
-            fit=fit,
-            callbacks=CallbackStates(callbacks),
-            data=DataPlace(iterator) if internals.can_place(iterator) else None,
+            trainer=trainer,
+            callbacks=CallbackStates(trainer.callbacks()),
+            data=None if trainer.data is None else DataPlace(trainer.data),
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
         )
@@ -96,10 +80,19 @@ class Run:
         )
         try:
             self._begin()
-            self._rehearsal = Rehearsal(model, settings.extra_state)
+            self._rehearsal = trainer.rehearsal(settings.extra_state)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def knows_fit(self) -> bool:
+        """Whether the trainer's fit() was found, and not a loop of one's own."""
+        return self._trainer.knows_fit
+
+    def is_training(self) -> bool:
+        """Whether it is still going on."""
+        return self._trainer.is_training()
 
     @property
     def is_skipped(self) -> bool:
@@ -118,25 +111,30 @@ class Run:
         elif save is not None:
             self._resume(save)
         else:
-            self.report = keras_import.begin(self._settings, self._model, self._state)
+            self._import()
+
+    def _import(self) -> None:
+        """Resumes from a backup of the library's own callback, where that is all there is."""
+        report = self._trainer.import_backup(self._settings)
+        if report is not None:
+            self._state.position = Position(report["step"], report["epoch"], 0)
+            self.report = dict(report)
 
     def _skip(self) -> None:
         """A later fit() of the script has the folder: no epoch is left to run in this one."""
-        state, epochs = self._state, int(self._state.fit["epochs"])
+        state, epochs = self._state, int(self._trainer.fit["epochs"])
         if self._settings.restore_history:
-            state.history.fill(self._model.history, before=epochs)
-        if getattr(getattr(self._model, "optimizer", None), "use_ema", False):
-            # Even with no epoch to run, Keras asks it for the averages.
-            variables.build(self._model, state.fit.get("epoch_iterator"))
-        internals.set_initial_epoch(self._model, epochs)
+            state.history.fill(self._trainer.history, before=epochs)
+        self._trainer.build_to_skip()
+        self._trainer.start_at(epochs)
         text = stages.skipped(self._settings.directory, state.position, state.began, epochs)
         self._telling.done(text)
 
     def _resume(self, save: Save) -> None:
         state, position = self._state, save.manifest.position
         if self._settings.restore_history:
-            state.history.fill(self._model.history)
-        if position.batch and (state.data is None or self._callback_list() is None):
+            state.history.fill(self._trainer.history)
+        if position.batch and (state.data is None or not self._trainer.can_replay):
             state.notes.append(
                 f"the place in the data could not be found, so epoch {position.epoch} (counted from"
                 f" 0) is run again from its start, and its first {position.batch} batches are"
@@ -144,11 +142,12 @@ class Run:
             )
             state.position = Position(position.step, position.epoch, 0)
         epoch = position.epoch
-        if self._model.stop_training and not position.batch:
+        trainer = self._trainer
+        if trainer.stop_training and not position.batch:
             began = stages.began(save.manifest)
-            epoch, self._model.stop_training = stages.after_stop(epoch or 0, began, state.fit)
+            epoch, trainer.stop_training = stages.after_stop(epoch or 0, began, trainer.fit)
             state.position = Position(position.step, epoch, 0)
-        internals.set_initial_epoch(self._model, epoch)
+        self._trainer.start_at(epoch)
         self._resuming = save
         batches = None if state.data is None else state.data.batches
         self.report = self._telling.resumed(save.manifest, batches)
@@ -169,13 +168,13 @@ class Run:
             look: Called after each batch that is skipped; may raise what ends training.
         """
         # fit() has read it. Left there, the next fit() of this model would begin here, too.
-        internals.set_initial_epoch(self._model, None)
+        self._trainer.start_at(None)
         self._schedule.epoch_began()
         save, self._resuming = self._resuming, None
         state = self._state
         if save is not None and epoch != state.position.epoch:
             state.notes.append(
-                f"this Keras began at epoch {epoch} (counted from 0), not at"
+                f"fit() began at epoch {epoch} (counted from 0), not at"
                 f" {state.position.epoch}, where the save was taken"
             )
             self._tell_notes()
@@ -185,10 +184,7 @@ class Run:
             self._tell_notes()
         if save is None or not state.position.batch:
             return 0
-        replay = Replay(
-            self._model,
-            self._callback_list,
-            self.is_training,
+        replay = self._trainer.replay(
             state.position.batch,
             state.logs_of(save),
             self._telling.reads_again,
@@ -217,8 +213,8 @@ class Run:
 
     def is_last(self, epoch: int) -> bool:
         """Whether training ends with this epoch."""
-        epochs = self._state.fit.get("epochs")
-        return bool(self._model.stop_training) or (epochs is not None and epoch + 1 >= epochs)
+        epochs = self._trainer.fit.get("epochs")
+        return bool(self._trainer.stop_training) or (epochs is not None and epoch + 1 >= epochs)
 
     def save(self, epoch: int, batch: int, logs: Any) -> None:
         """Saves the run as one that goes on with this batch of this epoch, counted from 0."""
@@ -238,16 +234,9 @@ class Run:
     def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
         """Notes the place that the next look at the state is of."""
         state = self._state
-        state.position = Position(self._step(), epoch, batch)
+        state.position = Position(self._trainer.step(), epoch, batch)
         state.logs = logs or {}
         state.schedule = self._schedule.as_state()
-
-    def _step(self) -> int | None:
-        iterations = getattr(getattr(self._model, "optimizer", None), "iterations", None)
-        if iterations is None:
-            return None
-        keras_objects.sync_variables(self._model)
-        return int(frameworks.to_numpy(iterations))
 
     def settle(self) -> None:
         """Waits for a save that is still being written; its failure is a warning."""
@@ -295,7 +284,7 @@ class Run:
     def end(self) -> None:
         """Training is complete, and the last save is waited for."""
         if self._settings.delete_checkpoint and not self._state.is_done:
-            keras_files.settle(self._settings.directory)
+            self._trainer.settle_import(self._settings.directory)
             self._checkpointer.clear()
 
     def close(self) -> None:
@@ -303,7 +292,7 @@ class Run:
         replay = self._replay()
         if replay is not None:
             replay.stop()
-        internals.set_initial_epoch(self._model, None)
+        self._trainer.start_at(None)
         if self._state.data is not None:
             self._state.data.stop_watching()
         self._saving.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
@@ -55,7 +54,7 @@ class HistoryRecord:
         return record
 
     def fill(self, history: Any, before: int | None = None) -> None:
-        """Puts the run into a `History` of Keras: all of it, or the epochs before one.
+        """Puts the run into a `History` as Keras has it: all of it, or the epochs before one.
 
         Of an old save, nothing says which epochs reported a metric that not every epoch did. Such a
         metric is left out where only some of the epochs are wanted.
@@ -89,4 +88,4 @@ def _plain(value: Any) -> Any:
     """A metric's value without its backend: a loop of one's own may report tensors."""
     if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
         return value
-    return frameworks.to_numpy(value) if keras.ops.is_tensor(value) else float(value)
+    return frameworks.to_numpy(value) if frameworks.framework(value) else float(value)

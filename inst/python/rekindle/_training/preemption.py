@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rekindle._base import events
-from rekindle._keras import internals
 from rekindle._policy.preemption import OnPreemption
 from rekindle._training.fit import Run
 from rekindle._training.signals import Preemption
+from rekindle._training.trainer import Trainer
 from rekindle.errors import TrainingPreempted
 
 
@@ -21,8 +21,7 @@ class Ending:
     Args:
         asked: What the user wants to be done.
         run: The run.
-        callback_list: A weak reference to the CallbackList of the fit().
-        is_training: Whether the fit() is still going on.
+        trainer: Whose fit() it is.
         watch_batches: Has the companion told of the ends of batches from now on. Sets attributes
             and does nothing else.
         verbose: From 1 up, it is said what was done.
@@ -32,21 +31,18 @@ class Ending:
         self,
         asked: OnPreemption,
         run: Run,
-        callback_list: Callable[[], Any],
-        is_training: Callable[[], bool],
+        trainer: Trainer,
         watch_batches: Callable[[bool], None],
         verbose: int,
     ) -> None:
         self._asked = asked
         self._run = run
-        self._callback_list = callback_list
+        self._trainer = trainer
         self._watch_batches = watch_batches
         self._verbose = verbose
-        # Not the list itself: it is to die with its fit().
-        self._dispatched: dict[str, bool] = {}
         self._in_validation: tuple[int, int, dict[str, Any]] | None = None
         self._signals = Preemption(
-            asked.signals, self._notice, self._stop_now, is_training, asked.grace
+            asked.signals, self._notice, self._stop_now, trainer.is_training, asked.grace
         )
         # Before any signal: a second one ends training from within a handler.
         events.hint("exit_code", code=asked.exit_code if asked.stops else None)
@@ -67,7 +63,7 @@ class Ending:
 
     def _notice(self) -> None:
         self._watch_batches(True)
-        self._dispatched = internals.dispatch_here(self._callback_list())
+        self._trainer.answer_here()
 
     def _stop_now(self) -> TrainingPreempted:
         code, known = self._asked.exit_code, self._run.saving.known
@@ -89,15 +85,15 @@ class Ending:
     def at_batch_end(self, epoch: int, done: int, logs: Any) -> None:
         """After so many batches of the epoch; raises what ends training."""
         # They may still be changing what is to be saved.
-        internals.wait_for_hooks(self._callback_list())
+        self._trainer.wait_for_hooks()
         self._end(epoch, done, logs)
 
     def at_epoch_end(self, epoch: int, logs: Any) -> None:
         """After the epoch before this one; raises what ends training."""
         self._end(epoch, 0, logs)
 
-    def validation_begins(self, epoch: int, model: Any) -> None:
-        place = internals.place_in_epoch(model)
+    def validation_begins(self, epoch: int) -> None:
+        place = self._trainer.place_in_epoch()
         if place is not None:
             self._in_validation = (epoch, *place)
             self._run.validation_begins(*self._in_validation)
@@ -118,7 +114,7 @@ class Ending:
             raise self._preempted(saved=saved)
         self._say(f"{self._outcome(saved)}. Training goes on.")
         self._watch_batches(False)
-        internals.dispatch_as_before(self._callback_list(), self._dispatched)
+        self._trainer.answer_as_before()
         self._signals.answered()
 
     def _preempted(self, *, saved: bool) -> TrainingPreempted:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-import keras
 
 from rekindle._base import events
 from rekindle._codec.changeable import IS_NEW
@@ -20,10 +18,12 @@ class Telling:
 
     Args:
         verbose: 0 says nothing but warnings.
+        progress_bar: Makes the bar of so many batches.
     """
 
-    def __init__(self, verbose: int) -> None:
+    def __init__(self, verbose: int, progress_bar: Callable[[int], Any]) -> None:
         self._verbose = verbose
+        self._progress_bar = progress_bar
         self._warned: set[str] = set()
         self._bar: Any = None
 
@@ -68,7 +68,7 @@ class Telling:
             return
         if self._bar is None:
             self.say(1, text, "replaying")
-            self._bar = keras.utils.Progbar(total, unit_name="batch")
+            self._bar = self._progress_bar(total)
         self._bar.update(done, finalize=done == total)
 
     def inexact(self, notes: Iterable[str]) -> None:

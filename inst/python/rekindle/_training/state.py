@@ -12,12 +12,11 @@ import numpy as np
 from rekindle._codec import tree
 from rekindle._format.manifest import Manifest, Position
 from rekindle._format.snapshot import Save, Snapshot
-from rekindle._frameworks import keras as keras_objects
-from rekindle._keras import building, internals, rehearsal, variables
 from rekindle._training import extra_state, fingerprint, logs, random_states, stages
-from rekindle._training.callbacks import CallbackStates
+from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.data_cursor import DataPlace
 from rekindle._training.history import HistoryRecord
+from rekindle._training.trainer import Trainer
 from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
 
 _T = TypeVar("_T")
@@ -25,12 +24,11 @@ _T = TypeVar("_T")
 
 @dataclass
 class RunState:
-    """The state of one fit(); what :class:`rekindle.manager.CheckpointManager` saves and restores.
+    """The state of one fit(); what is saved and restored by a checkpointer.
 
     Attributes:
         directory: The backup folder, for messages.
-        model: The compiled model.
-        fit: Arguments and data of the fit(), as far as they could be found.
+        trainer: Whose fit() it is.
         callbacks: The other callbacks.
         data: The place in the data, or ``None`` when it cannot be known.
         extra: The user's own objects, by name.
@@ -48,8 +46,7 @@ class RunState:
     """
 
     directory: str
-    model: Any
-    fit: Mapping[str, Any]
+    trainer: Trainer
     callbacks: CallbackStates
     data: DataPlace | None
     extra: Mapping[str, Any]
@@ -72,8 +69,7 @@ class RunState:
             return self._take()
         # Validation changes no weights. All else is as it was put aside.
         aside = self._before_validation
-        keras_objects.sync_variables(self.model)
-        arrays = variables.values(variables.named(self.model))
+        arrays = self.trainer.capture(metrics=False)
         return Snapshot({**arrays, **aside.arrays}, aside.state, aside.position)
 
     def validation_begins(self) -> None:
@@ -93,22 +89,21 @@ class RunState:
         self._before_validation = None
 
     def _take(self, random: Any = None) -> Snapshot:
-        model = self.model
-        keras_objects.sync_variables(model)
-        arrays = variables.values(variables.named(model) | variables.metrics(model))
+        trainer = self.trainer
+        arrays = trainer.capture(metrics=True)
         batch = self.position.batch or 0
         callbacks, lost = self.callbacks.take(arrays)
         self.lost = lost if self.data is None else {**lost, **self.data.lost}
         state = {
-            "versions": fingerprint.versions(),
-            "fingerprint": fingerprint.take(model, self.fit),
+            "versions": trainer.versions(),
+            "fingerprint": trainer.fingerprint(),
             "history": self.history.take(arrays),
             "callbacks": callbacks,
             "data": None if self.data is None else self.data.take(batch, arrays),
             "extra": extra_state.take(self.extra, arrays),
             "logs": logs.take(self.logs if batch else {}, arrays),
-            "stop_training": bool(model.stop_training),
-            "initial_epoch": max(self.began, stages.initial_epoch(self.fit)),
+            "stop_training": bool(trainer.stop_training),
+            "initial_epoch": max(self.began, stages.initial_epoch(self.trainer.fit)),
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
             # Last: nothing of the above may draw after it.
             "random": tree.flatten(random or random_states.take(), "random", arrays),
@@ -126,14 +121,13 @@ class RunState:
         manifest = save.manifest
         self._refuse_no_fit(manifest)
         self.began = stages.began(manifest)
-        if stages.is_later(manifest.position, self.began, self.fit):
+        if stages.is_later(manifest.position, self.began, self.trainer.fit):
             self._leave_to_later(save)
             return
-        stages.refuse_ahead(self.directory, manifest.position, self.fit)
+        stages.refuse_ahead(self.directory, manifest.position, self.trainer.fit)
         self._build(save)
-        targets = variables.named(self.model)
         refuse = partial(fingerprint.refuse, self.directory)
-        refuse("of another model", variables.differences(targets, manifest))
+        refuse("of another model", self.trainer.differences(manifest))
         extra = manifest.state["extra"]
         lines = self._read(lambda: extra_state.differences(self.extra, extra, save.arrays))
         refuse("of other objects in `extra_state`", lines)
@@ -141,10 +135,10 @@ class RunState:
         self.history = self._history_of(save)
         self._read(lambda: self._check_beside(save))
         self.position = manifest.position
-        variables.assign(targets, save.arrays)
+        put = self.trainer.put(save.arrays)
         if not self.position.batch:
             # Not needed once more, and as large as all that was restored.
-            for name in targets:
+            for name in put:
                 del save.arrays[name]
         self._put_beside(save)
 
@@ -167,16 +161,12 @@ class RunState:
         if self.data is not None and state.get("data") is not None:
             position = save.manifest.position
             # A save that is ahead of what is asked for ends training before its place is used.
-            epochs = max(int(self.fit.get("epochs") or 1), position.epoch or 0)
+            epochs = max(int(self.trainer.fit.get("epochs") or 1), position.epoch or 0)
             self.data.check(state["data"], position.batch or 0, epochs, arrays)
 
     def put_after_replay(self, save: Save) -> None:
         """Brings back what the epoch's beginning and the reading of its batches have changed."""
-        keras_objects.sync_variables(self.model)
-        named = variables.named(self.model) | variables.metrics(self.model)
-        named = {name: variable for name, variable in named.items() if name in save.arrays}
-        self._read(lambda: variables.assign(named, save.arrays))
-        internals.adopt_variables(self.model)
+        self._read(lambda: self.trainer.put_again(save.arrays))
         self._put_beside(save)
 
     def begin_epoch(self, save: Save | None) -> None:
@@ -215,7 +205,7 @@ class RunState:
             self._note(note)
         for note in self._read(lambda: extra_state.put(self.extra, state["extra"], arrays)):
             self._note(note)
-        self.model.stop_training = bool(state.get("stop_training"))
+        self.trainer.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: tree.unflatten(state["random"], arrays))
         self._read(lambda: random_states.put(states))
 
@@ -224,16 +214,16 @@ class RunState:
             self.notes.append(text)
 
     def _compare(self, manifest: Manifest) -> None:
-        expected = fingerprint.take(self.model, self.fit)
+        expected = self.trainer.fingerprint()
         lines = fingerprint.differences(expected, manifest.state.get("fingerprint"))
         if self.refuses:
             fingerprint.refuse(self.directory, "of another training set-up", lines)
         self.notes += lines
         self.notes += [
             f"the optimizer {name} is not saved, so it begins anew"
-            for name in rehearsal.other_optimizers(self.model, self.extra)
+            for name in self.trainer.other_optimizers(self.extra)
         ]
-        initial = stages.initial_epoch(self.fit)
+        initial = stages.initial_epoch(self.trainer.fit)
         if initial < self.began:
             self.notes.append(
                 f"the backup is of a fit() that began at epoch {self.began} (counted from 0), and"
@@ -242,7 +232,7 @@ class RunState:
         saved = manifest.state.get("versions")
         self.notes += [
             f"{line} (other versions may compute other bits)"
-            for line in fingerprint.differences(fingerprint.versions(), saved)
+            for line in fingerprint.differences(self.trainer.versions(), saved)
         ]
 
     def _read(self, read: Callable[[], _T]) -> _T:
@@ -265,11 +255,11 @@ class RunState:
 
     def _build(self, save: Save) -> None:
         """Gives the model and the user's own objects the variables that were saved of them."""
-        iterator, state = self.fit.get("epoch_iterator"), save.manifest.state
-        variables.build_saved(self.model, iterator, save.manifest)
+        trainer, state = self.trainer, save.manifest.state
+        trainer.build(save.manifest)
         if self._read(lambda: extra_state.needs_building(self.extra, state["extra"], save.arrays)):
-            building.from_step(self.model, iterator)
-        names = variables.unbuilt(self.model, save.manifest)
+            trainer.trace()
+        names = trainer.unbuilt(save.manifest)
         if names:
             lines = [f"{name}: expected to be built, found no such variable yet" for name in names]
             raise MismatchError(

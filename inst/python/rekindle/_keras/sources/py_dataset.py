@@ -1,7 +1,10 @@
-"""The state of a PyDataset: its attributes that training changes."""
+"""A PyDataset of Keras: its workers, and its attributes that training changes."""
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
 from rekindle._codec.changeable import Baseline
+from rekindle._keras.sources.data import Data
 from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
 # An attribute that is larger than this holds the data, not a place in it.
@@ -18,6 +22,42 @@ _DATA_BYTES = 1 << 26
 
 # Saved attributes, each with its arrays.
 Taken = dict[str, tuple[Any, dict[str, AnyArray]]]
+
+
+class PyDatasetData(Data):
+    """A PyDataset."""
+
+    python_iterator = "_get_iterator"
+
+    def begin(self) -> None:
+        """Empties the queue of a data set with workers before training begins.
+
+        What Keras' workers prepared while the model was built stands in that queue, as many batches
+        as there was time for: the first epochs would begin with these, and with no two runs the
+        same.
+        """
+        ready = getattr(getattr(self._adapter, "enqueuer", None), "ready_queue", None)
+        if ready is not None:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    ready.get(block=False)
+
+    def wait(self) -> None:
+        """Waits until the workers have shuffled, by Python's own random generator.
+
+        They do so in a thread of theirs, at the beginning of the epoch; without waiting, whether
+        this comes before or after the next draw is a matter of luck.
+        """
+        enqueuer: Any = getattr(self._adapter, "enqueuer", None)
+        thread = getattr(enqueuer, "run_thread", None)
+        while (
+            thread is not None
+            and thread.is_alive()
+            and enqueuer.is_running()
+            and enqueuer.future_queue.empty()
+            and enqueuer.ready_queue.empty()
+        ):
+            time.sleep(0.001)
 
 
 class DatasetState:

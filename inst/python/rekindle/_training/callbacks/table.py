@@ -16,7 +16,6 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 # What Keras itself gives to each callback at the beginning of each fit().
@@ -139,9 +138,16 @@ _STATELESS = (
     range,
     slice,
     type(threading.Lock()),
-    keras.utils.PyDataset,
-    keras.losses.Loss,
 )
+
+
+# The libraries whose classes the names in this file are.
+_LIBRARIES = ("keras", "tf_keras")
+
+
+def is_of(value: Any, *names: str) -> bool:
+    """Whether the value is of one of Keras' classes with these names, or of one derived from it."""
+    return any(base.__name__ in names for base in _bases_in_keras(type(value)))
 
 
 def attributes(callback: Any) -> dict[str, Any]:
@@ -196,12 +202,12 @@ def _configuration(kind: Any) -> frozenset[str]:
 
 
 def _bases_in_keras(kind: type) -> list[type]:
-    return [base for base in kind.__mro__ if base.__module__.partition(".")[0] == "keras"]
+    return [base for base in kind.__mro__ if base.__module__.partition(".")[0] in _LIBRARIES]
 
 
 def _is_stateless(value: Any) -> bool:
     """Whether nothing is lost when the value is not saved."""
-    if isinstance(value, _STATELESS):
+    if isinstance(value, _STATELESS) or is_of(value, "PyDataset", "Sequence", "Loss"):
         return True
     # Data sets give the same data to whoever asks: tf.data's, PyTorch's loaders, and the like.
     return hasattr(value, "element_spec") or type(value).__name__ == "DataLoader"

@@ -9,8 +9,7 @@ from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
 from rekindle._codec.changeable import IS_NEW, OF_A_TYPE, Baseline
 from rekindle._codec.tree import unflatten
-from rekindle._keras import callback_table
-from rekindle._training import callback_files
+from rekindle._training.callbacks import beside, table
 from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
 Puts = list[Callable[[], Any]]
@@ -36,13 +35,11 @@ class CallbackStates:
                 name = f"{type(callback).__name__}#{again}"
             self._callbacks[name] = callback
         self._baseline = {
-            name: Baseline(callback_table.attributes(callback), callback)
+            name: Baseline(table.attributes(callback), callback)
             for name, callback in self._callbacks.items()
             if not kinds.has_state_dict(callback)
         }
-        self._beside = {
-            name: callback_files.Beside(self._callbacks[name]) for name in self._baseline
-        }
+        self._beside = {name: beside.Beside(self._callbacks[name]) for name in self._baseline}
 
     def take(self, arrays: dict[str, AnyArray]) -> tuple[dict[str, Any], dict[str, str]]:
         """The states by name; and of each attribute that cannot come back, why.
@@ -62,7 +59,7 @@ class CallbackStates:
             state["object"] = kinds.take(callback, place, arrays)
             return state
         baseline = self._baseline[name]
-        for key, value in callback_table.attributes(callback).items():
+        for key, value in table.attributes(callback).items():
             found: dict[str, AnyArray] = {}
             refusal: str | None = OF_A_TYPE
             try:
@@ -78,8 +75,8 @@ class CallbackStates:
                 continue
             state.setdefault("attributes", {})[key] = saved
             arrays.update(found)
-        beside = self._beside[name].take(place, arrays)
-        return state | ({"beside": beside} if beside is not None else {})
+        found_beside = self._beside[name].take(place, arrays)
+        return state | ({"beside": found_beside} if found_beside is not None else {})
 
     def check(self, states: Any, arrays: Mapping[str, AnyArray]) -> None:
         """Checks what :meth:`put` would put back, as far as can be told before.
@@ -124,13 +121,13 @@ class CallbackStates:
         if name not in self._baseline:
             return puts
         for key, saved in state.get("attributes", {}).items():
-            if key in callback_table.transient(type(callback)):
+            if key in table.transient(type(callback)):
                 continue
             where = f"{type(callback).__name__}.{key}"
-            if not callback_table.may_be_state(type(callback), key):
+            if not table.may_be_state(type(callback), key):
                 raise BrokenTreeError(f"the save gives {where} a value, which is the script's")
             put = self._baseline[name].read(key, saved, arrays)
-            fits = callback_table.rule(type(callback), key)
+            fits = table.rule(type(callback), key)
             if fits is not None and not fits(unflatten(saved, arrays)):
                 raise BrokenTreeError(
                     f"the save gives {where} a value that training cannot have given it"

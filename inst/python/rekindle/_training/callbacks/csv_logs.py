@@ -12,9 +12,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-import keras
-
 from rekindle._storage.local import fs
+from rekindle._training.callbacks import table
 
 # A larger log is not held in memory, and stays as CSVLogger leaves it.
 _MOST_BYTES = 1 << 28
@@ -30,7 +29,7 @@ class CsvLogs:
     def __init__(self, callbacks: Iterable[Any]) -> None:
         self._held: dict[str, bytes] = {}
         for callback in callbacks:
-            if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append:
+            if table.is_of(callback, "CSVLogger") and not callback.append:
                 # A file that cannot be read is Keras' to complain of; a FIFO has nothing to keep.
                 with contextlib.suppress(OSError, TypeError, ValueError):
                     path = os.path.realpath(callback.filename)

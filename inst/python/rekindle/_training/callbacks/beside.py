@@ -12,15 +12,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from rekindle import errors
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
 from rekindle._storage.local import fs
-from rekindle._training import event_files
-from rekindle._training.event_files import EventFiles
+from rekindle._training.callbacks import event_files, table
+from rekindle._training.callbacks.event_files import EventFiles
 
 _TEXT = (str, bytes, list, dict)
 _BAR = ("target", "_seen_so_far", "_values", "_values_order")
@@ -35,12 +34,12 @@ class Beside:
 
     def __init__(self, callback: Any) -> None:
         self._callback = callback
-        is_board = isinstance(callback, keras.callbacks.TensorBoard)
+        is_board = table.is_of(callback, "TensorBoard")
         self._event_files = EventFiles(callback) if is_board else None
 
     def take(self, place: str, arrays: dict[str, AnyArray]) -> Any:
         """What there is; ``None`` when there is nothing."""
-        if isinstance(self._callback, keras.callbacks.CSVLogger):
+        if table.is_of(self._callback, "CSVLogger"):
             data = _log(self._callback)
             return None if data is None else tree.flatten(data, f"{place}/log", arrays)
         if self._event_files is not None:
@@ -58,14 +57,14 @@ class Beside:
             BrokenTreeError: It gave something else.
         """
         callback, files, state = self._callback, self._event_files, tree.unflatten(saved, arrays)
-        if isinstance(callback, keras.callbacks.CSVLogger):
+        if table.is_of(callback, "CSVLogger"):
             if not isinstance(state, np.ndarray) or state.dtype != np.uint8:
                 raise errors.BrokenTreeError("the log of a CSVLogger is not a string of bytes")
             return lambda: _put_log(callback, state.tobytes())
         if files is not None:
             event_files.check(state)
             return lambda: files.put(state)
-        if isinstance(callback, keras.callbacks.ProgbarLogger):
+        if table.is_of(callback, "ProgbarLogger"):
             _check_bar(state)
             return lambda: _put_bar(callback, state)
         kind = type(callback).__name__
@@ -98,7 +97,7 @@ def _put_bar(callback: Any, state: Mapping[str, Any]) -> None:
 
 
 def _bar(callback: Any) -> Any:
-    if not isinstance(callback, keras.callbacks.ProgbarLogger):
+    if not table.is_of(callback, "ProgbarLogger"):
         return None
     return getattr(callback, "progbar", None)
 

@@ -1,0 +1,240 @@
+"""How Keras reads data: batch by batch in Python, or ahead and out of sight in TensorFlow.
+
+Each is the source that :class:`rekindle._training.data_cursor.DataCursor` finds its place in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from rekindle._base.arrays import AnyArray, as_bytes, digest
+from rekindle._frameworks import table as frameworks
+from rekindle._keras.sources.arrays import UnseededArrays, new_pipeline
+from rekindle._keras.sources.py_dataset import DatasetState
+from rekindle._keras.sources.table import data_of
+from rekindle._training.data_proxy import Proxy
+from rekindle._training.trainer import DataListener
+
+
+class _Feed:
+    """What both have in common.
+
+    Args:
+        epoch_iterator: Keras' own, of the fit().
+    """
+
+    def __init__(self, epoch_iterator: Any) -> None:
+        self._iterator = epoch_iterator
+        self._data = data_of(epoch_iterator.data_adapter)
+
+    @property
+    def batches(self) -> int | None:
+        """How many batches an epoch has, where Keras knows."""
+        known = self._iterator.steps_per_epoch or self._iterator._num_batches
+        return None if known is None else int(known)
+
+    @property
+    def most_batches(self) -> int | None:
+        """How many an epoch can be told to have: its last execution may count more than it has."""
+        spare = int(getattr(self._iterator, "steps_per_execution", 1) or 1) - 1
+        return None if self.batches is None else self.batches + spare
+
+    @property
+    def counted(self) -> int | None:
+        """How many batches an epoch was found to have, once one has ended."""
+        found: int | None = self._iterator._num_batches
+        return found
+
+    @counted.setter
+    def counted(self, count: int | None) -> None:
+        # Where the data itself says how many there are, that counts.
+        if self._iterator._num_batches is None:
+            self._iterator._num_batches = count
+
+    def is_live(self) -> bool:
+        """Whether the last epoch's iterator goes on in the next, as with `steps_per_epoch`."""
+        iterator = self._iterator
+        return iterator.steps_per_epoch is not None and iterator._current_iterator is not None
+
+    def wait(self) -> None:
+        """Waits until the data is ready for an iterator to be made."""
+        self._data.wait()
+
+    def generators(self) -> list[AnyArray]:
+        """The states of the data's own random generators."""
+        return [generator.get_state().numpy() for generator in self._data.generators()]
+
+    def set_generators(self, states: list[AnyArray]) -> None:
+        """Puts such states back."""
+        for generator, state in zip(self._data.generators(), states, strict=False):
+            import torch
+
+            generator.set_state(torch.from_numpy(np.array(state)))
+
+    def dataset_state(self) -> DatasetState:
+        """The data's own attributes, from now on."""
+        return DatasetState(getattr(self._iterator.data_adapter, "py_dataset", None))
+
+    def _advance(self, reborn: Iterator[Any], steps: int) -> None:
+        for _ in range(steps):
+            next(reborn)
+        self._iterator._current_iterator = reborn
+        self._iterator._steps_seen = steps
+
+
+class PythonFeed(_Feed):
+    """On JAX and PyTorch: each batch is seen when it is read."""
+
+    reads_ahead = False
+    sees_reads = True
+
+    @property
+    def seed(self) -> int | None:
+        """``None``: these batches are shuffled by generators whose states are saved."""
+        return None
+
+    @seed.setter
+    def seed(self, seed: int | None) -> None:
+        """Has no effect."""
+
+    def attach(self, listener: DataListener) -> None:
+        """Tells the listener of each iterator and each batch from now on."""
+        make = self._iterator._get_iterator
+        self._iterator._get_iterator = lambda: Proxy(listener, make())
+        self._data.begin()
+
+    def detach(self) -> None:
+        self._iterator.__dict__.pop("_get_iterator", None)
+
+    def steps_given(self) -> int | None:
+        """How many steps the current iterator has given; ``None``: the listener knows."""
+        return None
+
+    def begin(self, number: int) -> None:
+        """The next iterator is the one of this number."""
+
+    def renew(self, times: int) -> None:
+        """Makes so many iterators of data that counts them, and reads none."""
+        dataset: Any = getattr(self._iterator.data_adapter, "_dataset", None)
+        if self._data.counts_iterators and hasattr(dataset, "element_spec"):
+            for _ in range(times):
+                iter(dataset)
+
+    def advance(self, steps: int) -> None:
+        """Makes the iterator that goes on beyond epochs, and reads so many steps of it."""
+        self._advance(iter(self._iterator._get_iterator()), steps)
+
+    def digest(self, batch: Any) -> str | None:
+        """A digest of a batch; ``None`` when there is none."""
+        return batch_digest(batch)
+
+
+class TensorFlowFeed(_Feed):
+    """On TensorFlow: read ahead, on other threads, most of it out of sight.
+
+    Attributes:
+        sees_reads: Whether the data is Python code, whose reads are seen.
+    """
+
+    reads_ahead = True
+
+    def __init__(self, epoch_iterator: Any) -> None:
+        super().__init__(epoch_iterator)
+        self._unseeded = UnseededArrays.of(epoch_iterator)
+        self.sees_reads = False
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of shuffled arrays that have none of their own; ``None`` for other data."""
+        return None if self._unseeded is None else self._unseeded.base
+
+    @seed.setter
+    def seed(self, seed: int | None) -> None:
+        if seed is not None and self._unseeded is not None:
+            self._unseeded.base = seed
+
+    def attach(self, listener: DataListener) -> None:
+        """Tells the listener of each iterator, and of what is read of Python code, from now on."""
+        self.sees_reads = self._watch_python(lambda it: Proxy(listener, it, reports_making=False))
+        # TensorFlow reads its own iterators inside its graphs: nothing can stand in their place.
+        dataset = _unwrapped(self._iterator._distributed_dataset)
+        self._iterator._distributed_dataset = Proxy(listener, dataset, reports_reads=False)
+        self._data.begin()
+
+    def _watch_python(self, watch: Callable[[Any], Any]) -> bool:
+        """Wraps the Python iterator inside of the pipeline: whether there is one."""
+        adapter, name = self._iterator.data_adapter, self._data.python_iterator
+        original = getattr(adapter, name, None) if name is not None else None
+        if name is None or original is None:
+            return False
+        setattr(adapter, name, lambda: iter(watch(original())))
+        self._iterator._distributed_dataset = new_pipeline(self._iterator)
+        return True
+
+    def detach(self) -> None:
+        """The pipeline dies with its fit()."""
+
+    def steps_given(self) -> int | None:
+        """How many steps the current iterator has given."""
+        return int(getattr(self._iterator, "_steps_seen", 0))
+
+    def begin(self, number: int) -> None:
+        """The next iterator is the one of this number."""
+        if self._unseeded is not None:
+            self._iterator._distributed_dataset.source = self._unseeded.begin(number)
+
+    def renew(self, times: int) -> None:
+        """Makes so many iterators of data that counts them, and reads none."""
+        if not self._data.counts_iterators or self._unseeded is not None:
+            return
+        # Not of the proxy, which would tell of them.
+        dataset = _unwrapped(getattr(self._iterator, "_distributed_dataset", None))
+        if dataset is not None:
+            for _ in range(times):
+                iter(dataset)
+
+    def advance(self, steps: int) -> None:
+        """Makes the iterator that goes on beyond epochs, and reads so many steps of it."""
+        self._advance(iter(self._iterator._distributed_dataset), steps)
+
+    def digest(self, batch: Any) -> str | None:
+        """``None``: batches stay inside of TensorFlow's graph."""
+        return batch_digest(batch)
+
+
+def feed_of(epoch_iterator: Any) -> PythonFeed | TensorFlowFeed:
+    """How this fit() reads its data."""
+    if keras.backend.backend() == "tensorflow":
+        return TensorFlowFeed(epoch_iterator)
+    return PythonFeed(epoch_iterator)
+
+
+def _unwrapped(dataset: Any) -> Any:
+    """The dataset itself, where a proxy stands in its place."""
+    return getattr(dataset, "source", dataset)
+
+
+def batch_digest(batch: Any) -> str | None:
+    """A digest of a batch's arrays; ``None`` when there is no batch, or it holds none."""
+    arrays = [np.asarray(_as_host_array(leaf)) for leaf in _leaves(batch)]
+    parts = [f"{array.dtype}{array.shape}{_digest(array)}" for array in arrays]
+    return digest("".join(parts).encode()) if parts else None
+
+
+def _as_host_array(leaf: Any) -> Any:
+    known = frameworks.framework(leaf)
+    return frameworks.to_numpy(leaf) if known else keras.ops.convert_to_numpy(leaf)
+
+
+def _digest(array: AnyArray) -> str:
+    return digest(as_bytes(array)) if array.dtype != object else ""
+
+
+def _leaves(batch: Any) -> Iterator[Any]:
+    for leaf in keras.tree.flatten(batch):
+        if isinstance(leaf, np.ndarray | np.generic) or keras.ops.is_tensor(leaf):
+            yield leaf

@@ -1,0 +1,174 @@
+"""A `fit()` of Keras 3, as :class:`rekindle._training.trainer.Trainer` asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+from rekindle._base.arrays import AnyArray
+from rekindle._format.manifest import Manifest
+from rekindle._frameworks import keras as keras_objects
+from rekindle._frameworks import table as frameworks
+from rekindle._keras import (
+    building,
+    fingerprint,
+    internals,
+    keras_files,
+    keras_import,
+    rehearsal,
+    variables,
+)
+from rekindle._keras.replay import Replay
+from rekindle._keras.sources.feeds import PythonFeed, TensorFlowFeed, feed_of
+from rekindle._training.options import Settings
+
+
+class KerasTrainer:
+    """One fit() of one model. Made in a hook of it.
+
+    Args:
+        model: The compiled model.
+        callbacks: The other callbacks.
+        callback_list: A weak reference to their CallbackList, which is to die with its fit(); it
+            gives ``None`` when there is none.
+        code: The code of the fit() that calls the list, where there is one.
+    """
+
+    def __init__(
+        self, model: Any, callbacks: list[Any], callback_list: Callable[[], Any], code: Any
+    ) -> None:
+        self._model = model
+        self._callbacks = callbacks
+        self._callback_list = callback_list
+        self._code = code
+        self._dispatched: dict[str, bool] = {}
+        self.fit: Mapping[str, Any] = internals.find_fit()
+        self._iterator = self.fit.get("epoch_iterator")
+        can_place = internals.can_place(self._iterator)
+        self.data: PythonFeed | TensorFlowFeed | None = (
+            feed_of(self._iterator) if can_place else None
+        )
+
+    @property
+    def knows_fit(self) -> bool:
+        return bool(self.fit)
+
+    @property
+    def can_replay(self) -> bool:
+        return self._callback_list() is not None
+
+    @property
+    def history(self) -> Any:
+        return self._model.history
+
+    @property
+    def stop_training(self) -> bool:
+        return bool(self._model.stop_training)
+
+    @stop_training.setter
+    def stop_training(self, stop: bool) -> None:
+        self._model.stop_training = stop
+
+    def callbacks(self) -> list[Any]:
+        return self._callbacks
+
+    def is_training(self) -> bool:
+        return internals.is_running(self._callback_list(), self._code)
+
+    def start_at(self, epoch: int | None) -> None:
+        internals.set_initial_epoch(self._model, epoch)
+
+    def step(self) -> int | None:
+        iterations = getattr(getattr(self._model, "optimizer", None), "iterations", None)
+        if iterations is None:
+            return None
+        keras_objects.sync_variables(self._model)
+        return int(frameworks.to_numpy(iterations))
+
+    def versions(self) -> dict[str, str]:
+        return fingerprint.versions()
+
+    def fingerprint(self) -> dict[str, Any]:
+        return fingerprint.take(self._model, self.fit)
+
+    def build(self, manifest: Manifest) -> None:
+        variables.build_saved(self._model, self._iterator, manifest)
+
+    def trace(self) -> None:
+        building.from_step(self._model, self._iterator)
+
+    def unbuilt(self, manifest: Manifest) -> list[str]:
+        return variables.unbuilt(self._model, manifest)
+
+    def build_to_skip(self) -> None:
+        # Even with no epoch to run, Keras asks the optimizer for the averages.
+        if getattr(getattr(self._model, "optimizer", None), "use_ema", False):
+            variables.build(self._model, self._iterator)
+
+    def capture(self, *, metrics: bool) -> dict[str, AnyArray]:
+        keras_objects.sync_variables(self._model)
+        named = variables.named(self._model)
+        return variables.values(named | variables.metrics(self._model) if metrics else named)
+
+    def differences(self, manifest: Manifest) -> list[str]:
+        return variables.differences(variables.named(self._model), manifest)
+
+    def put(self, arrays: Mapping[str, AnyArray]) -> list[str]:
+        named = variables.named(self._model)
+        variables.assign(named, arrays)
+        return list(named)
+
+    def put_again(self, arrays: Mapping[str, AnyArray]) -> None:
+        keras_objects.sync_variables(self._model)
+        named = variables.named(self._model) | variables.metrics(self._model)
+        named = {name: variable for name, variable in named.items() if name in arrays}
+        variables.assign(named, arrays)
+        internals.adopt_variables(self._model)
+
+    def rehearsal(self, extra: Mapping[str, Any]) -> rehearsal.Rehearsal:
+        return rehearsal.Rehearsal(self._model, extra)
+
+    def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
+        return rehearsal.other_optimizers(self._model, extra)
+
+    def replay(
+        self,
+        batches: int,
+        logs: dict[str, Any],
+        show: Callable[[int, int], None],
+        done: Callable[[], None],
+        look: Callable[[], None],
+    ) -> Replay:
+        return Replay(
+            self._model,
+            self._callback_list,
+            self.is_training,
+            batches,
+            logs,
+            show,
+            done,
+            look,
+        )
+
+    def progress_bar(self, total: int) -> Any:
+        return keras.utils.Progbar(total, unit_name="batch")
+
+    def place_in_epoch(self) -> tuple[int, dict[str, Any]] | None:
+        return internals.place_in_epoch(self._model)
+
+    def answer_here(self) -> None:
+        self._dispatched = internals.dispatch_here(self._callback_list())
+
+    def answer_as_before(self) -> None:
+        internals.dispatch_as_before(self._callback_list(), self._dispatched)
+
+    def wait_for_hooks(self) -> None:
+        internals.wait_for_hooks(self._callback_list())
+
+    def import_backup(self, settings: Settings) -> dict[str, Any] | None:
+        return keras_import.begin(settings, self._model, self.fit)
+
+    def settle_import(self, directory: str) -> None:
+        keras_files.settle(directory)
