@@ -12,7 +12,7 @@ from pathlib import Path
 
 from faults import scenes, tree
 from rekindle._format.decode import decode
-from rekindle._format.snapshot import Save
+from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle.errors import DamageWarning, RekindleError, RekindleWarning
 
 SAVES = 3
@@ -176,7 +176,9 @@ class Damages:
             self.wrong.append(f"{what}: something outside of the folder changed")
         self.seen[ending] += 1
 
-    def _ending(self, what: str, save: Save | None, caught: list[warnings.WarningMessage]) -> str:
+    def _ending(
+        self, what: str, save: LoadedCheckpoint | None, caught: list[warnings.WarningMessage]
+    ) -> str:
         index = None if save is None else scenes.index_of(save)
         if save is not None and save.manifest != self._known[save.manifest.number]:
             self.wrong.append(f"{what}: a changed manifest was believed")

@@ -10,7 +10,7 @@ import numpy as np
 
 import rekindle
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 
 
 def forge(
@@ -25,7 +25,7 @@ def forge(
         change: Is given the state as JSON values, to change it in place.
         arrays: More arrays, by name.
     """
-    store = Folder(str(folder), rekindle.__version__)
+    store = Repository(str(folder), rekindle.__version__)
     try:
         save = store.newest()
         assert save is not None

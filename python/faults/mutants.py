@@ -75,27 +75,27 @@ def older_goes_first() -> None:
         self.keep([])
         return whole(self, snapshot, number)
 
-    whole = repository.Folder._begin
-    repository.Folder._begin = _begin
+    whole = repository.Repository._begin
+    repository.Repository._begin = _begin
 
 
 def newest_cleared_first() -> None:
-    order = repository.Folder._remove_all
+    order = repository.Repository._remove_all
 
     def _remove_all(self):
         self._remove(self.numbers[-1:])
-        self._clearing.sync()
+        self._garbage.sync()
         order(self)
 
-    repository.Folder._remove_all = _remove_all
+    repository.Repository._remove_all = _remove_all
 
 
 def sweep_without_sync() -> None:
-    garbage.Clearing.sync = lambda self: None
+    garbage.GarbageCollector.sync = lambda self: None
 
 
 def leftovers_stay() -> None:
-    garbage.Clearing.sweep = lambda self, catalog, **how: None
+    garbage.GarbageCollector.sweep = lambda self, catalog, **how: None
 
 
 def partial_files_stay() -> None:
@@ -125,7 +125,7 @@ def refusals_escape() -> None:
         self.open()
         return self._carry_out(self._begin(snapshot, number))
 
-    repository.Folder.commit = commit_
+    repository.Repository.commit = commit_
 
 
 def no_lock() -> None:

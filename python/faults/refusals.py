@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass, field
 
 from faults import children, preload, scenes, tree
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle.errors import RekindleError, RekindleWarning, RestoreError, SaveError
 
 ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EACCES", "EROFS", "EINTR", "short write")
@@ -135,13 +135,13 @@ class Case:
         folder.close()
         calls = self._faults.disarm()
         self._save(folder, 12, say)
-        names = set(os.listdir(folder.directory)) - {folder._way.spare.name}
+        names = set(os.listdir(folder.directory)) - {folder._pack_file.spare.name}
         expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
         assert names == expected | folder._catalog.packs_in_use(), names
         folder.close()
         say({"calls": calls})
 
-    def _save(self, folder: Folder, index: int, say: children.Say) -> None:
+    def _save(self, folder: Repository, index: int, say: children.Say) -> None:
         before = self._names(folder)
         try:
             folder.commit(scenes.snapshot(index))
@@ -155,7 +155,7 @@ class Case:
             if not self.lasting and not any(name.endswith(".json") for name in added):
                 assert not added, added
 
-    def _names(self, folder: Folder) -> set[str]:
+    def _names(self, folder: Repository) -> set[str]:
         with self._faults.paused():
             return set(os.listdir(folder.directory)) - {".lock"}
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from rekindle._format.manifest import Position
-from rekindle._format.snapshot import Save, Snapshot
+from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._repository import dedup
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._storage.local import direct_io, recycle
 from rekindle.errors import RekindleError, RekindleWarning
 
@@ -43,7 +43,7 @@ def snapshot(index: int) -> Snapshot:
     return Snapshot(arrays(index), {"index": index}, Position(index, index, 0))
 
 
-def index_of(save: Save) -> int:
+def index_of(save: LoadedCheckpoint) -> int:
     """Which save it is; raises unless every bit of it is that save's."""
     index = save.manifest.state["index"]
     expected = arrays(index)
@@ -77,8 +77,8 @@ class Store:
 
     name = "rekindle"
 
-    def open(self, top: str, *, past_cache: bool = False) -> Folder:
-        return Folder(os.path.join(top, BOX), "0.0.0", past_cache=past_cache)
+    def open(self, top: str, *, past_cache: bool = False) -> Repository:
+        return Repository(os.path.join(top, BOX), "0.0.0", past_cache=past_cache)
 
     def save(self, top: str, saves: range, kept: int) -> None:
         folder = self.open(top)
@@ -160,7 +160,7 @@ _SAVES = 4
 LAST_BEFORE_A_SPARE = {1: 8, 2: 7}
 
 
-def with_a_spare(store: Store, top: str, kept: int, *, past_cache: bool = False) -> Folder:
+def with_a_spare(store: Store, top: str, kept: int, *, past_cache: bool = False) -> Repository:
     """The folder, with more saves and with a spare; a store that is broken may have none."""
     folder = store.open(top, past_cache=past_cache)
     folder.newest()
@@ -177,7 +177,7 @@ def scenes(kept: int) -> list[Scene]:
     last = _SAVES
     ready = LAST_BEFORE_A_SPARE[kept]
 
-    def save(folder: Folder, index: int, ack: Any, number: int | None = None) -> None:
+    def save(folder: Repository, index: int, ack: Any, number: int | None = None) -> None:
         folder.commit(snapshot(index), number)
         ack(index)
         folder.keep(folder.numbers[-kept:])

@@ -21,9 +21,11 @@ evil_backup <- function(env = parent.frame()) {
   dir <- file.path(withr::local_tempdir(.local_envir = env), "b\033[2J{stop('run')}")
   reticulate::py_run_string(paste(
     "import numpy, os",
-    "from rekindle._store import Folder, Snapshot, Position",
+    "from rekindle._format.manifest import Position",
+    "from rekindle._format.snapshot import Snapshot",
+    "from rekindle._repository.repository import Repository",
     "def evil_backup(directory, name):",
-    "    folder = Folder(directory, '1.2.3')",
+    "    folder = Repository(directory, '1.2.3')",
     "    for last in ('\\ud800', '\\0'):",
     "        metrics = {name + last: [1.0, 2.0]}",
     "        state = {'history': {'epoch': [0, 1], 'metrics': metrics}, 'metadata': {name + last: name}}",

@@ -13,7 +13,7 @@ from rekindle._codec.group import Group
 from rekindle._codec.source import CheckpointSource
 from rekindle._codec.status import RestoreStatus
 from rekindle._inspection import lookup
-from rekindle._policy.retention import Rules
+from rekindle._policy.retention import Retention
 from rekindle._saving import arguments, metadata
 from rekindle._saving.checkpointer import Checkpointer
 from rekindle.errors import ArgumentError
@@ -136,7 +136,7 @@ class Checkpoint(Group):
         directory, name = os.path.split(given)
         name = arguments.checkpoint_name(name)
         folder = os.path.abspath(directory or os.curdir)
-        one = Checkpointer(CheckpointSource(self), folder, name, Rules(None, None, None), False)
+        one = Checkpointer(CheckpointSource(self), folder, name, Retention(None, None, None), False)
         try:
             return os.path.join(directory or os.curdir, one.save_unmanaged())
         finally:

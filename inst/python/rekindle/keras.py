@@ -31,10 +31,10 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
 
 from rekindle._base import checks
 from rekindle._keras import alone, internals
-from rekindle._keras.tail_callback import Companion
+from rekindle._keras.tail_callback import TailCallback
 from rekindle._training import arguments
 from rekindle._training.callbacks.csv_logs import CsvLogs
-from rekindle._training.options import Settings
+from rekindle._training.options import FitOptions
 
 __all__ = ["BackupAndRestore"]
 
@@ -214,7 +214,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         )
         self.double_checkpoint = checks.flag("double_checkpoint", double_checkpoint)
         self.delete_checkpoint = checks.flag("delete_checkpoint", delete_checkpoint)
-        self._settings = Settings(
+        self._settings = FitOptions(
             directory=self.backup_dir,
             max_to_keep=arguments.max_to_keep(max_to_keep, self.double_checkpoint),
             delete_checkpoint=self.delete_checkpoint,
@@ -242,7 +242,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         # For the companion.
         self.csv_logs = CsvLogs(())
         self._current_epoch = 0
-        self._companion: Companion | None = None
+        self._tail: TailCallback | None = None
         # Only on the instance that needs it: a class that has this hook costs JAX its asynchronous
         # dispatch.
         if self.schedule.by_batch:
@@ -254,11 +254,11 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     @property
     def resume_report(self) -> dict[str, Any] | None:
-        return self._companion.report if self._companion is not None else None
+        return self._tail.report if self._tail is not None else None
 
     @property
     def save_report(self) -> dict[str, Any] | None:
-        return self._companion.save_report if self._companion is not None else None
+        return self._tail.save_report if self._tail is not None else None
 
     @property
     def looks_at_batches(self) -> bool:
@@ -299,7 +299,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             raise
         self.schedule = self._new_schedule()
         self._due = False
-        self._companion = Companion(self._settings, self, self.model)
+        self._tail = TailCallback(self._settings, self, self.model)
         self._tell("on_train_begin", logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -330,5 +330,5 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def _tell(self, hook: str, *args: Any) -> None:
         # A training loop of one's own calls these hooks without a CallbackList: then nobody else
         # calls it.
-        if self._companion is not None and not self._companion.is_listed:
-            getattr(self._companion, hook)(*args)
+        if self._tail is not None and not self._tail.is_listed:
+            getattr(self._tail, hook)(*args)

@@ -14,7 +14,7 @@ from rekindle._base import checks
 from rekindle._codec.source import CheckpointSource
 from rekindle._codec.tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
 from rekindle._inspection import lookup, tf_files
-from rekindle._policy.retention import Rules
+from rekindle._policy.retention import Retention
 from rekindle._repository import reader
 from rekindle._saving import arguments
 from rekindle._saving import metadata as records
@@ -104,7 +104,7 @@ class CheckpointManager:
     ) -> None:
         self._checkpoint = checkpoint
         self._source = _source(checkpoint)
-        rules = Rules(
+        rules = Retention(
             arguments.max_to_keep(max_to_keep),
             arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
             arguments.best(keep_best),

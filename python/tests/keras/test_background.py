@@ -15,7 +15,7 @@ from conftest import assert_same, fit, interrupt, make_model, values
 import rekindle
 from rekindle._frameworks import table as frameworks
 from rekindle._keras import variables
-from rekindle._saving.writer_thread import Worker
+from rekindle._saving.writer_thread import WriterThread
 from rekindle._storage.local import fs
 from rekindle.keras import BackupAndRestore
 
@@ -70,7 +70,7 @@ def test_what_is_saved_is_the_state_at_the_hook_whatever_training_does_next(
 def test_one_save_is_written_at_a_time_and_the_next_waits_for_it(backup_dir, monkeypatch):
     gate = Gate(monkeypatch)
     ended, waited = [], []
-    start = Worker.start
+    start = WriterThread.start
 
     def watched(worker, *args, **more):
         start(worker, *args, **more)
@@ -83,7 +83,7 @@ def test_one_save_is_written_at_a_time_and_the_next_waits_for_it(backup_dir, mon
 
         worker._done.wait = let_go_and_wait
 
-    monkeypatch.setattr(Worker, "start", watched)
+    monkeypatch.setattr(WriterThread, "start", watched)
     callback = BackupAndRestore(backup_dir)
     fit(make_model(), callback, on_epoch_end(ended.append), epochs=3)
     # The writer was let go when the second save, at the end of the second epoch, waited for it.
@@ -188,7 +188,7 @@ def test_batches_are_watched_only_when_a_save_may_be_due_there(backup_dir, save_
     )
     x = np.zeros((8, 3), "float32")
     callbacks.model.fit(x, x[:, :1], epochs=1, verbose=0, callbacks=callbacks)
-    assert watching == ["BackupAndRestore", "Companion"][:count]
+    assert watching == ["BackupAndRestore", "TailCallback"][:count]
 
 
 @pytest.mark.filterwarnings("ignore:os.fork", "ignore:This process")
@@ -204,7 +204,7 @@ def test_a_forked_child_neither_waits_for_the_save_nor_holds_the_folder(backup_d
         assert gate.reached.wait(600)
         child = os.fork()
         if child == 0:
-            manager = callback._companion._run._checkpointer
+            manager = callback._tail._fit._checkpointer
             manager.sync()
             try:
                 manager.save()

@@ -48,13 +48,13 @@ def test_one_save_is_kept_or_two(backup_dir, double, kept):
 def test_packs_are_written_over_older_ones_and_none_of_these_outlives_the_fit(
     backup_dir, monkeypatch
 ):
-    create, written_over = recycle.Spare.create, []
+    create, written_over = recycle.RecycledFile.create, []
 
     def noted(self, path, size):
         written_over.append(self.name is not None)
         return create(self, path, size)
 
-    monkeypatch.setattr(recycle.Spare, "create", noted)
+    monkeypatch.setattr(recycle.RecycledFile, "create", noted)
     monkeypatch.setattr(recycle, "_LEAST", 0)  # These packs are small.
     assert_interrupted_is_as_in_one_go(backup_dir, background=False)
     assert any(written_over)

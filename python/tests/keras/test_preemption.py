@@ -15,10 +15,10 @@ import pytest
 from conftest import assert_same, data, fit, make_model, values
 
 import rekindle
-from rekindle._keras.tail_callback import Companion
+from rekindle._keras.tail_callback import TailCallback
 from rekindle._training import preemption as ending
 from rekindle._training import signals
-from rekindle._training.fit import Run
+from rekindle._training.fit import Fit
 from rekindle.keras import BackupAndRestore
 
 # Saves only because of a signal: whatever a run goes on from, it was saved for that.
@@ -120,13 +120,13 @@ def test_not_one_batch_more_is_trained_than_the_one_under_way(backup_dir):
 
 def test_a_hook_that_runs_behind_the_training_looks_after_nothing(backup_dir, monkeypatch):
     looked = []
-    look = Run.look
-    monkeypatch.setattr(Run, "look", lambda run: (looked.append(threading.get_ident()), look(run)))
+    look = Fit.look
+    monkeypatch.setattr(Fit, "look", lambda run: (looked.append(threading.get_ident()), look(run)))
 
     def from_elsewhere():
         send()
         # As one of an earlier batch on JAX, once the signal has it called.
-        companion = running(Companion)
+        companion = running(TailCallback)
         thread = threading.Thread(target=companion.on_train_batch_end, args=(0,))
         thread.start()
         thread.join()
@@ -138,7 +138,7 @@ def test_a_hook_that_runs_behind_the_training_looks_after_nothing(backup_dir, mo
 
 def running(kind):
     """The one of a kind that is in a fit() now."""
-    (found,) = [one for one in gc.get_objects() if type(one) is kind and one._run is not None]
+    (found,) = [one for one in gc.get_objects() if type(one) is kind and one._fit is not None]
     return found
 
 

@@ -15,9 +15,9 @@ import pytest
 from conftest import fit, make_model
 
 import rekindle
-from rekindle._keras.tail_callback import Companion
-from rekindle._training.fit import Run
-from rekindle._training.saves import Saving
+from rekindle._keras.tail_callback import TailCallback
+from rekindle._training.fit import Fit
+from rekindle._training.saves import Saves
 from rekindle.keras import BackupAndRestore
 
 PROGRAM = """
@@ -111,20 +111,20 @@ class TestSentAgain:
         assert count() == 1
 
     def test_one_that_comes_while_the_last_save_is_waited_for(self, backup_dir, count, monkeypatch):
-        look, ended = Saving.look, []
+        look, ended = Saves.look, []
 
         def interrupted(saving, *, wait=False):
             if ended:
                 ended.pop()()
             look(saving, wait=wait)
 
-        monkeypatch.setattr(Saving, "look", interrupted)
+        monkeypatch.setattr(Saves, "look", interrupted)
         train(backup_dir, Hook("on_train_end", lambda: ended.append(send)))
         assert count() == 1
 
     def test_one_that_comes_while_the_backup_is_cleared(self, backup_dir, count, monkeypatch):
-        end = Run.end
-        monkeypatch.setattr(Run, "end", lambda run: (send(), end(run)))
+        end = Fit.end
+        monkeypatch.setattr(Fit, "end", lambda run: (send(), end(run)))
         train(backup_dir)
         assert count() == 1
         assert not backup_dir.exists()
@@ -275,5 +275,5 @@ def test_a_handler_that_the_program_sets_meanwhile_gets_what_was_not_answered(ba
 
 def running():
     """The parts that answer signals, of the fits whose frames somebody keeps."""
-    found = [one for one in gc.get_objects() if type(one) is Companion]
+    found = [one for one in gc.get_objects() if type(one) is TailCallback]
     return [one._ending for one in found if one._ending is not None]

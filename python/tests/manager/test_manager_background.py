@@ -46,7 +46,7 @@ def test_at_most_one_save_is_written_at_a_time(home, gate):
     with CheckpointManager(checkpoint, home, 3, background=True) as manager:
         manager.save()
         assert gate.reached.wait(600)
-        done = manager._checkpointer._writer._worker._done
+        done = manager._checkpointer._writer._thread._done
         wait = done.wait
         done.wait = lambda: gate.opened.set() or wait()
         checkpoint.w[:] = 2.0

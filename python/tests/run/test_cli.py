@@ -15,7 +15,7 @@ from test_inspection import fill, flip
 import rekindle
 from rekindle._cli import codes, text
 from rekindle._cli.main import main
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ class TestInfo:
         assert "The run" not in out
 
     def test_a_running_folder(self, home, call):
-        folder = Folder(str(home), "1")
+        folder = Repository(str(home), "1")
         folder.open()
         code, out, _ = call("info")
         assert code == codes.NO_SAVE

@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 import rekindle
-from rekindle._training.saves import Saving
+from rekindle._training.saves import Saves
 
 
 class FullDisk:
@@ -30,7 +30,7 @@ class FullDisk:
 
 def test_the_folder_is_let_go_of_even_where_a_warning_is_an_error():
     manager = FullDisk()
-    saving = Saving(manager, "raise", 0, None)
+    saving = Saves(manager, "raise", 0, None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(rekindle.SaveWarning, match="No space left"):

@@ -48,7 +48,7 @@ class TestHolding:
     @given(st.lists(st.tuples(st.sampled_from(sorted(FORMS)), st.integers(0, 700)), max_size=12))
     def test_copies_and_digests_are_of_what_was_given(self, forms):
         arrays = {str(i): FORMS[form](count) for i, (form, count) in enumerate(forms)}
-        staging = host_buffers.Staging()
+        staging = host_buffers.HostBuffers()
         for _ in range(2):
             held = staging.hold(Snapshot(arrays))
             assert list(held.arrays) == list(arrays)
@@ -78,7 +78,7 @@ class TestHolding:
 def test_digests_are_made_where_another_thread_copies_meanwhile(small_steps):
     sizes = {"tiny": 24, "small": 99, "middle": 100, "large": 1000, "shared out": 1001}
     arrays = {name: np.zeros(size, "uint8") for name, size in sizes.items()}
-    held = host_buffers.Staging().hold(Snapshot(arrays))
+    held = host_buffers.HostBuffers().hold(Snapshot(arrays))
     assert set(held.digests) == ({"middle", "large"} if small_steps > 1 else set())
 
 
@@ -93,7 +93,7 @@ def test_a_digest_is_of_the_copy_and_not_of_what_changes_meanwhile(monkeypatch):
         array[:] = next(calls)
 
     monkeypatch.setattr(np, "copyto", changing)
-    held = host_buffers.Staging().hold(Snapshot({"a": array, "b": np.zeros(2000, "uint8")}))
+    held = host_buffers.HostBuffers().hold(Snapshot({"a": array, "b": np.zeros(2000, "uint8")}))
     assert held.digests["a"] == digest(as_bytes(held.arrays["a"]))
     assert bits(held.arrays["a"]) != bits(array)
 
@@ -106,5 +106,5 @@ def test_where_no_thread_can_be_had_it_is_held_all_the_same(monkeypatch):
 
     monkeypatch.setattr(threading.Thread, "start", refusing)
     arrays = {str(i): np.full(900, i, "uint8") for i in range(9)}
-    held = host_buffers.Staging().hold(Snapshot(arrays))
+    held = host_buffers.HostBuffers().hold(Snapshot(arrays))
     assert all(bits(held.arrays[name]) == bits(array) for name, array in arrays.items())

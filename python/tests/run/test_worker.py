@@ -9,18 +9,18 @@ import time
 
 import pytest
 
-from rekindle._saving.writer_thread import Worker
+from rekindle._saving.writer_thread import WriterThread
 
 
 def test_an_outcome_is_told_once():
-    worker = Worker()
+    worker = WriterThread()
     worker.start(lambda: 7)
     assert worker.outcome(wait=True) == (7, None)
     assert worker.outcome(wait=True) is None
 
 
 def test_asked_for_while_the_thread_is_being_started_it_is_still_waited_for(monkeypatch):
-    worker, go = Worker(), threading.Event()
+    worker, go = WriterThread(), threading.Event()
     start = threading.Thread.start
     asked = []
 
@@ -42,14 +42,14 @@ def test_where_no_thread_can_be_had_it_is_done_at_once(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    worker = Worker()
+    worker = WriterThread()
     worker.start(lambda: 7)
     assert not worker.is_busy
     assert worker.outcome(wait=False) == (7, None)
 
 
 def test_an_error_is_the_outcome():
-    worker = Worker()
+    worker = WriterThread()
     worker.start(lambda: 1 / 0)
     result, error = worker.outcome(wait=True)
     assert result is None
@@ -61,7 +61,7 @@ class TestInterruptOfTheStart:
     """It may come before the thread is there, or when it goes already."""
 
     def test_work_that_goes_on_is_known(self, monkeypatch):
-        worker, entered, go = Worker(), threading.Event(), threading.Event()
+        worker, entered, go = WriterThread(), threading.Event(), threading.Event()
         start = threading.Thread.start
 
         def interrupted(thread):
@@ -81,7 +81,7 @@ class TestInterruptOfTheStart:
         assert worker.outcome(wait=True) == (7, None)
 
     def test_work_that_was_not_begun_is_not_waited_for_and_never_done(self, monkeypatch):
-        worker, done, late = Worker(), [], []
+        worker, done, late = WriterThread(), [], []
 
         def interrupted(thread):
             late.append(thread)
@@ -101,7 +101,7 @@ class TestInterruptOfTheStart:
 
 class TestWhatIsDoneAfterwards:
     def test_nobody_waits_for_it(self):
-        worker, go, ended = Worker(), threading.Event(), threading.Event()
+        worker, go, ended = WriterThread(), threading.Event(), threading.Event()
 
         def then(stop):
             assert go.wait(600)
@@ -115,7 +115,7 @@ class TestWhatIsDoneAfterwards:
         assert ended.wait(600)
 
     def test_it_is_told_to_end_when_other_work_begins(self):
-        worker, began, ended = Worker(), threading.Event(), threading.Event()
+        worker, began, ended = WriterThread(), threading.Event(), threading.Event()
 
         def then(stop):
             assert not stop()
@@ -133,7 +133,7 @@ class TestWhatIsDoneAfterwards:
         assert worker.outcome(wait=True) == (8, None)
 
     def test_once_it_was_ended_no_thread_is_left(self):
-        worker, began = Worker(), threading.Event()
+        worker, began = WriterThread(), threading.Event()
 
         def then(stop):
             began.set()
@@ -148,7 +148,7 @@ class TestWhatIsDoneAfterwards:
         worker.end()
 
     def test_work_that_goes_on_is_not_waited_for_by_the_end(self):
-        worker, go = Worker(), threading.Event()
+        worker, go = WriterThread(), threading.Event()
         worker.start(lambda: go.wait(600) and 7)
         worker.end()
         assert worker.is_busy
@@ -174,7 +174,7 @@ print(worker.outcome(wait=True))
         assert (run.stdout, run.stderr) == ("(7, None)\nended\n", "")
 
     def test_it_is_not_done_after_a_failure(self):
-        worker = Worker()
+        worker = WriterThread()
         done = []
         worker.start(lambda: 1 / 0, lambda stop: done.append(stop))
         assert isinstance(worker.outcome(wait=True)[1], ZeroDivisionError)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 
 # How fast examples are made and tried is the machine's.
 settings.register_profile(
@@ -39,14 +39,14 @@ def holder(home: Path) -> Iterator[subprocess.Popen]:
 
 
 @pytest.fixture
-def opened(home: Path) -> Iterator[Callable[..., Folder]]:
+def opened(home: Path) -> Iterator[Callable[..., Repository]]:
     """Makes folders at `home`, one after the other, and lets go of all at the end."""
     folders = []
 
-    def make(path: Path = home) -> Folder:
+    def make(path: Path = home) -> Repository:
         for folder in folders:
             folder.close()
-        folders.append(Folder(str(path), "1.2.3"))
+        folders.append(Repository(str(path), "1.2.3"))
         return folders[-1]
 
     yield make
@@ -55,7 +55,7 @@ def opened(home: Path) -> Iterator[Callable[..., Folder]]:
 
 
 @pytest.fixture
-def folder(opened: Callable[..., Folder]) -> Folder:
+def folder(opened: Callable[..., Repository]) -> Repository:
     made = opened()
     made.open()
     return made
@@ -76,10 +76,10 @@ def _snapshot() -> Callable[..., Snapshot]:
 
 
 @pytest.fixture
-def fill(opened: Callable[..., Folder]) -> Callable[..., Folder]:
+def fill(opened: Callable[..., Repository]) -> Callable[..., Repository]:
     """Saves 1 to `count` in the folder at `home`, with `kept` of them kept; closed again."""
 
-    def fill(count: int, kept: int = 20) -> Folder:
+    def fill(count: int, kept: int = 20) -> Repository:
         folder = opened()
         for index in range(1, count + 1):
             folder.commit(snapshot(index))

@@ -9,8 +9,8 @@ import textwrap
 # Holds the folder until it is killed.
 HOLD = """
     import sys, time
-    from rekindle._repository.repository import Folder
-    folder = Folder(sys.argv[1], "1")
+    from rekindle._repository.repository import Repository
+    folder = Repository(sys.argv[1], "1")
     folder.open()
     print("held", flush=True)
     time.sleep(600)

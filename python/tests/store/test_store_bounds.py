@@ -20,7 +20,7 @@ from rekindle._format.manifest import Array, Manifest, Pack, Position, encode
 from rekindle._format.snapshot import Snapshot
 from rekindle._inspection.describe import placed
 from rekindle._inspection.results import Check
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._storage.local import fs
 from rekindle.errors import ArgumentError, SaveError
 
@@ -57,7 +57,7 @@ def unit() -> float:
 
 def arrays(folder: Path, count: int) -> None:
     """A save of many arrays."""
-    one = Folder(str(folder), "1.2.3")
+    one = Repository(str(folder), "1.2.3")
     value = np.zeros(1, np.float32)
     names = [f"model/a_layer_with_a_long_name/block_{index}/kernel" for index in range(count)]
     tree = {name: {"$": ["array", name]} for name in names}

@@ -10,7 +10,7 @@ import pytest
 import xxhash
 
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._storage.local import fs
 from rekindle.errors import (
     DamageError,
@@ -319,7 +319,7 @@ class TestTheSystemRefuses:
     def test_a_first_save_that_fails_claims_no_other(self, home):
         home.write_bytes(b"")
         with pytest.raises(SaveError, match=r"There is no save before it\.$"):
-            Folder(str(home), "1.2.3").commit(Snapshot({}))
+            Repository(str(home), "1.2.3").commit(Snapshot({}))
 
     def test_too_little_memory_fails_the_save_only(self, folder, snapshot, monkeypatch):
         with monkeypatch.context() as patched:
@@ -350,7 +350,7 @@ class TestTheSystemRefuses:
     def test_a_file_in_place_of_the_folder_is_told(self, home):
         home.write_bytes(b"")
         with pytest.raises(RestoreError, match="cannot be opened: File exists"):
-            Folder(str(home), "1").open()
+            Repository(str(home), "1").open()
 
     def test_an_acknowledgement_that_failed_is_not_built_upon(
         self, folder, home, snapshot, monkeypatch

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._storage.local import direct_io, fs
 from rekindle._storage.local.direct_io import Direct, ReadBack
 from rekindle.errors import SaveError
@@ -38,7 +38,7 @@ def _needs_it(tmp_path_factory):
 def beside(home, monkeypatch):
     """A folder as beside a training, which takes every pack for a large one."""
     monkeypatch.setattr(direct_io, "LEAST", 0)
-    folder = Folder(str(home), "1.2.3", past_cache=True)
+    folder = Repository(str(home), "1.2.3", past_cache=True)
     yield folder
     folder.close()
 

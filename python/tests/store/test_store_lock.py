@@ -12,7 +12,7 @@ import pytest
 from holding import start
 
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle.errors import ForeignFileError, LockError, RestoreError, SaveError
 
 
@@ -21,7 +21,7 @@ class TestTheSecondRun:
         before = {path: path.read_bytes() for path in home.iterdir()}
         began = time.time()
         with pytest.raises(LockError) as info:
-            Folder(str(home), "1").open()
+            Repository(str(home), "1").open()
         error = info.value
         assert error.directory == str(home)
         assert error.host == socket.gethostname()
@@ -34,11 +34,11 @@ class TestTheSecondRun:
 
     def test_in_the_same_process_it_is_told_so(self, folder, home):
         with pytest.raises(LockError, match="another run in this process, since "):
-            Folder(str(home), "1").open()
+            Repository(str(home), "1").open()
 
     def test_one_that_is_already_running_gets_a_failed_save(self, folder, home, snapshot):
         (home / ".lock").unlink()
-        other = Folder(str(home), "1")
+        other = Repository(str(home), "1")
         other.open()
         with pytest.raises(SaveError, match="in use by another run in this process") as info:
             folder.commit(snapshot(1))
@@ -52,7 +52,7 @@ class TestTheHolderDies:
     def test_killed_it_holds_nothing(self, home, holder):
         holder.kill()
         holder.wait()
-        folder = Folder(str(home), "1")
+        folder = Repository(str(home), "1")
         folder.open()
         folder.close()
 
@@ -65,7 +65,7 @@ class TestTheHolderDies:
         text["pid"] = gone.pid
         (home / ".lock").write_text(json.dumps(text, separators=(",", ":")).ljust(511) + "\n")
         with pytest.raises(LockError, match=r"is in use by another run\. Two") as info:
-            Folder(str(home), "1").open()
+            Repository(str(home), "1").open()
         assert info.value.pid is None
 
 
@@ -101,8 +101,8 @@ class TestChildren:
     def test_a_child_that_lives_on_does_not_keep_the_lock(self, home):
         code = """
             import os, sys, time
-            from rekindle._repository.repository import Folder
-            folder = Folder(sys.argv[1], "1")
+            from rekindle._repository.repository import Repository
+            folder = Repository(sys.argv[1], "1")
             folder.open()
             if os.fork() == 0:
                 time.sleep(600)
@@ -115,7 +115,7 @@ class TestChildren:
         process.kill()
         process.wait()
         try:
-            folder = Folder(str(home), "1")
+            folder = Repository(str(home), "1")
             folder.open()
             folder.close()
         finally:
@@ -126,7 +126,7 @@ class TestChildren:
         process = start("import time; print('up', flush=True); time.sleep(600)", close_fds=False)
         assert process.stdout.readline() == "up\n"
         folder.close()
-        again = Folder(str(home), "1")
+        again = Repository(str(home), "1")
         again.open()
         again.close()
         process.kill()
@@ -163,17 +163,17 @@ class TestAnotherUser:
         shutil.rmtree(path)
 
     def test_a_folder_of_theirs_that_we_may_write_to_is_locked_like_ours(self, shared, snapshot):
-        folder = Folder(shared, "1")
+        folder = Repository(shared, "1")
         folder.commit(snapshot(1))
         os.chmod(os.path.join(shared, ".lock"), 0o644)
 
         def refused():
             with pytest.raises(LockError) as info:
-                Folder(shared, "1").open()
+                Repository(shared, "1").open()
             assert info.value.pid == os.getppid()
 
         def taken():
-            theirs = Folder(shared, "1")
+            theirs = Repository(shared, "1")
             assert theirs.newest().manifest.number == 1
             assert theirs.commit(snapshot(2)).number == 2
 
@@ -186,7 +186,7 @@ class TestAnotherUser:
 
         def work():
             with pytest.raises(RestoreError, match="cannot be opened: Permission denied"):
-                Folder(shared, "1").open()
+                Repository(shared, "1").open()
 
         self.as_nobody(work)
 
@@ -196,7 +196,7 @@ class TestTheFile:
     def test_what_a_power_cut_left_of_it_is_no_hindrance(self, home, text):
         home.mkdir()
         (home / ".lock").write_bytes(text)
-        folder = Folder(str(home), "1")
+        folder = Repository(str(home), "1")
         folder.open()
         assert json.loads((home / ".lock").read_text())["pid"] == os.getpid()
         folder.close()
@@ -205,7 +205,7 @@ class TestTheFile:
         home.mkdir()
         (home / ".lock").write_bytes(b"12345\n")
         with pytest.raises(ForeignFileError, match="is not a lock of rekindle's"):
-            Folder(str(home), "1").open()
+            Repository(str(home), "1").open()
         assert (home / ".lock").read_bytes() == b"12345\n"
 
     @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("x", path)])
@@ -213,7 +213,7 @@ class TestTheFile:
         home.mkdir()
         make(home / ".lock")
         with pytest.raises(ForeignFileError, match="is not a lock of rekindle's"):
-            Folder(str(home), "1").open()
+            Repository(str(home), "1").open()
 
     def test_a_folder_that_vanishes_meanwhile_is_made_again(self, folder, home, snapshot):
         folder.commit(snapshot(1))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository import dedup
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._storage.local import recycle
 
 MEGABYTE = 1 << 20
@@ -28,7 +28,7 @@ def header_bytes(pack) -> int:
         return 8 + int.from_bytes(file.read(8), "little")
 
 
-def written(folder: Folder, arrays: dict[str, np.ndarray]) -> int:
+def written(folder: Repository, arrays: dict[str, np.ndarray]) -> int:
     """Bytes of arrays that this save writes."""
     before = {name for manifest in folder.manifests for name in manifest.packs}
     manifest = folder.commit(Snapshot(arrays))
@@ -54,7 +54,7 @@ class TestDisk:
         self, tmp_path_factory, sizes, written_over, changes, kept
     ):
         home = tmp_path_factory.mktemp("disk") / "backup"
-        folder = Folder(str(home), "1.2.3")
+        folder = Repository(str(home), "1.2.3")
         folder.open()
         values = [0] * len(sizes)
         state = sum(1000 * size for size in sizes)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._storage.local import direct_io, fs, recycle
 
 pytestmark = pytest.mark.skipif(
@@ -32,7 +32,7 @@ def _as_if_large(monkeypatch):
     monkeypatch.setattr(direct_io, "LEAST", 0)
 
 
-def save(folder: Folder, value: int, size: int = 5000) -> str:
+def save(folder: Repository, value: int, size: int = 5000) -> str:
     """Saves an array of this value, and keeps that save alone: the path of its pack."""
     manifest = folder.commit(Snapshot({"kernel": np.full(size, value, np.uint8)}))
     folder.keep(folder.numbers[-1:])
@@ -43,17 +43,17 @@ def inode(path) -> int:
     return os.stat(path).st_ino
 
 
-def temporary(folder: Folder) -> list[str]:
+def temporary(folder: Repository) -> list[str]:
     return [name for name in os.listdir(folder.directory) if name.endswith(".tmp")]
 
 
-def values(folder: Folder) -> np.ndarray:
+def values(folder: Repository) -> np.ndarray:
     return folder.newest().arrays["kernel"]
 
 
 @pytest.mark.parametrize("past_cache", [False, True])
 def test_from_the_third_save_on_the_packs_take_turns_in_two_files(home, past_cache):
-    folder = Folder(str(home), "1.2.3", past_cache=past_cache)
+    folder = Repository(str(home), "1.2.3", past_cache=past_cache)
     # Shorter and longer than what they are written over, in whole blocks and not.
     sizes = [5000, 40960, 12288, 4096, 9000, 45056]
     inodes = [inode(save(folder, value, size)) for value, size in enumerate(sizes)]
@@ -71,7 +71,7 @@ def test_a_pack_has_its_own_size_and_bytes_whatever_it_was_written_over(
     sizes, tmp_path_factory, past_cache
 ):
     home = str(tmp_path_factory.mktemp("spare") / "backup")
-    folder = Folder(home, "1.2.3", past_cache=past_cache)
+    folder = Repository(home, "1.2.3", past_cache=past_cache)
     for value, size in enumerate(sizes):
         path = save(folder, value, size)
         assert os.path.getsize(path) == folder.manifests[-1].packs[os.path.basename(path)].size
@@ -91,7 +91,7 @@ def test_the_pack_that_is_read_back_is_kept_too(home, monkeypatch):
         return 0
 
     monkeypatch.setattr(direct_io, "_madvise", lambda: read_slowly)
-    folder = Folder(str(home), "1.2.3", past_cache=True)
+    folder = Repository(str(home), "1.2.3", past_cache=True)
     save(folder, 1)
     reader = threading.Thread(target=folder.read_back, args=(told.is_set,))
     reader.start()
@@ -118,7 +118,7 @@ def test_a_small_pack_is_not_written_beside_a_spare_that_stays(folder, monkeypat
     assert temporary(folder) == []
 
 
-@pytest.mark.parametrize("end", [Folder.close, Folder.clear])
+@pytest.mark.parametrize("end", [Repository.close, Repository.clear])
 def test_nothing_of_it_is_left_when_the_run_ends(folder, end):
     save(folder, 1)
     save(folder, 2)
@@ -132,7 +132,7 @@ def test_the_next_run_clears_away_that_of_a_dead_one(folder):
     save(folder, 2)
     (left,) = temporary(folder)
     folder._lock.release()
-    other = Folder(folder.directory, "1.2.3")
+    other = Repository(folder.directory, "1.2.3")
     save(other, 3)
     assert left not in temporary(other)
     assert (values(other) == 3).all()
@@ -144,7 +144,7 @@ def test_it_is_left_alone_once_another_run_has_the_folder(folder):
     save(folder, 2)
     (left,) = temporary(folder)
     os.unlink(os.path.join(folder.directory, ".lock"))
-    other = Folder(folder.directory, "1.2.3")
+    other = Repository(folder.directory, "1.2.3")
     other.open()
     folder.close()
     assert temporary(other) == [left]

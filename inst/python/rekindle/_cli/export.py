@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
-import os
-import sys
-from typing import Any
 
 from rekindle import inspection
 from rekindle._cli import arguments as shared
 from rekindle._cli import codes, text
-from rekindle.errors import ArgumentError
 
 HELP = "write the weights of a save into a file that model.load_weights() takes"
 
@@ -38,7 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not found.saves:
         text.say(f"There is no save in {found.directory}. Nothing was written.")
         return codes.NO_SAVE
-    model = _model(arguments.model)
+    from rekindle._keras import given_model
+
+    model = given_model.load(arguments.model)
     name, with_optimizer = inspection.export_weights(
         arguments.directory, arguments.file, model, arguments.save, force=arguments.force
     )
@@ -48,52 +44,3 @@ def run(arguments: argparse.Namespace) -> int:
         what = "weights and optimizer state" if with_optimizer else "weights"
         text.say(f"Wrote the {what} of {name} to {arguments.file}.")
     return codes.WHOLE
-
-
-def _model(given: str) -> Any:
-    import keras
-
-    if given.endswith((".keras", ".json")):
-        try:
-            if given.endswith(".keras"):
-                return keras.saving.load_model(given, compile=False)
-            with open(given, encoding="utf-8") as file:
-                return keras.models.model_from_json(file.read())
-        except (OSError, ValueError, TypeError) as error:
-            raise _refused(given, f"it cannot be read: {error}") from error
-    made = _named(given)
-    return made() if callable(made) and not isinstance(made, keras.Model) else made
-
-
-def _named(given: str) -> Any:
-    """What MODULE:FUNCTION or FILE.py:FUNCTION names."""
-    source, _, name = given.rpartition(":")
-    if not source or not name:
-        raise _refused(given, "it has none of these forms")
-    if source.endswith(".py"):
-        spec = importlib.util.spec_from_file_location("rekindle_model", source)
-        if spec is None or spec.loader is None or not os.path.isfile(source):
-            raise _refused(given, f"there is no file {source!r}")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    else:
-        try:
-            module = importlib.import_module(source)
-        except ModuleNotFoundError as error:
-            raise _refused(given, str(error)) from error
-    found: Any = module
-    for part in name.split("."):
-        found = getattr(found, part, None)
-        if found is None:
-            raise _refused(given, f"{source!r} has no {name!r}")
-    return found
-
-
-def _refused(given: str, why: str) -> ArgumentError:
-    return ArgumentError(
-        f"No model could be made of --model {given!r}: {why}. Give a .keras file, a .json file,"
-        " MODULE:FUNCTION or FILE.py:FUNCTION.",
-        argument="model",
-        value=given,
-    )

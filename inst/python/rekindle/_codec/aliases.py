@@ -19,7 +19,7 @@ from rekindle._codec import tree
 from rekindle._frameworks import table as frameworks
 
 
-class Shared:
+class Aliases:
     """The live objects met so far, with what was saved in their places.
 
     Args:

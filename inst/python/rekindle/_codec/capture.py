@@ -39,7 +39,7 @@ def values_in(value: Any, depth: int = 0) -> Iterator[Any]:
         yield from values_in(part, depth + 1)
 
 
-class Taking:
+class Capture:
     """One picture of a tree of live objects.
 
     Attributes:

@@ -15,12 +15,12 @@ import numpy as np
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds, tree
-from rekindle._codec.aliases import Shared, changes_in_place, twin
+from rekindle._codec.aliases import Aliases, changes_in_place, twin
 from rekindle._codec.capture import PLAIN, values_in
 from rekindle._codec.containers import Container, open_container
 from rekindle._codec.group import Group
 from rekindle._codec.owners import ExtraState, Owners, is_unbuilt
-from rekindle._codec.state_dicts import States
+from rekindle._codec.state_dicts import StateDicts
 from rekindle._frameworks import table as frameworks
 from rekindle.errors import ArgumentError
 
@@ -29,7 +29,7 @@ Put = Callable[[], Any]
 
 
 @dataclass
-class Matching:
+class Restore:
     """A save beside the live objects it is to be brought back into.
 
     Attributes:
@@ -46,11 +46,11 @@ class Matching:
     unmatched: list[str] = field(default_factory=list)
     unconsumed: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
-    states: States = field(default_factory=States)
+    states: StateDicts = field(default_factory=StateDicts)
 
     def __post_init__(self) -> None:
         self._owners = Owners(values_in(self.root))
-        self._shared = Shared(self.arrays)
+        self._shared = Aliases(self.arrays)
 
     def match(self, live: Any, saved: Any, place: str) -> Put:
         """What puts the saved value back into the live one; nothing is changed before."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from rekindle._codec.capture import Taking
+from rekindle._codec.capture import Capture
 from rekindle._codec.group import Group
-from rekindle._codec.restore import Matching
+from rekindle._codec.restore import Restore
 from rekindle._codec.status import RestoreStatus
-from rekindle._format.snapshot import Save, Snapshot
+from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle.errors import (
     ArgumentError,
     DamageError,
@@ -31,7 +31,7 @@ def capture(group: Group) -> Snapshot:
         ArgumentError: Something in the group cannot be saved.
     """
     try:
-        taking = Taking(group)
+        taking = Capture(group)
         tree = taking.take(group, "")
     except UnsupportedValueError as error:
         raise ArgumentError(
@@ -42,7 +42,7 @@ def capture(group: Group) -> Snapshot:
     return Snapshot(taking.arrays, {_TREE: tree})
 
 
-def restore(group: Group, save: Save) -> RestoreStatus:
+def restore(group: Group, save: LoadedCheckpoint) -> RestoreStatus:
     """Brings the state of a save back into the objects: everything that matches, or nothing.
 
     Raises:
@@ -56,7 +56,7 @@ def restore(group: Group, save: Save) -> RestoreStatus:
             f"{path} was not saved from a Checkpoint: it has no tree of objects.",
             differences=["checkpoint: expected a tree of objects, found none"],
         )
-    matching = _reading(path, lambda: Matching(save.arrays, group))
+    matching = _reading(path, lambda: Restore(save.arrays, group))
     bring_back = _reading(path, lambda: matching.match(group, saved, ""))
     if matching.differences:
         raise MismatchError(
@@ -99,7 +99,7 @@ class CheckpointSource:
         """The state as it is now. The arrays may share memory with the objects."""
         return capture(self.checkpoint)
 
-    def put(self, save: Save) -> RestoreStatus:
+    def put(self, save: LoadedCheckpoint) -> RestoreStatus:
         """Brings a save's state back, or raises and changes nothing."""
         return restore(self.checkpoint, save)
 

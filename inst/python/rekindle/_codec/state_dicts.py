@@ -21,7 +21,7 @@ class _Given:
     state: Any
 
 
-class States:
+class StateDicts:
     """The states that are to be put into objects by the objects themselves.
 
     What such an object makes of a state is its own affair, so nobody can tell before whether it

@@ -11,7 +11,7 @@ import numpy as np
 from rekindle._codec import source
 from rekindle._codec.group import Group
 from rekindle._codec.status import RestoreStatus
-from rekindle._format.snapshot import Save, Snapshot
+from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 
 
 def is_tensorflow_checkpoint(value: Any) -> bool:
@@ -49,6 +49,6 @@ class TensorFlowCheckpoint(Group):
         counted = np.asarray(int(snapshot.arrays[name]) + 1, snapshot.arrays[name].dtype)
         return replace(snapshot, arrays={**snapshot.arrays, name: counted})
 
-    def put(self, save: Save) -> RestoreStatus:
+    def put(self, save: LoadedCheckpoint) -> RestoreStatus:
         """Brings a save's state back, or raises and changes nothing."""
         return source.restore(self, save)

@@ -28,7 +28,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Save:
+class LoadedCheckpoint:
     """A save read back, every byte of it verified."""
 
     manifest: Manifest

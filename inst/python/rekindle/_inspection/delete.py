@@ -10,7 +10,7 @@ from rekindle._format import layout
 from rekindle._inspection import lookup
 from rekindle._inspection.results import Deletion
 from rekindle._repository import index, inventory, reader
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._saving import open_runs
 from rekindle.errors import RestoreError, SaveWarning
 
@@ -48,7 +48,7 @@ def _clear(directory: str, prefixes: list[str]) -> str | None:
         warnings.simplefilter("always", SaveWarning)
         # Without a save, what is left of a crash goes all the same.
         for prefix in prefixes or [layout.PREFIX]:
-            folder = Folder(directory, __version__, prefix=prefix)
+            folder = Repository(directory, __version__, prefix=prefix)
             try:
                 folder.open()
                 folder.clear()

@@ -11,7 +11,7 @@ from rekindle._format.manifest import Manifest, Pack
 from rekindle._inspection import lookup
 from rekindle._inspection.results import Check, FolderInfo, SaveInfo
 from rekindle._repository import inventory
-from rekindle._repository.index import Catalog
+from rekindle._repository.index import Index
 from rekindle._storage.local import lock_probe
 
 _Told = TypeVar("_Told", SaveInfo, Check)
@@ -20,7 +20,7 @@ _Told = TypeVar("_Told", SaveInfo, Check)
 _KERAS_FILES = ("latest.weights.h5", "training_metadata.json")
 
 
-def describe(path: str, catalogs: Mapping[str, Catalog]) -> FolderInfo:
+def describe(path: str, catalogs: Mapping[str, Index]) -> FolderInfo:
     with lookup.refusals(path):
         found = inventory.survey(path, catalogs)
         used = lock_probe.look(path)
@@ -107,7 +107,7 @@ def _prefix(one: SaveInfo | Check) -> str:
     return one.name.rpartition("-")[0]
 
 
-def _sizes(found: inventory.Survey) -> dict[tuple[str, int], int]:
+def _sizes(found: inventory.Inventory) -> dict[tuple[str, int], int]:
     """Bytes of the files of each save, by prefix and number."""
     sizes: dict[tuple[str, int], int] = {}
     for name, size in found.ours.items():

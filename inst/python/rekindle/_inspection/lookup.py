@@ -13,7 +13,7 @@ import numpy as np
 from rekindle._base import checks
 from rekindle._codec import tree as _tree
 from rekindle._format.manifest import Damage, Manifest, Pack
-from rekindle._format.snapshot import Save
+from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._repository import index, inventory, reader
 from rekindle._saving import open_runs
 from rekindle._storage.local import os_errors
@@ -171,7 +171,7 @@ def _damaged(directory: str, name: str, damage: str) -> DamageError:
     )
 
 
-def oldest_first(catalogs: Mapping[str, index.Catalog]) -> list[tuple[str, Manifest]]:
+def oldest_first(catalogs: Mapping[str, index.Index]) -> list[tuple[str, Manifest]]:
     """Every save with a whole manifest, with its prefix."""
     return reader.newest_first(catalogs)[::-1]
 
@@ -262,7 +262,7 @@ def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
         raise _path_is_damaged(name, directory, damage) from None
 
 
-def load(path: str | os.PathLike[str]) -> Save:
+def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
     """The checkpoint at this path, every byte of it verified.
 
     Raises:

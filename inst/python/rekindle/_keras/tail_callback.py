@@ -15,9 +15,9 @@ from rekindle._keras.trainer import KerasTrainer
 from rekindle._policy.schedule import Schedule
 from rekindle._storage.local import ownership
 from rekindle._training.callbacks.csv_logs import CsvLogs
-from rekindle._training.fit import Run
-from rekindle._training.options import Settings
-from rekindle._training.preemption import Ending
+from rekindle._training.fit import Fit
+from rekindle._training.options import FitOptions
+from rekindle._training.preemption import PreemptionHandler
 
 
 class Owner(Protocol):
@@ -42,7 +42,7 @@ class Owner(Protocol):
         """The epoch goes on after so many batches."""
 
 
-class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
+class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
     """Does the work of a backup callback, from the end of the list of callbacks.
 
     There, in each hook, every other callback has run: at the start of training all have reset
@@ -50,15 +50,15 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     in the picture.
     """
 
-    def __init__(self, settings: Settings, owner: Owner, model: Any) -> None:
+    def __init__(self, settings: FitOptions, owner: Owner, model: Any) -> None:
         super().__init__()
         self._settings = settings
         self._owner = owner
         self._epoch = 0
         # Of the fit().
         self._thread = 0
-        self._run: Run | None = None
-        self._ending: Ending | None = None
+        self._fit: Fit | None = None
+        self._preemption: PreemptionHandler | None = None
         self.report: dict[str, Any] | None = None
         self._save_report: dict[str, Any] | None = None
         self._has_begun = False
@@ -92,7 +92,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         finalizer.atexit = False
 
     def _replaces(self, callback: Any, found: Any) -> bool:
-        if not isinstance(callback, Companion):
+        if not isinstance(callback, TailCallback):
             return False
         # One that has not begun is of this fit(): its owner is in a callback that passes hooks on.
         is_left = callback._has_begun and callback._owner not in found.callbacks
@@ -101,17 +101,17 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
     @property
     def save_report(self) -> dict[str, Any] | None:
         """How many saves became durable, and how long they held training up."""
-        return self._save_report if self._run is None else self._run.saving.report
+        return self._save_report if self._fit is None else self._fit.saves.report
 
     def close(self) -> None:
         """Ends the run where it stands. Safe to call again."""
         # Let go of, because it holds the data of the fit().
-        run, self._run = self._run, None
-        if self._ending is not None:
-            self._ending.close()
-        if run is not None:
-            run.close()
-            self._save_report = run.saving.report
+        fit, self._fit = self._fit, None
+        if self._preemption is not None:
+            self._preemption.close()
+        if fit is not None:
+            fit.close()
+            self._save_report = fit.saves.report
 
     def on_train_begin(self, logs: Any = None) -> None:
         try:
@@ -119,7 +119,7 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         except BaseException:
             self._owner.csv_logs.put_back()
             raise
-        if self._run is not None and self._run.is_skipped:
+        if self._fit is not None and self._fit.is_skipped:
             self._owner.csv_logs.put_back()
         else:
             self._owner.csv_logs.forget()
@@ -129,10 +129,10 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         self._has_begun = True
         self._thread = threading.get_ident()
         found = listed()
-        left_out = (Companion, type(self._owner), keras.callbacks.History)
+        left_out = (TailCallback, type(self._owner), keras.callbacks.History)
         others = [] if found is None else found.callbacks
         # Not in the list itself, but in a callback that passes its hooks on.
-        backups = [one._owner for one in others if isinstance(one, Companion)]
+        backups = [one._owner for one in others if isinstance(one, TailCallback)]
         if len(backups) > 1:
             alone.refuse(backups)
 
@@ -140,36 +140,38 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         ownership.refuse_others(self._settings.directory, also=keras_files.NAMES)
         callbacks = [callback for callback in others if not isinstance(callback, left_out)]
         trainer = KerasTrainer(self.model, callbacks, listed, code)
-        self._run = Run(self._settings, trainer, self._owner.schedule)
-        self.report = self._run.report
+        self._fit = Fit(self._settings, trainer, self._owner.schedule)
+        self.report = self._fit.report
         asked = self._settings.on_preemption
         if asked is not None and found is not None:
             verbose = self._settings.verbose
-            self._ending = Ending(asked, self._run, trainer, self._watch_batches, verbose)
+            self._preemption = PreemptionHandler(
+                asked, self._fit, trainer, self._watch_batches, verbose
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
-        if self._run is not None:
-            self._run.look()
-            skipped = self._run.epoch_begins(epoch, self._look_for_the_end)
+        if self._fit is not None:
+            self._fit.look()
+            skipped = self._fit.epoch_begins(epoch, self._look_for_the_end)
             if skipped:
                 self._owner.resumed_after(skipped)
 
     def _look_for_the_end(self) -> None:
-        if self._ending is not None:
-            self._ending.while_reading()
+        if self._preemption is not None:
+            self._preemption.while_reading()
 
     def _batch_ended(self, batch: int, logs: Any = None) -> None:
-        if self._run is None or self._is_behind():
+        if self._fit is None or self._is_behind():
             return
-        self._run.look()
+        self._fit.look()
         is_due = self._owner.take_due()
-        if self._ending is not None and self._ending.is_asked_for:
+        if self._preemption is not None and self._preemption.is_asked_for:
             done = internals.batches_done(self.model, batch)
-            self._ending.at_batch_end(self._epoch, done, logs)
+            self._preemption.at_batch_end(self._epoch, done, logs)
         elif is_due:
             done = internals.batches_done(self.model, batch)
-            self._run.save(self._epoch, done, logs)
+            self._fit.save(self._epoch, done, logs)
 
     def _is_behind(self) -> bool:
         """Whether this is a hook of an earlier batch, which still runs behind the training thread.
@@ -179,43 +181,43 @@ class Companion(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no
         return not self._owner.looks_at_batches and threading.get_ident() != self._thread
 
     def on_test_begin(self, logs: Any = None) -> None:
-        if self._run is not None and self._ending is not None:
-            self._ending.validation_begins(self._epoch)
+        if self._fit is not None and self._preemption is not None:
+            self._preemption.validation_begins(self._epoch)
 
     def _test_batch_ended(self, batch: int, logs: Any = None) -> None:
-        if self._ending is not None and self._ending.is_asked_for:
-            self._ending.at_validation_step()
+        if self._preemption is not None and self._preemption.is_asked_for:
+            self._preemption.at_validation_step()
 
     def on_test_end(self, logs: Any = None) -> None:
-        if self._run is not None and self._ending is not None:
-            self._ending.validation_ends()
+        if self._fit is not None and self._preemption is not None:
+            self._preemption.validation_ends()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._run is None:
+        if self._fit is None:
             return
-        self._run.look()
-        self._run.epoch_ends(epoch, logs)
+        self._fit.look()
+        self._fit.epoch_ends(epoch, logs)
         is_due = self._owner.take_due() or self._must_show_the_end(epoch)
-        if self._ending is not None and self._ending.is_asked_for:
-            self._ending.at_epoch_end(epoch + 1, logs)
+        if self._preemption is not None and self._preemption.is_asked_for:
+            self._preemption.at_epoch_end(epoch + 1, logs)
         elif is_due:
-            self._run.save(epoch + 1, 0, logs)
+            self._fit.save(epoch + 1, 0, logs)
 
     def _must_show_the_end(self, epoch: int) -> bool:
         """Whether this epoch is the last of a run whose end is saved, whatever is due."""
-        return self._owner.saves_the_end and self._run is not None and self._run.is_last(epoch)
+        return self._owner.saves_the_end and self._fit is not None and self._fit.is_last(epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
         found = self._list()
         if found is not None:
             # A new list: Keras is iterating over this one, and would pass over whoever comes next.
             found.callbacks = [callback for callback in found.callbacks if callback is not self]
-        if self._run is not None:
-            self._run.saving.look(wait=True)
+        if self._fit is not None:
+            self._fit.saves.look(wait=True)
             # Before anything is removed: a signal that came too late to be answered may end the
             # process here, and what was trained is then in the backup alone.
-            if self._ending is not None:
-                self._ending.close()
-            self._run.end()
+            if self._preemption is not None:
+                self._preemption.close()
+            self._fit.end()
         self.close()
         events.hint("exit_code", code=None)

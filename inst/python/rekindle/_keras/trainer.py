@@ -22,7 +22,7 @@ from rekindle._keras import (
 )
 from rekindle._keras.replay import Replay
 from rekindle._keras.sources.feeds import PythonFeed, TensorFlowFeed, feed_of
-from rekindle._training.options import Settings
+from rekindle._training.options import FitOptions
 
 
 class KerasTrainer:
@@ -167,7 +167,7 @@ class KerasTrainer:
     def wait_for_hooks(self) -> None:
         internals.wait_for_hooks(self._callback_list())
 
-    def import_backup(self, settings: Settings) -> dict[str, Any] | None:
+    def import_backup(self, settings: FitOptions) -> dict[str, Any] | None:
         return keras_import.begin(settings, self._model, self.fit)
 
     def settle_import(self, directory: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class OnPreemption:
+class Preemption:
     """What a signal that announces the end is answered by.
 
     Attributes:

@@ -43,7 +43,7 @@ class Best:
 
 
 @dataclass(frozen=True)
-class Rules:
+class Retention:
     """What is kept.
 
     Attributes:
@@ -81,7 +81,7 @@ def add(ledger: Ledger, entry: Entry) -> Ledger:
     return Ledger((*others, entry), ledger.preserved)
 
 
-def sweep(ledger: Ledger, rules: Rules) -> tuple[Ledger, list[int]]:
+def sweep(ledger: Ledger, rules: Retention) -> tuple[Ledger, list[int]]:
     """What stays under management, and the numbers of the saves that are to be removed.
 
     A save that is preserved is in neither: it stays, and is not looked at again.
@@ -118,7 +118,7 @@ def best(entries: Sequence[Entry], rule: Best | None) -> set[int]:
 
 
 def recover(
-    entries: Sequence[Entry], preserved: float, rules: Rules, now: float
+    entries: Sequence[Entry], preserved: float, rules: Retention, now: float
 ) -> tuple[Ledger, float]:
     """The ledger of an earlier manager, from its saves and what the newest of them says.
 

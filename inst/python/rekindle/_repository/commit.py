@@ -29,7 +29,7 @@ from rekindle._format.manifest import Array, Damage, Manifest, Pack, encode
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository import dedup, pack
 from rekindle._storage.local import fs
-from rekindle._storage.local.pack_file import Way
+from rekindle._storage.local.pack_file import PackFile
 from rekindle.errors import ArgumentError
 
 
@@ -54,10 +54,10 @@ class Commit:
         identity: Identity,
         snapshot: Snapshot,
         base: Manifest | None,
-        way: Way,
+        pack_file: PackFile,
     ) -> None:
         """Decides what has to be written; `base` is a whole save whose arrays may be shared."""
-        self._way = way
+        self._pack_file = pack_file
         self._folder = folder
         self._prefix = prefix
         self._identity = identity
@@ -172,7 +172,9 @@ class Commit:
             "number": str(self._identity.number),
         }
         arrays = {key: self._snapshot.arrays[key] for key in names}
-        written, rows = pack.write(temporary, name, arrays, self._digests, metadata, self._way)
+        written, rows = pack.write(
+            temporary, name, arrays, self._digests, metadata, self._pack_file
+        )
         try:
             fs.rename(temporary, path)
         except BaseException:

@@ -10,29 +10,29 @@ from rekindle._format import layout
 from rekindle._format.manifest import Manifest
 from rekindle._repository import index, pack
 from rekindle._storage.local import fs
-from rekindle._storage.local.pack_file import Way
+from rekindle._storage.local.pack_file import PackFile
 
 
-class Clearing:
+class GarbageCollector:
     """The removals in one folder, in an order that no power cut can turn against a reader.
 
     Args:
         folder: The folder.
         prefix: First part of the names of the saves.
-        way: Which the packs of the folder go; the spare is its.
+        pack_file: Which the packs of the folder go; the spare is its.
 
     Attributes:
         removals_are_durable: Whether every manifest that is gone is gone for good.
     """
 
-    def __init__(self, folder: str, prefix: str, way: Way) -> None:
+    def __init__(self, folder: str, prefix: str, pack_file: PackFile) -> None:
         self._folder = folder
         self._prefix = prefix
         # Those of an earlier run may not be.
         self.removals_are_durable = False
-        self._way = way
+        self._pack_file = pack_file
 
-    def remove_manifests(self, catalog: index.Catalog, numbers: list[int]) -> None:
+    def remove_manifests(self, catalog: index.Index, numbers: list[int]) -> None:
         for number in numbers:
             fs.remove(self._path(layout.manifest_name(self._prefix, number)))
             self.removals_are_durable = False
@@ -42,29 +42,29 @@ class Clearing:
         fs.sync_folder(self._folder)
         self.removals_are_durable = True
 
-    def sweep(self, catalog: index.Catalog, *, to_the_last: bool = False) -> None:
+    def sweep(self, catalog: index.Index, *, to_the_last: bool = False) -> None:
         """Removes temporary files, and packs of ours that no manifest names.
 
         One of these packs may become the spare, which stays until it is written over; unless all
         go.
         """
         if to_the_last:
-            self._way.spare.discard()
+            self._pack_file.spare.discard()
         names = fs.names_in(self._folder)
         for name in names:
             final = layout.final_name(name)
             is_ours = final is not None and layout.is_own_name(final, self._prefix)
-            if is_ours and name != self._way.spare.name:
+            if is_ours and name != self._pack_file.spare.name:
                 fs.remove(self._path(name))
         lost = self._lost_packs(catalog, index.Listing.of(names))
         # Else a power cut could bring back a manifest without its pack.
         if lost and not self.removals_are_durable:
             self.sync()
         for name in lost:
-            if to_the_last or not self._way.keep(name):
+            if to_the_last or not self._pack_file.keep(name):
                 fs.remove(self._path(name))
 
-    def _lost_packs(self, catalog: index.Catalog, names: index.Listing) -> list[str]:
+    def _lost_packs(self, catalog: index.Index, names: index.Listing) -> list[str]:
         protected = catalog.protected_packs(names, self._prefix)
         return [
             name
@@ -92,9 +92,7 @@ class Clearing:
         if index.state_is_ours(self._folder):
             fs.remove(self._path(layout.STATE))
 
-    def set_aside(
-        self, catalog: index.Catalog, numbers: Collection[int]
-    ) -> dict[int, str | OSError]:
+    def set_aside(self, catalog: index.Index, numbers: Collection[int]) -> dict[int, str | OSError]:
         """Renames manifests and packs of damaged saves.
 
         Nothing is synced: should a power cut undo it, the damage is found once more.

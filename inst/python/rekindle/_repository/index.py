@@ -18,7 +18,7 @@ from rekindle.errors import ForeignFileError, FormatError
 
 
 @dataclass
-class Catalog:
+class Index:
     """The saves of one prefix in one folder.
 
     Attributes:
@@ -83,7 +83,7 @@ class Listing:
         return found
 
 
-def scan(folder: str, prefix: str) -> Catalog:
+def scan(folder: str, prefix: str) -> Index:
     """Reads every manifest of a prefix in the folder, and changes nothing.
 
     Raises:
@@ -99,7 +99,7 @@ def scan(folder: str, prefix: str) -> Catalog:
     return catalog
 
 
-def look(folder: str, names: list[str]) -> dict[str, Catalog]:
+def look(folder: str, names: list[str]) -> dict[str, Index]:
     """As :func:`scan` for each prefix among the names, for a caller that only looks.
 
     Foreign files are passed over, and saves in a newer format are told of as damaged ones.
@@ -120,9 +120,9 @@ def look(folder: str, names: list[str]) -> dict[str, Catalog]:
 
 def _read_all(
     folder: str, prefix: str, names: Listing, *, refuses: bool
-) -> tuple[Catalog, dict[int, str]]:
+) -> tuple[Index, dict[int, str]]:
     """The saves and, by number, what is wrong with files that may never have been manifests."""
-    catalog, suspects = Catalog(), {}
+    catalog, suspects = Index(), {}
     for number in names.manifests.get(prefix, ()):
         try:
             catalog.manifests[number] = read_manifest(folder, prefix, number)

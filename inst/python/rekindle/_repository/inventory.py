@@ -16,7 +16,7 @@ from rekindle.errors import ForeignFileError
 
 
 @dataclass(frozen=True)
-class Survey:
+class Inventory:
     """The names in a folder, and the sizes of their files in bytes.
 
     Attributes:
@@ -37,13 +37,13 @@ class Survey:
         return sum(sum(files.values()) for files in (self.ours, self.set_aside, self.leftovers))
 
 
-def survey(directory: str, catalogs: Mapping[str, index.Catalog]) -> Survey:
+def survey(directory: str, catalogs: Mapping[str, index.Index]) -> Inventory:
     """Tells the files of the folder apart, given the saves in it.
 
     Raises:
         OSError: The system refused to list it.
     """
-    found = Survey()
+    found = Inventory()
     packs = {prefix: catalog.packs_in_use() for prefix, catalog in catalogs.items()}
     for name in sorted(fs.names_in(directory)):
         status = _status(os.path.join(directory, name))
@@ -64,7 +64,7 @@ def _status(path: str) -> os.stat_result | None:
 def _kind(
     directory: str,
     name: str,
-    catalogs: Mapping[str, index.Catalog],
+    catalogs: Mapping[str, index.Index],
     packs: Mapping[str, Container[str]],
 ) -> str:
     path = os.path.join(directory, name)
@@ -98,7 +98,7 @@ def _is_name_of_save(name: str, prefixes: Container[str]) -> bool:
 def _is_part(
     path: str,
     name: str,
-    catalogs: Mapping[str, index.Catalog],
+    catalogs: Mapping[str, index.Index],
     packs: Mapping[str, Container[str]],
 ) -> bool:
     match = layout.ANY_MANIFEST.fullmatch(name)

@@ -26,7 +26,7 @@ from rekindle._base.arrays import AnyArray, as_buffer, as_bytes, digest, dtype_n
 from rekindle._format import layout
 from rekindle._format.manifest import Array, Damage, Manifest, Pack
 from rekindle._storage.local import direct_io, fs
-from rekindle._storage.local.pack_file import Way
+from rekindle._storage.local.pack_file import PackFile
 
 # Small arrays are written and read together: ten thousand of them would else be ten thousand system
 # calls. Who keeps one of them keeps no more than this in memory.
@@ -46,7 +46,7 @@ def write(
     arrays: Mapping[str, AnyArray],
     digests: Mapping[str, str],
     metadata: Mapping[str, str],
-    way: Way,
+    pack_file: PackFile,
 ) -> tuple[Pack, dict[str, Array]]:
     """Writes a new pack at `path`, synced, which is to be `name`: it, and where each array lies.
 
@@ -63,10 +63,10 @@ def write(
     if end > layout.MAX_PACK_HEADER_BYTES:
         raise OSError(errno.EFBIG, "the names of its arrays fill more than readers take")
     size = end + (offsets[order[-1]][1] if order else 0)
-    fd = way.create(path, size)
+    fd = pack_file.create(path, size)
     try:
         with fs.closing(fd):
-            way.write(fd, size, _batches(header, (as_bytes(arrays[key]) for key in order)))
+            pack_file.write(fd, size, _batches(header, (as_bytes(arrays[key]) for key in order)))
             fs.sync(fd)
     except BaseException:
         fs.discard(path)

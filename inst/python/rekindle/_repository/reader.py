@@ -12,7 +12,7 @@ from typing import TypeVar
 from rekindle._base.arrays import AnyArray
 from rekindle._format import layout
 from rekindle._format.manifest import Array, Damage, Manifest
-from rekindle._format.snapshot import Save
+from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._repository import index, inventory, pack
 from rekindle._storage.local import fs, os_errors
 from rekindle.errors import DamageError, RestoreError, bulleted
@@ -23,7 +23,7 @@ ATTEMPTS = 20
 _T = TypeVar("_T")
 
 
-def catalogs(directory: str) -> dict[str, index.Catalog]:
+def catalogs(directory: str) -> dict[str, index.Index]:
     """What there is, by the prefix of the saves' names; empty when there is no such folder.
 
     Raises:
@@ -47,7 +47,9 @@ def catalogs(directory: str) -> dict[str, index.Catalog]:
     return found
 
 
-def read(directory: str, manifest: Manifest, names: Collection[str] | None = None) -> Save:
+def read(
+    directory: str, manifest: Manifest, names: Collection[str] | None = None
+) -> LoadedCheckpoint:
     """The save that has this manifest, with the arrays of these names, by default with all.
 
     Raises:
@@ -58,7 +60,7 @@ def read(directory: str, manifest: Manifest, names: Collection[str] | None = Non
     if names is not None:
         wanted = set(names)
         rows = {name: row for name, row in rows.items() if name in wanted}
-    return Save(manifest, _read(directory, manifest, rows))
+    return LoadedCheckpoint(manifest, _read(directory, manifest, rows))
 
 
 def _read(directory: str, manifest: Manifest, rows: Mapping[str, Array]) -> dict[str, AnyArray]:
@@ -110,7 +112,7 @@ def newest(directory: str) -> tuple[str, Manifest] | None:
     return None if found is None else found[:2]
 
 
-def load_newest(directory: str) -> tuple[str, Save] | None:
+def load_newest(directory: str) -> tuple[str, LoadedCheckpoint] | None:
     """Prefix and content of the newest whole save; as :func:`newest` otherwise."""
     found = _first_whole(directory, read)
     return None if found is None else (found[0], found[2])
@@ -163,7 +165,7 @@ def too_fast(directory: str) -> RestoreError:
     )
 
 
-def newest_first(found: Mapping[str, index.Catalog]) -> list[tuple[str, Manifest]]:
+def newest_first(found: Mapping[str, index.Index]) -> list[tuple[str, Manifest]]:
     """All saves that have a whole manifest, with their prefixes."""
     saves: list[tuple[float, str, Manifest]] = []
     for prefix, catalog in found.items():

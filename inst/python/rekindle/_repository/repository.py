@@ -12,14 +12,14 @@ from collections.abc import Callable, Collection
 
 from rekindle._format import layout
 from rekindle._format.manifest import Damage, Manifest
-from rekindle._format.snapshot import Save, Snapshot
+from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._repository import index, pack, reader
 from rekindle._repository.commit import Commit, Identity
-from rekindle._repository.garbage import Clearing
+from rekindle._repository.garbage import GarbageCollector
 from rekindle._storage.local import directory as home
 from rekindle._storage.local import fs, os_errors
 from rekindle._storage.local.lock import Lock
-from rekindle._storage.local.pack_file import Way
+from rekindle._storage.local.pack_file import PackFile
 from rekindle.errors import (
     DamageWarning,
     ForeignFileError,
@@ -37,7 +37,7 @@ def _warn(text: str, category: type[Warning]) -> None:
     warnings.warn(text, category, stacklevel=4)
 
 
-class Folder:
+class Repository:
     """One folder of saves, held by a lock from :meth:`open` to :meth:`close`.
 
     Args:
@@ -45,7 +45,8 @@ class Folder:
         version: The version of rekindle, for the manifests.
         prefix: First part of the names of the saves.
         tell: Told of what is to be a warning: its text and its class.
-        past_cache: Whether large packs are written past the system's cache; see :class:`Way`.
+        past_cache: Whether large packs are written past the system's cache; see
+        :class:`PackFile`.
     """
 
     def __init__(
@@ -64,9 +65,9 @@ class Folder:
         self._run = uuid.uuid4().hex
         self._lock = Lock(directory)
         self._past_cache = past_cache
-        self._way = Way(directory, past_cache=past_cache)
-        self._clearing = Clearing(directory, prefix, self._way)
-        self._catalog = index.Catalog()
+        self._pack_file = PackFile(directory, past_cache=past_cache)
+        self._garbage = GarbageCollector(directory, prefix, self._pack_file)
+        self._index = index.Index()
         # Paths of the packs that the last save wrote.
         self._written: list[str] = []
         # Numbers of saves that are known to be whole: later ones may share their arrays.
@@ -89,7 +90,7 @@ class Folder:
             self.close()
             self._acquire()
             try:
-                self._catalog = index.scan(self.directory, self.prefix)
+                self._index = index.scan(self.directory, self.prefix)
             except BaseException:
                 # A folder that is refused is left as it was found.
                 self._lock.release(remove=self._lock.made_file)
@@ -98,8 +99,8 @@ class Folder:
             what = f"The backup folder {self.directory!r} cannot be opened"
             raise os_errors.not_restored(what, self.directory, error) from error
         self._verified = set()
-        self._way = Way(self.directory, past_cache=self._past_cache)
-        self._clearing = Clearing(self.directory, self.prefix, self._way)
+        self._pack_file = PackFile(self.directory, past_cache=self._past_cache)
+        self._garbage = GarbageCollector(self.directory, self.prefix, self._pack_file)
         return True
 
     def _acquire(self) -> None:
@@ -116,23 +117,23 @@ class Folder:
         with contextlib.suppress(OSError):
             # In a folder that was removed and made again, the name may be another run's.
             if self._lock.is_held:
-                self._way.spare.discard()
+                self._pack_file.spare.discard()
             self._lock.release()
 
     @property
     def manifests(self) -> list[Manifest]:
         """The saves, in the order of saving."""
-        return self._catalog.in_order()
+        return self._index.in_order()
 
     @property
     def numbers(self) -> list[int]:
         """Their numbers."""
-        return [manifest.number for manifest in self._catalog.in_order()]
+        return [manifest.number for manifest in self._index.in_order()]
 
     @property
     def taken(self) -> set[int]:
         """The numbers that are in use, those of damaged saves among them."""
-        return {*self._catalog.manifests, *self._catalog.damaged}
+        return {*self._index.manifests, *self._index.damaged}
 
     def commit(self, snapshot: Snapshot, number: int | None = None) -> Manifest:
         """Writes a save and returns once it is durable. Nothing older is touched.
@@ -164,40 +165,40 @@ class Folder:
 
     def _begin(self, snapshot: Snapshot, number: int | None) -> Commit:
         given = number
-        number = self._catalog.next_number() if given is None else given
+        number = self._index.next_number() if given is None else given
         if number > layout.MAX_NUMBER:
             raise OSError(errno.EOVERFLOW, f"saves have numbers up to {layout.MAX_NUMBER}")
-        known = number in self._catalog.manifests or number in self._catalog.damaged
+        known = number in self._index.manifests or number in self._index.damaged
         manifest = os.path.join(self.directory, layout.manifest_name(self.prefix, number))
         if not known and fs.exists(manifest):
             # It came in after we looked, or a signal hit us right after a commit.
-            self._catalog = index.scan(self.directory, self.prefix)
-            number = self._catalog.next_number() if given is None else given
-        if number in self._catalog.damaged:
+            self._index = index.scan(self.directory, self.prefix)
+            number = self._index.next_number() if given is None else given
+        if number in self._index.damaged:
             self._set_all_aside([number])
-        serial = self._catalog.next_serial()
+        serial = self._index.next_serial()
         # A clock can be set to anything, and readers take no other times than these.
         now = max(-layout.LAST_TIME, min(layout.LAST_TIME, time.time()))
         identity = Identity(number, serial, self._run, now, self._version)
         base = self._base()
-        return Commit(self.directory, self.prefix, identity, snapshot, base, self._way)
+        return Commit(self.directory, self.prefix, identity, snapshot, base, self._pack_file)
 
     def _carry_out(self, commit: Commit) -> Manifest:
         manifest = commit.prepare()
         self._verified.discard(manifest.number)
         # One of the same number goes with it.
-        self._clearing.removals_are_durable = False
+        self._garbage.removals_are_durable = False
         commit.publish()
         # From here on the new save is what a reader finds, acknowledged or not.
-        self._catalog.manifests[manifest.number] = manifest
+        self._index.manifests[manifest.number] = manifest
         commit.acknowledge()
         self._verified.add(manifest.number)
-        self._clearing.removals_are_durable = True
+        self._garbage.removals_are_durable = True
         self._written = commit.written
         return manifest
 
     def _base(self) -> Manifest | None:
-        order = self._catalog.in_order()
+        order = self._index.in_order()
         return order[-1] if order and order[-1].number in self._verified else None
 
     def keep(
@@ -220,26 +221,26 @@ class Folder:
                 return
             stay = set(numbers)
             self._remove([number for number in self.numbers if number not in stay])
-            self._clearing.sweep(self._catalog)
+            self._garbage.sweep(self._index)
             listed = set(self.numbers if listed is None else listed)
             rows = [manifest for manifest in self.manifests if manifest.number in listed]
-            self._clearing.write_state(rows, preserved)
+            self._garbage.write_state(rows, preserved)
         except OSError as error:
             self._warn_uncleared(error)
 
     def read_back(self, stop: Callable[[], bool]) -> None:
-        """Has the system read into its cache what the last save wrote past it; see :class:`Way`.
+        """Has the system read into its cache what the last save wrote past it.
 
         Args:
             stop: Asked from time to time whether to end.
         """
-        self._way.read_back(self._written, stop)
+        self._pack_file.read_back(self._written, stop)
 
     def _remove(self, numbers: list[int]) -> None:
         self._verified.difference_update(numbers)
-        self._clearing.remove_manifests(self._catalog, numbers)
+        self._garbage.remove_manifests(self._index, numbers)
 
-    def newest(self) -> Save | None:
+    def newest(self) -> LoadedCheckpoint | None:
         """The newest save that is whole, or ``None`` when there is no save.
 
         Damaged saves that are newer than it are set aside under names that say so, with a
@@ -250,8 +251,8 @@ class Folder:
             RestoreError: The system refused to read.
         """
         self.open()
-        damages = dict(self._catalog.damaged)
-        for manifest in reversed(self._catalog.in_order()):
+        damages = dict(self._index.damaged)
+        for manifest in reversed(self._index.in_order()):
             try:
                 arrays = pack.read(self.directory, manifest)
             except Damage as damage:
@@ -262,20 +263,20 @@ class Folder:
             else:
                 self._verified.add(manifest.number)
                 self._set_aside(damages, manifest.number)
-                return Save(manifest, arrays)
+                return LoadedCheckpoint(manifest, arrays)
         if damages:
             lines = {f"save {n}": damages[n] for n in sorted(damages, reverse=True)}
             raise reader.all_damaged(self.directory, lines)
         return None
 
     def _set_aside(self, damages: dict[int, str], taken: int) -> None:
-        catalog = self._catalog
+        catalog = self._index
         for number, damage in damages.items():
             catalog.manifests.pop(number, None)
             catalog.damaged[number] = damage
         lines = []
         numbers = sorted(damages, reverse=True)
-        for number, done in self._clearing.set_aside(catalog, numbers).items():
+        for number, done in self._garbage.set_aside(catalog, numbers).items():
             if isinstance(done, OSError):
                 # The save that is taken is whole all the same.
                 told = f"It could not be set aside ({os_errors.reason(done)})"
@@ -291,10 +292,10 @@ class Folder:
             self._tell(line, DamageWarning)
 
     def _set_all_aside(self, numbers: list[int]) -> None:
-        for number, done in self._clearing.set_aside(self._catalog, numbers).items():
+        for number, done in self._garbage.set_aside(self._index, numbers).items():
             if isinstance(done, OSError):
                 raise done
-            del self._catalog.damaged[number]
+            del self._index.damaged[number]
 
     def clear(self) -> None:
         """Removes every save and every other file of rekindle's, and lets go of the folder.
@@ -312,15 +313,15 @@ class Folder:
 
     def _remove_all(self) -> None:
         # Else the next run would find nothing but damage, and refuse to start.
-        self._set_all_aside(list(self._catalog.damaged))
+        self._set_all_aside(list(self._index.damaged))
         # The newest goes last, for good: no crash may leave an older save to be taken for it.
         numbers = self.numbers
         if numbers[:-1]:
             self._remove(numbers[:-1])
-            self._clearing.sync()
+            self._garbage.sync()
         self._remove(numbers[-1:])
-        self._clearing.sweep(self._catalog, to_the_last=True)
-        self._clearing.remove_state()
+        self._garbage.sweep(self._index, to_the_last=True)
+        self._garbage.remove_state()
         made_folder = self._lock.holder.made_folder
         self._lock.release(remove=True)
         if made_folder:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rekindle._format.manifest import Manifest
-from rekindle._format.snapshot import Save, Snapshot
-from rekindle._policy.retention import Rules
+from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
+from rekindle._policy.retention import Retention
 from rekindle._saving import metadata as records
 from rekindle._saving import writer
 from rekindle._storage.local import ownership
@@ -30,7 +30,7 @@ class Source(Protocol):
     def take(self) -> Snapshot:
         """The state as it is now. The arrays may share memory with it."""
 
-    def put(self, save: Save) -> Any:
+    def put(self, save: LoadedCheckpoint) -> Any:
         """Brings a save's state back, or raises and changes nothing."""
 
 
@@ -70,7 +70,7 @@ class Checkpointer:
     """
 
     def __init__(
-        self, source: Source, directory: str, name: str, rules: Rules, background: bool
+        self, source: Source, directory: str, name: str, rules: Retention, background: bool
     ) -> None:
         self.source = source
         self.directory = directory
@@ -229,7 +229,7 @@ class Checkpointer:
         if not self._writer.has_failed:
             self._settle(wait=False)
 
-    def restore(self) -> Save | None:
+    def restore(self) -> LoadedCheckpoint | None:
         """Takes the folder and brings back its newest whole checkpoint, if it has any.
 
         Raises:

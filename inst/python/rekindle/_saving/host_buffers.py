@@ -21,7 +21,7 @@ _MOST_THREADS = 4
 _WORTH_A_DIGEST = 1 << 20
 
 
-class Staging:
+class HostBuffers:
     """Memory that the state is copied into, so that training can go on; used again and again."""
 
     def __init__(self) -> None:

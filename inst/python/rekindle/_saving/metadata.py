@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rekindle._format.manifest import Manifest
-from rekindle._policy.retention import Best, Entry, Rules
+from rekindle._policy.retention import Best, Entry, Retention
 
 _RECORD = "manager"
 _METADATA = "metadata"
@@ -27,7 +27,7 @@ class Record:
 
     save_counter: int
     preserved: float
-    rules: Rules
+    rules: Retention
     since: int = 0
 
     def as_state(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Record:
         return cls(
             save_counter(manifest),
             float(_number(row.get("last_preserved_timestamp")) or 0.0),
-            Rules(
+            Retention(
                 _positive(row.get("max_to_keep")),
                 _number(row.get("keep_checkpoint_every_n_hours")),
                 Best(str(best[0]), str(best[1]), _positive(best[2]) or 1)

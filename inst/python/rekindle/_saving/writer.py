@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 from rekindle._base.version import __version__
 from rekindle._format.manifest import Manifest
-from rekindle._format.snapshot import Save, Snapshot
+from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._policy import retention
-from rekindle._policy.retention import Ledger, Rules
+from rekindle._policy.retention import Ledger, Retention
 from rekindle._repository import reader
-from rekindle._repository.repository import Folder
+from rekindle._repository.repository import Repository
 from rekindle._saving import metadata, run_report
-from rekindle._saving.host_buffers import Staging
+from rekindle._saving.host_buffers import HostBuffers
 from rekindle._saving.metadata import Record
-from rekindle._saving.writer_thread import Worker
+from rekindle._saving.writer_thread import WriterThread
 from rekindle.errors import RekindleWarning, RestoreError
 
 
@@ -40,12 +40,12 @@ class CheckpointWriter:
         background: Whether saves are written on a thread of their own.
     """
 
-    def __init__(self, directory: str, name: str, rules: Rules, background: bool) -> None:
+    def __init__(self, directory: str, name: str, rules: Retention, background: bool) -> None:
         # The folder may speak on another thread, where nobody listens and R must not be called.
         self._told: list[tuple[str, type[Warning]]] = []
         # Beside a training, saves go past the system's cache; who waits for them has them sooner
         # through it.
-        self._folder = Folder(
+        self._repository = Repository(
             directory,
             __version__,
             name,
@@ -55,8 +55,8 @@ class CheckpointWriter:
         self._name = name
         self._rules = rules
         self._background = background
-        self._worker: Worker[_Saved] = Worker()
-        self._staging = Staging()
+        self._thread: WriterThread[_Saved] = WriterThread()
+        self._buffers = HostBuffers()
         # Until a save is preserved, hours count from here; a little back, so that what is saved in
         # this very instant counts as saved after it.
         self._ledger = Ledger((), time.time() - 1.0)
@@ -68,7 +68,7 @@ class CheckpointWriter:
         self._ledger = self._recovered(manifests)
         # Saves that nobody keeps any more hold no folder, and a program that ends without close()
         # leaves no spare in it.
-        weakref.finalize(self, _let_go, self._worker, self._folder)
+        weakref.finalize(self, _let_go, self._thread, self._repository)
 
     @property
     def numbers(self) -> list[int]:
@@ -78,34 +78,34 @@ class CheckpointWriter:
     @property
     def taken(self) -> set[int]:
         """The numbers in use in the folder, by whomever."""
-        return self._folder.taken
+        return self._repository.taken
 
     @property
     def waited(self) -> float:
         """Seconds spent waiting for saves that were still being written."""
-        return self._worker.waited
+        return self._thread.waited
 
     @property
     def took(self) -> float:
         """Seconds that the last save took until it was durable, 0 before the first."""
-        return self._worker.took
+        return self._thread.took
 
     @property
     def is_busy(self) -> bool:
         """Whether a save is being written."""
-        return self._worker.is_busy
+        return self._thread.is_busy
 
     @property
     def has_failed(self) -> bool:
         """Whether a save has failed, and nobody was told yet."""
-        return self._worker.has_failed
+        return self._thread.has_failed
 
     def open(self) -> None:
         """Takes the folder; raises what a checkpointer's `open()` does."""
-        if not self._folder.open():
+        if not self._repository.open():
             return
-        found = self._folder.manifests
-        run_report.opened(self._folder.directory, self._name, found)
+        found = self._repository.manifests
+        run_report.opened(self._repository.directory, self._name, found)
         # What this manager knows of its saves by itself is more than what it wrote into them.
         if _serials(found) != self._known:
             self._ledger = self._recovered(found)
@@ -117,7 +117,7 @@ class CheckpointWriter:
             self.open()
         except RestoreError as error:
             cause = error.__cause__ or error
-            raise self._folder.not_saved(cause, 0) from error
+            raise self._repository.not_saved(cause, 0) from error
 
     def _recovered(self, manifests: list[Manifest]) -> Ledger:
         """What the manager before this one left, from what it wrote into its saves."""
@@ -134,7 +134,7 @@ class CheckpointWriter:
             self._since = manifests[-1].serial + 1
             warnings.warn(
                 f"The clock is {behind:.0f} seconds behind the time at which a checkpoint in"
-                f" {self._folder.directory!r} was last preserved. What is there is kept, and no"
+                f" {self._repository.directory!r} was last preserved. What is there is kept, and no"
                 " longer managed.",
                 RekindleWarning,
                 stacklevel=5,
@@ -152,17 +152,19 @@ class CheckpointWriter:
             SaveError: There is no memory for a copy of the state.
         """
         if not self._background:
-            self._worker.do(self._work(snapshot, number))
+            self._thread.do(self._work(snapshot, number))
             return
         try:
-            held = self._staging.hold(snapshot)
+            held = self._buffers.hold(snapshot)
         except MemoryError as error:
             needed = sum(array.nbytes for array in snapshot.arrays.values())
-            raise self._folder.not_saved(error, needed) from error
-        self._worker.start(self._work(held, number), then=self._folder.read_back)
+            raise self._repository.not_saved(error, needed) from error
+        self._thread.start(self._work(held, number), then=self._repository.read_back)
 
     def _work(self, snapshot: Snapshot, number: int) -> functools.partial[_Saved]:
-        return functools.partial(_save, self._folder, snapshot, number, self._ledger, self._rules)
+        return functools.partial(
+            _save, self._repository, snapshot, number, self._ledger, self._rules
+        )
 
     def outcome(self, *, wait: bool) -> Manifest | None:
         """The save that became durable since the last call, ``None`` when there is none.
@@ -173,7 +175,7 @@ class CheckpointWriter:
         Raises:
             SaveError: It failed.
         """
-        outcome = self._worker.outcome(wait=wait)
+        outcome = self._thread.outcome(wait=wait)
         if outcome is None:
             return None
         self._warn()
@@ -183,39 +185,39 @@ class CheckpointWriter:
         if saved is None:
             return None
         self._ledger = saved.ledger
-        self._known = _serials(self._folder.manifests)
+        self._known = _serials(self._repository.manifests)
         return saved.manifest
 
     def commit_unmanaged(self, snapshot: Snapshot, number: int) -> None:
         """Writes a save that no manager will ever let go."""
-        self._folder.commit(snapshot, number)
+        self._repository.commit(snapshot, number)
 
-    def newest(self) -> tuple[str, Save | None]:
+    def newest(self) -> tuple[str, LoadedCheckpoint | None]:
         """The newest whole save of the folder, and the name under which it was saved."""
-        directory = self._folder.directory
+        directory = self._repository.directory
         # Only to know whose is the newest: what is damaged under our own name is for the folder.
         if reader.newest_prefix(directory) not in (None, self._name):
             found = reader.load_newest(directory)
             if found is not None:
                 return found
-        save = self._folder.newest()
+        save = self._repository.newest()
         self._warn()
         return self._name, save
 
     def clear(self) -> None:
         """Removes every save of this name, and lets go of the folder."""
-        self._worker.end()
-        self._folder.clear()
-        run_report.cleared(self._folder.directory, self._name)
+        self._thread.end()
+        self._repository.clear()
+        run_report.cleared(self._repository.directory, self._name)
         self._warn()
         self._ledger = Ledger((), self._ledger.preserved)
-        self._staging.release()
+        self._buffers.release()
 
     def close(self) -> None:
         """Lets go of the folder, whose saves stay."""
-        self._worker.end()
-        self._folder.close()
-        self._staging.release()
+        self._thread.end()
+        self._repository.close()
+        self._buffers.release()
 
     def _warn(self) -> None:
         told, self._told[:] = list(self._told), []
@@ -233,15 +235,17 @@ class _Listener:
         self._told.append((text, category))
 
 
-def _save(folder: Folder, snapshot: Snapshot, number: int, ledger: Ledger, rules: Rules) -> _Saved:
+def _save(
+    repository: Repository, snapshot: Snapshot, number: int, ledger: Ledger, rules: Retention
+) -> _Saved:
     """Writes one save, and lets go what the rules no longer keep. Knows no live object."""
-    manifest = folder.commit(snapshot, number)
+    manifest = repository.commit(snapshot, number)
     # The folder may have been removed and made again, with all that was in it.
-    there = set(folder.numbers)
+    there = set(repository.numbers)
     entries = tuple(entry for entry in ledger.entries if entry.number in there)
     grown = retention.add(replace(ledger, entries=entries), metadata.entry(manifest))
     swept, removed = retention.sweep(grown, rules)
-    folder.keep(there.difference(removed), listed=swept.numbers, preserved=swept.preserved)
+    repository.keep(there.difference(removed), listed=swept.numbers, preserved=swept.preserved)
     return _Saved(manifest, swept)
 
 
@@ -249,7 +253,7 @@ def _serials(manifests: list[Manifest]) -> list[int]:
     return [manifest.serial for manifest in manifests]
 
 
-def _let_go(worker: Worker[_Saved], folder: Folder) -> None:
+def _let_go(worker: WriterThread[_Saved], repository: Repository) -> None:
     worker.outcome(wait=True)
     worker.end()
-    folder.close()
+    repository.close()

@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 _Stop = Callable[[], bool]
 
 
-class Worker(Generic[_T]):
+class WriterThread(Generic[_T]):
     """Does one piece of work at a time.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rekindle._base import checks, durations
 from rekindle._codec import kinds
-from rekindle._policy.preemption import OnPreemption
+from rekindle._policy.preemption import Preemption
 from rekindle._saving import arguments
 from rekindle.errors import ArgumentError
 
@@ -96,7 +96,7 @@ SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2")
 
 def on_preemption(
     save: Any, signals: Any, after: Any, exit_code: Any, grace: Any, save_freq: Any
-) -> OnPreemption | None:
+) -> Preemption | None:
     """What the arguments about preemption ask for; ``None`` when nothing."""
     if not checks.flag("save_before_preemption", save):
         if save_freq is False:
@@ -120,7 +120,7 @@ def on_preemption(
     if not checks.is_number(grace) or grace < 0:
         raise checks.invalid("grace_seconds", grace, "a number of seconds from 0 up")
     stops = checks.choice("after_preemption", after, ("stop", "continue")) == "stop"
-    return OnPreemption(tuple(names), stops, int(exit_code), float(grace))
+    return Preemption(tuple(names), stops, int(exit_code), float(grace))
 
 
 def extra_state(value: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class _Birth:
     read: Any = None
 
 
-class DataPlace:
+class DataCursor:
     """The place of one fit() in its data.
 
     Args:

@@ -11,23 +11,23 @@ from typing import Any
 from rekindle._base import events
 from rekindle._format import layout
 from rekindle._format.manifest import Position
-from rekindle._format.snapshot import Save
-from rekindle._policy.retention import Rules
+from rekindle._format.snapshot import LoadedCheckpoint
+from rekindle._policy.retention import Retention
 from rekindle._policy.schedule import Schedule
 from rekindle._saving import open_runs
 from rekindle._saving.checkpointer import Checkpointer
 from rekindle._training import stages
 from rekindle._training.callbacks.states import CallbackStates
-from rekindle._training.data_cursor import DataPlace
-from rekindle._training.options import Settings
-from rekindle._training.reporting import Telling
-from rekindle._training.saves import Saving
-from rekindle._training.state import RunState
+from rekindle._training.data_cursor import DataCursor
+from rekindle._training.options import FitOptions
+from rekindle._training.reporting import Reporter
+from rekindle._training.saves import Saves
+from rekindle._training.state import FitState
 from rekindle._training.trainer import Replay, Trainer
 from rekindle.errors import SaveError, SaveWarning
 
 
-class Run:
+class Fit:
     """One fit() of one model. Made at its beginning, after every other callback has begun.
 
     Making it takes the folder and brings back what is in it.
@@ -45,22 +45,22 @@ class Run:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: FitOptions,
         trainer: Trainer,
         schedule: Schedule,
     ) -> None:
         self._settings = settings
         self._schedule = schedule
         self._trainer = trainer
-        self._telling = Telling(settings.verbose, trainer.progress_bar)
-        self._resuming: Save | None = None
+        self._reporter = Reporter(settings.verbose, trainer.progress_bar)
+        self._resuming: LoadedCheckpoint | None = None
         self._replay: Callable[[], Replay | None] = lambda: None
         self.report: dict[str, Any] | None = None
-        self._state = RunState(
+        self._state = FitState(
             directory=settings.directory,
             trainer=trainer,
             callbacks=CallbackStates(trainer.callbacks()),
-            data=None if trainer.data is None else DataPlace(trainer.data),
+            data=None if trainer.data is None else DataCursor(trainer.data),
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
         )
@@ -69,10 +69,10 @@ class Run:
             self._state,
             settings.directory,
             layout.PREFIX,
-            Rules(settings.max_to_keep, settings.keep_checkpoint_every_n_hours, best),
+            Retention(settings.max_to_keep, settings.keep_checkpoint_every_n_hours, best),
             settings.background,
         )
-        self._saving = Saving(
+        self._saves = Saves(
             self._checkpointer,
             settings.on_save_error,
             settings.verbose,
@@ -128,9 +128,9 @@ class Run:
         self._trainer.build_to_skip()
         self._trainer.start_at(epochs)
         text = stages.skipped(self._settings.directory, state.position, state.began, epochs)
-        self._telling.done(text)
+        self._reporter.done(text)
 
-    def _resume(self, save: Save) -> None:
+    def _resume(self, save: LoadedCheckpoint) -> None:
         state, position = self._state, save.manifest.position
         if self._settings.restore_history:
             state.history.fill(self._trainer.history)
@@ -150,7 +150,7 @@ class Run:
         self._trainer.start_at(epoch)
         self._resuming = save
         batches = None if state.data is None else state.data.batches
-        self.report = self._telling.resumed(save.manifest, batches)
+        self.report = self._reporter.resumed(save.manifest, batches)
         self._tell_notes()
         self._schedule.restored(save.manifest.state.get("schedule"))
 
@@ -158,7 +158,7 @@ class Run:
         notes = self._state.notes
         if self.report is not None:
             self.report["exact"], self.report["notes"] = not notes, list(notes)
-        self._telling.inexact(notes)
+        self._reporter.inexact(notes)
 
     def epoch_begins(self, epoch: int, look: Callable[[], None]) -> int:
         """After every other callback's `on_epoch_begin`: how many batches of it are skipped.
@@ -187,7 +187,7 @@ class Run:
         replay = self._trainer.replay(
             state.position.batch,
             state.logs_of(save),
-            self._telling.reads_again,
+            self._reporter.reads_again,
             lambda: self._replayed(save),
             look,
         )
@@ -196,7 +196,7 @@ class Run:
         replay.start()
         return state.position.batch
 
-    def _replayed(self, save: Save) -> None:
+    def _replayed(self, save: LoadedCheckpoint) -> None:
         self._schedule.epoch_began()
         self._state.put_after_replay(save)
         if not self._state.data_is_the_same(save):
@@ -220,16 +220,16 @@ class Run:
         """Saves the run as one that goes on with this batch of this epoch, counted from 0."""
         began = time.perf_counter()
         self._stands_at(epoch, batch, logs)
-        self._saving.save(epoch, batch, self._state.logs)
+        self._saves.save(epoch, batch, self._state.logs)
         self._schedule.saved(time.perf_counter() - began)
         self._tell_schedule()
-        self._telling.lost(self._state.lost)
+        self._reporter.lost(self._state.lost)
         self._tell_rehearsal()
 
     def _tell_rehearsal(self) -> None:
         """What of this save a resumed run could not have."""
-        self._telling.not_restorable(self._rehearsal.unknown())
-        self._telling.not_saved(self._rehearsal.other_optimizers())
+        self._reporter.not_restorable(self._rehearsal.unknown())
+        self._reporter.not_saved(self._rehearsal.other_optimizers())
 
     def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
         """Notes the place that the next look at the state is of."""
@@ -241,14 +241,14 @@ class Run:
     def settle(self) -> None:
         """Waits for a save that is still being written; its failure is a warning."""
         try:
-            self._saving.look(wait=True)
+            self._saves.look(wait=True)
         except SaveError as error:
             warnings.warn(str(error), SaveWarning, stacklevel=4)
 
     def save_last(self, epoch: int, batch: int, logs: Any, seconds_left: float) -> bool:
         """Saves before the process is ended: whether it could be done for this very place."""
         self._stands_at(epoch, batch, logs)
-        saved = self._saving.save_last(epoch, batch, self._state.logs, seconds_left)
+        saved = self._saves.save_last(epoch, batch, self._state.logs, seconds_left)
         # Training may go on, and the next save is not due at once.
         self._schedule.saved_out_of_turn()
         self._tell_rehearsal()
@@ -265,21 +265,21 @@ class Run:
         self._state.validation_ends()
 
     @property
-    def saving(self) -> Saving:
+    def saves(self) -> Saves:
         """Its saves."""
-        return self._saving
+        return self._saves
 
     def look(self) -> None:
         """Deals with a save that became durable, or failed, behind the training."""
-        self._saving.look()
+        self._saves.look()
         self._tell_schedule()
 
     def _tell_schedule(self) -> None:
         """What it needs to know of the last save; and what it has chosen, to the user."""
-        self._schedule.writing(self._saving.is_writing, self._saving.has_failed)
+        self._schedule.writing(self._saves.is_writing, self._saves.has_failed)
         plan = self._schedule.news()
         if plan is not None:
-            self._telling.say(1, plan.in_words(), "interval", **plan.as_state())
+            self._reporter.say(1, plan.in_words(), "interval", **plan.as_state())
 
     def end(self) -> None:
         """Training is complete, and the last save is waited for."""
@@ -295,4 +295,4 @@ class Run:
         self._trainer.start_at(None)
         if self._state.data is not None:
             self._state.data.stop_watching()
-        self._saving.close()
+        self._saves.close()

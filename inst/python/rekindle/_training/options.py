@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rekindle._policy.preemption import OnPreemption
+from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Best
 
 
 @dataclass(frozen=True)
-class Settings:
+class FitOptions:
     """The arguments of the callback, checked."""
 
     directory: str
@@ -25,4 +25,4 @@ class Settings:
     extra_state: Mapping[str, Any] = field(default_factory=dict)
     keep_checkpoint_every_n_hours: float | None = None
     keep_best: Best | None = None
-    on_preemption: OnPreemption | None = None
+    on_preemption: Preemption | None = None

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from rekindle._base import events
-from rekindle._policy.preemption import OnPreemption
-from rekindle._training.fit import Run
-from rekindle._training.signals import Preemption
+from rekindle._policy.preemption import Preemption
+from rekindle._training.fit import Fit
+from rekindle._training.signals import SignalListener
 from rekindle._training.trainer import Trainer
 from rekindle.errors import TrainingPreempted
 
 
-class Ending:
+class PreemptionHandler:
     """Answers signals for one fit().
 
     Args:
@@ -29,19 +29,19 @@ class Ending:
 
     def __init__(
         self,
-        asked: OnPreemption,
-        run: Run,
+        asked: Preemption,
+        run: Fit,
         trainer: Trainer,
         watch_batches: Callable[[bool], None],
         verbose: int,
     ) -> None:
         self._asked = asked
-        self._run = run
+        self._fit = run
         self._trainer = trainer
         self._watch_batches = watch_batches
         self._verbose = verbose
         self._in_validation: tuple[int, int, dict[str, Any]] | None = None
-        self._signals = Preemption(
+        self._signals = SignalListener(
             asked.signals, self._notice, self._stop_now, trainer.is_training, asked.grace
         )
         # Before any signal: a second one ends training from within a handler.
@@ -66,7 +66,7 @@ class Ending:
         self._trainer.answer_here()
 
     def _stop_now(self) -> TrainingPreempted:
-        code, known = self._asked.exit_code, self._run.saving.known
+        code, known = self._asked.exit_code, self._fit.saves.known
         stands = "no save is known to be complete" if known is None else f"{known!r} stands"
         return TrainingPreempted(
             f"Received a second signal: training stops at once, with exit code {code}, and"
@@ -96,7 +96,7 @@ class Ending:
         place = self._trainer.place_in_epoch()
         if place is not None:
             self._in_validation = (epoch, *place)
-            self._run.validation_begins(*self._in_validation)
+            self._fit.validation_begins(*self._in_validation)
 
     def at_validation_step(self) -> None:
         """In the midst of a validation; raises what ends training."""
@@ -105,11 +105,11 @@ class Ending:
 
     def validation_ends(self) -> None:
         self._in_validation = None
-        self._run.validation_ends()
+        self._fit.validation_ends()
 
     def _end(self, epoch: int, batch: int, logs: Any) -> None:
         left = self._asked.grace - (time.monotonic() - self._signals.since)
-        saved = self._run.save_last(epoch, batch, logs, left)
+        saved = self._fit.save_last(epoch, batch, logs, left)
         if self._asked.stops:
             raise self._preempted(saved=saved)
         self._say(f"{self._outcome(saved)}. Training goes on.")
@@ -127,12 +127,12 @@ class Ending:
             text,
             code=code,
             signal=self._signals.received or "",
-            path=self._run.saving.newest,
+            path=self._fit.saves.newest,
             saved=saved,
         )
 
     def _outcome(self, saved: bool) -> str:
-        newest = self._run.saving.newest
+        newest = self._fit.saves.newest
         if saved:
             return f"Received {self._signals.received}: the run is saved as {newest!r}"
         stands = "and there is no save" if newest is None else f"and {newest!r} stands"

@@ -13,7 +13,7 @@ from rekindle._format.manifest import Manifest
 from rekindle.errors import InexactWarning, RekindleWarning, bulleted
 
 
-class Telling:
+class Reporter:
     """Says things, and remembers which warnings were said.
 
     Args:

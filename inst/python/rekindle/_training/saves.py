@@ -25,7 +25,7 @@ from rekindle.errors import (
 )
 
 
-class Saving:
+class Saves:
     """Saves a run, and deals with what comes of it as the user asked for.
 
     Args:

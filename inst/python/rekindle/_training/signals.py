@@ -35,7 +35,7 @@ _HEARSAY = 1.0
 _SIGACTION_BYTES = 512
 
 
-class Preemption:
+class SignalListener:
     """The signals that a run is asked to end by.
 
     Args:
@@ -130,7 +130,7 @@ class Preemption:
         # A fit() around this one heard the same signal, and ends by the same exception.
         for handler, _ in self._earlier.values():
             outer = getattr(handler, "__self__", None)
-            if isinstance(outer, Preemption):
+            if isinstance(outer, SignalListener):
                 outer.ends()
 
     @property
@@ -235,7 +235,7 @@ def send_again() -> None:
     """
     for number in signal.Signals:
         preemption = getattr(signal.getsignal(number), "__self__", None)
-        if isinstance(preemption, Preemption) and preemption.is_unanswered:
+        if isinstance(preemption, SignalListener) and preemption.is_unanswered:
             preemption.restore()
 
 
@@ -243,7 +243,7 @@ def _restore_those_before(number: int) -> None:
     """Puts back what fits left behind that ended by an exception, whose frames somebody keeps."""
     while True:
         earlier = getattr(signal.getsignal(number), "__self__", None)
-        if not isinstance(earlier, Preemption) or earlier.is_active():
+        if not isinstance(earlier, SignalListener) or earlier.is_active():
             return
         earlier.restore()
         if getattr(signal.getsignal(number), "__self__", None) is earlier:

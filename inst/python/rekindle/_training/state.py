@@ -11,10 +11,10 @@ import numpy as np
 
 from rekindle._codec import tree
 from rekindle._format.manifest import Manifest, Position
-from rekindle._format.snapshot import Save, Snapshot
+from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._training import extra_state, fingerprint, logs, random_states, stages
 from rekindle._training.callbacks.states import CallbackStates
-from rekindle._training.data_cursor import DataPlace
+from rekindle._training.data_cursor import DataCursor
 from rekindle._training.history import HistoryRecord
 from rekindle._training.trainer import Trainer
 from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 @dataclass
-class RunState:
+class FitState:
     """The state of one fit(); what is saved and restored by a checkpointer.
 
     Attributes:
@@ -48,7 +48,7 @@ class RunState:
     directory: str
     trainer: Trainer
     callbacks: CallbackStates
-    data: DataPlace | None
+    data: DataCursor | None
     extra: Mapping[str, Any]
     refuses: bool
     history: HistoryRecord = field(default_factory=HistoryRecord)
@@ -110,7 +110,7 @@ class RunState:
         }
         return Snapshot(arrays, state, self.position)
 
-    def put(self, save: Save) -> None:
+    def put(self, save: LoadedCheckpoint) -> None:
         """Brings the state back as far as it can be before the first epoch.
 
         Raises:
@@ -142,16 +142,16 @@ class RunState:
                 del save.arrays[name]
         self._put_beside(save)
 
-    def _leave_to_later(self, save: Save) -> None:
+    def _leave_to_later(self, save: LoadedCheckpoint) -> None:
         """Only looks: the later fit() restores what is in the backup."""
         self.is_done, self.position = True, save.manifest.position
         self.history = self._history_of(save)
 
-    def _history_of(self, save: Save) -> HistoryRecord:
+    def _history_of(self, save: LoadedCheckpoint) -> HistoryRecord:
         state = save.manifest.state
         return self._read(lambda: HistoryRecord.from_state(state["history"], save.arrays))
 
-    def _check_beside(self, save: Save) -> None:
+    def _check_beside(self, save: LoadedCheckpoint) -> None:
         """Checks all that is put back beside the variables, before anything is."""
         state, arrays = save.manifest.state, save.arrays
         self.callbacks.check(state["callbacks"], arrays)
@@ -164,12 +164,12 @@ class RunState:
             epochs = max(int(self.trainer.fit.get("epochs") or 1), position.epoch or 0)
             self.data.check(state["data"], position.batch or 0, epochs, arrays)
 
-    def put_after_replay(self, save: Save) -> None:
+    def put_after_replay(self, save: LoadedCheckpoint) -> None:
         """Brings back what the epoch's beginning and the reading of its batches have changed."""
         self._read(lambda: self.trainer.put_again(save.arrays))
         self._put_beside(save)
 
-    def begin_epoch(self, save: Save | None) -> None:
+    def begin_epoch(self, save: LoadedCheckpoint | None) -> None:
         """At the beginning of an epoch, and of the one that a save resumes in."""
         if self.data is None:
             return
@@ -185,12 +185,12 @@ class RunState:
                     )
         self.data.epoch_begins()
 
-    def logs_of(self, save: Save) -> dict[str, Any]:
+    def logs_of(self, save: LoadedCheckpoint) -> dict[str, Any]:
         """What the last batch before the save reported."""
         state = save.manifest.state
         return self._read(lambda: logs.read(state["logs"], save.arrays))
 
-    def data_is_the_same(self, save: Save) -> bool:
+    def data_is_the_same(self, save: LoadedCheckpoint) -> bool:
         """Whether the data gave again what it gave before the save, as far as can be seen."""
         data, saved = self.data, save.manifest.state.get("data")
         if data is None or saved is None:
@@ -198,7 +198,7 @@ class RunState:
         place = data
         return self._read(lambda: place.gave_the_same(saved, save.arrays))
 
-    def _put_beside(self, save: Save) -> None:
+    def _put_beside(self, save: LoadedCheckpoint) -> None:
         """Everything but the variables."""
         state, arrays = save.manifest.state, save.arrays
         for note in self._read(lambda: self.callbacks.put(state["callbacks"], arrays)):
@@ -253,7 +253,7 @@ class RunState:
                 damages=[f"{error!r:.500}"],
             ) from error
 
-    def _build(self, save: Save) -> None:
+    def _build(self, save: LoadedCheckpoint) -> None:
         """Gives the model and the user's own objects the variables that were saved of them."""
         trainer, state = self.trainer, save.manifest.state
         trainer.build(save.manifest)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Manifest
-from rekindle._training.options import Settings
+from rekindle._training.options import FitOptions
 
 
 class DataListener(Protocol):
@@ -259,7 +259,7 @@ class Trainer(Protocol):
     def wait_for_hooks(self) -> None:
         """Waits for hooks that still run behind the training thread."""
 
-    def import_backup(self, settings: Settings) -> Mapping[str, Any] | None:
+    def import_backup(self, settings: FitOptions) -> Mapping[str, Any] | None:
         """Resumes from what the library's own callback left in the folder: what it was.
 
         Returns:

@@ -17,7 +17,7 @@ from rekindle.errors import ForeignFileError
 
 
 @dataclass(frozen=True)
-class Use:
+class LockStatus:
     """Whether a run holds a folder.
 
     Attributes:
@@ -41,7 +41,7 @@ class Use:
         )
 
 
-def look(directory: str) -> Use:
+def look(directory: str) -> LockStatus:
     """Whether a run holds the folder, and who. Nothing is locked or changed.
 
     Raises:
@@ -51,23 +51,23 @@ def look(directory: str) -> Use:
     try:
         fd, _ = fs.open_regular(path)
     except (FileNotFoundError, NotADirectoryError, fs.NotRegularError):
-        return Use()
+        return LockStatus()
     except PermissionError:
-        return Use(None, None)
+        return LockStatus(None, None)
     with fs.closing(fd):
         try:
             named = read_holder(fd, path)
         except ForeignFileError:
-            return Use()
+            return LockStatus()
         pids = _lockers(fd)
     if pids:
-        return Use(True, _known(named, pids))
+        return LockStatus(True, _known(named, pids))
     if named.pid is None:
-        return Use() if pids is not None else Use(None, named)
+        return LockStatus() if pids is not None else LockStatus(None, named)
     # A lock that a server keeps, or another container, is in no table of ours.
     if named.host != socket.gethostname() or (pids is None and may_be_alive(named)):
-        return Use(None, named)
-    return Use()
+        return LockStatus(None, named)
+    return LockStatus()
 
 
 def _known(named: Holder, pids: list[int]) -> Holder:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 
 from rekindle._storage.local import buffered, direct_io
 from rekindle._storage.local.direct_io import Direct, ReadBack
-from rekindle._storage.local.recycle import Spare
+from rekindle._storage.local.recycle import RecycledFile
 
 
-class Way:
+class PackFile:
     """How files for packs are opened and written.
 
     Args:
@@ -24,7 +24,7 @@ class Way:
     """
 
     def __init__(self, folder: str, *, past_cache: bool) -> None:
-        self.spare = Spare(folder)
+        self.spare = RecycledFile(folder)
         self._past_cache = past_cache
         self._read_back = ReadBack()
         # Whoever reads has a file open.
@@ -56,7 +56,7 @@ class Way:
         return self._past_cache and size >= direct_io.LEAST
 
     def keep(self, pack: str) -> bool:
-        """Whether a pack that no save needs becomes the spare; see :meth:`Spare.keep`."""
+        """Whether a pack that no save needs becomes the spare; see :meth:`RecycledFile.keep`."""
         # It may just be read back, by who has been told to stop: nobody else has to do with it.
         with self._reading:
             return self.spare.keep(pack)

@@ -20,7 +20,7 @@ from rekindle._storage.local import fs
 _LEAST = 16 << 20
 
 
-class Spare:
+class RecycledFile:
     """At most one such file in a folder, under a temporary name: a leftover when the run dies.
 
     Args:
