@@ -4,7 +4,7 @@
 #   make demo       train, kill, resume: what rekindle does, on real data; writes into build/demo; sets up R, Keras and
 #                   JAX alone
 #   make test       test-python (the store once, fit() on jax, torch and tensorflow) and test-r; sets up all
-#   make lint       ruff, mypy, lintr, spelling, shell scripts, help pages up to date
+#   make lint       ruff, mypy, who imports whom, lintr, spelling, shell scripts, help pages up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   NAMESPACE and man/ from the comments in R/
 #   make exact      the table of killed and resumed runs: data, backends, frequencies
@@ -79,6 +79,7 @@ lint-python: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(PYTHON_HERE)/lint-imports --no-cache --no-logo
 
 lint-r: setup install
 	$(RSCRIPT) tools/lint-r.R

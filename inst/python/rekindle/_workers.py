@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rekindle._frameworks.loaded import loaded
 from rekindle.errors import ArgumentError
 
 # How many processes there are, and which of them this is: as torchrun and what follows its example
@@ -71,21 +71,21 @@ def connected() -> Workers | None:
 
 
 def _by_torch() -> Workers | None:
-    group = sys.modules.get("torch.distributed")
+    group = loaded("torch.distributed")
     if group is None or not group.is_available() or not group.is_initialized():
         return None
     return _several(group.get_world_size(), group.get_rank(), "torch.distributed")
 
 
 def _by_jax() -> Workers | None:
-    jax = sys.modules.get("jax")
-    state = getattr(sys.modules.get("jax._src.distributed"), "global_state", None)
+    jax = loaded("jax")
+    state = getattr(loaded("jax._src.distributed"), "global_state", None)
     source = "jax.distributed"
     found = _several(
         getattr(state, "num_processes", None), getattr(state, "process_id", None), source
     )
     # Some devices come with several processes by themselves. To ask for them starts them.
-    bridge = sys.modules.get("jax._src.xla_bridge")
+    bridge = loaded("jax._src.xla_bridge")
     if found is None and jax is not None and getattr(bridge, "_backends", None):
         found = _several(jax.process_count(), jax.process_index(), "jax.process_count()")
     return found
@@ -93,7 +93,7 @@ def _by_jax() -> Workers | None:
 
 def _by_strategy(model: Any) -> Workers | None:
     """By the `tf.distribute` strategy that the model was made in."""
-    if "tensorflow" not in sys.modules:
+    if loaded("tensorflow") is None:
         return None
     strategy = getattr(model, "distribute_strategy", None)
     resolver = getattr(strategy, "cluster_resolver", None)

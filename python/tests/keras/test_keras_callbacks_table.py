@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from conftest import make_model
 
-from rekindle._keras import callback_table
+from rekindle._training.callbacks import table
 
 
 def keras_callbacks(folder):
@@ -47,7 +47,7 @@ def test_the_table_has_every_attribute_of_keras_callbacks_that_a_fit_changes(tmp
     }
     public -= {"CallbackList"}
     assert public - {"Callback", "History"} <= {type(one).__name__ for one in made} | NOT_RUN
-    assert public <= set(callback_table._STATE)
+    assert public <= set(table._STATE)
     seen = []
 
     def look(*_, logs=None):
@@ -71,7 +71,7 @@ def test_the_table_has_every_attribute_of_keras_callbacks_that_a_fit_changes(tmp
     model.fit(*(np.ones((20, n)) for n in (3, 1)), epochs=4, verbose=0, callbacks=[*made, watch])
     for callback, values in zip(made, seen, strict=True):
         kind = type(callback)
-        known = callback_table._state(kind) | callback_table.transient(kind)
+        known = table._state(kind) | table.transient(kind)
         assert values["changed"] - {"_model", "model", "params"} <= known, kind.__name__
     changed = set().union(*(values["changed"] for values in seen))
     assert {"wait", "best", "keys", "cooldown_counter"} <= changed

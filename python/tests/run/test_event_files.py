@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from rekindle._training import event_files
-from rekindle._training.event_files import EventFiles
+from rekindle._training.callbacks import event_files
+from rekindle._training.callbacks.event_files import EventFiles
 from rekindle.errors import BrokenTreeError
 
 HOST, DEAD = socket.gethostname(), 2**22 + 1

@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 
-from rekindle._training.data_proxy import Source
+from rekindle._training.data_proxy import Proxy
 
 
 class _Deaf:
@@ -44,7 +44,7 @@ def test_workers_that_a_thread_of_another_language_forks_end_well():
         threading.current_thread()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found.put(list(Source(_Deaf(), exit_codes(), reports_making=False)))
+            found.put(list(Proxy(_Deaf(), exit_codes(), reports_making=False)))
 
     found = queue.Queue()
     _thread.start_new_thread(read, ())

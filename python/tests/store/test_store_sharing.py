@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository import dedup
+from rekindle._repository import dedup, pack
 from rekindle._repository.repository import Repository
 from rekindle._storage.local import recycle
 
@@ -138,7 +138,7 @@ class TestTwoPacks:
                 raise OSError(28, "No space left on device")
             return whole(path, name, *rest)
 
-        whole = dedup.pack.write
+        whole = pack.write
         before = {path.name for path in home.iterdir()}
         monkeypatch.setattr("rekindle._repository.pack.write", failing)
         with pytest.raises(Exception, match="No space left on device"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
 from rekindle._frameworks import table as frameworks
+from rekindle._frameworks.loaded import loaded
 
 
 class Aliases:
@@ -83,7 +83,7 @@ def twin(value: Any) -> Any:
     """Another object of this kind, which can have values of its own; ``None`` when none is made."""
     if frameworks.framework(value) == "numpy":
         return value.copy()
-    torch = sys.modules.get("torch")
+    torch = loaded("torch")
     if torch is not None and type(value) is torch.Tensor:
         return value.detach().clone().requires_grad_(value.requires_grad)
     if isinstance(value, dict | list) or dataclasses.is_dataclass(value):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from rekindle._frameworks.loaded import loaded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +91,7 @@ class _Into:
 
 def _registered_with_jax(value: Any) -> Container | None:
     """A class that somebody registered with JAX: its leaves, by their paths."""
-    jax = sys.modules.get("jax")
+    jax = loaded("jax")
     if jax is None:
         return None
     tree_util = jax.tree_util

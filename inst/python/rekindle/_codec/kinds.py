@@ -7,7 +7,6 @@ into the object that the script made again.
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +15,9 @@ import numpy as np
 from rekindle import errors
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import generators, tree
+from rekindle._frameworks import keras
 from rekindle._frameworks import table as frameworks
+from rekindle._frameworks.loaded import loaded
 from rekindle.errors import BrokenTreeError
 
 _KIND = "$object"
@@ -100,13 +101,12 @@ def kind_of(value: Any) -> str | None:
 
 def _framework_classes() -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
-    if keras is not None and hasattr(keras, "metrics"):
-        owners = (keras.layers.Layer, keras.optimizers.Optimizer, keras.metrics.Metric)
+    owners, torch = keras.owner_classes(), loaded("torch")
+    if owners:
         found += [
-            ("keras.Variable", frameworks.variable_base(keras.Variable)),
+            ("keras.Variable", keras.variable_base(loaded("keras").Variable)),
             ("keras.variables", owners),
-            ("keras.SeedGenerator", keras.random.SeedGenerator),
+            ("keras.SeedGenerator", loaded("keras").random.SeedGenerator),
         ]
     if torch is not None and hasattr(torch, "Generator"):
         found.append(("torch.Generator", torch.Generator))
@@ -189,7 +189,7 @@ def differences(kind: str, value: Any, state: Any) -> list[str]:
         if expected != found:
             return [f"bit_generator: expected {expected}, found {found}"]
     check(kind, value, state)
-    torch = sys.modules.get("torch")
+    torch = loaded("torch")
     if kind != "state_dict" or torch is None or not isinstance(value, torch.optim.Optimizer):
         return []
     return _optimizer_differences(value, state)

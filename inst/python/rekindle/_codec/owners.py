@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rekindle._frameworks import keras as keras_objects
+from rekindle._frameworks import keras
 from rekindle._frameworks import table as frameworks
+from rekindle._frameworks.keras import Names
+from rekindle._frameworks.loaded import loaded
 from rekindle.errors import UnsupportedValueError
-
-if TYPE_CHECKING:
-    from rekindle._frameworks.keras import Names
 
 
 class ExtraState:
@@ -36,7 +34,7 @@ class Owners:
 
     def __init__(self, values: Iterable[Any]) -> None:
         found = {id(value): value for value in values}
-        self._keras = [value for value in found.values() if _is_keras_owner(value)]
+        self._keras = [value for value in found.values() if keras.is_owner(value)]
         self._names: Names | None = None
 
     def variables(self, value: Any, place: str) -> dict[str, Any] | None:
@@ -45,10 +43,9 @@ class Owners:
         Raises:
             UnsupportedValueError: It has state beside them that cannot be saved.
         """
-        if _is_keras_owner(value):
+        if keras.is_owner(value):
             return self._of_keras(value)
-        keras = sys.modules.get("keras")
-        if keras is not None and isinstance(value, keras.random.SeedGenerator):
+        if keras.is_seed_generator(value):
             return {"state": value.state}
         if _is_torch_module(value):
             return _of_torch(value)
@@ -60,26 +57,24 @@ class Owners:
     def build(self, value: Any, wanted: Iterable[str]) -> None:
         """Gives an optimizer its variables, when it has none, and the save has some for it."""
         optimizer, prefix = value, ""
-        if _is_keras_model(value):
+        if keras.is_model(value):
             optimizer, prefix = getattr(value, "optimizer", None), "optimizer/"
             if self._is_given_itself(optimizer):
                 return
-        if optimizer is None or not _is_keras_optimizer(optimizer) or optimizer.built:
+        if optimizer is None or not keras.is_optimizer(optimizer) or optimizer.built:
             return
         if any(name.startswith(prefix) for name in wanted):
-            models = [value] if _is_keras_model(value) else self._models()
+            models = [value] if keras.is_model(value) else self._models()
             if len(models) == 1 and models[0].built:
                 optimizer.build(models[0].trainable_variables)
 
     def _models(self) -> list[Any]:
-        return [owner for owner in self._keras if _is_keras_model(owner)]
+        return [owner for owner in self._keras if keras.is_model(owner)]
 
     def _is_given_itself(self, value: Any) -> bool:
         return any(owner is value for owner in self._keras)
 
     def _of_keras(self, value: Any) -> dict[str, Any]:
-        from rekindle._frameworks.keras import Names
-
         if not self._is_given_itself(value):
             # Found inside of an object of TensorFlow's.
             names = Names([value])
@@ -88,12 +83,12 @@ class Owners:
                 inner = [model.optimizer for model in self._models() if has_optimizer(model)]
                 self._names = Names([*self._keras, *inner])
             names = self._names
-        if _is_keras_optimizer(value):
-            trainable = keras_objects.trainable_of(value)
+        if keras.is_optimizer(value):
+            trainable = keras.trainable_of(value)
             return names.of_optimizer(value, trainable)
-        keras_objects.sync_variables(value)
+        keras.sync_variables(value)
         found = names.of_layer(value)
-        if _is_keras_model(value) and has_optimizer(value):
+        if keras.is_model(value) and has_optimizer(value):
             optimizer = value.optimizer
             if not self._is_given_itself(optimizer):
                 slots = names.of_optimizer(optimizer, value.trainable_variables)
@@ -103,34 +98,15 @@ class Owners:
 
 def is_unbuilt(value: Any) -> bool:
     """Whether the value is of Keras and has still to be given its variables."""
-    return _is_keras_owner(value) and not getattr(value, "built", True)
+    return keras.is_owner(value) and not getattr(value, "built", True)
 
 
 def has_optimizer(model: Any) -> bool:
     return getattr(model, "optimizer", None) is not None
 
 
-def _is_keras_owner(value: Any) -> bool:
-    keras = sys.modules.get("keras")
-    return (
-        keras is not None
-        and not isinstance(value, type)
-        and isinstance(
-            value, keras.layers.Layer | keras.optimizers.Optimizer | keras.metrics.Metric
-        )
-    )
-
-
-def _is_keras_model(value: Any) -> bool:
-    return _is_keras_owner(value) and isinstance(value, sys.modules["keras"].Model)
-
-
-def _is_keras_optimizer(value: Any) -> bool:
-    return _is_keras_owner(value) and isinstance(value, sys.modules["keras"].optimizers.Optimizer)
-
-
 def _is_torch_module(value: Any) -> bool:
-    torch = sys.modules.get("torch")
+    torch = loaded("torch")
     return torch is not None and isinstance(value, torch.nn.Module)
 
 
@@ -147,7 +123,7 @@ def _of_torch(module: Any) -> dict[str, Any]:
 
 def is_trackable(value: Any) -> bool:
     """Whether TensorFlow can say which variables the object consists of."""
-    tf = sys.modules.get("tensorflow")
+    tf = loaded("tensorflow")
     if tf is None or isinstance(value, type):
         return False
     return isinstance(value, tf.Module | tf.train.Checkpoint) or _tracks(value)
@@ -155,7 +131,7 @@ def is_trackable(value: Any) -> bool:
 
 def _count_saves(value: Any) -> None:
     """A ``tf.train.Checkpoint`` makes the variable it counts its saves with when first asked."""
-    if isinstance(value, sys.modules["tensorflow"].train.Checkpoint):
+    if isinstance(value, loaded("tensorflow").train.Checkpoint):
         _ = value.save_counter
 
 
@@ -196,7 +172,7 @@ class _Walk:
     def _own(self, path: str, value: Any) -> Mapping[str, Any] | None:
         if frameworks.framework(value) is not None:
             return {path: value}
-        if _is_keras_owner(value):
+        if keras.is_owner(value):
             inner = self._owners.variables(value, path) or {}
             return {f"{path}/{name}": variable for name, variable in inner.items()}
         if _saves_itself(value):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rekindle._frameworks.loaded import loaded
 from rekindle.errors import MismatchError, RekindleError, bulleted
 
 
@@ -81,7 +81,7 @@ class StateDicts:
 
 def _kept(one: _Given) -> Any:
     state = one.get()
-    torch = sys.modules.get("torch")
+    torch = loaded("torch")
     if torch is not None and isinstance(one.live, torch.optim.Optimizer):
         # It puts new tensors in the place of these, which may be large, and leaves these alone.
         return state

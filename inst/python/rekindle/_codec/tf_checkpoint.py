@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +11,11 @@ from rekindle._codec import source
 from rekindle._codec.group import Group
 from rekindle._codec.status import RestoreStatus
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
+from rekindle._frameworks.loaded import loaded
 
 
 def is_tensorflow_checkpoint(value: Any) -> bool:
-    tf = sys.modules.get("tensorflow")
+    tf = loaded("tensorflow")
     return tf is not None and isinstance(value, tf.train.Checkpoint)
 
 

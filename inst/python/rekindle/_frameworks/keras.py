@@ -5,15 +5,56 @@ Keras is met here, and not imported: its private names are looked up when they a
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rekindle._frameworks import table as frameworks
+from rekindle._frameworks.loaded import loaded
 
 _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
+
+
+def is_variable(value: Any) -> bool:
+    """Whether the value is a variable of Keras."""
+    keras = loaded("keras")
+    return keras is not None and isinstance(value, variable_base(getattr(keras, "Variable", None)))
+
+
+@functools.cache
+def variable_base(exported: Any) -> Any:
+    """The class of all Keras variables: in older versions those of layers are not `exported`."""
+    if exported is None:
+        return ()
+    common = "keras.src.backend.common.variables"
+    return next((cls for cls in exported.__mro__ if cls.__module__ == common), exported)
+
+
+def is_owner(value: Any) -> bool:
+    """Whether the value is a layer, a model, an optimizer or a metric."""
+    return not isinstance(value, type) and isinstance(value, owner_classes())
+
+
+def owner_classes() -> tuple[type, ...]:
+    """The classes of what owns variables; none where Keras is not, or not wholly, imported."""
+    keras = loaded("keras")
+    if keras is None or not hasattr(keras, "metrics"):
+        return ()
+    return keras.layers.Layer, keras.optimizers.Optimizer, keras.metrics.Metric
+
+
+def is_model(value: Any) -> bool:
+    return is_owner(value) and isinstance(value, loaded("keras").Model)
+
+
+def is_optimizer(value: Any) -> bool:
+    return is_owner(value) and isinstance(value, loaded("keras").optimizers.Optimizer)
+
+
+def is_seed_generator(value: Any) -> bool:
+    keras = loaded("keras")
+    return hasattr(keras, "random") and isinstance(value, keras.random.SeedGenerator)
 
 
 def unique(variables: Iterable[Any]) -> list[Any]:
@@ -133,7 +174,7 @@ _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 def _private(module: str, name: str) -> Any:
     """A name of Keras' inside, or ``None`` where a version, or the process, does not have it."""
-    if "keras" not in sys.modules:
+    if loaded("keras") is None:
         return None
     try:
         return getattr(importlib.import_module(f"keras.src.{module}"), name)
@@ -145,7 +186,7 @@ def global_seed_state() -> Any:
     """The state of Keras' global seed generator; ``None`` where there is none."""
     get = _private("backend.common.global_state", "get_global_attribute")
     generator = None if get is None else get(_GLOBAL_SEED_GENERATOR)
-    return None if generator is None else frameworks.to_numpy(generator.state)
+    return None if generator is None else loaded("keras").ops.convert_to_numpy(generator.state)
 
 
 def set_global_seed_state(state: Any) -> None:

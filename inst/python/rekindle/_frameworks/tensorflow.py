@@ -1,10 +1,75 @@
-"""TensorFlow's random state: the eager context's, which has no public name, and its generator's."""
+"""TensorFlow's tensors and variables, and its random state in eager execution."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+
+from rekindle._base.arrays import AnyArray
+from rekindle._frameworks.loaded import loaded
+
+# What is smaller is copied in no time.
+_WORTH_SHARING = 1 << 20
+
+
+def kind(value: Any) -> str | None:
+    tf = loaded("tensorflow")
+    return "tensorflow" if isinstance(value, tf.Tensor | tf.Variable) else None
+
+
+def elsewhere(value: Any) -> str | None:
+    return None
+
+
+def to_numpy(value: Any) -> AnyArray:
+    # A variable's own __array__ would copy, and its read_value() take twice the time; that of a
+    # tensor knows no scalar of the dtypes that NumPy itself has not.
+    tensor = value.value() if hasattr(value, "read_value") else value
+    return np.asarray(tensor.numpy() if tensor.shape.rank == 0 else tensor)
+
+
+def spec(value: Any) -> str:
+    # The shape of a variable may be open.
+    shape = "of any shape" if value.shape.rank is None else tuple(value.shape)
+    return f"{value.dtype.name} {shape}"
+
+
+def fits(value: Any, array: AnyArray) -> bool:
+    if not value.shape.is_fully_defined():
+        same_dtype = value.dtype.name == array.dtype.name
+        return bool(same_dtype and value.shape.is_compatible_with(array.shape))
+    return spec(value) == f"{array.dtype.name} {tuple(array.shape)}"
+
+
+def from_numpy(kind: str, array: AnyArray, impl: str | None) -> Any:
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(array)
+
+
+def like(value: Any, array: AnyArray) -> Any:
+    if not hasattr(value, "assign"):
+        return from_numpy("tensorflow", array, None)
+    value.assign(shared(array))
+    return value
+
+
+def shared(array: AnyArray) -> Any:
+    """A tensor that shares the array's memory, where that is worth it and can be; else the array.
+
+    TensorFlow never writes into memory that is not its own: the first update of a variable that was
+    given such a tensor copies it, and then lets go of the array.
+    """
+    plain = array.dtype.isbuiltin == 1 and array.dtype.kind in "iuf" and array.dtype.isnative
+    if not plain or array.nbytes < _WORTH_SHARING:
+        return array
+    if not (array.flags.writeable and array.flags.c_contiguous):
+        return array
+    import tensorflow as tf
+
+    data: Any = array  # NumPy's stubs know of it for arrays of numbers alone.
+    return tf.experimental.dlpack.from_dlpack(data.__dlpack__())
 
 
 def random_state() -> Any:

@@ -1,10 +1,81 @@
-"""PyTorch's random states: of the processor, and of each graphics processor in use."""
+"""PyTorch's tensors, and the random states of the process' devices."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
+
+from rekindle._base.arrays import AnyArray
+from rekindle._frameworks.loaded import loaded
+
+# Dtypes that PyTorch has and its NumPy bridge has not, by way of an integer of their size.
+_BRIDGED = {
+    "bfloat16": ("int16", ml_dtypes.bfloat16),
+    "float8_e4m3fn": ("uint8", ml_dtypes.float8_e4m3fn),
+    "float8_e5m2": ("uint8", ml_dtypes.float8_e5m2),
+}
+
+
+def kind(value: Any) -> str | None:
+    return "torch" if isinstance(value, loaded("torch").Tensor) else None
+
+
+def elsewhere(value: Any) -> str | None:
+    if not isinstance(value, getattr(loaded("torch.distributed.tensor"), "DTensor", ())):
+        return None
+    return (
+        "a torch DTensor, of which each process may hold a part. Put in its place what its"
+        " full_tensor() gives in every process"
+    )
+
+
+def to_numpy(value: Any) -> AnyArray:
+    import torch
+
+    if value.layout != torch.strided or value.is_quantized:
+        raise TypeError(f"a tensor of layout {value.layout} and dtype {value.dtype} is not dense")
+    tensor = value.detach().cpu().resolve_conj().resolve_neg()
+    name = str(tensor.dtype).removeprefix("torch.")
+    if name in _BRIDGED:
+        integer, dtype = _BRIDGED[name]
+        bits: AnyArray = tensor.contiguous().view(getattr(torch, integer)).numpy()
+        return bits.view(dtype)
+    found: AnyArray = tensor.numpy()
+    return found
+
+
+def spec(value: Any) -> str:
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+
+
+def fits(value: Any, array: AnyArray) -> bool:
+    return spec(value) == f"{array.dtype.name} {tuple(array.shape)}"
+
+
+def from_numpy(kind: str, array: AnyArray, impl: str | None) -> Any:
+    # A copy, writable and with memory of its own.
+    return _view(np.array(array))
+
+
+def like(value: Any, array: AnyArray) -> Any:
+    import torch
+
+    with torch.no_grad():
+        value.copy_(_view(array))
+    return value
+
+
+def _view(array: AnyArray) -> Any:
+    """A tensor that shares the array's memory, where PyTorch can: it wants to be able to write."""
+    import torch
+
+    array = np.asarray(array, order="C") if array.flags.writeable else np.array(array)
+    if array.dtype.name in _BRIDGED:
+        integer, _ = _BRIDGED[array.dtype.name]
+        return torch.from_numpy(array.view(integer)).view(getattr(torch, array.dtype.name))
+    return torch.from_numpy(array)
 
 
 def random_states() -> dict[str, Any]:

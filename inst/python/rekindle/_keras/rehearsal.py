@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import keras
 
 from rekindle._codec import kinds as objects
 from rekindle._frameworks import keras as keras_objects
+from rekindle._frameworks.loaded import loaded
 from rekindle._keras import variables
 
 
@@ -81,7 +81,7 @@ class Rehearsal:
 def other_optimizers(model: Any, extra: Mapping[str, Any]) -> list[str]:
     """``Class.attribute`` of each optimizer in the model that is neither its own nor in `extra`."""
     own = [*keras_objects.parts(getattr(model, "optimizer", None)), *extra.values()]
-    torch = sys.modules.get("torch")
+    torch = loaded("torch")
     kinds = [keras.optimizers.Optimizer] + ([torch.optim.Optimizer] if torch is not None else [])
     found: dict[int, str] = {}
     for layer in keras_objects.parts(model):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from rekindle._codec import generators
 from rekindle._frameworks import keras, tensorflow, torch
+from rekindle._frameworks.loaded import loaded
 from rekindle.errors import BrokenTreeError
 
 
@@ -45,9 +45,9 @@ def take() -> dict[str, Any]:
         "numpy": np.random.get_state(legacy=False),
         "keras": keras.global_seed_state(),
     }
-    if "torch" in sys.modules:
+    if loaded("torch") is not None:
         found["torch"] = torch.random_states()
-    if "tensorflow" in sys.modules:
+    if loaded("tensorflow") is not None:
         found["tensorflow"] = tensorflow.random_state()
     # R cannot be called from another thread while its own waits for that thread's batch.
     if _external and threading.current_thread() is threading.main_thread():

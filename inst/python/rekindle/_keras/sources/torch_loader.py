@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
+from rekindle._frameworks.loaded import loaded
 from rekindle._keras.sources.data import Data
 
 
@@ -14,7 +14,7 @@ class TorchData(Data):
     python_iterator = "get_numpy_iterator"
 
     def generators(self) -> list[Any]:
-        torch = sys.modules.get("torch")
+        torch = loaded("torch")
         loader = getattr(self._adapter, "_dataloader", None)
         if torch is None or loader is None:
             return []

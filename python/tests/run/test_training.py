@@ -1,0 +1,224 @@
+"""A fit() under backup, of a trainer that is none of any library: nothing here imports one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from rekindle._policy import schedule
+from rekindle._training.fit import Fit
+from rekindle._training.options import FitOptions
+from rekindle.errors import LockError, MismatchError
+
+STEPS = 4
+
+
+class Quiet:
+    """Nothing is lost, and nothing comes to be."""
+
+    def step_ended(self):
+        pass
+
+    def unknown(self):
+        return []
+
+    def other_optimizers(self):
+        return []
+
+
+class Trainer:
+    """Adds up draws of NumPy's global generator: four steps in an epoch, one weight."""
+
+    knows_fit, can_replay, data = True, True, None
+
+    def __init__(self, epochs, callbacks=()):
+        self.weight = np.zeros(1)
+        self.steps, self.begins, self.stop_training, self.is_live = 0, 0, False, True
+        self.fit = {"epochs": epochs, "initial_epoch": 0}
+        self.history = type("History", (), {"epoch": [], "history": {}, "params": {}})()
+        self._callbacks = list(callbacks)
+
+    def train_epoch(self):
+        for _ in range(STEPS):
+            self.weight += np.random.default_rng(np.random.randint(1 << 31)).random()
+            self.steps += 1
+
+    def start_at(self, epoch):
+        self.begins = epoch or 0
+
+    def capture(self, *, metrics):
+        return {"model/weight": self.weight}
+
+    def put(self, arrays):
+        self.weight[:] = arrays["model/weight"]
+        return ["model/weight"]
+
+    def differences(self, manifest):
+        saved = manifest.arrays["model/weight"].shape
+        return [] if saved == (1,) else [f"weight: expected (1,), found {saved}"]
+
+    def callbacks(self):
+        return self._callbacks
+
+    def is_training(self):
+        return self.is_live
+
+    def step(self):
+        return self.steps
+
+    def versions(self):
+        return {"trainer": "1"}
+
+    def fingerprint(self):
+        return {"steps": STEPS}
+
+    def rehearsal(self, extra):
+        return Quiet()
+
+    def other_optimizers(self, extra):
+        return []
+
+    def build(self, manifest):
+        pass
+
+    def unbuilt(self, manifest):
+        return []
+
+    def import_backup(self, options):
+        return None
+
+    def settle_import(self, directory):
+        pass
+
+    def progress_bar(self, total):
+        raise AssertionError("nothing is read again")
+
+
+def options(directory, **more):
+    given = {
+        "directory": str(directory),
+        "max_to_keep": 1,
+        "delete_checkpoint": False,
+        "restore_history": True,
+        "on_mismatch": "error",
+        "on_save_error": "raise",
+        "verbose": 0,
+        "background": False,
+    }
+    return FitOptions(**given | more)
+
+
+def train(directory, epochs, until=None, **more):
+    """Trains as an adapter would have it: the trainer, and the fit(), which may be interrupted."""
+    trainer = Trainer(epochs)
+    fit = Fit(options(directory, **more), trainer, schedule.schedule("epoch", 0.035, None))
+    for epoch in range(trainer.begins, epochs):
+        fit.epoch_begins(epoch, lambda: None)
+        trainer.train_epoch()
+        logs = {"loss": float(trainer.weight[0])}
+        trainer.history.epoch.append(epoch)
+        trainer.history.history.setdefault("loss", []).append(logs["loss"])
+        fit.epoch_ends(epoch, logs)
+        fit.save(epoch + 1, 0, logs)
+        if epoch + 1 == until:
+            fit.close()
+            return trainer, fit
+    fit.end()
+    fit.close()
+    return trainer, fit
+
+
+@pytest.fixture
+def straight(tmp_path):
+    np.random.seed(7)
+    return train(tmp_path / "straight", 6)[0]
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(tmp_path, straight, background):
+    np.random.seed(7)
+    train(tmp_path / "backup", 6, until=2, background=background)
+    np.random.seed(99)
+    resumed, fit = train(tmp_path / "backup", 6, background=background)
+    assert fit.report["epoch"] == 2
+    assert fit.report["exact"]
+    assert resumed.weight.tobytes() == straight.weight.tobytes()
+    assert resumed.history.epoch == list(range(6))
+    assert len(resumed.history.history["loss"]) == 6
+
+
+def test_the_state_of_another_callback_comes_back(tmp_path):
+    class Counter:
+        model = None
+
+        def __init__(self):
+            self.count = 0
+
+    def one(count):
+        callback = Counter()
+        trainer = Trainer(3, [callback])
+        fit = Fit(options(tmp_path / "b"), trainer, schedule.schedule("epoch", 0.035, None))
+        found = callback.count
+        callback.count += count
+        fit.save(1, 0, {})
+        fit.close()
+        return found
+
+    assert [one(5), one(2), one(0)] == [0, 5, 7]
+
+
+def test_a_complete_fit_leaves_no_backup_that_is_not_asked_for(tmp_path):
+    train(tmp_path / "backup", 2, delete_checkpoint=True)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_backup_of_another_set_up_is_refused_and_nothing_is_changed(tmp_path, monkeypatch):
+    train(tmp_path / "backup", 6, until=2)
+    monkeypatch.setattr(Trainer, "fingerprint", lambda self: {"steps": 8})
+    with pytest.raises(MismatchError, match="steps: expected 8, found 4"):
+        train(tmp_path / "backup", 6)
+
+
+def test_a_second_fit_is_refused_while_the_first_goes_on(tmp_path):
+    trainer = Trainer(3)
+    every = schedule.schedule("epoch", 0.035, None)
+    first = Fit(options(tmp_path / "b"), trainer, every)
+    with pytest.raises(LockError):
+        Fit(options(tmp_path / "b"), Trainer(3), every)
+    trainer.is_live = False
+    Fit(options(tmp_path / "b"), Trainer(3), every).close()
+    first.close()
+
+
+def test_no_library_is_imported_or_needed():
+    code = """
+        import sys
+
+        class Nobody:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] in ("keras", "tf_keras", "jax", "torch", "tensorflow"):
+                    raise ImportError(f"{name} is not installed here")
+
+        sys.meta_path.insert(0, Nobody())
+        sys.path[:0] = sys.argv[1:]
+        import test_training, pathlib, tempfile
+        import numpy as np
+        with tempfile.TemporaryDirectory() as home:
+            home = pathlib.Path(home)
+            test_training.train(home / "backup", 4, until=2)
+            trainer, fit = test_training.train(home / "backup", 4)
+            assert fit.report["epoch"] == 2
+        print("trained")
+    """
+    here = __file__.rpartition("/")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), here],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "trained\n", done.stderr
