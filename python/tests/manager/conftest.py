@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+
+# PyTorch's CUDA build brings it, and imports it when it first needs it: after TensorFlow, that ends
+# the process (seen with Triton 3.7).
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 import pytest
 import systems

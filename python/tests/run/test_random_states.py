@@ -13,7 +13,7 @@ from rekindle._training import random_states
 
 @pytest.fixture
 def kept(monkeypatch):
-    monkeypatch.setattr(random_states, "_foreign", {})
+    monkeypatch.setattr(random_states, "_external", {})
     kept = {"state": "3 1 2"}
     random_states.add(
         "R", ExternalState(lambda: kept["state"], lambda value: kept.update(state=value))
@@ -53,6 +53,6 @@ def test_another_thread_never_calls_the_other_language(kept):
 
 def test_a_state_that_nobody_keeps_any_more_is_left_alone(kept, monkeypatch):
     states = random_states.take()
-    monkeypatch.setattr(random_states, "_foreign", {})
+    monkeypatch.setattr(random_states, "_external", {})
     random_states.put(states)
     assert kept["state"] == "3 1 2"

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rekindle
-from rekindle._base import parallel
+from rekindle._base import arrays, parallel
 from rekindle._base.arrays import as_bytes, digest
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository import pack
 from rekindle._saving import host_buffers
 
 FORMS = {
@@ -34,7 +33,7 @@ def small_steps(request, monkeypatch):
     """Everything that is done for large arrays alone is done for small ones, on that many cores."""
     monkeypatch.setattr(host_buffers, "_WORTH_A_THREAD", 1000)
     monkeypatch.setattr(host_buffers, "_WORTH_A_DIGEST", 100)
-    monkeypatch.setattr(pack, "_COPIED", 64)
+    monkeypatch.setattr(arrays, "_COPIED", 64)
     monkeypatch.setattr(parallel, "processors", lambda: request.param)
     return request.param
 

@@ -159,12 +159,12 @@ class TestWhatIsDoneAfterwards:
         script = f"""
 import sys, time
 sys.path[:0] = {sys.path!r}
-from rekindle._saving.writer_thread import Worker
+from rekindle._saving.writer_thread import WriterThread
 def then(stop):
     while not stop():
         time.sleep(0.001)
     print("ended")
-worker = Worker()
+worker = WriterThread()
 worker.start(lambda: 7, then)
 print(worker.outcome(wait=True))
 """

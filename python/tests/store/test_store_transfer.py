@@ -11,7 +11,7 @@ from rekindle._base import parallel
 from rekindle._base.arrays import digest
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository import pack
-from rekindle._storage.local import fs
+from rekindle._storage.local import buffered, fs
 from rekindle.errors import DamageError, RestoreError
 
 MEGABYTE = 1 << 20
@@ -181,7 +181,7 @@ class TestWriting:
             assert data[row.start : row.stop] == array.tobytes()
 
     def test_a_system_that_cannot_begin_early_writes_the_same(self, folder, home, monkeypatch):
-        monkeypatch.setattr(parallel, "_sync_file_range", lambda: None)
+        monkeypatch.setattr(buffered, "_sync_file_range", lambda: None)
         snapshot = large(3)
         folder.commit(snapshot)
         folder.close()
@@ -191,7 +191,7 @@ class TestWriting:
     def test_the_disk_is_told_to_begin_with_every_piece_of_a_large_pack(self, folder, monkeypatch):
         told = []
         monkeypatch.setattr(
-            parallel, "_sync_file_range", lambda: lambda fd, *rest: told.append(rest)
+            buffered, "_sync_file_range", lambda: lambda fd, *rest: told.append(rest)
         )
         folder.commit(large(3))
         assert [flags for _, _, flags in told] == [2] * len(told)

@@ -1,0 +1,117 @@
+"""Makes the golden folders: backups as this version writes them, for every later one to read.
+
+    KERAS_BACKEND=jax python make.py OUT        a fit(), interrupted in its third epoch
+    python make.py --manager OUT                a manager's checkpoints
+
+They stand in `format-N/` for each version N of the format or of the state in it, and are never made
+again: a later version has to read what was written then. The tests read how they were made here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+import numpy as np
+
+EPOCHS, BATCHES, SAVE_FREQ = 5, 6, 4
+# The last save before the interruption: epoch 2, counted from 0, after 4 batches.
+POSITION = (2, 4)
+
+
+class Stop(BaseException):
+    """What interrupts the fit()."""
+
+
+class Notes:
+    """An object of `extra_state`."""
+
+    def __init__(self):
+        self.seen = []
+
+    def state_dict(self):
+        return {"seen": list(self.seen)}
+
+    def load_state_dict(self, state):
+        self.seen = list(state["seen"])
+
+
+def fit(directory, *, until=None, each=lambda batch: None, **more):
+    """Trains, and is interrupted after so many batches: model, callback, others and extra state."""
+    import keras
+
+    from rekindle.keras import BackupAndRestore
+
+    class Batches(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.count = 0
+
+        def on_train_batch_begin(self, batch, logs=None):
+            each(self)
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.count += 1
+            notes.seen.append(batch)
+            if self.count == until:
+                raise Stop
+
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(4, activation="relu", name="inner"),
+            keras.layers.Dropout(0.25, seed=5),
+            keras.layers.Dense(1, name="outer"),
+        ]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    x = np.arange(6 * 4 * 3, dtype="float32").reshape(-1, 3) / 72
+    y = x.sum(axis=1, keepdims=True)
+    notes, batches = Notes(), Batches()
+    stopping = keras.callbacks.EarlyStopping("loss", patience=9, restore_best_weights=True)
+    backup = BackupAndRestore(
+        str(directory), save_freq=SAVE_FREQ, extra_state={"notes": notes}, background=False, **more
+    )
+    with contextlib.suppress(Stop):
+        model.fit(x, y, 4, EPOCHS, shuffle=True, verbose=0, callbacks=[backup, batches, stopping])
+    return model, backup, batches, stopping, notes
+
+
+def objects(value=0):
+    """What the manager saves; each part depends on `value`."""
+    from rekindle import Checkpoint
+
+    rng = np.random.default_rng(value)
+    return Checkpoint(
+        step=value,
+        weights=np.full((2, 3), value, np.float32),
+        rng=rng,
+        tree={"list": [value, 2.5, "text", None, True], "empty": {}, "bytes": b"\0\xff"},
+        sets={1, 2, value},
+        big=2**70 + value,
+        nan=float("nan"),
+        scalar=np.float64(value),
+    )
+
+
+def manager(directory):
+    """Three checkpoints of five, of which the best by its loss is one."""
+    from rekindle import CheckpointManager
+
+    live = objects()
+    with CheckpointManager(live, str(directory), 2, keep_best=("loss", "min", 1)) as one:
+        for step, loss in enumerate([3.0, 1.0, 2.0, 4.0, 5.0], start=1):
+            live.step = step
+            live.weights[:] = step
+            live.rng.random()
+            one.save(with_metadata={"loss": loss})
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    if sys.argv[1] == "--manager":
+        manager(sys.argv[2])
+    else:
+        fit(sys.argv[1], until=POSITION[0] * BATCHES + 5)
