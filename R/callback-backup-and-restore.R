@@ -25,7 +25,7 @@
 #'   many batches, counted across epochs. A time, such as `"90 s"`, `"10 min"`, `"1 h 30 min"` or
 #'   `as.difftime(10, units = "mins")`, saves at the first batch end after that much time has passed since the
 #'   last checkpoint, or since training began or resumed. `"auto"` saves at intervals that rekindle chooses
-#'   during training, see below. `FALSE` never saves by itself.
+#'   during training, see below; [save_auto()] does so with other bounds. `FALSE` never saves by itself.
 #' @param double_checkpoint `TRUE` keeps the last two checkpoints instead of the last one. With either value,
 #'   rekindle keeps the previous checkpoint while it writes a new one.
 #' @param delete_checkpoint `FALSE` keeps the backup after training completes. rekindle then saves the end of
@@ -51,29 +51,12 @@
 #'   training continues. rekindle writes one checkpoint at a time: the next checkpoint that is due waits until
 #'   the current one is written. rekindle handles an error at the next batch or epoch. `FALSE` writes at once,
 #'   while training waits.
-#' @param max_overhead With `save_freq = "auto"`, how much longer saving may make training, as a share:
-#'   0.035 is 3.5 %.
-#' @param mean_time_between_failures With `save_freq = "auto"`, how long such a run lasts on average until it
-#'   is killed: a number of seconds, a time as for `save_freq`, or `NULL` if you do not know it.
-#' @param max_to_keep How many of the newest checkpoints to keep: 1, or 2 with `double_checkpoint = TRUE`;
-#'   `NULL` keeps all.
-#' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours. A checkpoint that rekindle would remove
-#'   stays if it was taken at least that many hours after the last checkpoint that stayed.
-#' @param keep_best `NULL`, or `list(metric, mode, n)`, such as `list("val_loss", "min", 2)`. Beside the
-#'   newest checkpoints, rekindle keeps the `n` checkpoints whose metric is the lowest (`"min"`) or the
-#'   highest (`"max"`). rekindle looks for the metric in the logs that Keras gives when the checkpoint is
-#'   taken. Validation metrics are there only at the end of an epoch. A run still resumes from the newest
-#'   checkpoint. With `delete_checkpoint = FALSE`, the best checkpoints stay when training is complete.
-#' @param save_before_preemption `TRUE` saves when a signal announces the end of the process. rekindle saves
-#'   at the end of the current batch or validation step: see "Preemption", below.
-#' @param preemption_signals Names of those signals. rekindle ignores signals that the system lacks.
-#' @param after_preemption What to do after that checkpoint. `"stop"` ends training. `"continue"` continues
-#'   training: it is for signals that come as an early warning.
-#' @param preemption_exit_code The exit status of a script that ends in this way, from 1 to 255. Unix calls 75
-#'   a temporary failure, and [run_with_restarts()] treats it so.
-#' @param grace_seconds Seconds between such a signal and the kill that follows it. If rekindle is writing a
-#'   checkpoint when the signal comes, and could not finish another checkpoint in time, it relies on that
-#'   checkpoint and begins no other.
+#' @param retention `NULL`, or a [retention()]: which checkpoints to keep. `NULL` keeps the last checkpoint, or
+#'   two with `double_checkpoint = TRUE`. With `delete_checkpoint = FALSE`, these checkpoints stay when training
+#'   is complete.
+#' @param save_before_preemption `TRUE` saves when a signal announces the end of the process, and then ends
+#'   training: see "Preemption", below. A [preemption()] does so with other signals, or in another way. `FALSE`
+#'   leaves signals alone.
 #'
 #' @returns A Python callback object for the `callbacks` argument of `fit()`. You can use it beside other
 #'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` if rekindle restored
@@ -88,9 +71,9 @@
 #' @section How does rekindle choose intervals?:
 #' `save_freq = "auto"` measures the cost of a checkpoint: how long it delays training, and how much longer
 #' the steps take while rekindle writes it. From that cost, rekindle chooses the shortest interval that keeps
-#' the overhead under `max_overhead`. The interval is at least one second, and rekindle continues to measure.
+#' the overhead under the `max_overhead` of [save_auto()], 3.5 % by default. The interval is at least one second, and rekindle continues to measure.
 #' rekindle takes the first checkpoint after a few batches, to measure it. CheckFreq (Mohan, Phanishayee and
-#' Chidambaram, FAST'21) showed that an interval can be tuned in this way. With `mean_time_between_failures`,
+#' Chidambaram, FAST'21) showed that an interval can be tuned in this way. With a `mean_time_between_failures`,
 #' the interval is not shorter than the interval that loses least time, in saving and in repeated work, by the
 #' formula of Young (1974) in Daly's higher order (2006). With `verbose = 1`, rekindle reports each choice.
 #' [backup_info()] shows it, too.
@@ -136,7 +119,7 @@
 #' A second signal, more than one second after the first, ends training at once, without another checkpoint.
 #'
 #' If a script (`Rscript`, or any other session that is not interactive) does not catch this condition, the
-#' script ends with the exit status `preemption_exit_code`. A scheduler can tell this status from a failure.
+#' script ends with the exit status 75, or that of [preemption()]. A scheduler can tell this status from a failure.
 #' To do this, rekindle sets [options()]`("error")` while `fit()` runs. If you have set this option, rekindle
 #' does not change it. In an interactive session, rekindle does not set it. A script that catches the
 #' condition decides itself what to do:
@@ -230,16 +213,8 @@ callback_backup_and_restore <- function(backup_dir,
                                         extra_state = NULL,
                                         verbose = 0,
                                         background = TRUE,
-                                        max_overhead = 0.035,
-                                        mean_time_between_failures = NULL,
-                                        max_to_keep = if (double_checkpoint) 2 else 1,
-                                        keep_checkpoint_every_n_hours = NULL,
-                                        keep_best = NULL,
-                                        save_before_preemption = TRUE,
-                                        preemption_signals = c("SIGTERM", "SIGUSR1", "SIGUSR2"),
-                                        after_preemption = "stop",
-                                        preemption_exit_code = 75,
-                                        grace_seconds = 30) {
+                                        retention = NULL,
+                                        save_before_preemption = TRUE) {
   check_path(backup_dir)
   check_save_freq(save_freq)
   check_flag(double_checkpoint)
@@ -251,20 +226,8 @@ callback_backup_and_restore <- function(backup_dir,
   check_extra_state(extra_state)
   check_one_of(verbose, 0:2)
   check_flag(background)
-  check_max_overhead(max_overhead)
-  check_used_by_auto(max_overhead, 0.035, save_freq)
-  check_between_failures(mean_time_between_failures)
-  check_used_by_auto(mean_time_between_failures, NULL, save_freq)
-  check_max_to_keep(max_to_keep)
-  check_double_checkpoint(double_checkpoint, max_to_keep)
-  check_hours(keep_checkpoint_every_n_hours)
-  check_keep_best(keep_best, where = "the logs of the save")
-  check_flag(save_before_preemption)
-  check_saves_at_all(save_before_preemption, save_freq)
-  check_preemption_signals(preemption_signals)
-  check_one_of(after_preemption, c("stop", "continue"))
-  check_exit_code(preemption_exit_code)
-  check_seconds(grace_seconds)
+  check_retention(retention, double_checkpoint)
+  check_save_before_preemption(save_before_preemption, save_freq)
 
   keras_part <- rekindle_module("keras")
   add_random_seed()
@@ -281,16 +244,8 @@ callback_backup_and_restore <- function(backup_dir,
       extra_state = as_python_extra_state(extra_state),
       verbose = as.integer(verbose),
       background = background,
-      max_overhead = as.double(max_overhead),
-      mean_time_between_failures = as_python_time(mean_time_between_failures),
-      max_to_keep = if (!is.null(max_to_keep)) as.integer(max_to_keep),
-      keep_checkpoint_every_n_hours = as_python_float(keep_checkpoint_every_n_hours),
-      keep_best = as_python_keep_best(keep_best),
-      save_before_preemption = save_before_preemption,
-      preemption_signals = as.list(unname(preemption_signals)),
-      after_preemption = after_preemption,
-      preemption_exit_code = as.integer(preemption_exit_code),
-      grace_seconds = as.double(grace_seconds)
+      retention = as_python_retention(retention),
+      save_before_preemption = as_python_preemption(save_before_preemption)
     ),
     call = current_env()
   )

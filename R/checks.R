@@ -72,9 +72,9 @@ check_flag <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_save_freq <- function(x, arg = caller_arg(x), call = caller_env()) {
-  word <- any(vapply(list("epoch", "auto", FALSE), identical, NA, x))
+  word <- any(vapply(list("epoch", "auto", FALSE), identical, NA, x)) || inherits(x, "rekindle_save_auto")
   if (!word && !is_count(x) && !is_time(x)) {
-    accepted <- "\"epoch\", a whole number >= 1, a time, \"auto\" or FALSE"
+    accepted <- "\"epoch\", a whole number >= 1, a time, \"auto\", a `save_auto()` or FALSE"
     abort_argument(
       c(
         paste0("`", arg, "` must be ", accepted, ", not ", describe(x), "."),
@@ -87,7 +87,7 @@ check_save_freq <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
-# What as_python_time() takes: a length of time above 0. The units are those of _durations.py.
+# What as_python_time() takes: a length of time above 0. The units are those of _base/durations.py.
 is_time <- function(x) {
   if (inherits(x, "difftime")) {
     has_unit <- isTRUE(attr(x, "units") %in% c("secs", "mins", "hours", "days", "weeks"))
@@ -101,56 +101,6 @@ is_time <- function(x) {
 hint_at_difftime <- function(x) {
   if (inherits(x, c("Period", "Duration", "Interval"))) {
     "A lubridate time `x` as a difftime is `as.difftime(as.numeric(x, \"secs\"), units = \"secs\")`."
-  }
-}
-
-check_max_overhead <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!(is_number(x) && x > 0 && x <= 1)) {
-    abort_argument(
-      c(
-        paste0("`", arg, "` must be a number above 0 and up to 1, not ", describe(x), "."),
-        i = "0.035 is 3.5 % of the time that training takes."
-      ),
-      x, arg, call
-    )
-  }
-}
-
-check_between_failures <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!is.null(x) && !(is_number(x) && x > 0) && !is_time(x)) {
-    abort_argument(
-      c(
-        paste0("`", arg, "` must be NULL, a number of seconds above 0 or a time, not ", describe(x), "."),
-        i = "A time is a difftime, or a string such as \"6 h\" or \"1 day\".",
-        i = hint_at_difftime(x)
-      ),
-      x, arg, call
-    )
-  }
-}
-
-# What an argument is given for, where it has a meaning with save_freq = "auto" alone.
-check_used_by_auto <- function(x, default, save_freq, arg = caller_arg(x), call = caller_env()) {
-  if (!identical(save_freq, "auto") && !isTRUE(all.equal(x, default))) {
-    abort_argument(
-      c(
-        paste0("`", arg, "` has a meaning with `save_freq = \"auto\"` alone."),
-        i = "Use that to have the interval chosen by it, or leave it out."
-      ),
-      x, arg, call
-    )
-  }
-}
-
-check_double_checkpoint <- function(x, max_to_keep, call = caller_env()) {
-  if (x && !isTRUE(max_to_keep == 2)) {
-    abort_argument(
-      c(
-        paste0("`double_checkpoint = TRUE` keeps 2 saves, and `max_to_keep` is ", describe(max_to_keep), "."),
-        i = "Leave one of them out."
-      ),
-      max_to_keep, "max_to_keep", call
-    )
   }
 }
 

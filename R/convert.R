@@ -20,8 +20,14 @@ is_url <- function(path) {
   grepl("^[[:space:]]*[A-Za-z][A-Za-z0-9+.:-]+:/", path)
 }
 
-# "epoch", "auto" and FALSE as they are; a number as an integer, for 5 would be 5.0 in Python.
+# "epoch", "auto" and FALSE as they are; a save_auto() as its counterpart in Python; a number as an integer, for 5 would be 5.0 in Python.
 as_python_save_freq <- function(save_freq) {
+  if (inherits(save_freq, "rekindle_save_auto")) {
+    return(rekindle_module()$Auto(
+      max_overhead = as.double(save_freq$max_overhead),
+      mean_time_between_failures = as_python_time(save_freq$mean_time_between_failures)
+    ))
+  }
   if (inherits(save_freq, "difftime")) {
     return(as_python_time(save_freq))
   }

@@ -1,7 +1,79 @@
-# Signals that announce the end of the process: the checks of the arguments about them, and the exit status of
-# a script that training stopped in. The signals themselves are Python's to handle.
+#' Choose how to answer a preemption
+#'
+#' @description
+#' Options for the argument `save_before_preemption` of [callback_backup_and_restore()]. Many schedulers and
+#' clouds send a signal some time before they kill a process. rekindle answers it with a checkpoint at the end
+#' of the current batch or validation step. `save_before_preemption = TRUE` means `preemption()`.
+#'
+#' @param signals Names of the signals, such as `"SIGTERM"`. rekindle ignores signals that the system lacks.
+#'   SIGKILL and SIGSTOP cannot be handled, and SIGINT is R's interrupt.
+#' @param then What to do after the checkpoint. `"stop"` ends training with the condition
+#'   `rekindle_preempted`. `"continue"` continues training: it is for signals that come as an early warning.
+#' @param exit_code The exit status of a script that ends in this way, from 1 to 255. Unix calls 75 a temporary
+#'   failure, and [run_with_restarts()] treats it so.
+#' @param grace Seconds between such a signal and the kill that follows it. If rekindle is writing a checkpoint
+#'   when the signal comes, and could not finish another checkpoint in time, it relies on that checkpoint and
+#'   begins no other.
+#'
+#' @returns An object of class `rekindle_preemption`, which you can print: a list with the four arguments.
+#' @inheritSection retention Conditions
+#'
+#' @export
+#' @examples
+#' # Slurm sends SIGUSR1 two minutes before the time limit: `#SBATCH --signal=USR1@120`
+#' preemption("SIGUSR1", grace = 120)
+preemption <- function(signals = c("SIGTERM", "SIGUSR1", "SIGUSR2"),
+                       then = "stop",
+                       exit_code = 75,
+                       grace = 30) {
+  check_signals(signals)
+  check_one_of(then, c("stop", "continue"))
+  check_exit_code(exit_code)
+  check_seconds(grace)
+  new_option(
+    "rekindle_preemption",
+    list(signals = unname(signals), then = then, exit_code = exit_code, grace = grace)
+  )
+}
 
-check_preemption_signals <- function(x, arg = caller_arg(x), call = caller_env()) {
+#' @export
+print.rekindle_preemption <- function(x, ...) {
+  print_option(x, c(
+    paste("answers", if (length(x$signals)) toString(x$signals) else "no signal", "with a checkpoint"),
+    if (x$then == "stop") {
+      paste("then stops training, with exit status", format_plain(x$exit_code))
+    } else {
+      "then continues training"
+    },
+    paste("expects the kill", format_plain(x$grace), "seconds after the signal")
+  ))
+}
+
+check_save_before_preemption <- function(x, save_freq, arg = caller_arg(x), call = caller_env()) {
+  if (inherits(x, "rekindle_preemption")) {
+    return(invisible())
+  }
+  if (!is.logical(x) || length(x) != 1 || is.na(x)) {
+    abort_argument(
+      c(
+        paste0("`", arg, "` must be TRUE, FALSE or a `preemption()`, not ", describe(x), "."),
+        i = "For instance: `preemption(\"SIGUSR1\", then = \"continue\")`."
+      ),
+      x, arg, call
+    )
+  }
+  if (!x && isFALSE(save_freq)) {
+    abort_argument(
+      c(
+        paste0("With `save_freq = FALSE` and `", arg, " = FALSE` nothing would ever be saved."),
+        i = "`save_freq = FALSE` saves before a preemption only. Change one of them."
+      ),
+      x, arg, call
+    )
+  }
+}
+
+check_signals <- function(x, arg = caller_arg(x), call = caller_env()) {
   unheard <- c("SIGKILL", "SIGSTOP", "SIGINT")
   names <- is.character(x) && !anyNA(x) && all(grepl("^SIG[A-Z0-9]+$", x) & !x %in% unheard)
   if (!names) {
@@ -26,66 +98,14 @@ check_exit_code <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
-check_saves_at_all <- function(x, save_freq, arg = caller_arg(x), call = caller_env()) {
-  if (!x && isFALSE(save_freq)) {
-    abort_argument(
-      c(
-        paste0("With `save_freq = FALSE` and `", arg, " = FALSE` nothing would ever be saved."),
-        i = "`save_freq = FALSE` saves before a preemption only. Change one of them."
-      ),
-      x, arg, call
-    )
+as_python_preemption <- function(x) {
+  if (is.logical(x)) {
+    return(x)
   }
-}
-
-# Python's SystemExit is an error like any other in R, and an uncaught error ends a script with status 1. This
-# is told when fit() begins, with the exit code of a preemption; and when it is complete, with none. Not when
-# the signal comes: a second one ends training from within a signal handler, which is no place to call R.
-watch_uncaught <- function(code) {
-  watched <- as.call(list(end_as_preempted))
-  now <- getOption("error")
-  if (!is.null(code) && is.null(now) && !interactive()) {
-    options(error = watched)
-  } else if (is.null(code) && identical(now, watched)) {
-    options(error = NULL)
-  }
-}
-
-# R's own handlers of the signals are to be back when fit() has ended by an error, too. Python keeps its
-# frames for as long as reticulate keeps the error, and, while R runs, does not even see a signal. So it is
-# done after the command at top level: not on the way out of fit(), where an interrupt may be under way that
-# Python must not be called in.
-restore_handlers_after_fit <- function() {
-  removeTaskCallback("rekindle_handlers")
-  addTaskCallback(
-    function(...) {
-      r_door(convert = FALSE)$restore_handlers()
-      FALSE
-    },
-    name = "rekindle_handlers"
+  rekindle_module()$Preemption(
+    signals = as.list(x$signals),
+    then = x$then,
+    exit_code = as.integer(x$exit_code),
+    grace = as.double(x$grace)
   )
-}
-
-# What an uncaught error does in a script. With an option `error` R would go on after it: so this also ends it
-# for errors that are no preemption, as R itself does. Before an error of another kind, a signal may have come
-# that fit() could not answer any more: it ends the script, then.
-end_as_preempted <- function() {
-  try(r_door(convert = FALSE)$send_signals_again(), silent = TRUE)
-  status <- tryCatch(status_of_error(geterrmessage()), error = function(cnd) 1L)
-  if (status == 1L) {
-    cat(gettext("Execution halted\n", domain = "R"), file = stderr())
-  }
-  quit("no", status = status, runLast = FALSE)
-}
-
-# The exit code of the last preemption if the error is that one, as it was raised or as the parent of another;
-# not if it was caught, and this is another error.
-status_of_error <- function(text) {
-  exception <- last_exception()
-  if (!inherits(exception, "rekindle.TrainingPreempted")) {
-    return(1L)
-  }
-  # The beginning: R cuts off long messages, and may spell a path's letters otherwise.
-  said <- substr(text_of(exception), 1, 30)
-  if (grepl(said, gsub("[[:space:]]+", " ", text), fixed = TRUE)) data_of(exception)$code else 1L
 }

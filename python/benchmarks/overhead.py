@@ -19,7 +19,7 @@ import statistics
 import time
 
 STEP, COST = 0.01, 0.1
-# The default of `max_overhead`.
+# The default of rekindle.Auto's `max_overhead`.
 BOUND = 0.035
 # Values of the array that is written beside the training: 100 MB.
 _LARGE = 25 << 20

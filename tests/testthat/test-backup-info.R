@@ -181,8 +181,8 @@ test_that("how often the run saves is told", {
   tiny_fit(
     # So small a bound that the second save, which knows what the first has cost, is far away.
     callback_backup_and_restore(
-      auto, "auto",
-      max_overhead = 1e-6, mean_time_between_failures = "1 h", delete_checkpoint = FALSE
+      auto, save_auto(max_overhead = 1e-6, mean_time_between_failures = "1 h"),
+      delete_checkpoint = FALSE
     ),
     epochs = 2L
   )

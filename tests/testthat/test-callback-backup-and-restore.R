@@ -46,47 +46,29 @@ test_that("save_freq must be \"epoch\", a whole number >= 1, a time, \"auto\" or
   })
 })
 
-test_that("max_overhead is a share, and the time between failures is one", {
-  for (bad in list(0, -1, 1.5, NA, "3 %", NULL, c(0.1, 0.2), Inf)) {
-    expect_refused(callback_backup_and_restore("d", "auto", max_overhead = bad), "max_overhead")
-  }
-  for (bad in list(0, -1, NA, "often", "0 h", c(1, 2), Inf, TRUE, as.difftime(0, units = "secs"))) {
-    expect_refused(
-      callback_backup_and_restore("d", "auto", mean_time_between_failures = bad),
-      "mean_time_between_failures"
-    )
-  }
-  expect_snapshot(error = TRUE, {
-    callback_backup_and_restore("d", "auto", max_overhead = 3.5)
-    callback_backup_and_restore("d", "auto", mean_time_between_failures = "often")
-    callback_backup_and_restore("d", "10 min", max_overhead = 0.1)
-    callback_backup_and_restore("d", mean_time_between_failures = "1 day")
-  })
-})
-
-test_that("what is to be kept is checked", {
-  for (bad in list(0, 1.5, NA, "all", TRUE, c(1, 2))) {
-    expect_refused(callback_backup_and_restore("d", max_to_keep = bad), "max_to_keep")
-    expect_refused(
-      callback_backup_and_restore("d", keep_checkpoint_every_n_hours = if (!identical(bad, 1.5)) bad else -1),
-      "keep_checkpoint_every_n_hours"
-    )
-  }
-  for (bad in list("val_loss", list("val_loss", "lowest", 1), list("val_loss", "min"), list("a", "min", 0))) {
-    expect_refused(callback_backup_and_restore("d", keep_best = bad), "keep_best")
+test_that("options are those that their functions make, and do not contradict", {
+  for (bad in list(3, list(last = 3), "all", NA, preemption())) {
+    expect_refused(callback_backup_and_restore("d", retention = bad), "retention")
   }
   for (other in list(1, 3, NULL)) {
     expect_refused(
-      callback_backup_and_restore("d", double_checkpoint = TRUE, max_to_keep = other),
-      "max_to_keep"
+      callback_backup_and_restore("d", double_checkpoint = TRUE, retention = retention(other)),
+      "retention"
     )
   }
+  for (bad in list(1, NA, "yes", NULL, retention())) {
+    expect_refused(callback_backup_and_restore("d", save_before_preemption = bad), "save_before_preemption")
+  }
+  expect_refused(
+    callback_backup_and_restore("d", save_freq = FALSE, save_before_preemption = FALSE),
+    "save_before_preemption"
+  )
   expect_snapshot(error = TRUE, {
-    callback_backup_and_restore("d", max_to_keep = 0)
-    callback_backup_and_restore("d", double_checkpoint = TRUE, max_to_keep = 3)
-    callback_backup_and_restore("d", double_checkpoint = TRUE, max_to_keep = NULL)
-    callback_backup_and_restore("d", keep_checkpoint_every_n_hours = "1 h")
-    callback_backup_and_restore("d", keep_best = "val_loss")
+    callback_backup_and_restore("d", retention = 3)
+    callback_backup_and_restore("d", double_checkpoint = TRUE, retention = retention(3))
+    callback_backup_and_restore("d", double_checkpoint = TRUE, retention = retention(NULL))
+    callback_backup_and_restore("d", save_before_preemption = "SIGTERM")
+    callback_backup_and_restore("d", save_freq = FALSE, save_before_preemption = FALSE)
   })
 })
 
@@ -189,9 +171,9 @@ test_that("every accepted form of the arguments gives a Keras callback", {
   expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
   for (failures in list(NULL, 86400, "1 day", as.difftime(1, units = "days"))) {
     callback <- callback_backup_and_restore(
-      dir, "auto",
-      max_overhead = 0.1, mean_time_between_failures = failures, max_to_keep = NULL,
-      keep_checkpoint_every_n_hours = 1.5, keep_best = list("loss", "min", 2)
+      dir, save_auto(0.1, failures),
+      retention = retention(NULL, list("loss", "min", 2), every_hours = 1.5),
+      save_before_preemption = preemption(c(a = "SIGTERM"), "continue", 80, 0L)
     )
     expect_s3_class(callback, "rekindle.keras.BackupAndRestore")
   }
@@ -206,11 +188,11 @@ test_that("the saves that are asked for are kept", {
   }
   expect_identical(kept(), 4)
   expect_identical(kept(double_checkpoint = TRUE), c(3, 4))
-  expect_identical(kept(double_checkpoint = TRUE, max_to_keep = 2), c(3, 4))
-  expect_identical(kept(max_to_keep = NULL), c(1, 2, 3, 4))
+  expect_identical(kept(double_checkpoint = TRUE, retention = retention(2)), c(3, 4))
+  expect_identical(kept(retention = retention(last = NULL)), c(1, 2, 3, 4))
   # The loss falls: the first is the highest.
-  expect_identical(kept(keep_best = list("loss", "max", 1)), c(1, 4))
-  expect_identical(kept(keep_checkpoint_every_n_hours = 1), 4)
+  expect_identical(kept(retention = retention(best = list("loss", "max", 1))), c(1, 4))
+  expect_identical(kept(retention = retention(every_hours = 1)), 4)
 })
 
 test_that("a run saves by the clock, and goes on from there to the same weights", {

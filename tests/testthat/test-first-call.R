@@ -11,9 +11,12 @@ first_calls <- c(
   callback_backup_and_restore = "identical(saves_in_fit(callback_backup_and_restore(fresh)), 2L)",
   checkpoint = "identical(checkpoint(step = 1)$step, 1)",
   checkpoint_manager = "is.null(checkpoint_manager(checkpoint(step = 1), fresh, 3)$latest_checkpoint)",
+  preemption = "inherits(preemption(), 'rekindle_preemption')",
   latest_checkpoint = "endsWith(latest_checkpoint(backup), 'ckpt-2')",
   r_random_state = "is.function(r_random_state()$take)",
+  retention = "inherits(retention(), 'rekindle_retention')",
   run_with_restarts = "identical(run_with_restarts(script)$outcome, 'completed')",
+  save_auto = "inherits(save_auto(), 'rekindle_save_auto')",
   with_python_conditions = "with_python_conditions(reticulate::py_eval('True'))"
 )
 

@@ -29,13 +29,13 @@ takers_of_numbers <- function() {
   list(
     save_freq = function(x) callback(save_freq = x),
     verbose = function(x) callback(verbose = x),
-    max_overhead = function(x) callback(save_freq = "auto", max_overhead = x),
-    mean_time_between_failures = function(x) callback(save_freq = "auto", mean_time_between_failures = x),
-    max_to_keep = function(x) callback(max_to_keep = x),
-    keep_checkpoint_every_n_hours = function(x) callback(keep_checkpoint_every_n_hours = x),
-    keep_best = function(x) callback(keep_best = list("loss", "min", x)),
-    preemption_exit_code = function(x) callback(preemption_exit_code = x),
-    grace_seconds = function(x) callback(grace_seconds = x),
+    max_overhead = function(x) save_auto(max_overhead = x),
+    mean_time_between_failures = function(x) save_auto(mean_time_between_failures = x),
+    last = function(x) retention(last = x),
+    every_hours = function(x) retention(every_hours = x),
+    best = function(x) retention(best = list("loss", "min", x)),
+    exit_code = function(x) preemption(exit_code = x),
+    grace = function(x) preemption(grace = x),
     max_to_keep = function(x) manager(max_to_keep = x),
     keep_checkpoint_every_n_hours = function(x) manager(1, keep_checkpoint_every_n_hours = x),
     checkpoint_interval = function(x) manager(1, step_counter = "step", checkpoint_interval = x),
@@ -81,8 +81,8 @@ test_that("the error says what was given, and how to give a time", {
     callback_backup_and_restore("d", save_freq = local_period())
     callback_backup_and_restore("d", save_freq = as.Date("2024-05-01"))
     callback_backup_and_restore("d", save_freq = as.difftime(-1, units = "mins"))
-    callback_backup_and_restore("d", save_freq = "auto", mean_time_between_failures = local_period())
-    callback_backup_and_restore("d", keep_checkpoint_every_n_hours = as.difftime(2, units = "hours"))
+    save_auto(mean_time_between_failures = local_period())
+    retention(every_hours = as.difftime(2, units = "hours"))
     run_with_restarts(test_path("test-numbers.R"), backoff = structure(5, class = "integer64"))
   })
 })

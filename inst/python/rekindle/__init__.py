@@ -6,6 +6,9 @@ Importing this package imports neither Keras nor a backend. The callback for Ker
 """
 
 from rekindle._base.version import __version__
+from rekindle._policy.intervals import Auto
+from rekindle._policy.preemption import Preemption
+from rekindle._policy.retention import Retention
 from rekindle.checkpoint import Checkpoint, RestoreStatus
 from rekindle.errors import (
     ArgumentError,
@@ -31,6 +34,7 @@ from rekindle.manager import CheckpointManager, latest_checkpoint
 
 __all__ = [
     "ArgumentError",
+    "Auto",
     "Checkpoint",
     "CheckpointManager",
     "DamageError",
@@ -42,10 +46,12 @@ __all__ = [
     "LockError",
     "MismatchError",
     "MismatchWarning",
+    "Preemption",
     "RekindleError",
     "RekindleWarning",
     "RestoreError",
     "RestoreStatus",
+    "Retention",
     "SaveError",
     "SaveWarning",
     "TakeoverWarning",
@@ -54,3 +60,7 @@ __all__ = [
     "__version__",
     "latest_checkpoint",
 ]
+
+# Where users meet them.
+for _option in (Auto, Preemption, Retention):
+    _option.__module__ = __name__

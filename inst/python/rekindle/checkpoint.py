@@ -136,7 +136,7 @@ class Checkpoint(Group):
         directory, name = os.path.split(given)
         name = arguments.checkpoint_name(name)
         folder = os.path.abspath(directory or os.curdir)
-        one = Checkpointer(CheckpointSource(self), folder, name, Retention(None, None, None), False)
+        one = Checkpointer(CheckpointSource(self), folder, name, Retention(last=None), False)
         try:
             return os.path.join(directory or os.curdir, one.save_unmanaged())
         finally:

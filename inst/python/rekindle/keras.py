@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from rekindle import _workers
 from rekindle._policy import schedule
+from rekindle._policy.intervals import Auto
+from rekindle._policy.preemption import Preemption
+from rekindle._policy.retention import Retention
 from rekindle._saving import arguments as _arguments
 from rekindle.errors import DependencyError
 
@@ -56,12 +59,13 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             ``~`` is expanded, and a relative path counts from the working directory of now. A URL
             is refused, but for ``file:///data/run``, which means the path in it. Only one run at a
             time can use a folder. Files in it that are not rekindle's are left alone.
-        save_freq: ``"epoch"``, int, str, ``datetime.timedelta`` or False. ``"epoch"`` saves at the
-            end of each epoch; a whole number from 1 up, after that many batches, counted over the
-            borders of epochs; a time such as ``"90 s"``, ``"10 min"``, ``"1 h 30 min"`` or
-            ``"1 day"``, at the first batch end after that long since the last save, or since
-            training began or went on; ``"auto"``, at intervals that are chosen as training runs,
-            see below; ``False`` never. Defaults to ``"epoch"``.
+        save_freq: ``"epoch"``, int, str, ``datetime.timedelta``, :class:`rekindle.Auto` or False.
+            ``"epoch"`` saves at the end of each epoch; a whole number from 1 up, after that many
+            batches, counted over the borders of epochs; a time such as ``"90 s"``, ``"10 min"``,
+            ``"1 h 30 min"`` or ``"1 day"``, at the first batch end after that long since the last
+            save, or since training began or went on; ``"auto"``, or a ``rekindle.Auto`` with other
+            bounds, at intervals that are chosen as training runs, see below; ``False`` never.
+            Defaults to ``"epoch"``.
         double_checkpoint: bool. Keep the last two saves instead of one. Defaults to ``False``.
         delete_checkpoint: bool. Remove the saves when training is complete; the folder goes too
             when it is then empty and was made by rekindle. With ``False``, the end of the last
@@ -86,43 +90,22 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             goes on; at most one save is written at a time, and the next one that is due waits for
             it. The memory for the copy is kept until training ends. An error is dealt with at the
             next batch or epoch. ``False`` writes at once. Defaults to ``True``.
-        max_overhead: float above 0 and up to 1. With ``save_freq="auto"``, how much longer saves
-            may make training, as a share of it. Defaults to 0.035, that is 3.5 %.
-        mean_time_between_failures: A number of seconds, a time as for `save_freq`, or ``None``.
-            With ``save_freq="auto"``, how long such a run lasts, on average, until it is killed.
-            Defaults to ``None``: not known.
-        max_to_keep: int from 1 up, or ``None`` to keep all. How many of the newest saves to keep.
-            By default 1, or 2 with ``double_checkpoint=True``.
-        keep_checkpoint_every_n_hours: float above 0, hours, or ``None``. A save that would be
-            removed stays, when it was taken at least so long after the last one that did.
-            Defaults to ``None``.
-        keep_best: ``(metric, mode, count)``, or ``None``. Beside the newest, keep the `count` saves
-            whose `metric` is the lowest (`mode` "min") or the highest ("max"), as in
-            ``("val_loss", "min", 2)``. It is looked for in the logs that Keras gives when the save
-            is taken: those of validation are there at the end of an epoch only. A resumed run
-            goes on from the newest save, not from the best. Defaults to ``None``.
+        retention: :class:`rekindle.Retention`, or ``None``. Which checkpoints stay: the newest, the
+            best by a metric, one every so many hours. ``best`` looks for its metric in the logs
+            that Keras gives when the checkpoint is taken; those of validation are there at the end
+            of an epoch only. A resumed run goes on from the newest checkpoint, not from the best.
+            Defaults to ``None``: the last one, or two with ``double_checkpoint=True``.
+        save_before_preemption: bool, or :class:`rekindle.Preemption`. Whether a signal that
+            announces the end of the process is answered by a save, at the end of the batch or
+            validation step that is under way, and how. Only on the main thread. A signal that comes
+            when ``fit()`` cannot answer it any more, after the last epoch or in a batch that ends
+            by an exception, is sent again when the earlier handlers are back: SIGTERM then ends the
+            process, and the backup stays. A second signal, more than a second after the first,
+            stops training at once, without a save. Code that catches ``TrainingPreempted`` goes on:
+            the signal has been answered, and is not sent again. Defaults to ``True``: SIGTERM,
+            SIGUSR1 and SIGUSR2 stop training with exit status 75.
 
     When training is complete, ``delete_checkpoint=True`` removes all saves, the best included.
-
-        save_before_preemption: bool. Whether a signal that announces the end of the process is
-            answered by a save, at the end of the batch or validation step that is under way. Only
-            on the main thread. A signal that comes when ``fit()`` cannot answer it any more, after
-            the last epoch or in a batch that ends by an exception, is sent again when the earlier
-            handlers are back: SIGTERM then ends the process, and the backup stays. Defaults to
-            ``True``.
-        preemption_signals: Names of the signals. Handlers that are there are called as well, and
-            put back after training. Defaults to ``("SIGTERM", "SIGUSR1", "SIGUSR2")``.
-        after_preemption: ``"stop"`` or ``"continue"``. ``"stop"`` raises ``TrainingPreempted``, a
-            ``SystemExit``, once the save is durable; ``"continue"``, for early warnings, trains on.
-            A second signal, more than a second after the first, stops training at once, without a
-            save. Code that catches ``TrainingPreempted`` goes on: the signal has been answered, and
-            is not sent again. Defaults to ``"stop"``.
-        preemption_exit_code: int from 1 to 255. The exit status of the process that stopped so,
-            for a scheduler to run it again by. Defaults to 75, which ``sysexits.h`` calls a
-            temporary failure.
-        grace_seconds: float from 0 up. Seconds between such a signal and the kill that follows it.
-            When a save is being written as the signal comes, and a new one would not be done in
-            time, that one has to do. Defaults to 30.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
@@ -185,7 +168,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
-        save_freq: str | int | timedelta = "epoch",
+        save_freq: str | int | timedelta | Auto = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
         *,
@@ -195,28 +178,16 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         extra_state: Mapping[str, Any] | None = None,
         verbose: int = 0,
         background: bool = True,
-        max_overhead: float = arguments.MAX_OVERHEAD,
-        mean_time_between_failures: float | str | timedelta | None = None,
-        max_to_keep: int | None = arguments.BY_DOUBLE_CHECKPOINT,
-        keep_checkpoint_every_n_hours: float | None = None,
-        keep_best: tuple[str, str, int] | None = None,
-        save_before_preemption: bool = True,
-        preemption_signals: str | Sequence[str] = arguments.SIGNALS,
-        after_preemption: str = "stop",
-        preemption_exit_code: int = 75,
-        grace_seconds: float = 30.0,
+        retention: Retention | None = None,
+        save_before_preemption: bool | Preemption = True,
     ) -> None:
         super().__init__()
         self.backup_dir = arguments.folder(backup_dir)
         self.save_freq = arguments.save_freq(save_freq)
-        self.max_overhead, self._between_failures = arguments.for_auto(
-            self.save_freq, max_overhead, mean_time_between_failures
-        )
         self.double_checkpoint = checks.flag("double_checkpoint", double_checkpoint)
         self.delete_checkpoint = checks.flag("delete_checkpoint", delete_checkpoint)
         self._settings = FitOptions(
             directory=self.backup_dir,
-            max_to_keep=arguments.max_to_keep(max_to_keep, self.double_checkpoint),
             delete_checkpoint=self.delete_checkpoint,
             restore_history=checks.flag("restore_history", restore_history),
             on_mismatch=checks.choice("on_mismatch", on_mismatch, ("error", "warn")),
@@ -224,18 +195,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             extra_state=arguments.extra_state(extra_state),
             verbose=int(checks.choice("verbose", verbose, (0, 1, 2))),
             background=checks.flag("background", background),
-            keep_checkpoint_every_n_hours=_arguments.hours(
-                "keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours
-            ),
-            keep_best=_arguments.best(keep_best),
-            on_preemption=arguments.on_preemption(
-                save_before_preemption,
-                preemption_signals,
-                after_preemption,
-                preemption_exit_code,
-                grace_seconds,
-                self.save_freq,
-            ),
+            retention=arguments.retention(retention, self.double_checkpoint),
+            preemption=arguments.preemption(save_before_preemption, self.save_freq),
         )
         self.schedule = self._new_schedule()
         self._due = False
@@ -250,7 +211,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     def _new_schedule(self) -> schedule.Schedule:
         """One for each fit(): it remembers what that has done."""
-        return schedule.schedule(self.save_freq, self.max_overhead, self._between_failures)
+        return schedule.schedule(self.save_freq)
 
     @property
     def resume_report(self) -> dict[str, Any] | None:
@@ -273,7 +234,8 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         look complete when it is found again. "auto" saves only what its bound allows.
         """
         stays = self.looks_at_batches and not self.delete_checkpoint
-        return stays and self.save_freq != "auto"
+        is_auto = self.save_freq == "auto" or isinstance(self.save_freq, Auto)
+        return stays and not is_auto
 
     @property
     def _last_batch_seen(self) -> int:

@@ -104,10 +104,11 @@ class CheckpointManager:
     ) -> None:
         self._checkpoint = checkpoint
         self._source = _source(checkpoint)
+        hours = arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours)
         rules = Retention(
-            arguments.max_to_keep(max_to_keep),
-            arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours),
-            arguments.best(keep_best),
+            last=arguments.max_to_keep(max_to_keep),
+            best=arguments.best(keep_best),
+            every_hours=hours,
         )
         self._directory = checks.path("directory", directory)
         self._name = arguments.checkpoint_name(checkpoint_name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import pathlib
+import pickle
 from datetime import timedelta
 
 import keras
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 import rekindle
-from rekindle import inspection
+from rekindle import Auto, Preemption, Retention, inspection
 from rekindle.keras import BackupAndRestore
 
 
@@ -84,12 +87,12 @@ def test_an_invalid_save_freq_is_refused_in_keras_words(value):
     assert isinstance(e.value, rekindle.ArgumentError)
     assert str(e.value).endswith(
         "Expected 'epoch', a whole number of batches from 1 up, a time such as '90 s', '10 min',"
-        " '1.5 h' or '1 day' (or a datetime.timedelta), 'auto', or False."
+        " '1.5 h' or '1 day' (or a datetime.timedelta), 'auto', a rekindle.Auto, or False."
     )
 
 
 @pytest.mark.parametrize(
-    "value", ["epoch", 1, 500, False, np.int64(3), "10 min", timedelta(hours=1), "auto"]
+    "value", ["epoch", 1, 500, False, np.int64(3), "10 min", timedelta(hours=1), "auto", Auto(0.1)]
 )
 def test_a_valid_save_freq_is_kept(value):
     assert BackupAndRestore("backup", save_freq=value).save_freq == value
@@ -126,50 +129,70 @@ def test_extra_state_is_a_dict_of_objects_with_a_state(value):
 @pytest.mark.parametrize("value", [0, -0.1, 1.5, True, "3 %", None, float("nan")])
 def test_max_overhead_is_a_share(value):
     with pytest.raises(rekindle.ArgumentError, match=r"a number above 0 and up to 1: 0\.035 is"):
-        BackupAndRestore("backup", "auto", max_overhead=value)
+        Auto(max_overhead=value)
 
 
 @pytest.mark.parametrize("value", [0, -1, True, "often", "0 h", float("inf"), timedelta(0)])
 def test_a_mean_time_between_failures_is_a_length_of_time(value):
     words = "Expected a number of seconds above 0, a time such as"
     with pytest.raises(rekindle.ArgumentError, match=words) as caught:
-        BackupAndRestore("backup", "auto", mean_time_between_failures=value)
+        Auto(mean_time_between_failures=value)
     assert caught.value.argument == "mean_time_between_failures"
 
 
-@pytest.mark.parametrize("more", [{"max_overhead": 0.1}, {"mean_time_between_failures": "1 h"}])
-def test_what_only_auto_makes_use_of_is_refused_without_it(more):
-    (name,) = more
-    with pytest.raises(rekindle.ArgumentError, match="makes no use of it") as caught:
-        BackupAndRestore("backup", "10 min", **more)
-    assert caught.value.argument == name
-    BackupAndRestore("backup", "auto", **more)
+@pytest.mark.parametrize("value", [6 * 3600, "6 h", timedelta(hours=6)])
+def test_a_mean_time_between_failures_is_kept_in_seconds(value):
+    assert Auto(mean_time_between_failures=value).mean_time_between_failures == 6 * 3600.0
 
 
-@pytest.mark.parametrize("value", [1, 3, None])
-def test_double_checkpoint_and_another_number_to_keep_contradict(value):
+@pytest.mark.parametrize("last", [1, 3, None])
+def test_double_checkpoint_and_another_number_to_keep_contradict(last):
     with pytest.raises(rekindle.ArgumentError, match="Leave one of them out") as caught:
-        BackupAndRestore("backup", double_checkpoint=True, max_to_keep=value)
-    assert caught.value.argument == "max_to_keep"
+        BackupAndRestore("backup", double_checkpoint=True, retention=Retention(last))
+    assert caught.value.argument == "retention"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("max_to_keep", 0),
-        ("max_to_keep", True),
-        ("max_to_keep", "all"),
-        ("keep_checkpoint_every_n_hours", 0),
-        ("keep_checkpoint_every_n_hours", "1 h"),
-        ("keep_best", "val_loss"),
-        ("keep_best", ("val_loss", "lowest", 1)),
-        ("keep_best", ("val_loss", "min", 0)),
+        ("last", 0),
+        ("last", True),
+        ("last", "all"),
+        ("every_hours", 0),
+        ("every_hours", "1 h"),
+        ("every_hours", float("inf")),
+        ("best", "val_loss"),
+        ("best", ("val_loss", "lowest", 1)),
+        ("best", ("val_loss", "min", 0)),
     ],
 )
 def test_rules_of_retention_are_checked(name, value):
     with pytest.raises(rekindle.ArgumentError, match=f"`{name}`") as caught:
-        BackupAndRestore("backup", **{name: value})
+        Retention(**{name: value})
     assert caught.value.argument == name
+
+
+@pytest.mark.parametrize("value", [3, {"last": 3}, ("val_loss", "min", 1), Auto()])
+def test_what_is_no_retention_is_refused(value):
+    with pytest.raises(rekindle.ArgumentError, match=r"Expected a rekindle\.Retention") as caught:
+        BackupAndRestore("backup", retention=value)
+    assert caught.value.argument == "retention"
+
+
+@pytest.mark.parametrize(
+    "option", [Auto(0.1, 60), Preemption("SIGUSR1"), Retention(2, ("a", "min", 1))]
+)
+def test_options_are_values(option):
+    assert pickle.loads(pickle.dumps(option)) == option  # noqa: S301  (our own)
+    assert type(option).__module__ == "rekindle"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        option.anything = 1
+
+
+def test_the_callback_has_at_most_13_arguments():
+    names = list(inspect.signature(BackupAndRestore).parameters)
+    assert names[:4] == ["backup_dir", "save_freq", "double_checkpoint", "delete_checkpoint"]
+    assert len(names) <= 13
 
 
 def test_keyword_arguments_are_keyword_only():

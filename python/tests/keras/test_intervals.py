@@ -15,7 +15,7 @@ import pytest
 from conftest import Interrupt, assert_same, fit, make_model, run_scenario, values
 
 import rekindle
-from rekindle import inspection
+from rekindle import Auto, Retention, inspection
 from rekindle._policy import schedule
 from rekindle._training import fit as run
 from rekindle.keras import BackupAndRestore
@@ -155,7 +155,7 @@ def auto(backup_dir, clock, seconds, max_overhead=0.035, failures=None, **more):
     state = {"slow": Slow(clock, seconds)}
     how = {"delete_checkpoint": False, "background": False, "extra_state": state, "verbose": 1}
     callback = BackupAndRestore(backup_dir, "auto", **(how | more))
-    callback._new_schedule = lambda: schedule.schedule("auto", max_overhead, failures, clock)
+    callback._new_schedule = lambda: schedule.schedule(Auto(max_overhead, failures), clock)
     return callback
 
 
@@ -186,7 +186,7 @@ def test_auto_measures_a_save_says_what_it_chose_and_saves_it(backup_dir, clock,
 
 def test_auto_goes_on_with_what_the_run_before_has_chosen(backup_dir, clock, capsys):
     # A wide bound, so that there is a second save soon, with what came of the first.
-    how = {"max_overhead": 1.0, "max_to_keep": None}
+    how = {"max_overhead": 1.0, "retention": Retention(last=None)}
     fit(make_model(), auto(backup_dir, clock, 0.2, **how), pace(clock, 0.02), epochs=20)
     saves = inspection.info(backup_dir).saves
     assert len(saves) == 2

@@ -9,7 +9,7 @@ import pytest
 from conftest import data, fit, interrupt, make_model
 
 import rekindle
-from rekindle import inspection
+from rekindle import Retention, inspection
 from rekindle.keras import BackupAndRestore
 
 LOSSES = [5.0, 3.0, 1.0, 4.0, 2.0, 6.0]
@@ -37,13 +37,13 @@ def kept(backup_dir, **how):
     [
         ({}, [6]),
         ({"double_checkpoint": True}, [5, 6]),
-        ({"double_checkpoint": True, "max_to_keep": 2}, [5, 6]),
-        ({"max_to_keep": 4}, [3, 4, 5, 6]),
-        ({"max_to_keep": None}, [1, 2, 3, 4, 5, 6]),
-        ({"keep_best": ("val_loss", "min", 2)}, [3, 5, 6]),
-        ({"keep_best": ("val_loss", "max", 1), "max_to_keep": 2}, [5, 6]),
-        ({"keep_best": ["val_loss", "min", 1], "max_to_keep": 3}, [3, 4, 5, 6]),
-        ({"keep_checkpoint_every_n_hours": 1.0, "max_to_keep": 2}, [5, 6]),
+        ({"double_checkpoint": True, "retention": Retention(2)}, [5, 6]),
+        ({"retention": Retention(4)}, [3, 4, 5, 6]),
+        ({"retention": Retention(None)}, [1, 2, 3, 4, 5, 6]),
+        ({"retention": Retention(best=("val_loss", "min", 2))}, [3, 5, 6]),
+        ({"retention": Retention(2, ("val_loss", "max", 1))}, [5, 6]),
+        ({"retention": Retention(3, ["val_loss", "min", 1])}, [3, 4, 5, 6]),
+        ({"retention": Retention(2, every_hours=1.0)}, [5, 6]),
     ],
 )
 def test_what_is_kept(backup_dir, how, expected):
@@ -58,7 +58,7 @@ def test_a_save_for_each_so_many_hours_stays(backup_dir, monkeypatch):
         on_epoch_begin=lambda epoch, logs: hours.__setitem__(0, 0.4 * epoch)
     )
     callback = BackupAndRestore(
-        backup_dir, delete_checkpoint=False, background=False, keep_checkpoint_every_n_hours=1.0
+        backup_dir, delete_checkpoint=False, background=False, retention=Retention(every_hours=1.0)
     )
     fit(make_model(), later, callback, epochs=8)
     # Taken at 0, 0.4, 0.8, 1.2 hours ...: an hour or more passed at the fourth, and the seventh.
@@ -66,7 +66,7 @@ def test_a_save_for_each_so_many_hours_stays(backup_dir, monkeypatch):
 
 
 def test_a_resumed_run_goes_on_from_the_newest_not_the_best(backup_dir):
-    how = {"keep_best": ("val_loss", "min", 1)}
+    how = {"retention": Retention(best=("val_loss", "min", 1))}
     callback = BackupAndRestore(backup_dir, **how)
     x, y = data()
     with pytest.raises(RuntimeError, match="Interrupting!"):
@@ -89,21 +89,23 @@ def stop_at(epoch):
 
 
 def test_the_rules_may_change_when_a_run_is_resumed(backup_dir):
-    interrupt(make_model(), BackupAndRestore(backup_dir, max_to_keep=None), 4)
+    interrupt(make_model(), BackupAndRestore(backup_dir, retention=Retention(last=None)), 4)
     assert numbers(backup_dir) == [1, 2, 3, 4]
     fit(make_model(), BackupAndRestore(backup_dir, delete_checkpoint=False), epochs=5)
     assert numbers(backup_dir) == [5]
 
 
 def test_when_training_is_complete_all_go(backup_dir):
-    how = {"max_to_keep": 3, "keep_best": ("val_loss", "min", 2)}
+    how = {"retention": Retention(3, ("val_loss", "min", 2))}
     fit(make_model(), scripted(), BackupAndRestore(backup_dir, **how), epochs=6)
     assert not backup_dir.exists()
 
 
 @pytest.mark.parametrize("save_freq", ["epoch", 2])
 def test_a_metric_that_is_not_in_the_logs_is_told_once(backup_dir, save_freq):
-    callback = BackupAndRestore(backup_dir, save_freq, keep_best=("val_los", "min", 1))
+    callback = BackupAndRestore(
+        backup_dir, save_freq, retention=Retention(best=("val_los", "min", 1))
+    )
     with pytest.warns(rekindle.RekindleWarning, match="'val_los'.*not among.*'loss'") as caught:
         fit(make_model(), callback, epochs=3)
     assert len(caught) == 1

@@ -15,6 +15,7 @@ import pytest
 from conftest import assert_same, data, fit, make_model, values
 
 import rekindle
+from rekindle import Preemption
 from rekindle._keras.tail_callback import TailCallback
 from rekindle._training import preemption as ending
 from rekindle._training import signals
@@ -190,7 +191,7 @@ def test_an_early_warning_saves_and_trains_on(backup_dir, capsys):
     model, callback, error = train(
         backup_dir,
         At((1, 1), lambda: send(signal.SIGUSR1), "on_train_batch_begin"),
-        after_preemption="continue",
+        save_before_preemption=Preemption(then="continue"),
         verbose=1,
     )
     assert error is None
@@ -243,22 +244,30 @@ def test_who_does_not_want_it_is_ended_by_the_signal_itself(backup_dir):
 @pytest.mark.parametrize(
     ("argument", "value"),
     [
-        ("save_before_preemption", 1),
-        ("preemption_signals", ("SIGKILL",)),
-        ("preemption_signals", ["term"]),
-        ("preemption_signals", 15),
-        ("after_preemption", "go on"),
-        ("preemption_exit_code", 0),
-        ("preemption_exit_code", 256),
-        ("preemption_exit_code", True),
-        ("grace_seconds", -1),
-        ("grace_seconds", "30"),
+        ("signals", ("SIGKILL",)),
+        ("signals", ["term"]),
+        ("signals", 15),
+        ("then", "go on"),
+        ("exit_code", 0),
+        ("exit_code", 256),
+        ("exit_code", True),
+        ("grace", -1),
+        ("grace", "30"),
+        ("grace", float("nan")),
     ],
 )
-def test_what_is_not_accepted_is_said(backup_dir, argument, value):
-    with pytest.raises(rekindle.ArgumentError, match=argument) as caught:
-        BackupAndRestore(backup_dir, **{argument: value})
+def test_what_is_not_accepted_is_said(argument, value):
+    with pytest.raises(rekindle.ArgumentError, match=f"`{argument}`") as caught:
+        Preemption(**{argument: value})
     assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize("value", [1, None, "SIGTERM", {"then": "stop"}])
+def test_what_is_no_answer_to_a_signal_is_refused(backup_dir, value):
+    words = "Expected True, False or a rekindle.Preemption"
+    with pytest.raises(rekindle.ArgumentError, match=words) as caught:
+        BackupAndRestore(backup_dir, save_before_preemption=value)
+    assert caught.value.argument == "save_before_preemption"
 
 
 def test_never_saving_at_all_is_refused(backup_dir):

@@ -15,6 +15,7 @@ import pytest
 from conftest import fit, make_model
 
 import rekindle
+from rekindle import Preemption
 from rekindle._keras.tail_callback import TailCallback
 from rekindle._training.fit import Fit
 from rekindle._training.saves import Saves
@@ -26,6 +27,7 @@ import os, signal, sys
 import keras
 import numpy as np
 
+from rekindle import Preemption
 from rekindle.keras import BackupAndRestore
 
 class Ends(keras.callbacks.Callback):
@@ -40,7 +42,7 @@ class Ends(keras.callbacks.Callback):
 model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
 model.compile("sgd", "mse")
 x = np.ones((8, 3), "float32")
-backup = BackupAndRestore(sys.argv[1], after_preemption=sys.argv[3])
+backup = BackupAndRestore(sys.argv[1], save_before_preemption=Preemption(then=sys.argv[3]))
 model.fit(x, x[:, :1], epochs=2, batch_size=4, verbose=0, callbacks=[Ends(), backup])
 print("went on")
 """
@@ -107,7 +109,7 @@ needs_signals = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no su
 class TestSentAgain:
     @pytest.mark.parametrize("after", ["stop", "continue"])
     def test_one_that_comes_in_on_train_end(self, backup_dir, count, after):
-        train(backup_dir, Hook("on_train_end", send), after_preemption=after)
+        train(backup_dir, Hook("on_train_end", send), save_before_preemption=Preemption(then=after))
         assert count() == 1
 
     def test_one_that_comes_while_the_last_save_is_waited_for(self, backup_dir, count, monkeypatch):
@@ -213,7 +215,7 @@ class TestNotSentAgain:
         train(
             backup_dir,
             Hook("on_train_batch_end", lambda: once and once.pop()()),
-            after_preemption="continue",
+            save_before_preemption=Preemption(then="continue"),
         )
         assert count() == 0
 

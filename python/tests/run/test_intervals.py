@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rekindle._policy import intervals
-from rekindle._policy.intervals import Costs, Goal, Measurements, choose, daly, typical, young
+from rekindle._policy.intervals import Auto, Costs, Measurements, choose, daly, typical, young
 
 seconds = st.floats(1e-4, 1e4)
 shares = st.floats(0.001, 1.0)
@@ -28,7 +28,7 @@ def planned(share):
 
 
 def test_the_interval_is_the_shortest_that_the_bound_allows():
-    plan = choose(costs(0.08, 0.02), Goal(0.035))
+    plan = choose(costs(0.08, 0.02), Auto(0.035))
     assert plan.reason == "max_overhead"
     assert plan.overhead == pytest.approx(planned(0.035))
     assert plan.interval == pytest.approx(0.1 + 0.1 / planned(0.035))
@@ -36,47 +36,47 @@ def test_the_interval_is_the_shortest_that_the_bound_allows():
 
 @given(seconds, seconds, seconds, seconds, shares, st.none() | seconds)
 def test_the_overhead_is_within_the_bound_whatever_saves_cost(a, b, c, d, share, mtbf):
-    plan = choose(costs(a, b, c, d), Goal(share, mtbf))
+    plan = choose(costs(a, b, c, d), Auto(share, mtbf))
     assert plan.overhead <= planned(share) * (1 + 1e-9)
 
 
 @given(seconds, st.floats(1, 100), shares)
 def test_a_dearer_save_is_taken_less_often(cost, factor, share):
-    goal = Goal(share)
+    goal = Auto(share)
     assert choose(costs(cost), goal).interval <= choose(costs(cost * factor), goal).interval
 
 
 @given(seconds, shares, st.floats(1, 100), st.none() | seconds)
 def test_a_wider_bound_never_makes_saves_rarer(cost, share, factor, mtbf):
-    narrow, wide = Goal(share, mtbf), Goal(share * factor, mtbf)
+    narrow, wide = Auto(share, mtbf), Auto(share * factor, mtbf)
     assert choose(costs(cost), wide).interval <= choose(costs(cost), narrow).interval
 
 
 @given(seconds, seconds, seconds, shares)
 def test_the_next_save_waits_for_none_and_leaves_a_step_to_measure(cost, duration, step, share):
-    plan = choose(costs(cost, 0.0, duration, step), Goal(share))
+    plan = choose(costs(cost, 0.0, duration, step), Auto(share))
     assert plan.interval >= duration + step / 2
 
 
 def test_saves_that_cost_nothing_are_a_second_apart():
-    plan = choose(costs(0.0, 0.0, 0.0), Goal(0.035))
+    plan = choose(costs(0.0, 0.0, 0.0), Auto(0.035))
     assert (plan.interval, plan.reason, plan.overhead) == (1.0, "shortest", 0.0)
 
 
 @given(seconds, shares, seconds)
 def test_knowing_how_often_it_fails_never_makes_saves_more_frequent(cost, share, mtbf):
-    known = choose(costs(cost), Goal(share, mtbf)).interval
-    assert known >= choose(costs(cost), Goal(share)).interval
+    known = choose(costs(cost), Auto(share, mtbf)).interval
+    assert known >= choose(costs(cost), Auto(share)).interval
 
 
 def test_where_the_bound_allows_it_failures_decide():
-    plan = choose(costs(1.0), Goal(0.5, 3600.0))
+    plan = choose(costs(1.0), Auto(0.5, 3600.0))
     assert plan.reason == "mean_time_between_failures"
     assert plan.interval == pytest.approx(1.0 + daly(1.0, 3600.0))
 
 
 def test_where_the_bound_forbids_the_optimum_the_bound_decides():
-    plan = choose(costs(10.0), Goal(0.01, 3600.0))
+    plan = choose(costs(10.0), Auto(0.01, 3600.0))
     assert plan.reason == "max_overhead"
     assert plan.interval > 10.0 + daly(10.0, 3600.0)
 
@@ -134,7 +134,7 @@ def test_what_is_lost_at_the_chosen_interval_is_within_5_percent_of_the_best(
     for _ in range(4):
         measured.save_began(cost)
         measured.save_ended()
-    plan = choose(measured.costs, Goal(1.0, mtbf))
+    plan = choose(measured.costs, Auto(1.0, mtbf))
     assert plan.reason == "mean_time_between_failures"
     assert failing.lost(plan.interval, cost) <= 1.05 * failing.best(cost, mtbf)
 
@@ -167,7 +167,7 @@ def test_what_varies_is_feared_to_be_dearer_than_it_was_seen_to_be():
     assert steady.costs.doubt == 0.0
     assert varying.costs.doubt == pytest.approx(0.05 / 3**0.5)
     assert varying.costs.stall == pytest.approx(0.1)
-    goal = Goal(0.035)
+    goal = Auto(0.035)
     longer = choose(varying.costs, goal).interval / choose(steady.costs, goal).interval
     assert longer == pytest.approx(1 + 0.5 / 3**0.5)
 
@@ -254,8 +254,8 @@ def test_it_follows_costs_that_change(before, factor):
 
 
 def test_only_marked_changes_are_told():
-    first = choose(costs(0.1), Goal(0.035))
+    first = choose(costs(0.1), Auto(0.035))
     assert intervals.is_marked(first, None)
-    assert not intervals.is_marked(choose(costs(0.14), Goal(0.035)), first)
-    assert intervals.is_marked(choose(costs(0.16), Goal(0.035)), first)
-    assert intervals.is_marked(choose(costs(0.05), Goal(0.035)), first)
+    assert not intervals.is_marked(choose(costs(0.14), Auto(0.035)), first)
+    assert intervals.is_marked(choose(costs(0.16), Auto(0.035)), first)
+    assert intervals.is_marked(choose(costs(0.05), Auto(0.035)), first)

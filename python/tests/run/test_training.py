@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rekindle._policy import schedule
+from rekindle._policy.retention import Retention
 from rekindle._training.fit import Fit
 from rekindle._training.options import FitOptions
 from rekindle.errors import LockError, MismatchError
@@ -101,13 +102,13 @@ class Trainer:
 def options(directory, **more):
     given = {
         "directory": str(directory),
-        "max_to_keep": 1,
         "delete_checkpoint": False,
         "restore_history": True,
         "on_mismatch": "error",
         "on_save_error": "raise",
         "verbose": 0,
         "background": False,
+        "retention": Retention(),
     }
     return FitOptions(**given | more)
 
@@ -115,7 +116,7 @@ def options(directory, **more):
 def train(directory, epochs, until=None, **more):
     """Trains as an adapter would have it: the trainer, and the fit(), which may be interrupted."""
     trainer = Trainer(epochs)
-    fit = Fit(options(directory, **more), trainer, schedule.schedule("epoch", 0.035, None))
+    fit = Fit(options(directory, **more), trainer, schedule.schedule("epoch"))
     for epoch in range(trainer.begins, epochs):
         fit.epoch_begins(epoch, lambda: None)
         trainer.train_epoch()
@@ -161,7 +162,7 @@ def test_the_state_of_another_callback_comes_back(tmp_path):
     def one(count):
         callback = Counter()
         trainer = Trainer(3, [callback])
-        fit = Fit(options(tmp_path / "b"), trainer, schedule.schedule("epoch", 0.035, None))
+        fit = Fit(options(tmp_path / "b"), trainer, schedule.schedule("epoch"))
         found = callback.count
         callback.count += count
         fit.save(1, 0, {})
@@ -185,7 +186,7 @@ def test_a_backup_of_another_set_up_is_refused_and_nothing_is_changed(tmp_path, 
 
 def test_a_second_fit_is_refused_while_the_first_goes_on(tmp_path):
     trainer = Trainer(3)
-    every = schedule.schedule("epoch", 0.035, None)
+    every = schedule.schedule("epoch")
     first = Fit(options(tmp_path / "b"), trainer, every)
     with pytest.raises(LockError):
         Fit(options(tmp_path / "b"), Trainer(3), every)

@@ -142,7 +142,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
         trainer = KerasTrainer(self.model, callbacks, listed, code)
         self._fit = Fit(self._settings, trainer, self._owner.schedule)
         self.report = self._fit.report
-        asked = self._settings.on_preemption
+        asked = self._settings.preemption
         if asked is not None and found is not None:
             verbose = self._settings.verbose
             self._preemption = PreemptionHandler(

@@ -17,9 +17,11 @@ import statistics
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
-from rekindle._base.durations import spoken
+from rekindle._base import checks
+from rekindle._base.durations import seconds, spoken
 
 # Costs are measured, and vary: this much of the bound is planned for.
 MARGIN = 0.9
@@ -46,17 +48,39 @@ def daly(cost: float, mtbf: float) -> float:
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What an interval is chosen for.
+class Auto:
+    """Intervals that are chosen while training runs, from what saves cost: a `save_freq`.
 
-    Attributes:
-        max_overhead: How much longer saves may make training, as a share of the training itself.
-        mtbf: Mean time between failures, or ``None`` when it is not known: then the shortest
-            interval is the best one.
+    Args:
+        max_overhead: float above 0 and up to 1. How much longer saves may make training, as a share
+            of it. Defaults to 0.035, that is 3.5 %.
+        mean_time_between_failures: A number of seconds above 0, a time such as ``"6 h"`` or a
+            ``datetime.timedelta``, or ``None``. How long such a run lasts, on average, until it is
+            killed. Defaults to ``None``: not known. Then the shortest interval is the best one.
+
+    Raises:
+        ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
+
+    Example::
+
+        rekindle.keras.BackupAndRestore("backup", rekindle.Auto(max_overhead=0.01))
     """
 
-    max_overhead: float
-    mtbf: float | None = None
+    max_overhead: float = 0.035
+    mean_time_between_failures: float | str | timedelta | None = None
+
+    def __post_init__(self) -> None:
+        if not checks.is_number(self.max_overhead) or not 0 < self.max_overhead <= 1:
+            expected = "a number above 0 and up to 1: 0.035 is 3.5 %"
+            raise checks.invalid("max_overhead", self.max_overhead, expected)
+        name = "mean_time_between_failures"
+        object.__setattr__(self, name, seconds(name, self.mean_time_between_failures))
+
+    @property
+    def mtbf(self) -> float | None:
+        """Mean time between failures, in seconds."""
+        found = self.mean_time_between_failures
+        return found if isinstance(found, float) else None
 
 
 @dataclass(frozen=True)
@@ -127,7 +151,7 @@ class Plan:
         return {"interval": self.interval, "reason": self.reason, **asdict(self.costs)}
 
 
-def choose(costs: Costs, goal: Goal) -> Plan:
+def choose(costs: Costs, goal: Auto) -> Plan:
     """The shortest interval within the bound, and that loses no more time by being so short.
 
     The second counts where the mean time between failures is known.

@@ -1,22 +1,69 @@
-"""What a signal that announces the end of the process is answered by."""
+"""How a signal that announces the end of the process is answered."""
 
 from __future__ import annotations
 
+import math
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rekindle._base import checks
+
+# Those that schedulers send. Names that another system has are no mistake here.
+SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2")
 
 
 @dataclass(frozen=True)
 class Preemption:
-    """What a signal that announces the end is answered by.
+    """How to answer signals that announce the end of the process.
 
-    Attributes:
-        signals: Names of signals.
-        stops: Whether training stops after the save, or goes on.
-        exit_code: The process' exit status when it stops.
-        grace: Seconds between such a signal and the kill that usually follows.
+    Args:
+        signals: A name, or a sequence of names. Handlers that are there are called as well, and put
+            back after training. Defaults to ``("SIGTERM", "SIGUSR1", "SIGUSR2")``.
+        then: ``"stop"`` or ``"continue"``. ``"stop"`` raises ``TrainingPreempted``, a
+            ``SystemExit``, once the checkpoint is durable; ``"continue"``, for early warnings,
+            trains on. Defaults to ``"stop"``.
+        exit_code: int from 1 to 255. The exit status of the process that stopped so, for a
+            scheduler to run it again by. Defaults to 75, which ``sysexits.h`` calls a temporary
+            failure.
+        grace: float from 0 up. Seconds between such a signal and the kill that follows it. If a
+            checkpoint is being written when the signal comes, and another one would not be complete
+            in time, no other is begun. Defaults to 30.
+
+    Raises:
+        ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
+
+    Example::
+
+        rekindle.Preemption("SIGUSR1", then="continue", grace=120)
     """
 
-    signals: tuple[str, ...]
-    stops: bool
-    exit_code: int
-    grace: float
+    signals: str | Sequence[str] = SIGNALS
+    then: str = "stop"
+    exit_code: int = 75
+    grace: float = 30.0
+
+    def __post_init__(self) -> None:
+        names = (self.signals,) if isinstance(self.signals, str) else self.signals
+        known = {one.name for one in signal.Signals} - {"SIGKILL", "SIGSTOP", "SIGINT"}
+        if not isinstance(names, list | tuple) or not all(
+            isinstance(name, str) and (name in known or name in SIGNALS) for name in names
+        ):
+            expected = "names of signals that can be handled, such as 'SIGTERM'"
+            raise checks.invalid("signals", self.signals, expected)
+        object.__setattr__(self, "signals", tuple(names))
+        checks.choice("then", self.then, ("stop", "continue"))
+        if not checks.is_int(self.exit_code) or not 1 <= self.exit_code <= 255:
+            raise checks.invalid("exit_code", self.exit_code, "a whole number from 1 to 255")
+        if not checks.is_number(self.grace) or not 0 <= self.grace < math.inf:
+            raise checks.invalid("grace", self.grace, "a number of seconds from 0 up")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The signals' names."""
+        return tuple(self.signals)
+
+    @property
+    def stops(self) -> bool:
+        """Whether training stops after the checkpoint."""
+        return self.then == "stop"

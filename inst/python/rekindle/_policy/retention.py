@@ -5,9 +5,12 @@ The rules are those of ``tf.train.CheckpointManager``, and one beside them: the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from rekindle._base import checks
 
 _HOUR = 3600.0
 
@@ -44,18 +47,62 @@ class Best:
 
 @dataclass(frozen=True)
 class Retention:
-    """What is kept.
+    """Which checkpoints stay. The others are removed after each save.
 
-    Attributes:
-        max_to_keep: How many of the newest, or ``None`` for all.
-        every_n_hours: A save that is to go stays for good when so many hours or more passed since
-            the one that last did; ``None`` when none stays so.
-        best: The best that are kept beside the newest, or ``None``.
+    Args:
+        last: int from 1 up, or ``None`` for all. How many of the newest stay. Defaults to 1.
+        best: ``(metric, mode, count)``, or ``None``. Beside the newest, the `count` checkpoints
+            stay whose `metric` is the lowest (`mode` "min") or the highest ("max"), as in
+            ``("val_loss", "min", 2)``. Defaults to ``None``.
+        every_hours: float above 0, hours, or ``None``. A checkpoint that would be removed stays for
+            good if it was saved at least so long after the last one that stayed so. Defaults to
+            ``None``.
+
+    Raises:
+        ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
+
+    Example::
+
+        rekindle.Retention(last=3, best=("val_loss", "min", 1), every_hours=24)
     """
 
-    max_to_keep: int | None
-    every_n_hours: float | None = None
-    best: Best | None = None
+    last: int | None = 1
+    best: Best | tuple[str, str, int] | None = None
+    every_hours: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.last is not None and not (checks.is_int(self.last) and self.last >= 1):
+            raise checks.invalid("last", self.last, "a whole number from 1 up, or None for all")
+        if self.best is not None:
+            object.__setattr__(self, "best", best_of("best", self.best))
+        hours = self.every_hours
+        if hours is not None and not (checks.is_number(hours) and 0 < hours < math.inf):
+            raise checks.invalid("every_hours", hours, "a number of hours above 0, or None")
+
+    @property
+    def best_rule(self) -> Best | None:
+        """`best`, checked."""
+        return self.best if isinstance(self.best, Best) else None
+
+    @property
+    def metric(self) -> str | None:
+        """The metric of `best`."""
+        rule = self.best_rule
+        return None if rule is None else rule.metric
+
+
+def best_of(name: str, value: Any) -> Best:
+    """The argument of this name, checked."""
+    if isinstance(value, Best):
+        return value
+    if isinstance(value, tuple | list) and len(value) == 3:
+        metric, mode, count = value
+        is_count = checks.is_int(count) and count >= 1
+        if isinstance(metric, str) and mode in ("min", "max") and is_count:
+            return Best(metric, mode, int(count))
+    raise checks.invalid(
+        name, value, "(metric, mode, count): a name, 'min' or 'max', and a number from 1 up"
+    )
 
 
 @dataclass(frozen=True)
@@ -86,16 +133,16 @@ def sweep(ledger: Ledger, rules: Retention) -> tuple[Ledger, list[int]]:
 
     A save that is preserved is in neither: it stays, and is not looked at again.
     """
-    if rules.max_to_keep is None:
+    if rules.last is None:
         return ledger, []
-    kept = {entry.number for entry in ledger.entries[-rules.max_to_keep :]}
-    kept |= best(ledger.entries, rules.best)
+    kept = {entry.number for entry in ledger.entries[-rules.last :]}
+    kept |= best(ledger.entries, rules.best_rule)
     preserved = ledger.preserved
     removed = []
     for entry in ledger.entries:
         if entry.number in kept:
             continue
-        if rules.every_n_hours and entry.time - rules.every_n_hours * _HOUR >= preserved:
+        if rules.every_hours and entry.time - rules.every_hours * _HOUR >= preserved:
             preserved = entry.time
         else:
             removed.append(entry.number)

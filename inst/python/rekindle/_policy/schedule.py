@@ -10,7 +10,7 @@ from typing import Any
 
 from rekindle._base import durations
 from rekindle._policy import intervals
-from rekindle._policy.intervals import Costs, Goal, Measurements, Plan
+from rekindle._policy.intervals import Auto, Costs, Measurements, Plan
 
 # "auto" knows nothing of saves before the first: it is taken after so many batches, of which the
 # first compiles, or after so many seconds where batches take long.
@@ -156,7 +156,7 @@ class EachSeconds(_Clocked):
         return {"save_freq": "time", "interval": self._seconds}
 
 
-class Auto(_Clocked):
+class EachInterval(_Clocked):
     """Measures what saves cost and what steps take, and keeps to the interval that follows.
 
     A step is from the end of a batch to that of the next, without what a save held up between
@@ -164,7 +164,7 @@ class Auto(_Clocked):
     in it.
     """
 
-    def __init__(self, goal: Goal, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, goal: Auto, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
         self._goal = goal
         self._measured = Measurements()
@@ -260,17 +260,13 @@ def _costs(state: Any) -> Costs | None:
 
 
 def schedule(
-    save_freq: str | int | bool | timedelta,
-    max_overhead: float = 0.035,
-    mean_time_between_failures: float | None = None,
-    clock: Callable[[], float] = time.monotonic,
+    save_freq: str | int | bool | timedelta | Auto, clock: Callable[[], float] = time.monotonic
 ) -> Schedule:
     """The schedule for a checked `save_freq`.
 
     Args:
-        save_freq: "epoch", a whole number from 1 up, "auto", a length of time, or False.
-        max_overhead: For "auto", the bound of :class:`rekindle._policy.intervals.Goal`.
-        mean_time_between_failures: For "auto", in seconds.
+        save_freq: "epoch", a whole number from 1 up, "auto" or an :class:`Auto`, a length of time,
+            or False.
         clock: Gives seconds, from any beginning.
     """
     if save_freq is False:
@@ -278,7 +274,9 @@ def schedule(
     if save_freq == "epoch":
         return EachEpoch()
     if save_freq == "auto":
-        return Auto(Goal(max_overhead, mean_time_between_failures), clock)
+        return EachInterval(Auto(), clock)
+    if isinstance(save_freq, Auto):
+        return EachInterval(save_freq, clock)
     seconds = durations.parse(save_freq)
     if seconds is not None:
         return EachSeconds(seconds, clock)

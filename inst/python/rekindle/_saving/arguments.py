@@ -11,7 +11,7 @@ import numpy as np
 from rekindle._base.checks import invalid, is_int, is_number
 from rekindle._format.layout import MAX_NUMBER
 from rekindle._frameworks import table as frameworks
-from rekindle._policy.retention import Best
+from rekindle._policy.retention import Best, best_of
 from rekindle.errors import ArgumentError
 
 
@@ -68,15 +68,7 @@ def checkpoint_name(value: Any) -> str:
 
 
 def best(value: Any) -> Best | None:
-    if value is None:
-        return None
-    if isinstance(value, tuple | list) and len(value) == 3:
-        metric, mode, count = value
-        if isinstance(metric, str) and mode in ("min", "max") and is_int(count) and count >= 1:
-            return Best(metric, mode, int(count))
-    raise invalid(
-        "keep_best", value, "(metric, mode, count): a name, 'min' or 'max', and a number from 1 up"
-    )
+    return None if value is None else best_of("keep_best", value)
 
 
 def interval(value: Any, counter: Any) -> int | None:

@@ -32,13 +32,14 @@ class Record:
 
     def as_state(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """JSON values for the state of the save."""
-        rules, best = self.rules, self.rules.best
+        rules = self.rules
+        best = rules.best_rule
         record = {
             "save_counter": self.save_counter,
             "last_preserved_timestamp": self.preserved,
             "managed_since": self.since,
-            "max_to_keep": rules.max_to_keep,
-            "keep_checkpoint_every_n_hours": rules.every_n_hours,
+            "max_to_keep": rules.last,
+            "keep_checkpoint_every_n_hours": rules.every_hours,
             "keep_best": None if best is None else [best.metric, best.mode, best.count],
         }
         return {_RECORD: record, _METADATA: dict(metadata)}
@@ -53,11 +54,11 @@ class Record:
             save_counter(manifest),
             float(_number(row.get("last_preserved_timestamp")) or 0.0),
             Retention(
-                _positive(row.get("max_to_keep")),
-                _number(row.get("keep_checkpoint_every_n_hours")),
-                Best(str(best[0]), str(best[1]), _positive(best[2]) or 1)
+                last=_positive(row.get("max_to_keep")),
+                best=Best(str(best[0]), str(best[1]), _positive(best[2]) or 1)
                 if isinstance(best, list) and len(best) == 3
                 else None,
+                every_hours=_hours(row.get("keep_checkpoint_every_n_hours")),
             ),
             _positive(row.get("managed_since")) or 0,
         )
@@ -88,6 +89,11 @@ def _number(value: Any) -> float | None:
     # A whole number may be larger than any that can be reckoned with.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and abs(value) < 1e15 else None
+
+
+def _hours(value: Any) -> float | None:
+    found = _number(value)
+    return found if found is not None and found > 0 else None
 
 
 def _positive(value: Any) -> int | None:

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from rekindle._base import checks, durations
 from rekindle._codec import kinds
+from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
-from rekindle._saving import arguments
+from rekindle._policy.retention import Retention
 from rekindle.errors import ArgumentError
-
-MAX_OVERHEAD = 0.035
-
-
-class _Default:
-    """The default of an argument for which ``None`` has a meaning."""
-
-    def __init__(self, words: str) -> None:
-        self._words = words
-
-    def __repr__(self) -> str:
-        return self._words
-
-
-BY_DOUBLE_CHECKPOINT: Any = _Default("<2 if double_checkpoint else 1>")
 
 
 def folder(value: Any) -> str:
@@ -41,8 +26,12 @@ def folder(value: Any) -> str:
     return os.path.abspath(checks.path("backup_dir", value))
 
 
-def save_freq(value: Any) -> str | int | timedelta:
-    if value is False or (isinstance(value, str) and value in ("epoch", "auto")):
+def save_freq(value: Any) -> str | int | timedelta | Auto:
+    if (
+        isinstance(value, Auto)
+        or value is False
+        or (isinstance(value, str) and value in ("epoch", "auto"))
+    ):
         return value
     # True would save after every batch: to isinstance() alone it is a whole number.
     if checks.is_int(value) and value >= 1:
@@ -52,75 +41,43 @@ def save_freq(value: Any) -> str | int | timedelta:
     raise checks.invalid(
         "save_freq",
         value,
-        f"'epoch', a whole number of batches from 1 up, {durations.ACCEPTED}, 'auto', or False",
+        f"'epoch', a whole number of batches from 1 up, {durations.ACCEPTED}, 'auto', a"
+        " rekindle.Auto, or False",
     )
 
 
-def for_auto(
-    save_freq: Any, max_overhead: Any, between_failures: Any
-) -> tuple[float, float | None]:
-    """The two arguments that mean something to save_freq="auto" alone."""
-    name = "mean_time_between_failures"
-    seconds = durations.seconds(name, between_failures)
-    if not checks.is_number(max_overhead) or not 0 < max_overhead <= 1:
-        expected = "a number above 0 and up to 1: 0.035 is 3.5 %"
-        raise checks.invalid("max_overhead", max_overhead, expected)
-    unused = {"max_overhead": max_overhead != MAX_OVERHEAD, name: seconds is not None}
-    for argument, is_given in unused.items():
-        if is_given and save_freq != "auto":
-            raise ArgumentError(
-                f"`{argument}` was given, and save_freq={save_freq!r} makes no use of it. Use"
-                " save_freq='auto' to have the interval chosen by it.",
-                argument=argument,
-                value=max_overhead if argument == "max_overhead" else between_failures,
-            )
-    return float(max_overhead), seconds
-
-
-def max_to_keep(value: Any, double_checkpoint: bool) -> int | None:
-    if value is BY_DOUBLE_CHECKPOINT:
-        return 2 if double_checkpoint else 1
-    count = arguments.max_to_keep(value)
-    if double_checkpoint and count != 2:
+def retention(value: Any, double_checkpoint: bool) -> Retention:
+    if value is None:
+        return Retention(last=2 if double_checkpoint else 1)
+    if not isinstance(value, Retention):
+        raise checks.invalid("retention", value, "a rekindle.Retention, or None")
+    if double_checkpoint and value.last != 2:
         raise ArgumentError(
-            f"double_checkpoint=True keeps 2 saves, and max_to_keep={value!r} was given as well."
-            " Leave one of them out.",
-            argument="max_to_keep",
+            f"double_checkpoint=True keeps 2 checkpoints, and retention={value!r} was given as"
+            " well. Leave one of them out.",
+            argument="retention",
             value=value,
         )
-    return count
+    return value
 
 
-SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2")
-
-
-def on_preemption(
-    save: Any, signals: Any, after: Any, exit_code: Any, grace: Any, save_freq: Any
-) -> Preemption | None:
-    """What the arguments about preemption ask for; ``None`` when nothing."""
-    if not checks.flag("save_before_preemption", save):
-        if save_freq is False:
-            raise ArgumentError(
-                "save_freq=False saves before a preemption only, and save_before_preemption=False"
-                " not even then: nothing would ever be saved. Change one of them.",
-                argument="save_before_preemption",
-                value=save,
-            )
-        return None
-    names = (signals,) if isinstance(signals, str) else signals
-    known = {one.name for one in signal.Signals} - {"SIGKILL", "SIGSTOP", "SIGINT"}
-    # Names that another system has are no mistake here.
-    if not isinstance(names, list | tuple) or not all(
-        isinstance(name, str) and (name in known or name in SIGNALS) for name in names
-    ):
-        expected = "names of signals that can be handled, such as 'SIGTERM'"
-        raise checks.invalid("preemption_signals", signals, expected)
-    if not checks.is_int(exit_code) or not 1 <= exit_code <= 255:
-        raise checks.invalid("preemption_exit_code", exit_code, "a whole number from 1 to 255")
-    if not checks.is_number(grace) or grace < 0:
-        raise checks.invalid("grace_seconds", grace, "a number of seconds from 0 up")
-    stops = checks.choice("after_preemption", after, ("stop", "continue")) == "stop"
-    return Preemption(tuple(names), stops, int(exit_code), float(grace))
+def preemption(value: Any, save_freq: Any) -> Preemption | None:
+    """How signals are answered; ``None``: they are not."""
+    if isinstance(value, Preemption):
+        return value
+    if type(value).__name__ not in ("bool", "bool_"):
+        expected = "True, False or a rekindle.Preemption"
+        raise checks.invalid("save_before_preemption", value, expected)
+    if value:
+        return Preemption()
+    if save_freq is False:
+        raise ArgumentError(
+            "save_freq=False saves before a preemption only, and save_before_preemption=False"
+            " not even then: nothing would ever be saved. Change one of them.",
+            argument="save_before_preemption",
+            value=value,
+        )
+    return None
 
 
 def extra_state(value: Any) -> dict[str, Any]:

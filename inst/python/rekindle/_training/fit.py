@@ -12,7 +12,6 @@ from rekindle._base import events
 from rekindle._format import layout
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import LoadedCheckpoint
-from rekindle._policy.retention import Retention
 from rekindle._policy.schedule import Schedule
 from rekindle._saving import open_runs
 from rekindle._saving.checkpointer import Checkpointer
@@ -64,19 +63,18 @@ class Fit:
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
         )
-        best = settings.keep_best
         self._checkpointer = Checkpointer(
             self._state,
             settings.directory,
             layout.PREFIX,
-            Retention(settings.max_to_keep, settings.keep_checkpoint_every_n_hours, best),
+            settings.retention,
             settings.background,
         )
         self._saves = Saves(
             self._checkpointer,
             settings.on_save_error,
             settings.verbose,
-            best.metric if best else None,
+            settings.retention.metric,
         )
         try:
             self._begin()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rekindle._policy.preemption import Preemption
-from rekindle._policy.retention import Best
+from rekindle._policy.retention import Retention
 
 
 @dataclass(frozen=True)
@@ -15,14 +15,12 @@ class FitOptions:
     """The arguments of the callback, checked."""
 
     directory: str
-    max_to_keep: int | None
     delete_checkpoint: bool
     restore_history: bool
     on_mismatch: str
     on_save_error: str
     verbose: int
     background: bool
+    retention: Retention
     extra_state: Mapping[str, Any] = field(default_factory=dict)
-    keep_checkpoint_every_n_hours: float | None = None
-    keep_best: Best | None = None
-    on_preemption: Preemption | None = None
+    preemption: Preemption | None = None

@@ -42,7 +42,7 @@ class PreemptionHandler:
         self._verbose = verbose
         self._in_validation: tuple[int, int, dict[str, Any]] | None = None
         self._signals = SignalListener(
-            asked.signals, self._notice, self._stop_now, trainer.is_training, asked.grace
+            asked.names, self._notice, self._stop_now, trainer.is_training, asked.grace
         )
         # Before any signal: a second one ends training from within a handler.
         events.hint("exit_code", code=asked.exit_code if asked.stops else None)
