@@ -11,7 +11,8 @@
 #   make compat     a part of it on older versions of Keras
 #   make faults     crashes, power cuts and damages, in thousands      make bench   python/benchmarks
 #   make build-python                       wheel and sdist, into dist
-#   make site       the R package's web site by pkgdown, into build/site
+#   make site       the R package's web site by pkgdown, and Python's reference by pdoc, into build/site
+#   make release-check   what must hold before a version is tagged
 #   make fresh      demo and test on a bare Debian 12 and 13, each made by debootstrap; as root
 #   make clean      removes what the verbs made, set-up aside
 
@@ -34,7 +35,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
-	lint-python lint-r lint-shell check document site bench faults exact compat build-python fresh clean
+	lint-python lint-r lint-shell check document site bench faults exact compat build-python fresh release-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -85,8 +86,8 @@ lint-r: setup install
 	$(RSCRIPT) tools/lint-r.R
 
 lint-shell: setup
-	bash -n tools/setup tools/check tools/fresh .ci/run
-	shellcheck tools/setup tools/check tools/fresh .ci/run inst/templates/slurm.sh
+	bash -n tools/setup tools/check tools/fresh tools/release-check .ci/run
+	shellcheck tools/setup tools/check tools/fresh tools/release-check .ci/run inst/templates/slurm.sh
 
 check: setup
 	tools/check
@@ -96,6 +97,8 @@ document: setup
 
 site: setup install
 	$(RSCRIPT) tools/site.R
+	KERAS_BACKEND=jax $(PYTHON_HERE)/pdoc --docformat google --no-show-source -o build/site/python \
+	  rekindle rekindle.keras rekindle.inspection rekindle.errors
 
 bench: setup
 	$(PYTHON_HERE)/python python/benchmarks/run.py $(BENCH_ARGS)
@@ -115,6 +118,9 @@ build-python: setup
 
 fresh:
 	@tools/fresh
+
+release-check: setup
+	@tools/release-check
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.Rcheck rekindle_*.tar.gz
