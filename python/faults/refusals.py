@@ -137,7 +137,7 @@ class Case:
         self._save(folder, 12, say)
         names = set(os.listdir(folder.directory)) - {folder._pack_file.spare.name}
         expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
-        assert names == expected | folder._catalog.packs_in_use(), names
+        assert names == expected | folder._index.packs_in_use(), names
         folder.close()
         say({"calls": calls})
 

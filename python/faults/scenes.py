@@ -108,7 +108,7 @@ class Store:
             manifest = folder.commit(snapshot(77))
             folder.keep(folder.numbers[-kept:])
         expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
-        expected |= folder._catalog.packs_in_use()
+        expected |= folder._index.packs_in_use()
         folder.close()
         if self.restored(top) != 77:
             return "the next save is not the one restored"

@@ -157,12 +157,14 @@ class Checkpoint(Group):
             MismatchError: Something has another shape, dtype or kind than what was saved; with
                 each place in the tree, what was expected and what was found. Nothing was changed.
             DamageError: The checkpoint is not whole.
+            FormatError: A newer rekindle wrote it, with a state that this one does not know.
             RestoreError: There is none, or the system refused to read.
             ArgumentError: `save_path` is no path of the local file system.
         """
         if save_path is None:
             return RestoreStatus(None, [], [])
         save = lookup.load(save_path)
+        metadata.refuse_newer(os.path.dirname(os.fspath(save_path)), save.manifest)
         status = source.restore(self, save)
         self.save_counter = metadata.save_counter(save.manifest)
         self.was_restored = True

@@ -226,18 +226,20 @@ class CheckpointManager:
         step = None if self._step_counter is None else self._step_counter()
         if not self._is_due(step, check_interval):
             return None
-        if not self._looked:
-            self._checkpointer.open_to_save()
-            self._looked = True
-            if self._checkpointer.is_new:
-                self._warn_of_tensorflow()
         name = self._checkpointer.save(
             number,
             step=step,
             metadata=metadata,
             callbacks=[partial(self._call, callback) for callback in callbacks],
+            opened=self._opened,
         )
         return os.path.join(self.directory, name)
+
+    def _opened(self) -> None:
+        """Before the first save: nobody may have looked what there is to be resumed."""
+        if not self._looked and self._checkpointer.is_new:
+            self._warn_of_tensorflow(stacklevel=6)
+        self._looked = True
 
     def _call(self, callback: Callable[[str], Any], name: str) -> None:
         callback(os.path.join(self.directory, name))
@@ -269,6 +271,7 @@ class CheckpointManager:
             LockError: Another manager, or run, holds the folder.
             MismatchError: The checkpoint does not fit the objects. Nothing was changed.
             DamageError: There are checkpoints, and none is whole.
+            FormatError: A newer rekindle wrote it, in a way that this one does not know.
             ForeignFileError: The folder, or a checkpoint in it, belongs to another user. Nothing
                 was read.
             RestoreError: The system refused to read.
@@ -290,10 +293,10 @@ class CheckpointManager:
             self._checkpointer.last_step = self._step_counter()
         return True
 
-    def _warn_of_tensorflow(self) -> None:
+    def _warn_of_tensorflow(self, stacklevel: int = 4) -> None:
         if not self._warned:
             self._looked = self._warned = True
-            _warn_of_tensorflow(self._folder, stacklevel=4)
+            _warn_of_tensorflow(self._folder, stacklevel)
 
     def _warn_of_other_workers(self) -> None:
         workers = _workers.connected()

@@ -278,4 +278,4 @@ def test_a_handler_that_the_program_sets_meanwhile_gets_what_was_not_answered(ba
 def running():
     """The parts that answer signals, of the fits whose frames somebody keeps."""
     found = [one for one in gc.get_objects() if type(one) is TailCallback]
-    return [one._ending for one in found if one._ending is not None]
+    return [one._preemption for one in found if one._preemption is not None]

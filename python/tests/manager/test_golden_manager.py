@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rekindle import CheckpointManager, latest_checkpoint
+from rekindle import Checkpoint, CheckpointManager, FormatError, latest_checkpoint
+from rekindle._saving import metadata
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -48,3 +49,21 @@ def test_every_object_comes_back_and_the_rules_go_on(golden, make):
     manager.save(with_metadata={"loss": 0.5})
     assert [Path(path).name for path in manager.checkpoints] == ["ckpt-5", "ckpt-6"]
     manager.close()
+
+
+def test_a_state_of_a_later_version_is_refused_and_nothing_is_changed(tmp_path, monkeypatch):
+    home = str(tmp_path / "ckpts")
+    with monkeypatch.context() as later:
+        later.setattr(metadata, "STATE_VERSION", metadata.STATE_VERSION + 1)
+        with CheckpointManager(Checkpoint(step=5), home, 1) as manager:
+            path = manager.save()
+    live = Checkpoint(step=1)
+    manager = CheckpointManager(live, home, 1)
+    with pytest.raises(FormatError, match="whose state has version 2") as caught:
+        manager.restore_or_initialize()
+    manager.close()
+    assert caught.value.format == metadata.STATE_VERSION + 1
+    with pytest.raises(FormatError, match="Update rekindle"):
+        live.restore(path)
+    assert (live.step, live.save_counter) == (1, 0)
+    assert (tmp_path / "ckpts" / "ckpt-1.json").exists()

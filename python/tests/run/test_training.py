@@ -11,9 +11,10 @@ import pytest
 
 from rekindle._policy import schedule
 from rekindle._policy.retention import Retention
+from rekindle._saving import metadata
 from rekindle._training.fit import Fit
 from rekindle._training.options import FitOptions
-from rekindle.errors import LockError, MismatchError
+from rekindle.errors import FormatError, LockError, MismatchError
 
 STEPS = 4
 
@@ -182,6 +183,15 @@ def test_a_backup_of_another_set_up_is_refused_and_nothing_is_changed(tmp_path, 
     monkeypatch.setattr(Trainer, "fingerprint", lambda self: {"steps": 8})
     with pytest.raises(MismatchError, match="steps: expected 8, found 4"):
         train(tmp_path / "backup", 6)
+
+
+def test_a_backup_whose_state_is_of_a_later_version_is_refused(tmp_path, monkeypatch):
+    with monkeypatch.context() as later:
+        later.setattr(metadata, "STATE_VERSION", 2)
+        train(tmp_path / "backup", 6, until=2)
+    with pytest.raises(FormatError, match="whose state has version 2"):
+        train(tmp_path / "backup", 6)
+    assert (tmp_path / "backup" / "ckpt-2.json").exists()
 
 
 def test_a_second_fit_is_refused_while_the_first_goes_on(tmp_path):

@@ -136,6 +136,7 @@ class Checkpointer:
         step: int | None = None,
         metadata: Mapping[str, Any] | None = None,
         callbacks: Sequence[Callable[[str], Any]] = (),
+        opened: Callable[[], Any] = lambda: None,
     ) -> str:
         """Saves the source as it is now: the checkpoint's name.
 
@@ -144,6 +145,7 @@ class Checkpointer:
             step: The training step.
             metadata: JSON values to be shown with it.
             callbacks: Called with the name once it is durable.
+            opened: Called once the folder is taken, before anything is saved.
 
         Raises:
             SaveError, LockError, ForeignFileError, FormatError: As :meth:`open_to_save`; or it
@@ -151,6 +153,7 @@ class Checkpointer:
             ArgumentError: Something in the source cannot be saved.
         """
         self.open_to_save()
+        opened()
         counter = self.source.save_counter + 1
         if number is None:
             number = counter = self._free(counter)
@@ -184,7 +187,7 @@ class Checkpointer:
         position = taken.position
         if position.step is None and step is not None and step >= 0:
             position = replace(position, step=step)
-        return Snapshot(taken.arrays, {**taken.state, **beside}, position)
+        return Snapshot(taken.arrays, records.versioned({**taken.state, **beside}), position)
 
     def sync(self) -> None:
         """Returns once everything that was asked for is durable.
@@ -236,7 +239,8 @@ class Checkpointer:
             ForeignFileError: The folder, or a checkpoint in it, belongs to another user. Nothing
                 was read.
             DamageError: There are checkpoints, and none is whole.
-            LockError, FormatError, RestoreError: As :meth:`open`.
+            FormatError: A newer rekindle wrote it.
+            LockError, RestoreError: As :meth:`open`.
         """
         ownership.refuse_others(self.directory)
         self._is_ours = True
@@ -244,6 +248,7 @@ class Checkpointer:
         name, save = self._writer.newest()
         if save is None:
             return None
+        records.refuse_newer(self.directory, save.manifest)
         self.source.put(save)
         self.source.save_counter = records.save_counter(save.manifest)
         self.source.was_restored = True

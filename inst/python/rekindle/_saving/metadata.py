@@ -8,9 +8,15 @@ from typing import Any
 
 from rekindle._format.manifest import Manifest
 from rekindle._policy.retention import Best, Entry, Retention
+from rekindle.errors import DamageError, FormatError
 
 _RECORD = "manager"
 _METADATA = "metadata"
+
+# The version of a state and of the arrays that belong to it: what they mean. The format,
+# which the manifest names, says how they are stored. A checkpoint without a version has the first.
+STATE_VERSION = 1
+_VERSION = "state_version"
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,37 @@ class Record:
                 every_hours=_hours(row.get("keep_checkpoint_every_n_hours")),
             ),
             _positive(row.get("managed_since")) or 0,
+        )
+
+
+def versioned(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a checkpoint, with the version of it."""
+    return {**state, _VERSION: STATE_VERSION}
+
+
+def refuse_newer(directory: str, manifest: Manifest) -> None:
+    """Refuses a checkpoint whose state only a newer rekindle can read.
+
+    Raises:
+        FormatError: It is one.
+        DamageError: Its version is not a number.
+    """
+    found = manifest.state.get(_VERSION, STATE_VERSION)
+    if type(found) is not int or found < 1:
+        raise DamageError(
+            f"Checkpoint {manifest.number} in {directory!r} names no version of its state, but"
+            f" {found!r:.100}.",
+            directory=directory,
+            damages=[f"state_version: expected a whole number from 1 up, found {found!r:.100}"],
+        )
+    if found > STATE_VERSION:
+        raise FormatError(
+            f"Checkpoint {manifest.number} in {directory!r} was written by rekindle"
+            f" {manifest.version}, whose state has version {found}. This rekindle reads versions up"
+            f" to {STATE_VERSION}. Nothing was changed. Update rekindle.",
+            path=directory,
+            format=found,
+            version=manifest.version,
         )
 
 
