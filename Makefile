@@ -1,20 +1,20 @@
 # The verbs of this checkout. CI calls the same ones.
 #
-#   make setup      everything that is needed, into .venv, .rlib and Debian's packages; quick when it is there
-#   make demo       train, kill, resume: what rekindle does, on real data; writes into build/demo; sets up R, Keras and
-#                   JAX alone
-#   make test       test-python (the store once, fit() on jax, torch and tensorflow) and test-r; sets up all
-#   make lint       ruff, mypy, who imports whom, lintr, spelling, shell scripts, help pages up to date
+#   make setup      installs what the verbs need: .venv, .rlib, Debian packages; quick when nothing is missing
+#   make demo       trains, kills and resumes, to show rekindle on real data; writes into build/demo; sets up only
+#                   R, Keras and JAX
+#   make test       test-python (store once; fit() on jax, torch and tensorflow) and test-r; sets up everything
+#   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, whether help pages are up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
-#   make document   NAMESPACE and man/ from the comments in R/
-#   make exact      the table of killed and resumed runs: data, backends, frequencies
-#   make compat     a part of it on older versions of Keras
-#   make faults     crashes, power cuts and damages, in thousands      make bench   python/benchmarks
+#   make document   writes NAMESPACE and man/ from the comments in R/
+#   make exact      kills and resumes runs, and makes the table: data, backends, save frequencies
+#   make compat     makes a part of that table on older versions of Keras
+#   make faults     thousands of crashes, power cuts and damages       make bench   python/benchmarks
 #   make build-python                       wheel and sdist, into dist
-#   make site       the R package's web site by pkgdown, and Python's reference by pdoc, into build/site
-#   make release-check   what must hold before a version is tagged
-#   make fresh      demo and test on a bare Debian 12 and 13, each made by debootstrap; as root
-#   make clean      removes what the verbs made, set-up aside
+#   make site       builds the R package's web site with pkgdown and Python's reference with pdoc, into build/site
+#   make release-check   checks what must hold before a version is tagged
+#   make fresh      runs demo and test on a bare Debian 12 and 13, each made by debootstrap; needs root
+#   make clean      removes what the verbs made, but keeps what set-up made
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -24,12 +24,12 @@ RSCRIPT := Rscript --no-init-file
 
 export R_LIBS := $(CURDIR)/.rlib$(if $(R_LIBS),:$(R_LIBS))
 export RETICULATE_PYTHON := $(abspath $(VENV))/bin/python
-# Python finds rekindle in this tree; R must not, as it is to find the copy that the R package brings.
+# Python finds rekindle in this tree. R must not: R must find the copy that the R package brings.
 unexport PYTHONPATH
 PYTHON_HERE := PYTHONPATH=$(CURDIR)/inst/python $(VENV)/bin
-# Without a language set, R and Python would take only ASCII for file names.
+# If no language is set, R and Python accept only ASCII in file names.
 export LANG ?= C.UTF-8
-# The libraries' own start-up talk, which hides what the verbs print.
+# Silence the libraries' own start-up messages, which hide the output of the verbs.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
@@ -46,12 +46,12 @@ setup:
 setup-demo:
 	@tools/setup demo
 
-# rekindle itself in the private library, installed again when a source changed.
+# Installs rekindle itself into the private library, and again when a source changed.
 R_SOURCES := $(shell find DESCRIPTION NAMESPACE R man inst -type f -not -path '*/__pycache__/*' 2>/dev/null)
 install: setup-demo .rlib/rekindle/DESCRIPTION
 .rlib/rekindle/DESCRIPTION: $(R_SOURCES) | setup-demo
 	@echo "[install] rekindle into .rlib"
-	@# One that was interrupted leaves its lock behind.
+	@# An interrupted installation leaves its lock behind.
 	@rm -rf .rlib/rekindle .rlib/00LOCK*
 	@R CMD INSTALL --no-byte-compile --library=.rlib . >.rlib/rekindle.log 2>&1 || { cat .rlib/rekindle.log; exit 1; }
 
@@ -62,8 +62,8 @@ test: test-python test-r
 
 test-python: test-python-store $(BACKENDS:%=test-python-%)
 
-# The store knows no backend; its crash tests drive fit() on one. The manager's tests need every
-# framework in one process, and the forks of the crash tests none of their threads.
+# The store does not depend on a backend. Its crash tests run fit() on one backend. The manager's tests need every
+# framework in one process. The crash tests fork, so their process must not have the threads of those frameworks.
 test-python-store: setup
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/manager $(PYTEST_ARGS)

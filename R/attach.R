@@ -1,12 +1,13 @@
-# Which callback_backup_and_restore() a plain name means, when a package that has one too is attached. R says
-# that a name is masked, and not what to do about it.
+# keras3 or keras may export a callback_backup_and_restore() too. When such a package is attached, this file
+# reports which function the plain name means. R reports only that a name is masked, and not what the user can
+# do about it.
 
 namesakes <- c("keras3", "keras")
 
-# Either may be attached first.
+# Either package may be attached first.
 watch_namesakes <- function() {
   for (package in namesakes) {
-    # Replaced, not added: this namespace may have been loaded before.
+    # Replace our hook, do not add a second one: this namespace may have been loaded before.
     event <- packageEvent(package, "attach")
     setHook(event, c(others_hooks(event), tell_masking), "replace")
     tell_masking(package)

@@ -51,7 +51,7 @@ backup_arrays <- function(backup_dir, which = "latest", ..., values = FALSE) {
 }
 
 values_of <- function(inspection, path, names, which) {
-  # NumPy's arrays become R's only at the end: not each of their types has a counterpart.
+  # Convert NumPy arrays to R arrays only at the end: some NumPy types have no counterpart in R.
   raw <- reticulate::r_to_py(inspection)$values(path, names, which)
   reticulate::py_to_r(r_door(convert = FALSE)$as_convertible(raw))
 }

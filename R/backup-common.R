@@ -1,13 +1,14 @@
-# What the verbs that look into a backup share.
+# Helpers for all functions that inspect a backup.
 
-# The part of the Python package that looks; it imports no Keras.
+# The Python module that inspects backups. It does not import Keras.
 inspection <- function(call = caller_env()) {
   rekindle_module("inspection", call = call)
 }
 
-# What Python found, as lists: all numbers are doubles, as integers of Python's may be too large for R's.
+# Converts a Python result to R lists. All numbers become doubles, because a Python integer may be too large
+# for an R integer.
 as_r_list <- function(x) {
-  force(x) # an error in it names the caller's call
+  force(x) # evaluate it here, so that an error names the caller's call
   r_door()$as_lists(x)
 }
 
@@ -33,14 +34,14 @@ as_time <- function(x) {
   structure(x, class = c("POSIXct", "POSIXt"))
 }
 
-# Bytes in words.
+# A number of bytes as text, with a unit.
 size_text <- function(x) {
   vapply(x, function(bytes) {
     format(structure(bytes, class = "object_size"), units = "auto", standard = "SI")
   }, "")
 }
 
-# A NULL from Python stands for a value that there is not.
+# A NULL from Python means that the value is missing.
 value_or_na <- function(x, type) {
   if (is.null(x)) as.vector(NA, type) else as.vector(x, type)
 }

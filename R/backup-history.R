@@ -64,7 +64,7 @@ backup_history <- function(backup_dir, which = "latest") {
   check_table(length(found$metrics), last, sum(lengths(found$metrics)))
   metrics <- Map(on_epochs, found$metrics, found$epochs[names(found$metrics)], last)
   tell_unknown_epochs(found)
-  # Its methods for the class come with its namespace.
+  # keras3's methods for its history class exist only when its namespace is loaded.
   if (!requireNamespace("keras3", quietly = TRUE)) {
     return(structure(history_frame(metrics), class = c("rekindle_history", "data.frame")))
   }
@@ -74,7 +74,7 @@ backup_history <- function(backup_dir, which = "latest") {
   )
 }
 
-# One value for each epoch from the first to the last, NA where there is none.
+# One value for each epoch from the first to the last. An epoch without a value has NA.
 on_epochs <- function(values, epochs, last) {
   values <- vapply(values, function(value) if (is.numeric(value)) value else NA_real_, 0)
   epochs <- vapply(epochs, value_or_na, 0, type = "double") + 1
@@ -84,8 +84,8 @@ on_epochs <- function(values, epochs, last) {
   filled
 }
 
-# A folder that somebody made up may name an epoch so late that no memory has room for all before it, or
-# thousands of metrics of an epoch each.
+# A forged folder may name an epoch so late that the rows for all epochs before it do not fit into memory. Or
+# it may name thousands of metrics with one epoch each.
 check_table <- function(metrics, last, values, call = caller_env()) {
   cells <- max(1, metrics) * last
   if (cells > 1e6 && cells > 10 * values) {
@@ -110,7 +110,7 @@ tell_unknown_epochs <- function(found) {
   }
 }
 
-# As keras3's as.data.frame() of a history.
+# The same data frame as keras3's as.data.frame() makes of a history.
 history_frame <- function(metrics) {
   names <- names(metrics)
   epochs <- max(0, lengths(metrics))

@@ -131,7 +131,7 @@ saves_frame <- function(saves, looked) {
   cbind(frame, metrics_frame(saves, names(frame)))
 }
 
-# A column for each metric that any save has; `taken` are the names of other columns.
+# One column for each metric that any checkpoint has. `taken` holds the names of the other columns.
 metrics_frame <- function(saves, taken) {
   metrics <- lapply(saves, function(save) save$metrics)
   names <- unique(unlist(lapply(metrics, names)))
@@ -139,7 +139,7 @@ metrics_frame <- function(saves, taken) {
     values <- lapply(metrics, function(one) one[[name]] %||% NA)
     unlist(values)
   })
-  # A metric may have any name, "epoch" among them.
+  # A metric may have any name, even "epoch".
   names(columns) <- make.unique(c(taken, names))[length(taken) + seq_along(names)]
   structure(columns, class = "data.frame", row.names = .set_row_names(length(saves)))
 }
@@ -171,7 +171,7 @@ format.rekindle_backup_info <- function(x, ...) {
   c(title, holder_line(x), saves, schedule_line(x$schedule), aside)
 }
 
-# How often the run saves, as far as numbers are there.
+# Describes how often the run saves, and why, as far as the numbers are known.
 schedule_line <- function(schedule) {
   if (is.null(schedule)) {
     return(NULL)
@@ -196,7 +196,7 @@ schedule_line <- function(schedule) {
   mark_line("info", paste0("The run saves every ", span_text(schedule$interval), why, "."))
 }
 
-# As _durations.py speaks of a length of time: 0.12 s, 48 s, 12 min, 3.5 h.
+# Formats a length of time as Python's durations.py does: 0.12 s, 48 s, 12 min, 3.5 h.
 span_text <- function(seconds) {
   sizes <- c(days = 86400, h = 3600, min = 60, s = 1)
   fits <- seconds >= c(2, 2, 2, 0.01) * sizes

@@ -52,7 +52,7 @@ backup_restore <- function(model, backup_dir, which = "latest") {
   check_path(backup_dir)
   check_which(which)
   inspection <- inspection()
-  # Keras comes in with it, with the messages for when it is missing.
+  # This imports Keras. If Keras is missing, the error says what to install.
   rekindle_module("keras")
   convert_exceptions(
     inspection$restore_weights(model, as_python_path(backup_dir), as_python_which(which)),

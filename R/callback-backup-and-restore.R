@@ -51,12 +51,12 @@
 #'   training continues. rekindle writes one checkpoint at a time: the next checkpoint that is due waits until
 #'   the current one is written. rekindle handles an error at the next batch or epoch. `FALSE` writes at once,
 #'   while training waits.
-#' @param retention `NULL`, or a [retention()]: which checkpoints to keep. `NULL` keeps the last checkpoint, or
-#'   two with `double_checkpoint = TRUE`. With `delete_checkpoint = FALSE`, these checkpoints stay when training
-#'   is complete.
+#' @param retention `NULL`, or a [retention()]: which checkpoints to keep. `NULL` keeps the last checkpoint,
+#'   or two with `double_checkpoint = TRUE`. With `delete_checkpoint = FALSE`, these checkpoints stay when
+#'   training is complete.
 #' @param save_before_preemption `TRUE` saves when a signal announces the end of the process, and then ends
-#'   training: see "Preemption", below. A [preemption()] does so with other signals, or in another way. `FALSE`
-#'   leaves signals alone.
+#'   training: see "Preemption", below. A [preemption()] does so with other signals, or in another way.
+#'   `FALSE` leaves signals alone.
 #'
 #' @returns A Python callback object for the `callbacks` argument of `fit()`. You can use it beside other
 #'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` if rekindle restored
@@ -71,12 +71,12 @@
 #' @section How does rekindle choose intervals?:
 #' `save_freq = "auto"` measures the cost of a checkpoint: how long it delays training, and how much longer
 #' the steps take while rekindle writes it. From that cost, rekindle chooses the shortest interval that keeps
-#' the overhead under the `max_overhead` of [save_auto()], 3.5 % by default. The interval is at least one second, and rekindle continues to measure.
-#' rekindle takes the first checkpoint after a few batches, to measure it. CheckFreq (Mohan, Phanishayee and
-#' Chidambaram, FAST'21) showed that an interval can be tuned in this way. With a `mean_time_between_failures`,
-#' the interval is not shorter than the interval that loses least time, in saving and in repeated work, by the
-#' formula of Young (1974) in Daly's higher order (2006). With `verbose = 1`, rekindle reports each choice.
-#' [backup_info()] shows it, too.
+#' the overhead under the `max_overhead` of [save_auto()], 3.5 % by default. The interval is at least one
+#' second, and rekindle continues to measure. rekindle takes the first checkpoint after a few batches, to
+#' measure it. CheckFreq (Mohan, Phanishayee and Chidambaram, FAST'21) showed that an interval can be tuned in
+#' this way. With a `mean_time_between_failures`, the interval is not shorter than the interval that loses
+#' least time, in saving and in repeated work, by the formula of Young (1974) in Daly's higher order (2006).
+#' With `verbose = 1`, rekindle reports each choice. [backup_info()] shows it, too.
 #'
 #' @section Save state kept in R:
 #' rekindle saves and restores R's random state, `.Random.seed`. After a resumed `fit()`, the next [runif()]
@@ -119,10 +119,10 @@
 #' A second signal, more than one second after the first, ends training at once, without another checkpoint.
 #'
 #' If a script (`Rscript`, or any other session that is not interactive) does not catch this condition, the
-#' script ends with the exit status 75, or that of [preemption()]. A scheduler can tell this status from a failure.
-#' To do this, rekindle sets [options()]`("error")` while `fit()` runs. If you have set this option, rekindle
-#' does not change it. In an interactive session, rekindle does not set it. A script that catches the
-#' condition decides itself what to do:
+#' script ends with the exit status 75, or the status that [preemption()] names. A scheduler can tell this
+#' status from a failure. To do this, rekindle sets [options()]`("error")` while `fit()` runs. If you have set
+#' this option, rekindle does not change it. In an interactive session, rekindle does not set it. A script
+#' that catches the condition decides itself what to do:
 #'
 #' ```r
 #' tryCatch(

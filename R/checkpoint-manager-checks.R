@@ -1,4 +1,4 @@
-# The arguments of checkpoint_manager() and of its methods: checked, and made Python's.
+# Checks the arguments of checkpoint_manager() and of its methods, and converts them for Python.
 
 check_checkpoint <- function(x, arg = caller_arg(x), call = caller_env()) {
   if (missing(x) || !(is_checkpoint(x) || is_python(x))) {
@@ -83,7 +83,7 @@ check_step_counter <- function(x, checkpoint, arg = caller_arg(x), call = caller
   }
 }
 
-# What as_python_int() takes.
+# Whether as_python_int() accepts the value.
 is_step <- function(x) {
   is_python(x) || is_whole(x)
 }
@@ -136,7 +136,7 @@ check_number <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
-# `where` is what the metric is a value in.
+# `where` names the place that holds the metric's value. It is a part of the message.
 check_keep_best <- function(x, arg = caller_arg(x), call = caller_env(), where = "`with_metadata`") {
   if (!is.null(x) && !is_best_rule(x)) {
     abort_argument(

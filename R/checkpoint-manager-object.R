@@ -1,4 +1,4 @@
-# The object that checkpoint_manager() gives: methods and fields of the Python object, by `$`.
+# The object that checkpoint_manager() returns. `$` gives the methods and fields of the Python object.
 
 new_manager <- function(py, checkpoint, rules, background) {
   manager <- structure(new.env(parent = emptyenv()), class = "rekindle_checkpoint_manager")
@@ -43,11 +43,11 @@ manager_methods <- function(py) {
   )
 }
 
-# At the end of an R session Python does not wait for its threads; nothing but this does.
+# At the end of an R session, Python does not wait for its threads. Only this finalizer waits for them.
 complete_at_end <- function(manager) {
   pid <- Sys.getpid()
   complete <- function(manager) {
-    # Not in a child process: the folder is its parent's.
+    # Do nothing in a child process: the folder belongs to its parent.
     if (Sys.getpid() == pid) {
       tryCatch(.subset2(manager, "py")$close(), error = function(cnd) {
         message("rekindle: the last save was not completed: ", conditionMessage(cnd))
@@ -136,7 +136,7 @@ format.rekindle_checkpoint_manager <- function(x, ...) {
   c(title, .subset2(x, "rules"), saves_of(x, basename(paths)))
 }
 
-# A line for each checkpoint: name, age, what was given with it.
+# One line for each checkpoint: its name, its age, and the metadata saved with it.
 saves_of <- function(manager, names) {
   if (length(names) == 0) {
     return(character())
@@ -159,7 +159,7 @@ saves_of <- function(manager, names) {
   paste(cli::symbol$bullet, sub(" +$", "", cells))
 }
 
-# What is kept, in a sentence.
+# Says in one sentence which checkpoints the manager keeps.
 rules_text <- function(max_to_keep, hours, best) {
   newest <- if (is.null(max_to_keep)) {
     "Keeps all"

@@ -1,6 +1,6 @@
-# The object that checkpoint() gives: an environment with the Python object `py`, and for each name a slot
-# that says who has the value. R values stay in R, so that a loop can change them as quickly as any variable;
-# Python asks for them when it saves.
+# The object that checkpoint() returns: an environment with the Python object `py` and a slot for each name.
+# The slot says whether the value is in R or in Python. R values stay in R, so that a loop can change them as
+# quickly as any variable. Python asks R for them when it saves.
 
 new_checkpoint <- function(py) {
   ckpt <- structure(new.env(parent = emptyenv()), class = "rekindle_checkpoint")
@@ -36,7 +36,8 @@ restore_checkpoint <- function(ckpt, save_path, call) {
 
 read_checkpoint <- function(save_path, call) {
   check_path(save_path, "save_path", call, "what a save gave, or `latest_checkpoint()`")
-  # Values and arrays become R's one by one: an empty dict, say, would become a list of another kind.
+  # Convert values and arrays to R one by one. Otherwise, for example, an empty dict becomes a list of another
+  # kind.
   parts <- call_python(
     r_door()$checkpoint_values(as_python_path(save_path)),
     call
@@ -44,9 +45,9 @@ read_checkpoint <- function(save_path, call) {
   c(lapply(parts[[1]], decode_value), parts[[2]], parts[[3]])
 }
 
-# --- the objects in it ------------------------------------------------------------------------------------
+# --- the objects in a checkpoint --------------------------------------------------------------------------
 
-# Puts a checked object under a name.
+# Stores a checked object under a name.
 set_object <- function(ckpt, name, value) {
   slots <- .subset2(ckpt, "slots")
   old <- slots[[name]]
@@ -58,7 +59,7 @@ set_object <- function(ckpt, name, value) {
       if (is_checkpoint(value)) .subset2(value, "py") else value
     }
   } else if (!is.null(old$cell)) {
-    # A loop does this at each step.
+    # A training loop takes this branch at each step.
     assign("value", value, envir = old$cell)
     return(invisible())
   } else {
@@ -71,7 +72,7 @@ set_object <- function(ckpt, name, value) {
   assign("slots", slots, envir = ckpt)
 }
 
-# What Python sees of an R value.
+# The object through which Python captures and restores an R value.
 cell_state <- function(cell) {
   external_state(
     take = function() .subset2(cell, "value"),
@@ -88,7 +89,7 @@ get_object <- function(ckpt, name) {
   if (!is_python(slot$object)) {
     return(slot$object)
   }
-  # What cannot be changed in place, a restore has replaced.
+  # A restore replaces an object that it cannot change in place.
   now <- reticulate::py_get_attr(.subset2(ckpt, "py"), name)
   if (reticulate::py_id(now) == reticulate::py_id(slot$object)) slot$object else now
 }

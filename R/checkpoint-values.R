@@ -1,6 +1,7 @@
-# R values in a checkpoint: which can be saved, which can be restored where, and how they are shown.
+# R values in a checkpoint: which values can be saved, which saved value fits a live value, and how values are
+# printed.
 
-# Where in the value there is something that cannot be saved, and what; NULL when there is nothing.
+# Says which part of the value cannot be saved, and why. NULL if the whole value can be saved.
 unsaveable_in <- function(x, place) {
   if (is_python(x)) {
     return(paste0("`", place, "` is a Python object in an R list"))
@@ -29,8 +30,9 @@ unsaveable_in_attributes <- function(x, place) {
   })
 }
 
-# Why the saved value cannot stand where the live one does, one line each: place, expected, found. Vectors and
-# lists may have grown, and what is empty waits to be filled; what has dimensions is a model's.
+# The reasons why the saved value cannot replace the live value, one line each: place, expected, found. The
+# lengths of vectors and lists may differ, because they can grow. An empty live value accepts any saved value.
+# A value with dimensions belongs to a model, so its dimensions must be equal.
 misfits <- function(live, saved, place = character()) {
   if (waits_for_value(live) || is.null(saved)) {
     return(character())
@@ -48,7 +50,7 @@ misfit <- function(place, what, expected, found) {
   paste0(paste(c(place, what), collapse = "/"), ": expected ", expected, ", found ", found)
 }
 
-# Models differ in how many matrices they have, too.
+# A matrix on one side only is a misfit too: models can differ in their number of matrices.
 misfits_of_elements <- function(live, saved, place) {
   absent <- lapply(setdiff(names(live), names(saved)), function(name) {
     if (has_dim(live[[name]])) misfit(place, name, dim_text(live[[name]]), "nothing")
@@ -62,7 +64,7 @@ misfits_of_elements <- function(live, saved, place) {
   unlist(c(shared, absent, unknown))
 }
 
-# Elements without a name are known by their number.
+# An element without a name is identified by its number.
 by_name <- function(x) {
   x <- unclass(x)
   names <- names2(x)
@@ -82,7 +84,7 @@ kind_of <- function(x) {
   if (is.data.frame(x)) {
     return("a data frame")
   }
-  # R makes numbers of logical values, and doubles of integers, as it goes.
+  # R itself converts logical values to numbers, and integers to doubles, during a computation.
   switch(typeof(x),
     logical = ,
     integer = ,

@@ -102,7 +102,7 @@ checkpoint <- function(...) {
   ckpt
 }
 
-# Names that mean something else, to us or to the class in Python.
+# Names that have another meaning, either here or in the Python class.
 own_names <- c("read", "restore", "save", "save_counter", "was_restored")
 
 check_objects <- function(objects, call = caller_env()) {

@@ -1,5 +1,5 @@
-# The checks of exported functions' arguments. Each names the user's argument and the user's call, and
-# raises `rekindle_argument` with the fields `argument` and `value`.
+# Checks for the arguments of exported functions. If a check fails, it raises `rekindle_argument` with the
+# fields `argument` and `value`. The error names the user's argument and the user's call.
 
 abort_argument <- function(message, value, arg, call) {
   abort(
@@ -11,7 +11,7 @@ abort_argument <- function(message, value, arg, call) {
   )
 }
 
-# What was given, in a few words: 0.5, "batch", NA, a vector of length 2, a list.
+# A short text for a value that the user gave: 0.5, "batch", NA, a vector of length 2, a list.
 describe <- function(x) {
   if (is.null(x)) {
     return("NULL")
@@ -34,7 +34,7 @@ describe <- function(x) {
   format(x, digits = 15)
 }
 
-# `role` says what the path is, to who left it out.
+# `role` explains the path to a user who left it out.
 check_path <- function(x,
                        arg = caller_arg(x),
                        call = caller_env(),
@@ -87,7 +87,8 @@ check_save_freq <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
-# What as_python_time() takes: a length of time above 0. The units are those of _base/durations.py.
+# Whether as_python_time() accepts the value: a length of time above 0. The units are those of Python's
+# _base/durations.py.
 is_time <- function(x) {
   if (inherits(x, "difftime")) {
     has_unit <- isTRUE(attr(x, "units") %in% c("secs", "mins", "hours", "days", "weeks"))
@@ -104,13 +105,13 @@ hint_at_difftime <- function(x) {
   }
 }
 
-# A single finite number without a class. One with a class, such as a date, a factor or a period of lubridate,
-# means something else than its value.
+# A single finite number without a class. A number with a class, such as a date, a factor or a lubridate
+# period, means something other than its value.
 is_number <- function(x) {
   is.numeric(x) && !is.object(x) && length(x) == 1 && is.finite(x)
 }
 
-# All whole numbers up to there are doubles.
+# A double can hold every whole number up to 2^53.
 is_whole <- function(x, from = -2^53, to = 2^53) {
   is_number(x) && x >= from && x <= to && x == trunc(x)
 }
@@ -150,7 +151,7 @@ check_extra_state <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
-# One element of `extra_state`. What Python objects have a state is known in Python.
+# Checks one element of `extra_state`. Python checks which Python objects have a state.
 check_state <- function(x, shown, name, arg, call) {
   if (name == ".Random.seed") {
     abort_argument(
@@ -188,8 +189,8 @@ check_state <- function(x, shown, name, arg, call) {
   )
 }
 
-# Nothing may come in by `...`: it only keeps the arguments after it from being given by position.
-# `known` are the function's own argument names, `...` among them. The values are not asked for.
+# Refuses arguments in `...`. A function has `...` only so that users must name the arguments after it.
+# `known` holds the function's own argument names, including `...`. This check does not evaluate the values.
 check_dots_unused <- function(..., known, call = caller_env()) {
   if (...length() == 0) {
     return(invisible())

@@ -1,12 +1,12 @@
-# From a Python exception to an R condition. The classes follow from the Python class names alone:
-# rekindle.LockError is `rekindle_lock`, then `rekindle_error`, then the chain of Python classes as
-# current versions of reticulate spell it.
+# Converts a Python exception to an R condition. The R classes follow only from the names of the Python
+# classes: rekindle.LockError becomes `rekindle_lock`, then `rekindle_error`, then the chain of Python
+# classes, spelled as in current versions of reticulate.
 #
-# Python's warnings (rekindle.SaveWarning and its kin) are printed by reticulate as they come.
-# Turning them into R warnings belongs here too.
+# reticulate prints Python's warnings (rekindle.SaveWarning and similar classes) when they occur. Code that
+# converts them to R warnings would belong here too.
 
-# Evaluates `expr`. A Python exception leaves it as a condition with classes, message and data, whose call
-# is that of the frame `call`.
+# Evaluates `expr`. A Python exception becomes an R condition with classes, message and data. The call of the
+# condition is the call of the frame `call`.
 convert_exceptions <- function(expr, call = NULL) {
   before <- last_exception()
   withCallingHandlers(expr, error = function(cnd) {
@@ -22,14 +22,14 @@ convert_exceptions <- function(expr, call = NULL) {
 }
 
 last_exception <- function() {
-  # Asking a Python that does not run would start it.
+  # If Python is not running, py_last_error() would start it.
   if (reticulate::py_available(initialize = FALSE)) {
     attr(reticulate::py_last_error(), "exception")
   }
 }
 
-# The Python exception that `cnd` stands for, or NULL. reticulate 1.28 passes on nothing but a text, and
-# remembers the last exception: it is the one if it was not there before and the text names its class.
+# The Python exception behind `cnd`, or NULL. reticulate 1.28 passes on only a text, and remembers the last
+# exception. That exception is the right one if it differs from `before` and the text names its class.
 exception_of <- function(cnd, before) {
   if (is_converted(cnd)) {
     return(NULL)
@@ -60,10 +60,10 @@ condition_from_exception <- function(exception, cnd, call) {
     return(without_noise(cnd))
   }
   fields <- list(
-    # What is ours says everything in its message. For the others, the name is part of the meaning:
-    # str(KeyError("a")) is no more than 'a'.
+    # The message of a rekindle exception is complete. For other exceptions, the class name is part of the
+    # meaning: str(KeyError("a")) is only 'a'.
     message = if (ours) text_of(exception) else paste0(name_of(exception), text_of(exception)),
-    # Not that of `cnd`, which is a function inside reticulate.
+    # Not the call of `cnd`, which is a function inside reticulate.
     call = if (!is.null(call)) frame_call(call),
     traceback = traceback_of(exception),
     exception = exception
@@ -76,8 +76,8 @@ condition_from_exception <- function(exception, cnd, call) {
   )
 }
 
-# "rekindle.ForeignFileError" gives c("rekindle_foreign_file", "rekindle_error"). A preemption is no error of
-# rekindle's: who handles those does not mean it.
+# "rekindle.ForeignFileError" gives c("rekindle_foreign_file", "rekindle_error"). A preemption is not an error
+# of rekindle, so a handler for `rekindle_error` must not catch it.
 rekindle_classes <- function(chain) {
   if ("rekindle.TrainingPreempted" %in% chain) {
     return("rekindle_preempted")
@@ -102,7 +102,7 @@ traceback_of <- function(exception) {
   paste(unlist(lines), collapse = "")
 }
 
-# The public attributes, converted; those of OSError and SystemExit are no entries of vars().
+# The public attributes of an exception, converted to R. vars() lacks those of OSError and SystemExit.
 data_of <- function(exception) {
   data <- as.list(reticulate::import_builtins()$vars(exception))
   for (name in c("errno", "code")) {
@@ -113,8 +113,8 @@ data_of <- function(exception) {
   data[!startsWith(names(data), "_")]
 }
 
-# Current versions of reticulate give the classes themselves, and end the message with a hint at
-# py_last_error(). The condition stays what it is, less that line.
+# Current versions of reticulate set the classes themselves, and end the message with a hint at
+# py_last_error(). This function removes that line and keeps the rest of the condition.
 without_noise <- function(cnd) {
   if (typeof(cnd) != "list") {
     return(cnd)
@@ -128,8 +128,8 @@ without_noise <- function(cnd) {
   cnd
 }
 
-# A condition of ours inherits from Python classes, for which reticulate has methods that look for
-# attributes of a Python object. Its fields are its own.
+# A rekindle condition inherits from Python classes. reticulate's methods for these classes look for
+# attributes of a Python object. The methods here read the fields of the condition itself.
 
 #' @export
 `$.rekindle_error` <- function(x, name) {

@@ -1,11 +1,11 @@
-# From checked R values to what Python is given.
+# Converts checked R values for Python.
 
-# Absolute, in UTF-8, `~` expanded. The folder need not exist, which rules out normalizePath().
-# `~` is R's home here, which on Windows is not Python's; and a later setwd() must not move the folder.
-# What looks like a URL is left as it is: Python refuses it, or takes the path of a `file://`.
+# Makes a path absolute, in UTF-8, with `~` expanded. The folder may not exist, so normalizePath() cannot do
+# this. `~` means R's home folder, which on Windows is not Python's. A later setwd() must not move the folder.
+# A text that looks like a URL stays unchanged: Python refuses it, or takes the path from a `file://` URL.
 as_python_path <- function(path) {
   path <- enc2utf8(as.character(path))
-  # path.expand() translates to the session's encoding, which may not have all of the characters.
+  # path.expand() converts to the session's encoding, which may lack some of the characters.
   if (startsWith(path, "~")) {
     path <- path.expand(path)
   }
@@ -15,12 +15,14 @@ as_python_path <- function(path) {
   enc2utf8(path)
 }
 
-# fs::path() makes `s3:/` of `s3://`; a single letter before the colon is a drive of Windows.
+# fs::path() changes `s3://` to `s3:/`, so one slash is enough. A single letter before the colon is a Windows
+# drive.
 is_url <- function(path) {
   grepl("^[[:space:]]*[A-Za-z][A-Za-z0-9+.:-]+:/", path)
 }
 
-# "epoch", "auto" and FALSE as they are; a save_auto() as its counterpart in Python; a number as an integer, for 5 would be 5.0 in Python.
+# "epoch", "auto" and FALSE stay unchanged. A save_auto() becomes its counterpart in Python, and a number an
+# integer, because 5 would be 5.0 in Python.
 as_python_save_freq <- function(save_freq) {
   if (inherits(save_freq, "rekindle_save_auto")) {
     return(rekindle_module()$Auto(
@@ -34,7 +36,7 @@ as_python_save_freq <- function(save_freq) {
   if (is.numeric(save_freq)) as.integer(save_freq) else save_freq
 }
 
-# A difftime as a string that Python reads; a string and a number of seconds as they are.
+# A difftime becomes a string that Python can read. A string and a number of seconds stay unchanged.
 as_python_time <- function(time) {
   if (!inherits(time, "difftime")) {
     return(if (is.numeric(time)) as.double(time) else time)

@@ -1,8 +1,8 @@
-# A fit() that ended by an error must let go of its folder at once, for other processes too. reticulate keeps
-# the Python error until the next one, and with it Python's frames, in which the run lives on. So this is done
-# on the way out of the R function that called Python.
+# When fit() ends with an error, rekindle must release the folder at once, for other processes too. But
+# reticulate keeps the Python error until the next error. The error keeps Python's frames alive, and the
+# frames keep the run alive. So rekindle releases the folder when the R function that called Python exits.
 
-# Called from within fit(), when it begins.
+# Python calls this from inside fit(), when fit() begins.
 let_go_after_fit <- function() {
   for (frame in rev(seq_len(sys.nframe()))) {
     if (calls_python(sys.function(frame))) {
@@ -12,8 +12,8 @@ let_go_after_fit <- function() {
   }
 }
 
-# Whether it is one of reticulate's functions that are nothing but a call of its compiled code. The innermost
-# is the one that Python runs in: by none of these does Python call R.
+# Whether `fn` is a reticulate function that contains only a call of reticulate's compiled code. Python runs
+# in the innermost of these frames, because Python does not use such functions to call R.
 calls_python <- function(fn) {
   code <- body(fn)
   if (is.call(code) && identical(code[[1]], quote(`{`)) && length(code) == 2) {
@@ -24,7 +24,7 @@ calls_python <- function(fn) {
 }
 
 let_go_ended <- function() {
-  # The error that is under way matters more.
+  # Ignore an error here: the error that ended fit() matters more.
   tryCatch(
     r_door(convert = FALSE)$let_go_ended(),
     error = function(cnd) NULL

@@ -1,6 +1,6 @@
-# What the Python part says during fit(), in R's words: epochs and batches are counted from 1.
+# Prints the messages of the Python package in R's terms: epochs and batches are counted from 1.
 
-# From now on, Python's messages and warnings come here.
+# After this call, Python sends its messages and warnings to R.
 show_messages <- function() {
   r_door()$keep_interrupts()
   r_door()$send_events_to(uninterrupted(function(kind, facts) {
@@ -17,16 +17,16 @@ show_messages <- function() {
       show_progress(facts)
       return(NULL)
     }
-    # Nothing that is only said may end the training.
+    # A failure to format a message must not end the training.
     line <- tryCatch(message_line(kind, facts), error = function(cnd) facts$text)
     show_line(line)
     NULL
   }))
 }
 
-# Printed, not signalled. Python's frames lie between here and the user's code: a handler out there that jumps
-# over them, such as tryCatch(message = ), breaks the interpreter. knitr's handlers do not jump, and see
-# nothing else.
+# Prints the line instead of signalling a condition. Python's frames are between this function and the user's
+# code. If a handler in the user's code jumps over them, as tryCatch(message = ) does, the interpreter breaks.
+# Under knitr this signals a message: knitr's handlers do not jump, and they see nothing else.
 show_line <- function(line) {
   if (isTRUE(getOption("knitr.in.progress"))) {
     message(line)
@@ -35,9 +35,9 @@ show_line <- function(line) {
   }
 }
 
-# A bar for what takes long. Not one of cli's, which are signalled as conditions: see show_line().
+# A progress bar for a long operation. It is not a cli bar, because cli signals conditions: see show_line().
 show_progress <- function(facts) {
-  # One that an interrupted run has left behind is not gone on with.
+  # Do not continue a bar that an interrupted run left behind.
   if (is.null(the$bar) || the$bar_at > facts$done) {
     show_line(message_line("replaying", facts))
     the$bar <- new_bar(facts$total)
@@ -50,7 +50,7 @@ show_progress <- function(facts) {
   if (facts$done >= facts$total) the$bar <- NULL
 }
 
-# In an article, the line before it is enough.
+# In an article, the line before the bar is enough.
 new_bar <- function(total) {
   if (isTRUE(getOption("knitr.in.progress"))) {
     return("none")
@@ -58,7 +58,7 @@ new_bar <- function(total) {
   utils::txtProgressBar(max = total, style = 3, file = cli::cli_output_connection())
 }
 
-# One line, styled as the terminal allows.
+# One line of text, with the styles that the terminal supports.
 message_line <- function(kind, facts) {
   text <- switch(kind,
     resumed = resumed_text(facts),
@@ -75,7 +75,7 @@ resumed_text <- function(facts) {
   paste0("Resuming at ", place(facts), " (", saved, ").")
 }
 
-# The epoch and the batch that come next.
+# The next epoch and the next batch.
 place <- function(facts) {
   epoch <- paste("epoch", facts$epoch + 1)
   if (isTRUE(facts$at_end)) {
@@ -97,7 +97,7 @@ warning_text <- function(facts) {
   if (is.null(facts$epoch)) {
     return(facts$text)
   }
-  # What is known of an epoch is of a backup by Keras' own callback.
+  # Only the warning about a backup of Keras' own callback has an epoch.
   again <- if (facts$batch > 0) ", from its start, as with keras3's own callback"
   notes <- paste0(" Note: ", unlist(facts$notes), ".", recycle0 = TRUE)
   paste0(

@@ -1,4 +1,4 @@
-# What is given with a save: plain values, for JSON.
+# The metadata that the user saves with a checkpoint: plain values, for JSON.
 
 check_metadata <- function(x, arg = caller_arg(x), call = caller_env()) {
   if (length(x) == 0 && (is.null(x) || is_plain_list(x))) {
@@ -31,7 +31,7 @@ is_plain_vector <- function(x) {
   !is.object(x) && typeof(x) %in% c("logical", "integer", "double", "character")
 }
 
-# Where in the value there is something that is no plain number, string or list; NULL when there is nothing.
+# Says which part of the value is not a plain number, string or list. NULL if there is no such part.
 not_json_in <- function(x, place) {
   if (is.null(x) || is_python(x) || is_plain_vector(x)) {
     return(NULL)
@@ -47,7 +47,7 @@ not_json_in <- function(x, place) {
   paste0("`", place, "` cannot be kept with a checkpoint: it is ", kind)
 }
 
-# The first thing that `look(value, i)` finds in the elements of `x`.
+# The first result of `look(value, i)` that is not NULL, over the elements of `x`.
 first_of <- function(x, look) {
   for (i in seq_along(x)) {
     found <- look(x[[i]], i)
@@ -61,7 +61,7 @@ as_python_metadata <- function(x) {
   if (length(x)) lapply(as.list(x), as_json)
 }
 
-# A missing value is None in Python, but NaN is itself.
+# A missing value becomes None in Python. NaN stays NaN.
 as_json <- function(x) {
   if (is.null(x) || is_python(x)) {
     return(x)

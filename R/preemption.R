@@ -9,11 +9,11 @@
 #'   SIGKILL and SIGSTOP cannot be handled, and SIGINT is R's interrupt.
 #' @param then What to do after the checkpoint. `"stop"` ends training with the condition
 #'   `rekindle_preempted`. `"continue"` continues training: it is for signals that come as an early warning.
-#' @param exit_code The exit status of a script that ends in this way, from 1 to 255. Unix calls 75 a temporary
-#'   failure, and [run_with_restarts()] treats it so.
-#' @param grace Seconds between such a signal and the kill that follows it. If rekindle is writing a checkpoint
-#'   when the signal comes, and could not finish another checkpoint in time, it relies on that checkpoint and
-#'   begins no other.
+#' @param exit_code The exit status of a script that ends in this way, from 1 to 255. Unix calls 75 a
+#'   temporary failure, and [run_with_restarts()] treats it so.
+#' @param grace Seconds between such a signal and the kill that follows it. If rekindle is writing a
+#'   checkpoint when the signal comes, and could not finish another checkpoint in time, it relies on that
+#'   checkpoint and begins no other.
 #'
 #' @returns An object of class `rekindle_preemption`, which you can print: a list with the four arguments.
 #' @inheritSection retention Conditions

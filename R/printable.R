@@ -1,7 +1,7 @@
-# Names in a backup folder may be anybody's: they can hold what moves a terminal's cursor, turns the order of
-# letters or ends the line.
+# Any user may have written the names in a backup folder. A name can contain characters that move the
+# terminal's cursor, reverse the order of letters or end the line.
 
-# Text with escapes, as Python's repr() has them, for what would not print as itself.
+# Replaces the characters that do not print as themselves with the same escapes as Python's repr().
 printable <- function(x) {
   x <- enc2utf8(x)
   broken <- !is.na(x) & !validUTF8(x)
@@ -11,7 +11,7 @@ printable <- function(x) {
   x
 }
 
-# Controls, marks that format, half characters, and what ends lines or paragraphs.
+# Control characters, format characters, surrogates, and separators of lines or paragraphs.
 unprintable <- "[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}]"
 
 escaped <- function(text) {
@@ -25,7 +25,7 @@ escaped <- function(text) {
   paste(signs, collapse = "")
 }
 
-# The same for every string and every name in a list of lists.
+# Does the same for every string and every name in a list of lists.
 all_printable <- function(x) {
   if (is.character(x)) {
     x[] <- printable(x)
@@ -38,7 +38,7 @@ all_printable <- function(x) {
   x
 }
 
-# A data frame of what a folder holds, which prints as one, and harmlessly.
+# A data frame with text from a folder. It prints like any data frame, but with harmless text.
 as_table <- function(frame) {
   structure(frame, class = c("rekindle_table", "data.frame"))
 }

@@ -1,19 +1,20 @@
-# Finds and loads the Python package. Nothing here runs before it is needed: loading the R package
-# starts no Python.
+# Finds and loads the Python package. Nothing here runs before it is needed: loading the R package does not
+# start Python.
 
-# What the bundled package needs from pip; the same as in pyproject.toml.
+# The pip packages that the bundled package needs. pyproject.toml has the same list.
 python_requirements <- c("keras>=3.6", "ml-dtypes>=0.2", "numpy>=1.23", "xxhash>=3.0")
 
-# Newer versions of reticulate make an environment on demand, from what packages declare.
-# Older ones have no py_require(), and R CMD check would miss it there: hence the look-up by name.
+# Newer versions of reticulate make an environment on demand, from the requirements that packages declare.
+# Older versions have no py_require(), and R CMD check would complain about it there. So this code looks it up
+# by name.
 declare_requirements <- function() {
   if ("py_require" %in% getNamespaceExports("reticulate")) {
     getExportedValue("reticulate", "py_require")(python_requirements)
   }
 }
 
-# The Python package, or a submodule of it such as "keras", loaded on the first call. Nothing else in this
-# package imports it: until this has found the bundled copy, Python may know of none.
+# The Python package, or a submodule of it such as "keras". The first call loads it. No other function in this
+# package imports it: before this function has found the bundled copy, Python may not know any copy.
 rekindle_module <- function(submodule = NULL, call = caller_env(), convert = TRUE) {
   if (is.null(the$module) || reticulate::py_is_null_xptr(the$module)) {
     check_python_starts(call)
@@ -27,7 +28,7 @@ rekindle_module <- function(submodule = NULL, call = caller_env(), convert = TRU
   load_module(reticulate::import(paste0("rekindle.", submodule), convert = convert), call)
 }
 
-# All that this package calls in Python beside the public modules.
+# The only Python module that this package calls besides the public modules.
 r_door <- function(call = caller_env(), convert = TRUE) {
   rekindle_module("_r", call = call, convert = convert)
 }
@@ -64,7 +65,7 @@ check_python_starts <- function(call) {
   }
 }
 
-# A Python package that the bundled one itself needs is missing.
+# Reports that a Python package which the bundled package needs is missing.
 abort_dependency <- function(cnd, call) {
   abort(
     c(
@@ -78,8 +79,8 @@ abort_dependency <- function(cnd, call) {
   )
 }
 
-# Python keeps the first copy of a package that a process imports. When that is a pip-installed one of
-# another version, what it does may differ from what this package's help says: say so, once.
+# Python keeps the first copy of a package that a process imports. If pip installed that copy and its version
+# differs, its behaviour may differ from this package's help. This function warns once about it.
 tell_other_copy <- function(module) {
   bundled <- as.character(utils::packageVersion("rekindle"))
   loaded <- module$`__version__`

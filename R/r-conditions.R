@@ -1,14 +1,14 @@
-# R conditions on their way through Python: an R function that Python calls may raise one.
+# Passes R conditions through Python: an R function that Python calls may raise a condition.
 #
-# Current versions of reticulate make a RuntimeError of it that carries the condition's fields and classes.
-# Versions before 1.29 call every R function through safe_do_call(), which lets out nothing but the message:
-# there, the condition is remembered where it is raised.
+# Current versions of reticulate convert the condition to a RuntimeError that carries its fields and classes.
+# Versions before 1.29 call every R function through safe_do_call(), which passes on only the message. With
+# those versions, rekindle remembers the condition when it is raised.
 
-# The R condition that a Python exception was made of; NULL when it was raised in Python.
+# The R condition behind a Python exception, or NULL if Python itself raised the exception.
 #
-# To its classes come those that Python knew it by, before "error": a handler for them, as in the examples
-# of keras3, takes it too. Not that of BaseException, for which reticulate has methods that expect a Python
-# object.
+# This function also gives the condition the classes that it had in Python, before the class "error". So a
+# handler for these classes, as in the examples of keras3, catches the condition too. The class of
+# BaseException is left out: reticulate has methods for it that expect a Python object.
 r_condition_of <- function(exception) {
   carried <- reticulate::py_has_attr(exception, "r_class")
   cnd <- if (carried) carried_condition(exception) else remembered_condition(exception)
@@ -26,7 +26,7 @@ carried_condition <- function(exception) {
   fields <- as.list(reticulate::import_builtins()$vars(exception))
   classes <- fields$r_class
   fields$r_class <- NULL
-  # reticulate gives every condition a trace. The one of rlang's own conditions is theirs.
+  # reticulate adds its own trace to a condition. Remove that trace, but keep the trace of an rlang condition.
   if ("full_call" %in% names(fields$trace)) {
     fields$trace <- NULL
   }
@@ -41,14 +41,14 @@ remembered_condition <- function(exception) {
   if (identical(text_of(exception), remembered$text)) remembered$cnd
 }
 
-# Evaluates `expr` in such a way that r_condition_of() works.
+# Evaluates `expr` so that r_condition_of() works.
 keep_r_conditions <- function(expr) {
   if (the$is_remembering || !exists("safe_do_call", asNamespace("reticulate"), inherits = FALSE)) {
     return(expr)
   }
   the$is_remembering <- TRUE
   reticulate <- asNamespace("reticulate")
-  # Not quote(): the name is looked up inside of reticulate.
+  # Not quote(): R looks up the name inside reticulate.
   tracer <- substitute(fn <- remember(fn), list(remember = remembering))
   suppressMessages(trace("safe_do_call", tracer, print = FALSE, where = reticulate))
   on.exit({
@@ -59,18 +59,18 @@ keep_r_conditions <- function(expr) {
   expr
 }
 
-# A function that does what `fn` does, and notes the condition that it fails with.
+# Returns a function that does the same as `fn`. If `fn` fails, the function remembers the condition.
 remembering <- function(fn) {
   force(fn)
   function(...) {
     withCallingHandlers(
       fn(...),
       error = function(cnd) {
-        # What comes out of Python again stands for the condition that went into it.
+        # An error that comes out of Python stands for the R condition that went into Python.
         went_in <- if (inherits(cnd, "Rcpp::exception")) remembered_condition(last_exception())
         the$r_condition <- list(cnd = went_in %||% cnd, text = paste(cnd$message, collapse = "\n"))
       },
-      # safe_do_call() takes errors only: an interrupt would jump out over Python's frames.
+      # safe_do_call() catches only errors: an interrupt would jump over Python's frames.
       interrupt = function(cnd) {
         the$r_condition <- list(cnd = cnd, text = "interrupted")
         stop("interrupted")

@@ -1,17 +1,17 @@
-# R functions that Python calls, and the calls in which it does so.
+# R functions that Python calls, and the calls of Python that may call them.
 
-# `fn`, such that the condition it fails with comes out of the Python call as it was raised. Current versions
-# of reticulate see to that; for the others it is remembered here, see r-conditions.R.
+# Wraps `fn` for Python. If `fn` fails, its condition comes out of the Python call unchanged. Current versions
+# of reticulate ensure that. For older versions this remembers the condition, see r-conditions.R.
 for_python <- function(fn) {
   if (exists("safe_do_call", asNamespace("reticulate"), inherits = FALSE)) remembering(fn) else fn
 }
 
-# `fn` for Python, such that an interrupt that comes meanwhile is left to Python.
+# Wraps `fn` for Python. While `fn` runs, R does not handle an interrupt, but leaves it to Python.
 uninterrupted <- function(fn) {
   r_door()$Uninterrupted(fn)
 }
 
-# Evaluates a call of Python's, which may call functions made by for_python().
+# Evaluates a call of Python that may call functions made by for_python().
 call_python <- function(expr, call) {
   if (!the$is_remembering) {
     on.exit(the$r_condition <- NULL)
@@ -19,7 +19,7 @@ call_python <- function(expr, call) {
   convert_exceptions(expr, call = call)
 }
 
-# A whole number as Python's int, which has no bounds, while R's integers have.
+# Converts a whole number to Python's int, which has no bounds. R's integers have bounds.
 as_python_int <- function(x) {
   if (is.null(x) || is_python(x)) {
     return(x)

@@ -1,9 +1,10 @@
-# Signals that announce the end of the process: the checks of the arguments about them, and the exit status of
-# a script that training stopped in. The signals themselves are Python's to handle.
+# Signals that announce the end of the process: the exit status of a script whose training stopped at one, and
+# R's own handlers afterwards. Python handles the signals themselves.
 
-# Python's SystemExit is an error like any other in R, and an uncaught error ends a script with status 1. This
-# is told when fit() begins, with the exit code of a preemption; and when it is complete, with none. Not when
-# the signal comes: a second one ends training from within a signal handler, which is no place to call R.
+# In R, Python's SystemExit is an error like any other, and an uncaught error ends a script with status 1.
+# Python calls this function when fit() begins, with the exit code of a preemption, and when fit() is
+# complete, with NULL. Python does not call it when the signal arrives: a second signal ends training from
+# inside a signal handler, and a signal handler must not call R.
 watch_uncaught <- function(code) {
   watched <- as.call(list(end_as_preempted))
   now <- getOption("error")
@@ -14,10 +15,10 @@ watch_uncaught <- function(code) {
   }
 }
 
-# R's own handlers of the signals are to be back when fit() has ended by an error, too. Python keeps its
-# frames for as long as reticulate keeps the error, and, while R runs, does not even see a signal. So it is
-# done after the command at top level: not on the way out of fit(), where an interrupt may be under way that
-# Python must not be called in.
+# R's own signal handlers must also be restored when fit() ended with an error. Python keeps its frames for as
+# long as reticulate keeps the error, and Python does not see a signal while R runs. So R restores the
+# handlers after the top-level command. R does not do it when fit() exits: an interrupt may be in progress
+# then, and R must not call Python during an interrupt.
 restore_handlers_after_fit <- function() {
   removeTaskCallback("rekindle_handlers")
   addTaskCallback(
@@ -29,9 +30,10 @@ restore_handlers_after_fit <- function() {
   )
 }
 
-# What an uncaught error does in a script. With an option `error` R would go on after it: so this also ends it
-# for errors that are no preemption, as R itself does. Before an error of another kind, a signal may have come
-# that fit() could not answer any more: it ends the script, then.
+# Ends a script after an uncaught error. If the option `error` is set, R continues after an error. So this
+# function ends the script after every error, as R itself does, and not only after a preemption. Before an
+# error of another kind, a signal may have arrived too late for fit() to handle it. Then that signal ends the
+# script.
 end_as_preempted <- function() {
   try(r_door(convert = FALSE)$send_signals_again(), silent = TRUE)
   status <- tryCatch(status_of_error(geterrmessage()), error = function(cnd) 1L)
@@ -41,14 +43,14 @@ end_as_preempted <- function() {
   quit("no", status = status, runLast = FALSE)
 }
 
-# The exit code of the last preemption if the error is that one, as it was raised or as the parent of another;
-# not if it was caught, and this is another error.
+# The exit code of the last preemption, if the uncaught error is that preemption or has it as its parent. The
+# status is 1 if the script caught the preemption and this is another error.
 status_of_error <- function(text) {
   exception <- last_exception()
   if (!inherits(exception, "rekindle.TrainingPreempted")) {
     return(1L)
   }
-  # The beginning: R cuts off long messages, and may spell a path's letters otherwise.
+  # Compare only the beginning: R truncates long messages, and may print the letters of a path differently.
   said <- substr(text_of(exception), 1, 30)
   if (grepl(said, gsub("[[:space:]]+", " ", text), fixed = TRUE)) data_of(exception)$code else 1L
 }

@@ -1,10 +1,10 @@
-# State that R keeps and Python saves: R's random state, and the user's own.
+# State that R keeps and Python saves: R's random state and the user's own state.
 #
-# A value crosses as a tree of lists and strings, of which neither bridge nor format loses anything: a bare
-# vector would come back without its NAs, its type and its attributes. serialize() is no way either, because
-# reading it back can run code.
+# A value goes to Python as a tree of lists and strings. Neither reticulate nor the file format loses any part
+# of such a tree. A bare vector would come back without its NAs, its type and its attributes. serialize() is
+# not an alternative, because reading its output can run code.
 
-# R's random state joins those of the process.
+# Adds R's random state to the random states of the process.
 add_random_seed <- function() {
   r_door()$add_random_state(
     ".Random.seed",
@@ -12,8 +12,8 @@ add_random_seed <- function() {
   )
 }
 
-# An object of Python's with state_dict() and load_state_dict(), whose state is what `take()` gives. What
-# `compare()` says of a saved value, a line each, are reasons not to put it back.
+# Makes a Python object with state_dict() and load_state_dict(). `take()` captures its state and `put()`
+# restores it. `compare()` returns the reasons not to restore a saved value, one line each.
 external_state <- function(take, put, compare = function(value) character()) {
   r_door()$ExternalState(
     take = uninterrupted(for_python(function() encode_value(allowInterrupts(take())))),
@@ -26,7 +26,7 @@ external_state <- function(take, put, compare = function(value) character()) {
   )
 }
 
-# Named objects for Python: pairs of functions become such objects.
+# Converts the named objects for Python. A pair of functions becomes such a Python object.
 as_python_extra_state <- function(extra_state) {
   if (length(extra_state)) {
     lapply(extra_state, function(item) if (is_pair(item)) external_state(item$take, item$put) else item)
@@ -41,7 +41,7 @@ is_python <- function(x) {
   inherits(x, "python.builtin.object")
 }
 
-# Absent until the first draw, or set.seed(), of a session.
+# R has no random state before the first draw or set.seed() of a session.
 take_random_seed <- function() {
   get0(".Random.seed", envir = globalenv(), inherits = FALSE)
 }
@@ -53,15 +53,16 @@ put_random_seed <- function(value) {
   }
   if (!is.null(value)) {
     assign(".Random.seed", value, envir = globalenv())
-    # Makes R read it at once: around each call, reticulate has R's own copy of the state written back.
+    # Makes R read the new state at once. Otherwise it is lost: around each call, reticulate makes R write its
+    # own copy of the state back.
     RNGkind()
   } else if (!is.null(take_random_seed())) {
     rm(".Random.seed", envir = globalenv())
   }
 }
 
-# Why a value is no random state of R, as text; empty when it is one. R itself looks at it only when the next
-# number is drawn, and then replaces some broken states without a word.
+# The reasons why a value is not a random state of R, as text. Empty if the value is a random state. R itself
+# checks the state only at the next draw, and then silently replaces some broken states.
 random_seed_problems <- function(value) {
   if (is.null(value)) {
     return(character())
@@ -88,21 +89,22 @@ seed_problem <- function(seed) {
   NULL
 }
 
-# Of R's generators, in the order of their numbers: how many integers `.Random.seed` has, which of them is the
-# place that the next number is taken from, and how far that goes. One that the user supplies has any number.
+# R's generators, in the order of their numbers. `length` is the number of integers in `.Random.seed`.
+# `position` is the index of the integer that says where the next number comes from, and `last` is the largest
+# value of that integer. A generator that the user supplies may have any number of integers.
 generators <- data.frame(
   length = c(4L, 3L, 3L, 626L, 102L, NA, 102L, 7L),
   position = c(NA, NA, NA, 2L, 102L, NA, 102L, NA),
   last = c(0L, 0L, 0L, 624L, 100L, 0L, 100L, 0L)
 )
 
-# The first integer stands for three kinds: of generator, of normal numbers, and of sampling.
+# The first integer encodes three kinds: the kind of generator, of normal numbers, and of sampling.
 generator_of_seed <- function(code) {
   kinds <- c(code %% 100L, code %/% 100L %% 100L, code %/% 10000L)
   if (is.na(code) || code < 0L || any(kinds > c(7L, 5L, 1L))) NULL else generators[kinds[[1]] + 1L, ]
 }
 
-# A value as its type, its contents and its attributes.
+# Encodes a value as its type, its contents and its attributes.
 encode_value <- function(x) {
   type <- typeof(x)
   if (!type %in% names(encoders) || isS4(x) || is_python(x)) {
@@ -130,7 +132,8 @@ words <- function(x) {
   found
 }
 
-# Many numbers are an array of NumPy's, which is as quick as any other array; its missing values are R's bits.
+# Many numbers become a NumPy array, which is as quick as any other array. Its missing values
+# keep R's bits.
 text_up_to <- 64
 text_or_array <- function(as_text, as_array = identity) {
   function(x) if (length(x) > text_up_to) array(as_array(x)) else as_text(x)
@@ -141,13 +144,13 @@ from_text_or_array <- function(from_text, from_array) {
 
 encoders <- list(
   "NULL" = function(x) "",
-  # NumPy's own type has no missing values.
+  # NumPy's own logical type has no missing values.
   logical = text_or_array(join, as.integer),
   integer = text_or_array(function(x) join(sprintf("%d", x))),
   # Hexadecimal is exact.
   double = text_or_array(function(x) join(sprintf("%a", x))),
   raw = text_or_array(join, as.integer),
-  # A string may hold spaces, or be "NA": each stands by itself, and NULL for the one that is missing.
+  # A string may contain spaces, or be "NA". So each string is a list element, and NULL is a missing string.
   character = function(x) lapply(x, function(string) if (!is.na(string)) enc2utf8(string)),
   list = function(x) lapply(unname(x), encode_value)
 )

@@ -52,7 +52,9 @@ check_retention <- function(x, double_checkpoint, arg = caller_arg(x), call = ca
   if (double_checkpoint && !isTRUE(x$last == 2)) {
     abort_argument(
       c(
-        paste0("`double_checkpoint = TRUE` keeps 2 checkpoints, and `", arg, "` keeps ", kept_text(x$last), "."),
+        paste0(
+          "`double_checkpoint = TRUE` keeps 2 checkpoints, and `", arg, "` keeps ", kept_text(x$last), "."
+        ),
         i = "Leave one of them out."
       ),
       x, arg, call

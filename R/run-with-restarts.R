@@ -116,7 +116,8 @@ option <- function(name, values) {
   as.vector(rbind(rep(name, length(values)), format_plain(values)))
 }
 
-# Absolute, and without `file://`; what is no path of this machine is an error that names the argument.
+# Makes paths absolute, without `file://`. A URL that is not a path on this machine is an error that names the
+# argument.
 local_paths <- function(paths, arg = caller_arg(paths), call = caller_env()) {
   vapply(paths, function(path) {
     path <- as_python_path(path)
@@ -143,9 +144,10 @@ check_can_run <- function(call = caller_env()) {
   check_installed("processx", call = call)
 }
 
-# Runs the Python runner until it ends, its output passed on as R's own: whether there was an interrupt.
+# Runs the Python supervisor until it ends, and prints its output as R's own. Returns whether an interrupt
+# arrived.
 run_runner <- function(args, call) {
-  # This says so, in the words of the other functions, when there is no Python or it lacks something.
+  # If Python or a Python package is missing, this raises the same error as the other functions.
   rekindle_module(call = call)
   start <- paste(
     "import sys; sys.path.insert(0, sys.argv.pop(1))",
@@ -155,11 +157,11 @@ run_runner <- function(args, call) {
   runner <- processx::process$new(
     reticulate::py_config()$python,
     c("-c", start, system.file("python", package = "rekindle"), "run", "--end-with-parent", args),
-    # The script is to find the packages that this session has.
+    # The script must find the same packages as this session.
     env = c("current", R_LIBS = paste(.libPaths(), collapse = .Platform$path.sep)),
     stdout = "|", stderr = "|"
   )
-  # An error in here, such as one of a sink, leaves nothing running.
+  # If an error occurs here, such as an error of a sink, do not leave the supervisor running.
   on.exit(if (runner$is_alive()) runner$signal(15L)) # SIGTERM, on every Unix
   was_interrupted <- FALSE
   repeat {
@@ -186,7 +188,8 @@ pass_output_on <- function(runner) {
     error <- runner$read_error()
     cat(out)
     cat(error, file = stderr())
-    # It may have written between the two looks, and the pipes may hold more than one read gives.
+    # The process may have written between the check and the read. The pipes may hold more than one read
+    # returns.
     if (!going && !nzchar(out) && !nzchar(error)) {
       return(invisible())
     }

@@ -1,6 +1,6 @@
-# The R half of `make lint`: lintr, spelling, and man/ and NAMESPACE as roxygen2 would write them.
+# The R part of `make lint`: lintr, spelling, and whether man/ and NAMESPACE are what roxygen2 would write.
 
-# With the namespace there, lintr knows which functions exist.
+# When the namespace is loaded, lintr knows which functions exist.
 invisible(loadNamespace("rekindle"))
 
 problems <- 0L
@@ -13,8 +13,8 @@ lints <- do.call(c, lapply(c("R", "tests", "tools", "vignettes"), lintr::lint_di
 if (length(lints)) print(structure(lints, class = "lints"))
 report("lintr", length(lints))
 
-# The examples of the help pages, which lintr does not see: what CRAN asks of them, as far as code that is not
-# run can show it.
+# lintr does not see the examples of the help pages. Check CRAN's rules for them, as far as that is possible
+# without running the code.
 rd <- list.files("man", "[.]Rd$", full.names = TRUE)
 examples <- tempfile("examples")
 dir.create(examples)
@@ -42,7 +42,7 @@ fixed_names <- function(path) {
   written <- vapply(calls$id, function(id) {
     arguments <- parsed[parsed$parent == expression_of(expression_of(id)), ]
     strings <- parsed[parsed$parent %in% arguments$id & parsed$token == "STR_CONST", ]
-    # "epoch" and its like are no names of files.
+    # Strings such as "epoch" are not names of files.
     any(grepl("[./~]|backup|check", strings$text))
   }, NA)
   sprintf("%s writes under a fixed name: %s()", basename(path), calls$text[written])
@@ -51,7 +51,7 @@ fixed <- unlist(lapply(list.files(examples, full.names = TRUE), fixed_names))
 if (length(fixed)) writeLines(fixed)
 report("writing in examples", length(fixed))
 
-# Each exported function says what it returns, and has an example.
+# The help of each exported function must say what it returns, and must have an example.
 tags_of <- function(part) attr(part, "Rd_tag")
 pages <- lapply(rd, tools::parse_Rd)
 bare <- unlist(lapply(getNamespaceExports("rekindle"), function(name) {
@@ -65,7 +65,7 @@ bare <- unlist(lapply(getNamespaceExports("rekindle"), function(name) {
 if (length(bare)) writeLines(bare)
 report("help of exported functions", length(bare))
 
-# The index of the web site, too, names them all.
+# The index of the web site must name all exported functions too.
 index <- unlist(lapply(yaml::read_yaml("_pkgdown.yml")$reference, `[[`, "contents"))
 exports <- getNamespaceExports("rekindle")
 unlisted <- c(setdiff(exports, index), setdiff(index, exports))
@@ -76,7 +76,7 @@ words <- spelling::spell_check_package(".")
 if (nrow(words)) print(words)
 report("spelling", nrow(words))
 
-# Written into a copy, so that looking changes nothing.
+# Let roxygen2 write into a copy, so that this check changes no file.
 copy <- file.path(tempfile("rekindle"), "rekindle")
 dir.create(copy, recursive = TRUE)
 written <- c("DESCRIPTION", "NAMESPACE", "man")

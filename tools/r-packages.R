@@ -1,12 +1,12 @@
-# What R packages the checkout needs, and which of them are missing.
+# Lists the R packages that the checkout needs, and those of them that are missing.
 #
 #   Rscript tools/r-packages.R missing all      names, one a line, that a verb needs
 #   Rscript tools/r-packages.R missing demo     names, one a line, that `make demo` needs
-#   Rscript tools/r-packages.R optional         names that make more run, but that nothing fails without
+#   Rscript tools/r-packages.R optional         names that let more tests run, but that no verb requires
 #   Rscript tools/r-packages.R reticulate       "numpy1" or "numpy2": what the installed reticulate can read
 #   Rscript tools/r-packages.R cran LIB PKG...  install from the configured CRAN mirror into LIB
 #
-# DESCRIPTION is the one list: Imports, Suggests, Config/Needs/development and Config/Needs/demo.
+# DESCRIPTION is the only list: Imports, Suggests, Config/Needs/development and Config/Needs/demo.
 
 optional <- "keras3" # not in Debian; everything runs through reticulate without it
 
@@ -38,8 +38,8 @@ missing_of <- function(table) {
   table$name[old]
 }
 
-# All hard dependencies of `names`, themselves included, that are absent or older than something in the
-# closure asks for. install.packages() alone leaves a package that is there but too old as it is.
+# All hard dependencies of `names`, and `names` themselves, that are absent or older than a package in the
+# closure requires. install.packages() alone does not update a package that is installed but too old.
 outdated_closure <- function(names, db) {
   closure <- unique(c(names, unlist(tools::package_dependencies(names, db, recursive = TRUE))))
   closure <- intersect(closure, rownames(db))

@@ -1,8 +1,9 @@
-# `make site`: the web site of the R package, by pkgdown, into build/site. Nothing is fetched for it.
+# `make site`: pkgdown builds the web site of the R package in build/site. This downloads nothing.
 
 pkgdown::check_pkgdown()
 
-# Where the names in the code link to would be asked of CRAN: without a network, they link to nothing.
+# pkgdown would ask CRAN for the link targets of the names in the code. This build uses no network, so those
+# names get no links.
 options(pkgdown.internet = FALSE)
 nothing <- data.frame(Package = character(), URL = character())
 utils::assignInNamespace("CRAN_urls", function() nothing, "downlit")

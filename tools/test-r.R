@@ -1,4 +1,5 @@
-# The R half of `make test`: testthat on the installed package, closing with a plain line.
+# The R part of `make test`: runs testthat on the installed package. The last line of output is a plain line
+# of counts.
 python <- Sys.getenv("RETICULATE_PYTHON")
 if (system2(python, c("-c", shQuote("import rekindle")), stdout = FALSE, stderr = FALSE) == 0) {
   stop("R is to find the copy of rekindle that it brings, as users do, but ", python, " has its own")

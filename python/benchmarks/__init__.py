@@ -1,1 +1,1 @@
-"""What saving and restoring cost, measured beside others and beside the machine's limits."""
+"""The cost of saving and restoring, compared with other libraries and with the machine's limits."""

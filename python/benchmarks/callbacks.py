@@ -13,12 +13,12 @@ from rekindle.keras import BackupAndRestore
 
 
 class Timed(keras.callbacks.CallbackList):
-    """Times how long the callbacks hold training up, and waits before each epoch until all is done.
+    """Times how long callbacks hold training up. Waits before each epoch until all saves are done.
 
     Attributes:
         began: Seconds that the beginning of training took.
         held: Seconds that the end of each epoch took.
-        durable: Seconds from there until the save was on the disk.
+        durable: Seconds from the end of each epoch until its save was on the disk.
         written: Bytes that each save wrote.
     """
 
@@ -65,7 +65,7 @@ class Rekindle:
 
 
 class Keras:
-    """keras.callbacks.BackupAndRestore. It syncs nothing: that is done for it here."""
+    """keras.callbacks.BackupAndRestore. It syncs nothing, so this class syncs its files."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -78,7 +78,7 @@ class Keras:
 
 
 class KerasOrbax:
-    """keras.callbacks.OrbaxCheckpoint, which saves behind the training and restores nothing."""
+    """keras.callbacks.OrbaxCheckpoint, which saves in the background and restores nothing."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -91,12 +91,12 @@ class KerasOrbax:
         return self._callback
 
     def wait(self) -> None:
-        # Not wait_until_finished(), which fails where a save has ended already.
+        # Not wait_until_finished(), which fails if a save has already ended.
         self._callback.checkpointer.wait()
 
 
 def contestants(top: str, large: bool) -> dict:
-    """Callbacks by name; for a large state only those that the comparison is about."""
+    """Callbacks by name. For a large state, only the callbacks that are compared."""
     found = {
         "rekindle callback": Rekindle(os.path.join(top, "behind"), background=True),
         "rekindle callback, background=False": Rekindle(os.path.join(top, "here"), False),
@@ -109,11 +109,11 @@ def contestants(top: str, large: bool) -> dict:
 
 
 def measure(name: str, contestant, trained, rows: dict, folder: str, epochs: int = 6) -> None:
-    """One fit() that saves each epoch, and the beginnings of three that resume."""
+    """Runs one fit() that saves each epoch, and the beginning of three that resume."""
     model, batch = trained.model, trained.batches(1)
     resumes = 0 if isinstance(contestant, KerasOrbax) else 3
     for run, last in enumerate(range(epochs, epochs + 1 + resumes)):
-        model._initial_epoch = None  # Keras' own callback leaves the epoch it resumed at.
+        model._initial_epoch = None  # Keras' own callback leaves its resumed epoch here.
         timed = Timed(
             [contestant.callback()],
             contestant,

@@ -1,4 +1,4 @@
-"""The chart: what a save of 400 MB costs, each contestant on each backend."""
+"""The chart: the cost of a save of 400 MB, for each contestant on each backend."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw(answers, path: Path) -> None:
 
 def _bars(axis, rows: dict, kind: str, limit: str) -> None:
     names = [name.rsplit(": ", 1)[0] for name in rows if name.endswith(f": {kind}")]
-    # From below: the others, then rekindle's.
+    # From bottom to top: the other contestants, then rekindle's.
     names.sort(key=lambda name: (name.startswith("rekindle"), name))
     values = [rows[f"{name}: {kind}"] for name in names]
     middles = [median(entries) for entries in values]

@@ -1,4 +1,4 @@
-"""What the machine itself takes to copy, write and read so many bytes."""
+"""The time that the machine itself needs to copy, write and read a number of bytes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ READ_NEW = "the same, into new memory"
 
 
 class Limits:
-    """One large buffer, and a copy of it that is used again and again.
+    """One large buffer, and a copy of it that every measurement reuses.
 
     Args:
         size: Bytes.
-        folder: Where to write.
+        folder: The folder to write to.
     """
 
     def __init__(self, size: int, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""The machine and the versions that the numbers are of."""
+"""The machine and the versions for which the numbers are true."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def described(folder: str) -> dict[str, str]:
 
 
 class Others:
-    """What other processes use, from its making on."""
+    """The processor use of other processes since this object was made."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
         self._busy, self._own = _busy_seconds(), _own_seconds()
 
     def processors(self) -> float:
-        """How many processors they used, on average."""
+        """The average number of processors that the other processes used."""
         busy = _busy_seconds() - self._busy - (_own_seconds() - self._own)
         return max(0.0, busy / (time.perf_counter() - self._began))
 
 
 def _busy_seconds() -> float:
-    """Processor seconds that were used on this machine so far, by anybody."""
+    """Processor seconds that all processes on this machine have used so far."""
     with open("/proc/stat", encoding="ascii") as file:
         user, nice, system, _, _, *rest = map(int, file.readline().split()[1:])
     return (user + nice + system + sum(rest[:3])) / os.sysconf("SC_CLK_TCK")
@@ -51,7 +51,7 @@ def _own_seconds() -> float:
 
 
 def wait_until_quiet(patience: float, most: float = 0.15) -> None:
-    """Returns when the others use less than `most` processors, or after `patience` seconds."""
+    """Returns when other processes use less than `most` processors, or after `patience` seconds."""
     until = time.perf_counter() + patience
     while time.perf_counter() < until:
         others = Others()

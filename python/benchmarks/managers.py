@@ -1,7 +1,8 @@
-"""Ways of saving from a loop of one's own, as contestants.
+"""Ways of saving from a custom training loop, as contestants.
 
-Each has save(step), which returns when the loop may go on; wait(), which returns when the save is
-done; sync(), which does for it what it leaves undone; and restore(), into the same objects.
+Each has four methods. save(step) returns when the loop may continue. wait() returns when the save
+is done. sync() syncs the files that the contestant does not sync itself. restore() restores into
+the same objects.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Rekindle:
 
 
 class Orbax:
-    """orbax.checkpoint.CheckpointManager, saving behind the loop."""
+    """orbax.checkpoint.CheckpointManager, saving in the background."""
 
     def __init__(self, folder: str, trained) -> None:
         import orbax.checkpoint as orbax
@@ -103,7 +104,7 @@ class TensorFlow:
 
 
 class TorchSave:
-    """torch.save, into one file, again and again."""
+    """torch.save, always into the same file."""
 
     def __init__(self, folder: str, trained) -> None:
         os.makedirs(folder)
@@ -131,7 +132,7 @@ class TorchSave:
 
 
 class TorchDistributed(TorchSave):
-    """torch.distributed.checkpoint of one process."""
+    """torch.distributed.checkpoint, with one process."""
 
     def save(self, step: int) -> None:
         import torch.distributed.checkpoint as dcp
@@ -169,7 +170,7 @@ def contestants(top: str, trained) -> dict:
 
 
 def measure(name: str, contestant, trained, rows: dict, folder: str, saves: int = 3) -> None:
-    """Some saves of a state that changes in between, and a restore that is checked."""
+    """Measures some saves of a state that changes between them, and checks one restore."""
     step = len(rows.get(f"{name}: held", ()))
     for index in range(saves):
         trained.step()
@@ -184,7 +185,7 @@ def measure(name: str, contestant, trained, rows: dict, folder: str, saves: int 
         rows.setdefault(f"{name}: durable", []).append(durable)
         written = timing.written_bytes() - before
         rows.setdefault(f"{name}: written", []).append(written)
-        # Orbax compresses.
+        # Orbax compresses its files.
         assert written > 0.5 * trained.size, "something was not written"
     # The last variable of the optimizer has changed with every batch.
     saved = keras.ops.convert_to_numpy(trained.variables[-1].value).copy()

@@ -1,4 +1,4 @@
-"""Models of a wanted size, whose every variable changes with every batch."""
+"""Models of a given size. Each batch changes every variable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 WIDTH = 1024
 
-# So small that nothing diverges, and large enough that each float32 weight changes.
+# Small enough that nothing diverges, and large enough that each float32 weight changes.
 RATE = 1e-5
 
 
@@ -16,7 +16,7 @@ class Trained:
 
     Args:
         megabytes: Size of the weights and the optimizer's slots together, all float32.
-        frozen: Which part of the layers is not trained: these have no slots.
+        frozen: The share of the layers that is not trained. These layers have no slots.
     """
 
     def __init__(self, megabytes: float, frozen: float = 0.0) -> None:
@@ -42,8 +42,9 @@ class Trained:
         )
 
     def step(self) -> None:
-        """One batch, after which all of the state is other."""
-        # Else Keras would have it that all epochs are done, after its own callback resumed a fit().
+        """Trains one batch. It changes the whole state."""
+        # Otherwise, after its own callback resumed a fit(), Keras believes that all epochs are
+        # done.
         self.model._initial_epoch = None
         self.model.fit(*self.batches(1), verbose=0)
 
@@ -53,7 +54,7 @@ class Trained:
 
     @property
     def arrays(self) -> dict:
-        """The backend's own arrays of the state, by name: not copies."""
+        """The backend's own arrays of the state, by name. They are not copies."""
         return {f"{i}": variable.value for i, variable in enumerate(self.variables)}
 
     @property
@@ -63,7 +64,7 @@ class Trained:
 
     @property
     def trained_size(self) -> int:
-        """Bytes of what training changes."""
+        """The number of bytes that training changes."""
         trained = [*self.model.trainable_variables, *self.model.optimizer.variables]
         return sum(map(_bytes, trained))
 
@@ -72,7 +73,7 @@ class Trained:
             variable.assign(array)
 
     def finish(self) -> None:
-        """Returns when the backend has computed all that it was asked to."""
+        """Returns when the backend has finished all computations."""
         finish(list(self.arrays.values()))
 
 

@@ -1,14 +1,14 @@
-"""Whether save_freq="auto" keeps what saves cost within its bound.
+"""Whether save_freq="auto" keeps the cost of saves within its bound.
 
-A fit() with save_freq="auto" runs until it has saved so often. Steps take 10 ms. A save costs
-0.1 s, for which it stalls training; in "behind" there is an array besides, which is hashed, written
-and synced beside the training.
+A fit() with save_freq="auto" runs until it has saved a given number of times. Steps take 10 ms. A
+save stalls training for 0.1 s. In the case "behind" there is also an array that is hashed, written
+and synced in the background.
 
-The overhead is how much longer the steps take in which a save was taken or written than the steps
-between these saves, as a share of what all would have taken without. It is of whole intervals, from
-the first save to the last. It compares steps with their neighbours, and not a fit() with another:
-what else goes on in a machine changes from minute to minute by more than the bound. Of what the
-callback itself has measured it knows nothing.
+The overhead is the extra time of the steps during which a save was captured or written, compared
+with the steps between these saves. It is a share of the time that all steps would take without
+saves. It covers whole intervals, from the first save to the last. It compares steps with their
+neighbours, and not one fit() with another: the other load of a machine changes from minute to
+minute by more than the bound. It does not use the callback's own measurements.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import time
 STEP, COST = 0.01, 0.1
 # The default of rekindle.Auto's `max_overhead`.
 BOUND = 0.035
-# Values of the array that is written beside the training: 100 MB.
+# The number of values in the array that is written in the background: 100 MB.
 _LARGE = 25 << 20
 
 
 class Stalling:
-    """State that takes its time to be taken."""
+    """State that is slow to capture."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -36,7 +36,7 @@ class Stalling:
         return {}
 
     def load_state_dict(self, state: dict) -> None:
-        """There is nothing in it."""
+        """Does nothing: the state is empty."""
 
 
 def model_and_data(steps: int):
@@ -50,11 +50,11 @@ def model_and_data(steps: int):
 
 
 def paced(seconds: float, changes):
-    """A callback with which no batch ends before so long after its beginning.
+    """A callback that makes each batch last at least `seconds`.
 
     Args:
-        seconds: How long.
-        changes: An array of which each batch changes a little, so that each save must write it.
+        seconds: The shortest time of a batch.
+        changes: An array. Each batch changes a little of it, so that each save must write it.
     """
     import keras
 
@@ -67,13 +67,13 @@ def paced(seconds: float, changes):
                 changes[:1] += 1
             time.sleep(max(0.0, began[0] + seconds - time.perf_counter()))
 
-    # Not the callback's own, or it would be part of its state.
+    # Not an attribute of the callback: it would then be a part of the callback's state.
     began = [0.0]
     return Paced()
 
 
 class Watch:
-    """What is seen of a fit() from outside, at each batch end, until there are so many saves."""
+    """Watches a fit() from outside at each batch end, until it has made `saves` saves."""
 
     def __init__(self, backup, saves: int, seconds: float) -> None:
         self.ends: list[float] = []
@@ -98,7 +98,7 @@ class Watch:
         return watching
 
     def overhead(self) -> float:
-        """The share that saves cost, over whole intervals; NaN when there were not two saves."""
+        """The share that saves cost, over whole intervals; NaN for fewer than two saves."""
         steps = [after - before for before, after in itertools.pairwise(self.ends)]
         # Step k lies between the ends k and k + 1. A save taken at the end of k is seen at k + 1.
         begins = [k for k in range(len(steps)) if self.held[k + 1] > self.held[k]]
@@ -115,16 +115,16 @@ class Watch:
 
 
 def overhead(case: str, saves: int, seconds: float, folder: str) -> dict:
-    """What saves at intervals of "auto" cost, in this process, on its backend.
+    """The cost of saves with save_freq="auto", in this process, on its backend.
 
     Args:
         case: "held" or "behind".
-        saves: After how many it ends.
-        seconds: After how long it ends in any case.
-        folder: Where to save.
+        saves: The number of saves after which it ends.
+        seconds: The time after which it ends in any case.
+        folder: The backup folder.
 
     Returns:
-        ``overhead`` and ``bound``, as shares, and ``chosen``, what the callback came to know.
+        ``overhead`` and ``bound``, as shares, and ``chosen``: the save report and the schedule.
     """
     import numpy as np
 

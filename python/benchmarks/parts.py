@@ -1,4 +1,4 @@
-"""What is measured, each in a process of its own on one backend: the answers go back as JSON."""
+"""The measurements. Each runs in a separate process on one backend, and returns JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import rekindle
 from benchmarks import callbacks, limits, managers, models, overhead, timing, training
 from rekindle.keras import BackupAndRestore
 
-# An array of so many floats, ten thousand times.
+# The number of floats in a small array. There are ten thousand such arrays.
 SMALL = 25
 
 
 def saves(megabytes: float, rounds: int, folder: str, large: bool = False) -> dict:
-    """Saving and restoring by every contestant, and the machine's limits, in turn."""
+    """Saving and restoring with every contestant, and the machine's limits, in turn."""
     trained = models.Trained(megabytes)
     size = trained.size
     machine = limits.Limits(size, folder)
@@ -69,7 +69,7 @@ def small(count: int, rounds: int, folder: str) -> dict:
 
 
 def frozen(megabytes: float, folder: str) -> dict:
-    """Bytes written by each save of a model of which nine tenths are not trained."""
+    """Bytes that each save writes, for a model with nine tenths that are not trained."""
     trained = models.Trained(megabytes, frozen=0.9)
     written = {}
     for name, contestant in callbacks.contestants(folder, large=True).items():
@@ -80,15 +80,15 @@ def frozen(megabytes: float, folder: str) -> dict:
 
 
 def auto(case: str, saves: int, seconds: float, folder: str) -> dict:
-    """What saves at intervals of "auto" cost, as a share of the training."""
+    """The cost of saves with save_freq="auto", as a share of the training."""
     return overhead.overhead(case, saves, seconds, folder)
 
 
 def memory(megabytes: float, name: str, folder: str) -> dict:
-    """How much more memory than the same training without it saving took at most, and restoring."""
+    """The peak of extra memory for saving and restoring, compared with the same training."""
     trained = models.Trained(megabytes)
     before = _peak(trained, [], 3)
-    # Restoring first: a peak of saving must not hide behind it.
+    # Measure the two separately: a peak of saving must not hide behind that of restoring.
     contestant = callbacks.contestants(folder, large=True)[name]
     saving = _peak(trained, [contestant.callback()], 3)
     timing.join_writer()

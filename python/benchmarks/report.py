@@ -1,4 +1,4 @@
-"""The answers as a table for people, and as a chart."""
+"""Shows the results as tables for people, and as a chart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OURS, THEIRS = "rekindle callback", "keras BackupAndRestore"
 
 
 def write(path: Path) -> None:
-    """Writes README.md and chart.png beside the answers at `path`."""
+    """Writes README.md and chart.png into the folder of the results at `path`."""
     document = json.loads(path.read_text())
     answers = Answers(document["jobs"])
     lines = ["# What saving and restoring cost", "", *_machine(document["machine"])]
@@ -66,7 +66,7 @@ def _machine(machine: dict) -> list[str]:
 
 
 def _claims(answers: Answers) -> list[str]:
-    """What is to hold, in ratios, for the state of 400 MB on each backend."""
+    """The claims that must hold, as ratios, for the state of 400 MB on each backend."""
     backends = [given["backend"] for given, _ in answers.of("saves", megabytes=400)]
     rows: dict[str, list[str]] = {}
     for backend in backends:

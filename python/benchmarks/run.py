@@ -1,10 +1,11 @@
-"""What saving and restoring cost, beside others and beside the machine's limits.
+"""The cost of saving and restoring, compared with other libraries and the machine's limits.
 
     python python/benchmarks/run.py [--parts saves,fits] [--backends jax] [--sizes 1 100] [--keep]
 
-Each part runs on each backend in a process of its own. In it, each round measures every contestant
-once, in turn, so that a change of the machine's speed hits all alike. The answers, a table and a
-chart are written into results/. Ratios travel between machines, seconds do not.
+Each part runs on each backend in a separate process. There, each round measures every contestant
+once, in turn, so that a change of the machine's speed affects all of them equally. The results, a
+table and a chart are written into results/. Ratios are comparable between machines, seconds are
+not.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MEMORY_OF = ["rekindle callback", "rekindle callback, background=False", "keras 
 
 
 def plan(options) -> list[dict]:
-    """The parts to run, each with its backend and its arguments, in the order of running."""
+    """The parts to run, each with its backend and its arguments, in their order."""
     jobs = []
     rounds = options.rounds
 
@@ -55,13 +56,13 @@ def plan(options) -> list[dict]:
     return jobs
 
 
-# GNU's C library else gives large blocks back to the system, and training gets them anew in each
-# batch: PyTorch's took twice as long, and varied by more than a save costs.
+# Otherwise GNU's C library returns large blocks to the system, and training requests them again in
+# each batch. PyTorch's training then took twice as long, and varied by more than a save costs.
 KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 
 
 def run_job(job: dict, scratch: str, patience: float) -> dict | None:
-    """What the job's process answered; None when it failed, which is said."""
+    """The result of the job's process. If the process fails, prints that and returns None."""
     from benchmarks import machine
 
     machine.wait_until_quiet(patience)
@@ -114,7 +115,7 @@ def main() -> int:
 
 
 def _question(job: dict) -> tuple:
-    """What a job is to find out, however often it measures."""
+    """Identifies the job's question, without the number of its rounds."""
     return job["part"], job["backend"], {**job["arguments"], "rounds": 0}
 
 

@@ -1,4 +1,4 @@
-"""The answers of all jobs, and how they are written for people."""
+"""The results of all jobs, and functions that format them for people."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from statistics import mean, median, stdev
 
 
 class Answers:
-    """The answers of all jobs.
+    """The results of all jobs.
 
     Args:
-        jobs: As run.py writes them.
+        jobs: The jobs as run.py writes them.
     """
 
     def __init__(self, jobs: list[dict]) -> None:
         self.jobs = jobs
 
     def of(self, part: str, **wanted) -> list[tuple[dict, dict]]:
-        """Arguments, the backend among them, and answer of each job of a part."""
+        """The arguments, with the backend, and the result of each job of a part."""
         found = []
         for job in self.jobs:
             arguments = {"backend": job["backend"], **job["arguments"]}

@@ -1,4 +1,4 @@
-"""Clocks: how long a call holds training up, when a save is durable, what it writes."""
+"""Measures how long a call holds training up, when a save is durable, and what it writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 
 from rekindle._repository.commit import Commit
 
-# When rekindle acknowledged each save, as its callback does not tell the instant.
+# The times at which rekindle acknowledged saves. Its callback does not report these times.
 _acknowledged: list[float] = []
 
 
@@ -24,25 +24,25 @@ def note_acknowledgements() -> None:
 
 
 def acknowledged_since(began: float) -> float | None:
-    """Seconds from `began` until rekindle acknowledged a save; None when it did not since."""
+    """Seconds from `began` until rekindle acknowledged a save; None if it did not."""
     return next((moment - began for moment in _acknowledged if moment >= began), None)
 
 
 def rotated(contestants: dict, index: int) -> list[tuple]:
-    """Them in turn, in each round another first: nobody always comes after the same."""
+    """The contestants in turn. Each round starts with another one."""
     start = index % max(1, len(contestants))
     return [*contestants.items()][start:] + [*contestants.items()][:start]
 
 
 def join_writer() -> None:
-    """Returns when rekindle has nothing to write."""
+    """Returns when rekindle has no more to write."""
     for thread in threading.enumerate():
         if thread.name == "rekindle-writer":
             thread.join()
 
 
 def sync_tree(folder: str) -> None:
-    """What the writer left undone: syncs every file and folder below."""
+    """Syncs every file and folder below `folder`, because the contestant did not."""
     for top, _, names in os.walk(folder):
         for name in [".", *names]:
             with contextlib.suppress(FileNotFoundError):
@@ -54,10 +54,10 @@ def sync_tree(folder: str) -> None:
 
 
 def claim(size: int, folder: str) -> None:
-    """Has the machine find memory for a copy of so many bytes and for a file of them, and lets go.
+    """Makes the machine provide memory for a copy and a file of `size` bytes, and releases it.
 
-    A host may have taken away what a virtual machine did not use for some seconds, and getting it
-    again takes longer than what is measured here.
+    A host may take away memory that a virtual machine did not use for some seconds. Getting that
+    memory back takes longer than the measured work.
     """
     with mmap.mmap(-1, max(1, size), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         memory.madvise(mmap.MADV_HUGEPAGE)
@@ -70,7 +70,7 @@ def claim(size: int, folder: str) -> None:
 
 
 def written_bytes() -> int:
-    """Bytes that this process has given to write() and its like so far."""
+    """Bytes that this process has passed to write() and similar calls so far."""
     with open("/proc/self/io", encoding="ascii") as file:
         fields = dict(line.split(": ") for line in file)
     return int(fields["wchar"])

@@ -1,4 +1,4 @@
-"""How much longer training takes for being saved: a fit(), its epochs, its batches."""
+"""The extra time of training with saves: of a fit(), of its epochs, of its batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rekindle.keras import BackupAndRestore
 
 
 class _Epochs(keras.callbacks.Callback):
-    """How long each epoch took, from the end of the one before, callbacks and all."""
+    """The time of each epoch, from the end of the epoch before, including callbacks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,13 +30,13 @@ class _Epochs(keras.callbacks.Callback):
         self._last = now
 
 
-# The first epochs have the compiling, and the first allocation of what is used from then on: of
-# memory and, in the first two saves, of files.
+# The first epochs include the compilation and the first allocation: of memory and, in the first two
+# saves, of files. Later epochs reuse both.
 _SETTLED = 4
 
 
 def fits(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
-    """Epochs of about so many seconds, with a save in each or every 10 batches, and without."""
+    """Epochs of about `seconds`, with a save in each or every 10 batches, and without saves."""
     trained = models.Trained(megabytes)
     batches = _batches_for(trained, seconds)
     data = trained.batches(batches)
@@ -56,7 +56,7 @@ def fits(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
 
 
 class _Moments(keras.callbacks.Callback):
-    """When each batch had ended, and how much processor time the process had used until then."""
+    """The time at which each batch ended, and the process's processor time until then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,14 +68,14 @@ class _Moments(keras.callbacks.Callback):
         self.processor.append(time.process_time())
 
 
-# Epochs with a save, of each fit().
+# The number of epochs with a save in each fit().
 _PAIRS = 8
 
 
 def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
-    """How much longer the epochs of a fit() take when after every other one a save is taken.
+    """The extra time of epochs in a fit() that saves after every other epoch.
 
-    What else goes on in a machine changes from one fit() to another by more than a save costs, and
+    The other load of a machine changes from one fit() to the next by more than a save costs, but
     less from one epoch to the next.
     """
     trained = models.Trained(megabytes)
@@ -118,11 +118,11 @@ def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
 
 
 def _untuned(x, y) -> dict:
-    """The arrays for fit(), in a form in which training itself does not stand still at times.
+    """The arrays for fit(), in a form in which training itself does not stall.
 
-    TensorFlow tunes the pipeline that Keras makes of arrays after 0.01 s, 0.03, ..., 2.55, 5.11. An
-    epoch that ends at such a moment lets the next wait until the moment after that: for as long
-    again as it took, here 5 s, with callbacks or without.
+    TensorFlow tunes the pipeline that Keras makes of arrays after 0.01 s, 0.03, ..., 2.55, 5.11. If
+    an epoch ends at such a moment, the next epoch waits until the moment after that: for as long
+    again as the first took, here 5 s, with or without callbacks.
     """
     if keras.backend.backend() != "tensorflow":
         return {"x": x, "y": y, "batch_size": 8}
@@ -134,26 +134,26 @@ def _untuned(x, y) -> dict:
 
 
 def _ends(batches: int) -> range:
-    """After how many batches each epoch ended that counts: every other one with a save."""
+    """The batch numbers at which the measured epochs end. Every other epoch has a save."""
     return range((_SETTLED + 1) * batches, (_SETTLED + 2 * _PAIRS + 2) * batches, batches)
 
 
 def _epochs(moments: list[float], batches: int) -> list[float]:
-    """From the middle of one epoch to that of the next, so that all of a save lies within."""
+    """Times from the middle of one epoch to the middle of the next. Each has a whole save."""
     half = batches // 2
     return [moments[end + half] - moments[end + half - batches] for end in _ends(batches)]
 
 
 def _lost(moments: list[float], batches: int) -> list[float]:
-    """How much longer the quarter of an epoch after each end took than usual batches.
+    """The extra time of the quarter of an epoch after each end, compared with usual batches.
 
-    Usual is the median of those in the quarters before and after it.
+    A usual batch is the median of the batches in the quarters before and after it.
     """
     steps = np.diff(moments)
     quarter = batches // 4
     lost = []
     for end in _ends(batches):
-        # The step from the last batch of the one epoch to the first of the other has the save.
+        # The step from the last batch of one epoch to the first batch of the next has the save.
         first, last = end - 1, end - 1 + quarter
         beside = np.r_[steps[first - quarter : first], steps[last : last + quarter]]
         lost.append(float(steps[first:last].sum() - quarter * np.median(beside)))
@@ -161,7 +161,7 @@ def _lost(moments: list[float], batches: int) -> list[float]:
 
 
 def _extra(values: list[float], usual: float) -> list[float]:
-    """How much more those with a save are than those beside them, as a share of a usual epoch."""
+    """The excess of values with a save over their neighbours, as a share of a usual epoch."""
     without, with_save = values[::2], values[1::2]
     beside = [(one + other) / 2 for one, other in itertools.pairwise(without)]
     return [(value - base) / usual for value, base in zip(with_save, beside, strict=True)]
@@ -195,7 +195,7 @@ def _theirs(top: str, save_freq):
 
 
 class _Batches(keras.callbacks.CallbackList):
-    """How long the hooks of all batches took together."""
+    """The total time of the hooks of all batches."""
 
     seconds = 0.0
 
@@ -206,7 +206,7 @@ class _Batches(keras.callbacks.CallbackList):
 
 
 def hooks(batches: int, folder: str) -> dict:
-    """Seconds that the hooks of a batch take, and a batch as a whole, no save being due."""
+    """Seconds for the hooks of a batch, and for a whole batch, when no save is due."""
     trained = models.Trained(0.01)
     data = trained.batches(batches, 1)
     rows: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""The tables of what training takes longer for being saved."""
+"""The tables of the extra time that training takes with saves."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The same scenarios on older versions of Keras: killed, resumed, and compared bit for bit.
+"""The same scenarios as `exact` on older versions of Keras: killed, resumed, compared exactly.
 
     python python/compat/run.py [--versions 3.6.0 3.8.0] [--backends jax] [--folder .compat]
 
-Each version is installed into a folder of its own, which is put before the environment's packages;
-nothing else changes.
+Each version is installed into a separate folder. That folder comes before the environment's
+packages in the search path; nothing else changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EXACT = ROOT / "python" / "exact"
 
-# The oldest that is supported, some between, and the newest. Before 3.10 Keras needs an older JAX.
+# The oldest supported version, some between, and the newest. Before 3.10, Keras needs an older JAX.
 OLD_JAX = ["jax==0.4.38", "jaxlib==0.4.38"]
 VERSIONS = {"3.6.0": OLD_JAX, "3.8.0": OLD_JAX, "3.10.0": [], "newest": []}
 BACKENDS = ("jax", "torch", "tensorflow")
@@ -33,7 +33,7 @@ CELLS = (
 
 
 def installed(version, folder):
-    """The folder to put before the environment's packages; nothing for the newest."""
+    """The folder that must come before the environment's packages; None for the newest."""
     if version == "newest":
         return None
     target = folder / version
@@ -51,7 +51,7 @@ def run(env, folder, source, save_freq, kill=None):
 
 
 def cell(env, scratch, source, save_freq, kill):
-    """What came of one cell: "equal", or what went wrong."""
+    """The result of one cell: "equal", or what went wrong."""
     for folder, at in (("never", None), ("killed", kill), ("killed", None)):
         status, last = run(env, Path(scratch, folder), source, save_freq, at)
         if status != (-9 if at else 0):

@@ -1,10 +1,10 @@
-"""The table of exactness: every kind of data on every backend, killed and resumed.
+"""The table of exactness: runs with every kind of data on every backend, killed and resumed.
 
     python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
                                [--background no]
 
-Each cell is a run killed by SIGKILL and resumed by a process forked anew, at several points. A cell
-says how many of its kills ended in a report equal to that of the run never killed, bit for bit.
+For each cell, SIGKILL kills a run at several points, and a newly forked process resumes it. A cell
+says after how many kills the report was equal, bit for bit, to the report of the run never killed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Zygote:
         )
 
     def run(self, config):
-        """The child's exit status: negative for the signal that killed it."""
+        """Runs a child, and returns its exit status: negative for the signal that killed it."""
         self._process.stdin.write(json.dumps(config) + "\n")
         self._process.stdin.flush()
         return int(self._process.stdout.readline())
@@ -63,7 +63,7 @@ class Zygote:
 
 
 def compare(expected, found):
-    """The names of what differs between two reports."""
+    """The names of the entries that differ between two reports."""
     return [name for name in expected if expected[name] != found[name]]
 
 
@@ -73,16 +73,15 @@ def report(folder):
 
 
 def told(folder):
-    """What the resumed run itself said could not be exact."""
+    """The notes of the resumed run about parts that could not be exact."""
     lines = pathlib.Path(folder, "resumed.jsonl").read_text().splitlines()
     return json.loads(lines[-1])["notes"] if lines else []
 
 
 def one_cell(zygote, base, kills, scratch):
-    """The kills that ended as the run never killed, those tried, and what is said of the rest.
+    """Returns the exact kills, the kills tried, announced differences, and failures.
 
-    A run that differs and said so before it went on kept its promise; one that differs in silence
-    did not.
+    A run may differ only if it said so before it resumed. A run that differs silently is a failure.
     """
     never = os.path.join(scratch, "never")
     if zygote.run(base | {"folder": never}) != 0:
@@ -95,7 +94,7 @@ def one_cell(zygote, base, kills, scratch):
         folder = os.path.join(scratch, "-".join(map(str, kill)))
         status = zygote.run(base | {"folder": folder, "kill": kill})
         if status == 0:
-            continue  # the run ended, or was stopped early, before that point
+            continue  # the run ended or stopped early before that point
         tried += 1
         if zygote.run(base | {"folder": folder}) != 0:
             wrong.append(f"{kill}: the resumed run failed")
@@ -110,7 +109,7 @@ def one_cell(zygote, base, kills, scratch):
 
 
 def cells(known, backend, options):
-    """Every kind of data with the plain training, and every other training with arrays."""
+    """Every kind of data with the plain training, and every other kind of training with arrays."""
     for source, backends in known["sources"].items():
         if backend in backends and source in (options.sources or known["sources"]):
             yield source, "plain"

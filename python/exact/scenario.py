@@ -1,9 +1,9 @@
-"""One training run: killed where told, resumed when it finds a backup, reported at its end.
+"""One training run: kills itself at a given point, resumes from a backup, writes a report.
 
     scenario.py '{"source": "arrays", "save_freq": 1, "folder": "a", "kill": ["begin", 2, 5]}'
 
-Run it again without `kill` and it resumes. What it writes to `<folder>/report.json` at its end is
-the whole outcome of the run, as digests: two runs with equal reports are the same run, bit for bit.
+Run it again without `kill`, and it resumes. At its end it writes the whole result of the run to
+`<folder>/report.json`, as digests: two runs with equal reports are the same run, bit for bit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EPOCHS = 4
 
 
 class Killer(keras.callbacks.Callback):
-    """Kills the process at ["begin", epoch, batch], ["end", ...], ["validation", epoch] or so."""
+    """Kills the process at a point such as ["begin", epoch, batch] or ["validation", epoch]."""
 
     def __init__(self, kill):
         super().__init__()
@@ -56,7 +56,7 @@ class Killer(keras.callbacks.Callback):
 
 
 class Witness(keras.callbacks.Callback):
-    """Writes down the variables, by name, with which the first epoch of this process begins."""
+    """Records the variables, by name, at the beginning of this process's first epoch."""
 
     def __init__(self, path):
         super().__init__()
@@ -69,7 +69,7 @@ class Witness(keras.callbacks.Callback):
 
 
 class Recorder(keras.callbacks.Callback):
-    """A callback of one's own: state in lists, arrays, counters and a random generator."""
+    """A user's own callback, with state in lists, arrays, counters and a random generator."""
 
     def __init__(self):
         super().__init__()
@@ -89,7 +89,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 class BatchRecorder(Recorder):
-    """The same, and it looks at every batch, as a callback may that saves by batches anyway."""
+    """The same callback with hooks for every batch, for runs that save by batches."""
 
     def on_train_batch_begin(self, batch, logs=None):
         self.seen.append(batch)
@@ -103,7 +103,7 @@ def schedule():
     return keras.optimizers.schedules.CosineDecay(0.02, 44, warmup_target=0.03, warmup_steps=7)
 
 
-# Ways of training, each with an optimizer made anew.
+# Kinds of training. Each makes a new optimizer.
 TRAININGS = {
     "plain": lambda: keras.optimizers.Adam(0.01),
     "schedule, clipping": lambda: keras.optimizers.AdamW(schedule(), global_clipnorm=0.5),
@@ -164,7 +164,7 @@ def main(config):
     )
     plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.05)
     if training == "schedule, clipping":
-        plateau = keras.callbacks.TerminateOnNaN()  # the rate is the schedule's to change
+        plateau = keras.callbacks.TerminateOnNaN()  # only the schedule may change the rate
     if training == "momentum, averaged weights":
         plateau = keras.callbacks.SwapEMAWeights()
     check = keras.callbacks.ModelCheckpoint(

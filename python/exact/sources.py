@@ -1,4 +1,4 @@
-"""The kinds of data that fit() takes: each has 83 samples in 11 batches, the last one partial."""
+"""The kinds of data that fit() accepts. Each has 83 samples in 11 batches; the last is partial."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ALL = ("jax", "torch", "tensorflow")
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A way of giving data to fit().
+    """A way to give data to fit().
 
     Attributes:
-        make: The arguments of fit(), anew.
-        backends: Where Keras can train on it.
-        steps_per_execution: For compile().
-        unbuilt: Whether the model gets its variables only from the data.
-        seeded: Whether the script seeds everything at its beginning.
+        make: Makes new arguments for fit().
+        backends: The backends on which Keras can train on it.
+        steps_per_execution: The argument for compile().
+        unbuilt: Whether the model makes its variables only when it sees the data.
+        seeded: Whether the script seeds all random generators at its beginning.
     """
 
     make: Callable[[], dict]
@@ -73,7 +73,7 @@ def _class_weight():
 
 
 class _Batches(keras.utils.PyDataset):
-    """Shuffles by itself at the end of each epoch, and draws noise from its own generator."""
+    """A data set that shuffles itself after each epoch, and draws noise from its own generator."""
 
     def __init__(self, noisy=True, **kwargs):
         super().__init__(**kwargs)
@@ -117,7 +117,7 @@ def _loader(own_generator=False, workers=0):
     def make():
         import torch
 
-        torch.manual_seed(13)  # Keras seeds PyTorch only where it is the backend.
+        torch.manual_seed(13)  # Keras seeds PyTorch only if PyTorch is the backend.
         generator = torch.Generator().manual_seed(5) if own_generator else None
         data = torch.utils.data.TensorDataset(*map(torch.from_numpy, _xy()))
         loader = torch.utils.data.DataLoader(

@@ -1,4 +1,4 @@
-"""Forks a child for each line of its input, which runs the scenario that the line describes."""
+"""Forks a child for each line of its input. The child runs the scenario in that line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main():
                 os.dup2(2, 1)
                 scenario.main(json.loads(line))
                 status = 0
-            except BaseException:  # noqa: BLE001  (the parent is told by the status)
+            except BaseException:  # noqa: BLE001  (the status tells the parent)
                 traceback.print_exc()
             finally:
                 os._exit(status)

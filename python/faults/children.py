@@ -1,4 +1,4 @@
-"""Forked children: each runs one piece of work, and may die anywhere in it."""
+"""Forked children: each runs one piece of work, and may die at any point of it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Say = Callable[..., None]
 
 @dataclass
 class Outcome:
-    """What became of a child.
+    """How a child ended.
 
     Attributes:
-        said: What it said before it ended, in order.
-        status: As `os.waitpid` gives it.
+        said: The messages that it sent before it ended, in order.
+        status: The status from `os.waitpid`.
         crash: The traceback of an exception that it did not catch.
     """
 
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def run(work: Callable[[Say], None]) -> Outcome:
-    """Runs `work` in a fork of this process, which says things by calling its argument."""
+    """Runs `work` in a fork of this process. `work` sends messages by calling its argument."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -58,7 +58,7 @@ def _work(work: Callable[[Say], None], pipe: int) -> None:
 
     try:
         work(lambda what: tell("said", what))
-    except BaseException:  # noqa: BLE001  (told to the parent, which judges)
+    except BaseException:  # noqa: BLE001  (reported to the parent, which judges)
         tell("crash", traceback.format_exc())
         os._exit(1)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Damages files of a folder with three saves, and sees that none of it is believed."""
+"""Damages files of a folder with three checkpoints, and checks that no damage is believed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TOOLS = "outside"
 
 
 class Damages:
-    """A folder with three saves, to be damaged again and again.
+    """A folder with three checkpoints. Each try damages a fresh copy of it.
 
     Attributes:
-        seen: What each damage ended in, counted.
-        wrong: Damages that were believed, or met with an error that is not ours.
+        seen: The outcomes of the damages, with their counts.
+        wrong: Damages that the reader believed, or that caused an error which is not rekindle's.
     """
 
     def __init__(self, top: str) -> None:
@@ -38,14 +38,14 @@ class Damages:
             for number in range(1, SAVES + 1)
         }
         self._files = sorted(name for name, data in self._start.items() if data)
-        # What a link may lead to, and what nobody may change.
+        # A link may lead to this file. Nothing may change the file.
         self._outside = Path(top) / _TOOLS
         self._outside.write_bytes(self._start[f"ckpt-{SAVES}.json"] or b"")
         self.seen: Counter[str] = Counter()
         self.wrong: list[str] = []
 
     def flip(self, rng: random.Random, count: int) -> None:
-        """Flips single bits, spread over the files by their sizes, and every file at least."""
+        """Flips single bits: half spread over the files by size, half in each file in turn."""
         sizes = [len(self._start[name] or b"") for name in self._files]
         for index in range(count):
             spread = rng.choices(self._files, sizes)[0]
@@ -58,7 +58,7 @@ class Damages:
             self._judge(f"bit {bit} of {name} flipped")
 
     def damage(self, rng: random.Random, count: int) -> None:
-        """Damages of every other kind, in turn."""
+        """Makes damages of every other kind, in turn."""
         kinds = list(self._kinds())
         for index in range(count):
             words, spoil = kinds[index % len(kinds)]
@@ -117,7 +117,7 @@ class Damages:
         self._write(name, self._data(rng.choice(self._files)))
 
     def _older(self, name: str, rng: random.Random) -> None:
-        # A restored backup of one file: whole in itself, and not what belongs here.
+        # An old copy of one file: whole in itself, but it does not belong here.
         older = name.replace("3", "2")
         self._write(name, self._start.get(older) or b"")
 
@@ -187,7 +187,7 @@ class Damages:
             self.wrong.append(f"{what}: warned of {caught}")
         if index == SAVES - 1:
             return "the newest save" + (", and a warning" if told else "")
-        # A manifest that is gone is no damage that anybody could see.
+        # A reader cannot see the damage if a manifest is gone.
         gone = "deleted" in what and ".json" in what
         if index is None or not (told or gone):
             self.wrong.append(f"{what}: save {index} was taken without a word")

@@ -1,4 +1,4 @@
-"""Kills a process before, in and after each call that changes a folder, and judges the rest."""
+"""Kills a process before, in and after each call that changes a folder, and judges the folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rekindle.errors import RekindleError
 
 @dataclass
 class Tally:
-    """States tried, and what was wrong with those that were not whole."""
+    """The number of states tried, and what was wrong with the states that were not whole."""
 
     tried: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Tally:
 
 
 def prepared(thing: Any, scene: Scene, top: str) -> tree.Tree:
-    """The folder as the scene finds it, with as many saves as it asks for."""
+    """The folder at the start of the scene, with the number of checkpoints that the scene needs."""
     tree.empty(top)
     if scene.saves:
         thing.save(top, range(scene.saves), scene.kept)
@@ -38,7 +38,7 @@ def prepared(thing: Any, scene: Scene, top: str) -> tree.Tree:
 
 
 def act(scene: Scene, top: str, faults: preload.Faults, arm: Any) -> children.Outcome:
-    """Acts the scene in a child: it says how many calls there were at each acknowledgement."""
+    """Runs the scene in a child, which reports each acknowledgement and the number of calls."""
 
     def work(say: children.Say) -> None:
         faults.watch(top)
@@ -57,7 +57,7 @@ def count(scene: Scene, top: str, faults: preload.Faults, kinds: int) -> int:
 def kill_sweep(
     thing: Any, scene: Scene, top: str, faults: preload.Faults, start: tree.Tree | None = None
 ) -> Tally:
-    """Every place where the process may die, from a folder as prepared or from `start`."""
+    """Tries every place where the process may die, from a prepared folder or from `start`."""
     if start is None:
         start = prepared(thing, scene, top)
     tally = Tally()
@@ -69,7 +69,7 @@ def kill_sweep(
 def crashes(
     scene: Scene, top: str, faults: preload.Faults, start: tree.Tree
 ) -> Iterator[tuple[str, bool]]:
-    """Leaves the folder in each crashed state in turn: where it died, and what it had promised."""
+    """Makes each crashed state in turn. Yields where it died, and if it had acknowledged."""
     tree.put(start, top)
     calls = count(scene, top, faults, preload.CHANGES)
     writes = count_after(scene, top, faults, start)
@@ -90,14 +90,14 @@ def count_after(scene: Scene, top: str, faults: preload.Faults, start: tree.Tree
 
 
 def leftovers(thing: Any, scene: Scene, top: str, faults: preload.Faults) -> list[tree.Tree]:
-    """The distinct states that a first crash leaves behind, where its save did not come about."""
+    """The distinct states that a first crash leaves, if its save did not come into being."""
     start = prepared(thing, scene, top)
-    # Those of a clean-up are told by nothing: whichever comes back may be what is left.
+    # For a clean-up, `before` and `after` are equal. So any of these checkpoints may come back.
     without = scene.before - scene.after or scene.before
     found: dict[bytes, tree.Tree] = {}
     for _ in crashes(scene, top, faults, start):
         left = tree.take(top)
-        # What cannot be restored is a finding of the first sweep already.
+        # The first sweep already reports a state that cannot be restored.
         with contextlib.suppress(RekindleError):
             if left != start and thing.restored(top) in without:
                 found[tree.digest(left)] = left

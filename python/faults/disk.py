@@ -1,4 +1,4 @@
-"""A recorded run as changes to a disk: which of them a power cut may keep, and what it leaves."""
+"""A recorded run as changes to a disk, and the folder after any set of these changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOP = 0
 
 @dataclass
 class Naming:
-    """A change of names: `inode` gets or loses a name, or both; each is (folder, name)."""
+    """A change of names: `inode` gets a name, loses a name, or both. Each is (folder, name)."""
 
     when: int
     inode: int
@@ -27,7 +27,7 @@ class Naming:
 
 @dataclass
 class Filling:
-    """A change of a file's bytes: `data` at `offset`, or, without data, a cut at `offset`."""
+    """A change of a file's bytes: `data` at `offset`. Without data, the file is cut at `offset`."""
 
     when: int
     offset: int
@@ -36,7 +36,7 @@ class Filling:
 
 @dataclass
 class Syncing:
-    """From here on what the inode holds is there for good: bytes, or a folder's names."""
+    """A sync: after it, the inode's bytes, or a folder's names, are durable."""
 
     when: int
     inode: int
@@ -44,7 +44,7 @@ class Syncing:
 
 @dataclass
 class Disk:
-    """A folder and everything that was done to it, in order.
+    """A folder and all changes to it, in order.
 
     Attributes:
         namings: Changes of names, the initial ones first, at time -1.
@@ -61,12 +61,12 @@ class Disk:
     end: int = 0
 
     def synced(self, inode: int, now: int) -> int:
-        """When the inode was last synced before `now`; -1 for never."""
+        """The time of the inode's last sync up to `now`; -1 for never."""
         times = [sync.when for sync in self.syncings if sync.inode == inode and sync.when <= now]
         return max(times, default=-1)
 
     def tree(self, namings: Iterable[Naming], content: dict[int, bytes]) -> tree.Tree:
-        """The folder after these changes of names, its files having these bytes."""
+        """The folder after these changes of names, with these bytes in its files."""
         names: dict[int, dict[str, int]] = {}
         for naming in namings:
             if naming.loses:

@@ -1,4 +1,4 @@
-"""A fit() under rekindle's callback, of which one call after the other fails."""
+"""A fit() under rekindle's callback, with one failing call in each run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _run(top: str, faults: preload.Faults, arm: Any, say: children.Say, backgrou
             epochs, _ = fit(EPOCHS)
         assert epochs == [1, 2], epochs
         calls = faults.disarm()
-        # Whatever failed, the next save stands; a failed one may have cost its own epoch only.
+        # After any failure, the next save must succeed. A failed save may lose only its own epoch.
         epochs, _ = fit(EPOCHS + 1)
         assert epochs in ([3], [2, 3], [1, 2, 3]), epochs
         epochs, report = fit(EPOCHS + 1)
@@ -67,7 +67,7 @@ def _count(top: str, faults: preload.Faults, kinds: int, background: bool) -> in
 
 
 def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
-    """Both ways of saving, and each errno: see :func:`_sweep`."""
+    """Tries both ways of saving with each errno: see :func:`_sweep`."""
     with scenes.as_if_large():
         return [
             row
@@ -77,10 +77,10 @@ def run(faults: preload.Faults, step: int) -> list[dict[str, Any]]:
 
 
 def _sweep(faults: preload.Faults, step: int, *, background: bool) -> list[dict[str, Any]]:
-    """For each errno: calls tried, trainings refused at their start, and what was wrong."""
+    """For each errno: calls tried, trainings refused at the start, and failures."""
     rows = []
     with tree.scratch() as top:
-        # The first fit() of a process does much that later ones need not.
+        # The first fit() of a process does much work that later ones need not do.
         _fit(top, 1, background)
         tree.empty(top)
         calls = {

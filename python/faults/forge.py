@@ -1,4 +1,4 @@
-"""Folders that somebody made up: whole by their digests, since rekindle's own writer wrote them."""
+"""Forged folders with valid digests, because rekindle's own writer wrote them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def forge(
     change: Callable[[Any], object],
     arrays: Mapping[str, Any] | None = None,
 ) -> None:
-    """Adds a save to the folder that is its newest one with another state.
+    """Adds a checkpoint to the folder: a copy of its newest one with another state.
 
     Args:
-        folder: A backup folder with a save, which no run holds.
-        change: Is given the state as JSON values, to change it in place.
+        folder: A backup folder with a checkpoint. No run may hold it.
+        change: A function that receives the state as JSON values and changes it in place.
         arrays: More arrays, by name.
     """
     store = Repository(str(folder), rekindle.__version__)

@@ -1,7 +1,8 @@
-"""Scripts that resume from a folder somebody forged: no harm is done, however it was forged.
+"""Scripts that resume from a forged folder: no forgery may do harm.
 
-The cases are in `forgeries.py`. Each is tried in a folder of the victim's own, as when the forged
-one was copied; and, where this process runs as root, as one that another user planted.
+The cases are in `forgeries.py`. Each case runs in a folder of the victim's own, as if the victim
+had copied the forged folder. If this process runs as root, each case also runs in a folder that
+another user planted.
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ from faults import children, tree, victims
 from faults.forgeries import CASES, Case, Forger
 from rekindle.errors import RekindleError
 
-# Seconds of a processor that a resume may take; and after how many of any clock it hangs.
+# Processor seconds that a resume may take, and wall-clock seconds after which it hangs.
 MOST_SECONDS, _PATIENCE = 10.0, 120
-# Times the folder's size that a resume may need, in memory; and bytes that differ by chance.
+# Memory that a resume may need, as a multiple of the folder's size, and bytes of random variation.
 MOST_TIMES, _CHANCE = 4, 48 << 20
-# A user of no name.
+# The id of a user without a name.
 OTHER = 54321
 
 
 class Trial:
-    """A scratch folder in which victims resume from what was forged.
+    """A scratch folder in which victims resume from forged folders.
 
     Args:
         top: The scratch folder.
     """
 
     def __init__(self, top: str) -> None:
-        # Another user has to come to the shared folder, and to nothing else.
+        # Another user must reach the shared folder, and nothing else.
         os.chmod(top, 0o711)
         self._home, self._shared = os.path.join(top, "home"), os.path.join(top, "shared")
         self._outside = os.path.join(top, "outside", "profile")
@@ -49,7 +50,8 @@ class Trial:
         self._starts: dict[str, tree.Tree] = {}
         self._needs: dict[str, int] = {}
         for name in victims.ALL:
-            # Here, so that no child has to import what Keras imports when it is first used.
+            # Train here, so that no child has to import the modules that Keras imports on first
+            # use.
             before = os.getcwd()
             os.chdir(self._home)
             try:
@@ -58,17 +60,17 @@ class Trial:
                 os.chdir(before)
             self._starts[name] = tree.take(os.path.join(self._home, "backup"))
             tree.empty(self._home)
-            # What it needs without a folder.
+            # Measure the memory that a victim needs without a folder.
             outcome = children.run(lambda say, name=name: self._resume(name, "backup", say))
             self._needs[name] = outcome.said[-1]["memory"]
             tree.empty(self._home)
 
     def run(self, case: Case, *, planted: bool) -> tuple[str, str | None]:
-        """How the resume ended, and what was wrong with that.
+        """Returns how the resume ended, and what was wrong, or None.
 
         Args:
             case: How the folder is forged.
-            planted: Whether another user does it, in a folder that everybody may write to.
+            planted: Whether another user forges it, in a folder that every user may write to.
         """
         folder = os.path.join(self._shared if planted else self._home, "backup")
         made = children.run(lambda say: self._forge(case, folder, planted=planted))
@@ -125,7 +127,8 @@ class Trial:
         except RekindleError as error:
             how = type(error).__name__
         except Exception as error:
-            # What a forged state of theirs does to other callbacks is not the reader's.
+            # A forged state of another callback may make that callback fail. That is not a fault of
+            # the reader.
             if _raised_in_rekindle(error):
                 raise
             how = "a callback stumbled over its own values"
@@ -143,7 +146,7 @@ def _raised_in_rekindle(error: Exception) -> bool:
 
 
 def run(step: int, seed: int) -> dict[str, Any]:
-    """What became of each case, or of each `step`-th."""
+    """Tries each case, or each `step`-th case, and returns the outcomes."""
     can_be_another = hasattr(os, "geteuid") and os.geteuid() == 0
     seen: dict[str, Counter[str]] = {"own": Counter(), "planted": Counter()}
     wrong = []

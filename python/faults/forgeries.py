@@ -1,7 +1,7 @@
 """A table of forged folders, for `forged.py`.
 
-To add a case, yield it in a function of its own kind: its name, the victim that resumes, and what
-is done to a folder that the victim left.
+To add a case, yield it in the function for its kind: its name, the victim that resumes, and a
+function that forges a folder which the victim left.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Forger:
     """A folder that is about to be forged.
 
     Attributes:
-        folder: The folder, with a save of the victim's.
+        folder: The folder, with a checkpoint of the victim.
         outside: A file elsewhere that must stay as it is.
     """
 
@@ -46,9 +46,9 @@ class Case:
     """One way of forging.
 
     Attributes:
-        name: In words.
-        victim: Whose folder it is, a name in :data:`victims.ALL`.
-        forge: Does it.
+        name: A description in words.
+        victim: The script that owns the folder, a name in :data:`victims.ALL`.
+        forge: Forges the folder.
     """
 
     name: str
@@ -170,7 +170,7 @@ def _of_generators() -> Iterator[Case]:
 
 def _of_bounds() -> Iterator[Case]:
     for name, make in heavy.ALL.items():
-        # The sparse files are looked at by the tests of the store: a digest of them takes minutes.
+        # The tests of the store cover these sparse files: a digest of them takes minutes.
         if make in (heavy.sparse_manifest, heavy.sparse_list, heavy.sparse_settled):
             continue
         size = 20_000_000 if make in heavy.OF_TEXT else 3_000_000

@@ -1,4 +1,4 @@
-"""Feeds the reader manifests and packs that somebody made up: no exception but ours, no harm."""
+"""Gives the reader forged manifests and packs: only rekindle's exceptions, no harm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rekindle._format.manifest import Damage, Manifest
 from rekindle._repository import pack
 from rekindle.errors import FormatError
 
-# A process that needs more than this on top of what it had is growing with what it reads.
+# If the memory grows by more than this, it grows with the data that the reader reads.
 MEMORY = 512 << 20
 
 _NUMBERS = (0, -1, 1, 2**31, 2**53, 2**62, 2**63 - 1, 2**63, 10**30, 1.5, -0.0, 1e308)
@@ -40,7 +40,7 @@ class Source:
         self.rng = rng
 
     def spoil(self, document: dict[str, Any]) -> None:
-        """Changes one value somewhere, keeping the whole a JSON document."""
+        """Changes one value somewhere. The document stays valid JSON."""
         place: Any = document
         while True:
             keys = list(place) if isinstance(place, dict) else list(range(len(place)))
@@ -95,15 +95,15 @@ class Source:
 
 
 class Fuzz:
-    """A seeded source of bad manifests and packs, and the reader that must stand them.
+    """A seeded source of bad manifests and packs, and the reader that must survive them.
 
     Args:
         top: A folder to work in.
         seed: The same seed makes the same files.
 
     Attributes:
-        seen: What the reader said, counted.
-        wrong: What it must not have done.
+        seen: The reader's outcomes, with their counts.
+        wrong: Outcomes that must not occur.
     """
 
     def __init__(self, top: str, seed: int) -> None:
@@ -123,7 +123,7 @@ class Fuzz:
         self.wrong: list[str] = []
 
     def run(self, count: int, seconds: float) -> int:
-        """Tries that many files, or as many as the time allows: how many it were."""
+        """Tries `count` files, or as many as the time allows. Returns the number of files."""
         outside = set(os.listdir(self._top)) | {os.path.join(scenes.BOX, "x")}
         kinds: list[tuple[int, Callable[[], None]]] = [
             (4, self._mutated_manifest),
@@ -174,7 +174,7 @@ class Fuzz:
             self._use(manifest, data)
 
     def _use(self, manifest: Manifest, data: bytes) -> None:
-        """A manifest that passes names bytes that are there, and a state that can be read."""
+        """Checks an accepted manifest: its bytes must exist, its state must be readable."""
         try:
             arrays = pack.read(self._box, manifest)
         except Damage:
@@ -194,7 +194,7 @@ class Fuzz:
     def _mutated_pack(self) -> None:
         header = self._source.mutate(bytearray(self._pack_bytes[: self._header]))
         if self._rng.random() < 0.8:
-            # As long as it was: what else would be seen by the size alone.
+            # Keep the length. Otherwise the size alone would reveal the damage.
             header = header[: self._header].ljust(self._header)
         with self._pack.open("r+b", buffering=0) as file:
             file.truncate(len(header) + len(self._pack_bytes) - self._header)

@@ -1,7 +1,7 @@
-"""Folders that somebody forged so that a look at them would fill the memory or never end.
+"""Folders forged so that reading them would fill the memory or never end.
 
-Each has the digests that belong to it. A reader refuses it, or reads it in time and memory that are
-a small multiple of what is there; `python/tests/store/test_store_bounds.py` measures that.
+Each has valid digests. A reader must refuse it, or read it in time and memory that are a small
+multiple of its size. `python/tests/store/test_store_bounds.py` measures that.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _HEAD: dict[str, Any] = {
     "state": {},
 }
 
-# Python's hash of a whole number is its remainder by this.
+# Python's hash of a whole number is its remainder modulo this number.
 _MODULUS = 2**61 - 1
 
 
 def seal(body: bytes) -> bytes:
-    """A manifest without its last line, and that line."""
+    """A manifest: this body, and the last line with its digest."""
     return body + b'"xxh3_128":"%s"}\n' % xxhash.xxh3_128_hexdigest(body).encode()
 
 
 def manifest(folder: Path, number: int = 1, **members: Any) -> None:
-    """Puts a manifest with these members into the folder; bytes stand for JSON as it is."""
+    """Writes a manifest with these members into the folder. Bytes are literal JSON."""
     rows = {**_HEAD, "number": number, "serial": number, **members}
     texts = {
         name: value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -65,7 +65,7 @@ def digest_of_zeros(size: int) -> str:
 
 
 def _state(what: bytes) -> bytes:
-    """The state of a save whose metadata hold this."""
+    """The state of a checkpoint with this in its metadata."""
     return b'{"metadata":{"x":%s},"manager":{}}' % what
 
 
@@ -144,7 +144,7 @@ def sparse_settled(folder: Path, size: int) -> None:
 
 
 def sparse_header(folder: Path, size: int) -> None:
-    """Many saves of one pack whose header is as large as any may be."""
+    """Many checkpoints of one pack with a header of the largest allowed size."""
     count, header = max(1, size // 10_000), 50_000_000
     sparse(folder / "ckpt-1.safetensors", header)
     entry = {"size": header, "header": header, "xxh3_128": digest_of_zeros(header)}
@@ -153,7 +153,7 @@ def sparse_header(folder: Path, size: int) -> None:
 
 
 def overlapping(folder: Path, size: int) -> None:
-    """A pack of 1 MB, and arrays of 1 MB each that all lie at one place in it."""
+    """A pack of 1 MB, and arrays of 1 MB each that all lie at the same place in it."""
     sparse(folder / "ckpt-1.safetensors", 1 << 20)
     entry = {"size": 1 << 20, "header": 0, "xxh3_128": digest_of_zeros(0)}
     row = {
@@ -168,7 +168,7 @@ def overlapping(folder: Path, size: int) -> None:
 
 
 def enormous(folder: Path, size: int) -> None:
-    """Arrays whose shapes say that they have more bytes than there are."""
+    """Arrays with shapes that need more bytes than the pack has."""
     del size
     sparse(folder / "ckpt-1.safetensors", 64)
     entry = {"size": 64, "header": 0, "xxh3_128": digest_of_zeros(0)}
@@ -195,7 +195,7 @@ def set_aside(folder: Path, size: int) -> None:
         (folder / f"ckpt-1.json.damaged-{number}").write_bytes(b"")
 
 
-# Those whose size is that of one manifest's text.
+# Forgeries in which the text of one manifest has the given size.
 OF_TEXT = (
     lists,
     numbers,
@@ -210,7 +210,7 @@ OF_TEXT = (
     alike_tuples,
 )
 
-# By name. Each takes a folder and about how many bytes of effort it is worth.
+# All forgeries by name. Each takes a folder and the approximate size of the forgery in bytes.
 ALL: dict[str, Callable[[Path, int], None]] = {
     make.__name__.replace("_", " "): make
     for make in (

@@ -1,4 +1,4 @@
-"""Has the parts that need Keras run by `keras_runs.py`, in a process of its own."""
+"""Runs the parts that need Keras, by `keras_runs.py`, in a separate process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 class KerasRuns:
-    """The parts that need Keras, all in one process, when the first of them is asked for."""
+    """The results of the parts that need Keras. The first request runs all parts in one process."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         quick = arguments.quick
@@ -44,7 +44,7 @@ class KerasRuns:
             command = [sys.executable, str(HERE / "keras_runs.py"), *parts, "--into", into]
             command += ["--seed", str(self._seed)]
             environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-            # It starts from a clean process, and loads the library by itself.
+            # The new process must start clean. It loads the library itself.
             environment.pop("LD_PRELOAD", None)
             done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
             if done.returncode:

@@ -1,11 +1,11 @@
-"""The parts that need Keras, in a process of their own: results go to a file as JSON.
+"""Runs the parts that need Keras, in a separate process. Writes the results to a file as JSON.
 
 peer    Keras' own `BackupAndRestore`, crashed by the same sweeps as rekindle's store
-fit     a fit() under rekindle's callback, with each of its calls failing
+fit     a fit() under rekindle's callback, in which each call fails once
 kills   a fit() that saves at every batch, killed at random times and run again
 preempted  a fit() that is asked to end at random times and run again
-states  a fit() that resumes from states that somebody made up
-forged  scripts that resume from folders that somebody forged
+states  a fit() that resumes from forged states
+forged  scripts that resume from forged folders
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     preload.restart_under_it()
     warnings.simplefilter("ignore")
-    # Children are forked from this process: it must not have a thread of its own.
+    # This process forks children, so it must not start any other thread.
     os.environ["OMP_NUM_THREADS"] = "1"
     if os.environ["KERAS_BACKEND"] == "torch":
         import torch
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _run(part: str, count: int, seed: int) -> Any:
-    # Imported only now: Keras must find the environment as main() has set it.
+    # Import only now: Keras must find the environment that main() has set.
     from faults import fits, forged, kills, peer, preempted, states
 
     if part == "peer":

@@ -1,4 +1,4 @@
-"""A training that saves at every batch, killed at random times, each time run again."""
+"""A training that saves at every batch, is killed at random times, and is run again each time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCHES = 8
 
 
 class Steps(keras.callbacks.Callback):
-    """Tells, before each batch, how many steps were made: the save of the last one is done then."""
+    """Reports the number of steps before each batch, after the save of the last step."""
 
     def __init__(self, pipe: int) -> None:
         super().__init__()
@@ -51,14 +51,14 @@ def _train(folder: str, pipe: int, epochs: int, background: bool) -> None:
 
 
 def _once(folder: str, life: float, background: bool) -> tuple[list[int], int]:
-    """One run that lives so long: the steps it told of, and how it ended."""
+    """Kills one run after `life` seconds. Returns its reported steps and its status."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(readable)
         try:
             _train(folder, writable, 10**6, background)
-        except BaseException as error:  # noqa: BLE001  (told to the parent)
+        except BaseException as error:  # noqa: BLE001  (reported to the parent)
             os.write(writable, f"!{type(error).__name__}: {error}\n".encode())
         os._exit(1)
     os.close(writable)
@@ -75,23 +75,23 @@ def _once(folder: str, life: float, background: bool) -> tuple[list[int], int]:
 
 
 def run(count: int, seed: int) -> list[dict[str, Any]]:
-    """Both ways of saving: see :func:`_sweep`."""
+    """Tries both ways of saving: see :func:`_sweep`."""
     with scenes.as_if_large():
         return [_sweep(count, seed, background=background) for background in (True, False)]
 
 
 def _sweep(count: int, seed: int, *, background: bool) -> dict[str, Any]:
-    """What came of so many kills: resumes, and how far the position went back at worst."""
+    """Kills `count` runs. Returns the resumes, and how far the position went back at most."""
     rng = random.Random(seed)
     wrong: list[str] = []
     reached, back, told, resumed, idle = 0, 0, 0, 0, 0
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="rekindle-kills-") as top:
         folder = os.path.join(top, "backup")
-        # The first fit() of a process does much that the others, forked from it, need not.
+        # The first fit() of a process does much work that the runs forked from it need not do.
         _train(os.path.join(top, "other"), os.open(os.devnull, os.O_WRONLY), 1, background)
         for number in range(count + 1):
-            # Short lives end in the restore, longer ones in some save.
+            # Short lives end during the restore, longer lives during a save.
             life = rng.uniform(0.02, 0.25) if number < count else 1.0
             try:
                 steps, status = _once(folder, life, background)
@@ -107,7 +107,7 @@ def _sweep(count: int, seed: int, *, background: bool) -> dict[str, Any]:
             resumed += 1
             lost = reached - steps[0]
             back = max(back, lost)
-            # What was told of last may still have been on its way to the disk behind the training.
+            # In the background, the last reported save may not have reached the disk yet.
             if lost > background or lost < -1:
                 wrong.append(f"run {number + 1} began at step {steps[0]}, after {reached}")
             reached = steps[-1]

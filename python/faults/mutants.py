@@ -1,4 +1,4 @@
-"""Stores with one promise broken each, to see that the sweeps notice: `run.py --mutant NAME`."""
+"""Stores that each break one promise. The sweeps must notice: `run.py --mutant NAME`."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def short_writes_believed() -> None:
     fs.write_all = lambda fd, data: os.write(fd, data)
 
 
-# The mutants, by the part of run.py that is to notice them.
+# The mutants, by the part of run.py that must notice them.
 _BY_PART: dict[str, tuple[Callable[[], None], ...]] = {
     "crash": (
         no_folder_sync,

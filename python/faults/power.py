@@ -2,10 +2,10 @@
 
 journal    Changes of names reach the disk in their order, each with the bytes written before it,
            as on ext4 with data=ordered. Any sync makes everything before it durable.
-writeback  Names likewise, but bytes that were not synced may be lost, zeroes, or cut off: files of
-           length zero after a rename, as on XFS, or ext4 with data=writeback.
-anyhow     Any of the changes of names whose own folder was not synced may be lost or kept, in any
-           combination, and bytes as under writeback: what POSIX allows.
+writeback  Names are as under journal. But bytes that were not synced may be lost, zeroes, or cut
+           off: a file may have length zero after a rename, as on XFS, or ext4 with data=writeback.
+anyhow     A change of names may be lost or kept until its own folder is synced, in any
+           combination. Bytes are as under writeback. POSIX allows this.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from faults.scenes import Scene
 
 MOODS = ("journal", "writeback", "anyhow")
 
-# What may become of bytes that were not synced.
+# What may happen to bytes that were not synced.
 FATES = ("kept", "lost", "cut", "zeroes", "half")
 
-# Up to so many changes of names every combination is tried; of more, all simple ones and a sample.
+# Up to this many changes of names, try every combination. Of more, try all simple ones and a
+# sample.
 _ALL_COMBINATIONS = 7
 _SAMPLE = 48
 
 
 def record(scene: Scene, top: str, faults: preload.Faults, start: tree.Tree) -> Disk:
-    """Acts the scene to its end and records it."""
+    """Runs the scene to its end and records it."""
     tree.put(start, top)
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as begun:
 
         def work(say: children.Say) -> None:
             def begin() -> None:
-                # What a scene does before it begins belongs to the folder it starts from.
+                # The start folder includes the changes that a scene makes before it begins.
                 tree.put(tree.take(top), begun)
                 faults.watch(top, log.fileno())
 
@@ -51,7 +52,7 @@ def record(scene: Scene, top: str, faults: preload.Faults, start: tree.Tree) -> 
 
 
 def states(disk: Disk, mood: str, seed: int = 0) -> Iterator[tuple[tree.Tree, bool]]:
-    """Every state of the disk that a power cut may leave, and whether a save was acknowledged."""
+    """Yields every state that a power cut may leave, and whether a save was acknowledged."""
     rng = random.Random(seed)
     for now in range(-1, disk.end):
         acknowledged = any(mark <= now for mark in disk.marks)
@@ -63,7 +64,7 @@ def states(disk: Disk, mood: str, seed: int = 0) -> Iterator[tuple[tree.Tree, bo
 def _names(
     disk: Disk, mood: str, now: int, rng: random.Random
 ) -> Iterator[tuple[list[Naming], int]]:
-    """Which changes of names are on the disk, and the time up to which bytes may be."""
+    """The changes of names that are on the disk, and the time up to which bytes may be there."""
     done = [naming for naming in disk.namings if naming.when <= now]
     if mood == "anyhow":
         pending = [naming for naming in done if not _is_durable(disk, naming, now)]
@@ -73,7 +74,8 @@ def _names(
             yield [naming for naming in done if id(naming) not in lost], now
         return
     synced = max((sync.when for sync in disk.syncings if sync.when <= now), default=-1)
-    # Not only at the changes of names: the journal may be written between any two calls.
+    # Try every time, not only the changes of names: the journal may be written between any two
+    # calls.
     for until in range(synced, now + 1):
         yield [naming for naming in done if naming.when <= until], until
 
@@ -157,7 +159,7 @@ def power_sweep(
     start: tree.Tree | None = None,
     moods: Iterable[str] = MOODS,
 ) -> dict[str, crash.Tally]:
-    """Judges every distinct state after a power cut, by mood."""
+    """Judges every distinct state after a power cut, in each mood."""
     if start is None:
         start = crash.prepared(thing, scene, top)
     disk = record(scene, top, faults, start)

@@ -1,4 +1,4 @@
-"""A training that is asked to end at random times, each time run again: nothing of it is lost."""
+"""A training that is asked to end at random times and run again each time: nothing may be lost."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from rekindle.keras import BackupAndRestore
 
 EPOCHS, BATCHES = 6, 8
 
-# Seconds that a training step takes, and one of validation.
+# Seconds that a training step takes, and seconds that a validation step takes.
 STEP, VALIDATION_STEP = 0.2, 0.05
 
 
 class Steps(keras.callbacks.Callback):
-    """Slows the steps down, and counts those that end after the signal came."""
+    """Slows the steps down, and counts the steps that end after the signal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Steps(keras.callbacks.Callback):
 
 
 def _train(folder: str, *, background: bool, save_freq: Any = "epoch") -> tuple[str, Steps]:
-    """Trains to the end: a digest of the weights and of the optimizer's state."""
+    """Trains to the end. Returns a digest of the weights and of the optimizer's state."""
     keras.utils.set_random_seed(0)
     layers = [keras.Input((8,)), keras.layers.Dense(16), keras.layers.Dropout(0.3)]
     model = keras.Sequential([*layers, keras.layers.Dense(1)])
@@ -75,7 +75,7 @@ def _train(folder: str, *, background: bool, save_freq: Any = "epoch") -> tuple[
 
 
 def _once(folder: str, lives: list[float], background: bool) -> tuple[int, str, float]:
-    """One process, sent a signal after each of these times: its status, its word, its delay."""
+    """Runs one process, with a signal at each of these times: its status, report and delay."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -85,7 +85,7 @@ def _once(folder: str, lives: list[float], background: bool) -> tuple[int, str, 
             code, word = 0, _train(folder, background=background)[0]
         except TrainingPreempted as error:
             code, word = error.code, f"{error.saved} {error.steps_after}"  # type: ignore[attr-defined]
-        except BaseException as error:  # noqa: BLE001  (told to the parent)
+        except BaseException as error:  # noqa: BLE001  (reported to the parent)
             word = f"{type(error).__name__}: {error}"
         os.write(writable, word.encode()[:4000])
         os._exit(code)
@@ -102,7 +102,7 @@ def _once(folder: str, lives: list[float], background: bool) -> tuple[int, str, 
     with os.fdopen(readable, "rb") as pipe:
         word = pipe.read().decode()
     delay = time.monotonic() - sent[0] if sent else 0.0
-    # The process is not waited for before the last signal went to it.
+    # Do not reap the process before the last signal: its id could then belong to another process.
     for timer in timers:
         timer.cancel()
         timer.join()
@@ -111,7 +111,7 @@ def _once(folder: str, lives: list[float], background: bool) -> tuple[int, str, 
 
 
 def run(count: int, seed: int) -> dict[str, Any]:
-    """What came of so many signals: how each run ended, and whether the last ended as it should."""
+    """Sends `count` signals, and returns how the runs ended and what was wrong."""
     rng = random.Random(seed)
     warnings.simplefilter("ignore")
     wrong: list[str] = []
@@ -119,12 +119,13 @@ def run(count: int, seed: int) -> dict[str, Any]:
     found |= {"before training": 0, "most steps after a signal": 0}
     slowest = 0.0
     with tempfile.TemporaryDirectory(prefix="rekindle-preempted-") as top:
-        # Also makes the first fit() of the process, which does much that later ones need not.
+        # This is also the first fit() of the process, which does much work that later ones need not
+        # do.
         expected, _ = _train(os.path.join(top, "never"), background=False)
         while found["signals"] < count and len(wrong) < 5:
             background = rng.random() < 0.5
             life = rng.uniform(0.3, 4.0)
-            # Every third time, twice at once.
+            # Every third time, send two signals almost at once.
             lives = [life, life + 0.01] if rng.random() < 0.33 else [life]
             status, word, delay = _once(os.path.join(top, "backup"), lives, background)
             if status == 0:
@@ -134,7 +135,7 @@ def run(count: int, seed: int) -> dict[str, Any]:
                 continue
             found["signals"] += 1
             if status == -signal.SIGTERM:
-                # It came before training began to listen.
+                # The signal came before training handled signals.
                 found["before training"] += 1
                 continue
             saved, _, after = word.partition(" ")

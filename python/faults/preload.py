@@ -17,7 +17,7 @@ SOURCE = Path(__file__).with_name("interpose.c")
 CREATE, OPEN, WRITE, SYNC, RENAME, UNLINK, MKDIR = 1, 2, 4, 8, 16, 32, 64
 TRUNCATE, LINK, CLOSE, READ, LOCK, LIST = 128, 256, 512, 1024, 2048, 4096
 
-# What changes the folder: a crash anywhere else leaves one of the states that these leave.
+# The calls that change the folder. A crash at any other call leaves one of the same states.
 CHANGES = CREATE | WRITE | RENAME | UNLINK | MKDIR | TRUNCATE | LINK
 CHANGES_AND_SYNCS = CHANGES | SYNC
 EVERYTHING = (1 << 13) - 1
@@ -32,7 +32,7 @@ def compiler() -> str | None:
 
 
 def library() -> Path:
-    """The library, built when its source has changed."""
+    """The path of the library. Builds it if its source has changed."""
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     path = SOURCE.parents[2] / "build" / "faults" / f"{digest}.so"
     if not path.exists():
@@ -73,25 +73,25 @@ class Faults:
         ]
 
     def watch(self, folder: str, log_fd: int = -1) -> None:
-        """Looks at calls under the folder from now on; with a descriptor, records them there."""
+        """Watches calls under the folder from now on, and records them in `log_fd` if given."""
         self._library.fault_begin(os.fsencode(folder), log_fd)
 
     def arm(self, action: int, kinds: int, first: int, last: int | None = None, error: int = 0):
-        """Does `action` at the calls from `first` to `last` of these kinds, counted from 1."""
+        """Does `action` at the calls of these kinds from `first` to `last`, counted from 1."""
         self._library.fault_arm(action, kinds, first, first if last is None else last, error)
 
     def count_from_here(self, kinds: int) -> None:
         self.arm(FAIL, kinds, FOREVER)
 
     def disarm(self) -> int:
-        """Lets every call pass again: how many there were since it was armed."""
+        """Lets every call pass again. Returns the number of calls since :meth:`arm`."""
         count = self._library.fault_count()
         self.arm(0, 0, 0)
         return count
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Lets calls pass, uncounted, within the block."""
+        """Lets calls in the block pass, and does not count them."""
         self._library.fault_pause(1)
         try:
             yield

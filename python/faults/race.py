@@ -1,4 +1,4 @@
-"""Two processes race for one folder: exactly one may have it, and the other is told whose it is."""
+"""Two processes race for one folder. Exactly one may get it. The other learns which one has it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _racer(top: str, start: float, clears: bool, pipe: int, hold: int) -> None:
         os.write(pipe, f"lost {error.pid} {error.started is not None}\n".encode())
         return
     os.write(pipe, f"won {os.getpid()}\n".encode())
-    os.read(hold, 1)  # Until both have said how it went.
+    os.read(hold, 1)  # Wait until both processes have reported.
     folder.newest()
     folder.commit(scenes.snapshot(1))
     (folder.clear if clears else folder.close)()
 
 
 def _round(top: str, *, clears: bool) -> str | None:
-    """What was wrong with one race; None when nothing was."""
+    """Runs one race. Returns what was wrong, or None."""
     readable, writable = os.pipe()
     held, release = os.pipe()
     start = time.monotonic() + 0.01
@@ -38,7 +38,7 @@ def _round(top: str, *, clears: bool) -> str | None:
         if child == 0:
             try:
                 _racer(top, start, clears, writable, held)
-            except BaseException as error:  # noqa: BLE001  (told to the parent)
+            except BaseException as error:  # noqa: BLE001  (reported to the parent)
                 os.write(writable, f"failed {error!r}\n".encode())
             os._exit(0)
         racers.append(child)
@@ -64,7 +64,7 @@ def _judge(said: list[Any]) -> str | None:
 
 
 def run(rounds: int, seed: int) -> list[str]:
-    """What was wrong, in folders that are there or not, and that the winner leaves or clears."""
+    """Runs the races: the folder exists or not, and the winner leaves or clears it."""
     rng = random.Random(seed)
     wrong = []
     with tree.scratch() as top:

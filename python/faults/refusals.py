@@ -1,4 +1,4 @@
-"""Lets the N-th call fail, for every N and every errno, and sees what the store makes of it."""
+"""Lets the N-th call fail, for every N and every errno, and checks what the store does then."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ERRORS = ("ENOSPC", "EIO", "EDQUOT", "EACCES", "EROFS", "EINTR", "short write")
 
 @dataclass
 class Refusals:
-    """What came of the calls that failed, one after the other.
+    """The results of all tries, each with one failing call.
 
     Attributes:
         tried: Calls that were made to fail.
-        unharmed: Runs that did not notice.
+        unharmed: Runs that did not notice the failure.
         saves: Runs in which a save failed, with a :class:`SaveError`.
-        restores: Runs that were refused before they began, with a :class:`RestoreError`.
-        warned: Runs that could not clear something away, with a warning.
+        restores: Runs that raised a :class:`RestoreError` before they began.
+        warned: Runs that gave a warning, because they could not remove something.
         wrong: Everything else.
     """
 
@@ -49,17 +49,17 @@ class Refusals:
             self.unharmed += 1
 
 
-# How packs go to the disk: those of a small model, and of a large one, which are written over old
-# ones, or past the system's cache.
+# How packs go to the disk. The packs of a small model are written as new files. The packs of a
+# large model are written over old packs, or past the system's cache.
 WAYS = ("small", "over old packs", "past the cache")
 
 
 class Case:
-    """A run with two saves of which one call, or all from one on, fail; then one more save.
+    """A run with two saves in which one call fails, or all calls from one on; then one more save.
 
     Args:
         top: The folder that is watched.
-        kept: How many saves are kept.
+        kept: How many checkpoints are kept.
         error: A name of :data:`ERRORS`.
         lasting: Whether the calls fail from the N-th on, until the run's last save.
         way: One of :data:`WAYS`.
@@ -86,13 +86,13 @@ class Case:
         self._kinds = preload.WRITE if self._is_short else preload.EVERYTHING
 
     def calls(self) -> int:
-        """How many calls a run makes that none is refused."""
+        """The number of calls in a run without a failure."""
         outcome = children.run(lambda say: self._run(preload.FOREVER, say))
         assert outcome.crash is None, outcome.crash
         return outcome.said[-1]["calls"]
 
     def try_call(self, n: int) -> tuple[children.Outcome, str | None]:
-        """Lets the n-th call fail: what came of it, and what was wrong with that."""
+        """Lets the n-th call fail. Returns the outcome, and what was wrong with it, or None."""
         tree.put(self._start, self.top)
         outcome = children.run(lambda say: self._run(n, say))
         if outcome.crash is not None or outcome.killed:
@@ -151,7 +151,7 @@ class Case:
             say("save")
             _check_wording(error)
             added = self._names(folder) - before
-            # Where unlink() fails, too, what was written stays for the next sweep.
+            # If unlink() fails too, the new files stay until the next sweep.
             if not self.lasting and not any(name.endswith(".json") for name in added):
                 assert not added, added
 
@@ -176,7 +176,7 @@ def sweep(
     way: str,
     step: int = 1,
 ) -> Refusals:
-    """Every call failing with this errno, or each `step`-th."""
+    """Lets each call, or each `step`-th call, fail with this errno."""
     case = Case(top, kept, error, faults, lasting=lasting, way=way)
     refusals = Refusals()
     for n in range(1, case.calls() + 1, step):

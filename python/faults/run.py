@@ -1,6 +1,6 @@
-"""Crashes, damages and refuses rekindle in every way there is, and prints what came of it.
+"""Tests rekindle with crashes, damages and failing system calls, and prints the results.
 
-Exits with 1 when any claim fails. `--quick` tries a little of everything in under a minute.
+Exits with 1 if any claim fails. `--quick` tries a little of everything in under a minute.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
 
 
 class Report:
-    """Prints the tables, and remembers what went wrong."""
+    """Remembers the failed claims, and prints them at the end."""
 
     def __init__(self) -> None:
         self.wrong: list[str] = []
@@ -77,7 +77,7 @@ class Report:
         return 1 if self.wrong else 0
 
 
-# Scenes that are also begun from whatever a first crash in them has left.
+# Scenes that also start from each state that a first crash in them left.
 _CRASHED_TWICE = (
     "first save",
     "later save",
@@ -142,7 +142,8 @@ def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
     with tree.scratch() as top:
         cases = itertools.product((1, 2), refusals.WAYS, refusals.ERRORS, (False, True))
         for kept, way, error, lasting in cases:
-            # These two are answers to one call; a file system cannot go on with them.
+            # These two are results of a single call. A file system cannot return them for every
+            # call.
             if lasting and error in ("EINTR", "short write"):
                 continue
             step = 5 if quick else 1

@@ -1,7 +1,7 @@
-"""What is crashed: a first save, a later one, the sweep of old ones, the clean-up, on one store.
+"""The scenes that are crashed: a first save, later saves, the sweep, the clean-up, on one store.
 
-A scene is made ready, then acted in a child that may die, then judged by a fresh reader. Saves are
-told by an index from which every bit of them follows.
+A scene is prepared, then runs in a child that may die. A fresh reader then judges the folder. Each
+checkpoint has an index, and all its bits follow from the index.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from rekindle._repository.repository import Repository
 from rekindle._storage.local import direct_io, recycle
 from rekindle.errors import RekindleError, RekindleWarning
 
-BOX = "backup"  # The folder of saves, inside of the folder that is watched.
+BOX = "backup"  # The backup folder, inside the folder that is watched.
 
 
 def arrays(index: int) -> dict[str, Any]:
-    """Arrays of which one never changes, one seldom, and one always."""
+    """Arrays: some never change, one changes seldom, and some change with each index."""
     often = np.random.default_rng(index)
     seldom = np.random.default_rng(1000 + index // 2)
     return {
@@ -44,7 +44,7 @@ def snapshot(index: int) -> Snapshot:
 
 
 def index_of(save: LoadedCheckpoint) -> int:
-    """Which save it is; raises unless every bit of it is that save's."""
+    """The checkpoint's index. Raises an error if any bit differs from that checkpoint."""
     index = save.manifest.state["index"]
     expected = arrays(index)
     assert list(save.arrays) == list(expected)
@@ -58,9 +58,9 @@ def index_of(save: LoadedCheckpoint) -> int:
 
 @contextlib.contextmanager
 def as_if_large() -> Iterator[None]:
-    """These small arrays go to the disk as those of a large model would.
+    """Within the block, small arrays go to the disk like the arrays of a large model.
 
-    That is into packs of their own, and over old ones or past the system's cache.
+    They go into separate packs, and over old packs or past the system's cache.
     """
     settled, dedup._LEAST_SETTLED = dedup._LEAST_SETTLED, 0
     written_over, recycle._LEAST = recycle._LEAST, 0
@@ -88,7 +88,7 @@ class Store:
         folder.close()
 
     def restored(self, top: str) -> int | None:
-        """The index of the save that a fresh reader takes; None when there is none."""
+        """The index of the checkpoint that a fresh reader restores, or None if there is none."""
         folder = self.open(top)
         try:
             with warnings.catch_warnings():
@@ -99,7 +99,7 @@ class Store:
             folder.close()
 
     def goes_on(self, top: str, kept: int) -> str | None:
-        """What is wrong with the next save after a crash; None when all is well."""
+        """What is wrong with the next save after a crash, or None."""
         folder = self.open(top)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RekindleWarning)
@@ -123,13 +123,13 @@ class Scene:
     """One thing that a crash may hit.
 
     Attributes:
-        name: For the tables.
-        saves: How many saves there are when it begins.
-        act: Does it, in the folder, calling `begin()` when all is set and `ack(index)` when a save
-            is acknowledged.
-        kept: How many saves are kept.
-        before: The saves that may be restored as long as nothing is acknowledged.
-        after: Those that may be restored from then on.
+        name: The name in the tables.
+        saves: How many checkpoints exist when it begins.
+        act: Runs the scene in the folder. It calls `begin()` when all is ready, and `ack(index)`
+            when a save is acknowledged.
+        kept: How many checkpoints are kept.
+        before: The checkpoints that may be restored as long as no save is acknowledged.
+        after: The checkpoints that may be restored after that.
     """
 
     name: str
@@ -140,7 +140,7 @@ class Scene:
     after: frozenset[int | None]
 
     def judge(self, thing: Any, top: str, *, acknowledged: bool) -> str | None:
-        """What is wrong with the folder, as a fresh reader finds it; None when nothing is."""
+        """What is wrong with the folder when a fresh reader opens it, or None."""
         allowed = self.after if acknowledged else self.before
         try:
             found = thing.restored(top)
@@ -153,15 +153,16 @@ class Scene:
         return thing.goes_on(top, self.kept)
 
 
-# Saves that there are when the later scenes begin.
+# The number of checkpoints that exist when the later scenes begin.
 _SAVES = 4
 
-# By saves kept, one that is followed by a sweep of a pack which holds nothing but what is dead.
+# By the number of checkpoints kept: the index of a save. The sweep after that save removes a pack
+# in which no array is used any more.
 LAST_BEFORE_A_SPARE = {1: 8, 2: 7}
 
 
 def with_a_spare(store: Store, top: str, kept: int, *, past_cache: bool = False) -> Repository:
-    """The folder, with more saves and with a spare; a store that is broken may have none."""
+    """The folder with more checkpoints and with a spare. A broken store may have no spare."""
     folder = store.open(top, past_cache=past_cache)
     folder.newest()
     with as_if_large():
@@ -197,8 +198,8 @@ def scenes(kept: int) -> list[Scene]:
         save(folder, last, ack)
 
     def apart(top: str, begin: Any, ack: Any) -> None:
-        # The pack of the first save has too many dead bytes: what changes and what does not are
-        # written again, into a pack each.
+        # The pack of the first checkpoint has too many dead bytes. So the arrays that change and
+        # the arrays that do not change are written again, into two packs.
         folder = store.open(top)
         folder.newest()
         folder.commit(snapshot(1))

@@ -1,4 +1,4 @@
-"""A fit() that resumes from a state somebody made up: it starts, or it says what is wrong."""
+"""A fit() that resumes from a forged state: it starts, or the error says what is wrong."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from faults import children, fuzz, tree
 from rekindle.errors import RekindleError
 from rekindle.keras import BackupAndRestore
 
-# A resume takes a fraction of a second; one that takes so long hangs.
+# A resume takes a fraction of a second. After this many seconds, it hangs.
 _PATIENCE = 20
 
 
 def _fit(folder: str, epochs: int) -> None:
     keras.utils.clear_session()
-    # A finding is to name its place.
+    # The traceback of a finding must name its place.
     keras.config.disable_traceback_filtering()
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
@@ -47,7 +47,7 @@ def _resume(folder: str, say: children.Say) -> None:
     except RekindleError as error:
         say(type(error).__name__)
     except Exception as error:
-        # What a forged state of theirs does to other callbacks, long after, is not the reader's.
+        # A forged state of another callback may fail much later. That is not a fault of the reader.
         if _raised_in_rekindle(error):
             raise
         say("a callback stumbled over its own values")
@@ -63,7 +63,8 @@ def _raised_in_rekindle(error: Exception) -> bool:
 def _made_up(source: fuzz.Source, manifest: bytes) -> bytes:
     document = json.loads(manifest)
     del document["xxh3_128"]
-    # Mostly the state, and where the run stood: the rest is the reader's, and fuzzed as such.
+    # Change mostly the state and the position of the run. `fuzz.py` covers the rest, which the
+    # reader checks.
     part = document["state"] if source.rng.random() < 0.9 else {"x": document}
     for _ in range(source.rng.choice((1, 1, 2, 4))):
         if part is document["state"]:
@@ -75,7 +76,7 @@ def _made_up(source: fuzz.Source, manifest: bytes) -> bytes:
 
 
 def run(count: int, seed: int) -> dict[str, Any]:
-    """What became of so many resumes."""
+    """Tries `count` resumes, and returns their outcomes."""
     source = fuzz.Source(random.Random(seed))
     seen: Counter[str] = Counter()
     wrong = []

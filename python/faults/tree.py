@@ -1,4 +1,4 @@
-"""Folders as values: taken, compared, put back; and a scratch place for thousands of them."""
+"""Folders as values: captured, compared, restored; and a scratch place for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def take(top: str) -> Tree:
 
 
 def put(tree: Tree, top: str) -> None:
-    """Makes `top` hold exactly this."""
+    """Makes `top` contain exactly this tree."""
     empty(top)
     for path in sorted(tree):
         full, data = os.path.join(top, path), tree[path]
@@ -52,7 +52,7 @@ def digest(tree: Tree) -> bytes:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[str]:
-    """A folder in memory if there is such a place: the sweeps sync tens of thousands of times."""
+    """A scratch folder, in memory if possible: the sweeps sync tens of thousands of times."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     path = tempfile.mkdtemp(prefix="rekindle-faults-", dir=place)
     try:

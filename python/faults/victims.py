@@ -1,4 +1,4 @@
-"""Ordinary scripts that resume from a folder: what somebody who forges a folder aims at."""
+"""Ordinary scripts that resume from a folder. A forger of a folder attacks such scripts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import torch
 import rekindle
 from rekindle.keras import BackupAndRestore
 
-# What these scripts write themselves, below their working directory.
+# The files that these scripts write themselves, below their working directory.
 OWN_FILES = {"log.csv", "model.weights.h5", "notes.txt"}
 
 
 class Notes(keras.callbacks.Callback):
-    """A user's own callback that has a path and numbers."""
+    """A user's own callback, with paths and numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Notes(keras.callbacks.Callback):
 
 
 class Rows(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type hints.
-    """A user's own data set that has a path and numbers."""
+    """A user's own data set, with a path and numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Rows(keras.utils.PyDataset):  # type: ignore[misc]  # Keras has no type hi
 
 
 def fit(folder: str, epochs: int, data: Any = None, **more: Any) -> None:
-    """Trains with the callbacks that many use, below the working directory."""
+    """Trains with callbacks that many users have. They write below the working directory."""
     keras.utils.clear_session()
     keras.config.disable_traceback_filtering()
     keras.utils.set_random_seed(0)
@@ -74,17 +74,17 @@ def fit(folder: str, epochs: int, data: Any = None, **more: Any) -> None:
 
 
 def steps(folder: str, epochs: int) -> None:
-    """A fit() whose iterator lives on from one epoch to the next."""
+    """A fit() with an iterator that continues from one epoch to the next."""
     fit(folder, epochs, steps_per_epoch=2)
 
 
 def rows(folder: str, epochs: int) -> None:
-    """A fit() on a data set of the user's own."""
+    """A fit() on the user's own data set."""
     fit(folder, epochs, Rows())
 
 
 def loop(folder: str, epochs: int) -> None:
-    """A loop of the user's own, with a generator of each kind."""
+    """The user's own training loop, with a random generator of each kind."""
     kinds = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
     bits = {name: np.random.Generator(getattr(np.random, name)(1)) for name in kinds}
     state = np.random.RandomState(1)

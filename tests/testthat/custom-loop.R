@@ -1,10 +1,10 @@
-# A training loop as users write them: a Keras model trained by train_on_batch(), with the order of the data,
-# the losses and the best value so far kept in R. Not a test: it is killed and run again by
-# test-custom-loops.R.
+# A training loop as users write it: it trains a Keras model by train_on_batch(), and keeps the order of the
+# data, the losses and the best value so far in R. This is not a test: test-custom-loops.R kills it and runs
+# it again.
 #
 #   Rscript custom-loop.R FOLDER RESULT_FILE KILL_STEP BACKGROUND
 #
-# It kills itself in that step, between the training and the save; never, at 0.
+# It kills itself in that step, between the training and the save. With 0, it never kills itself.
 
 args <- commandArgs(trailingOnly = TRUE)
 kill_step <- as.integer(args[[3]])

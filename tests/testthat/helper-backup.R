@@ -1,4 +1,4 @@
-# A backup of `epochs` epochs, as fit() leaves it; gives the folder.
+# Makes a backup of `epochs` epochs, as fit() leaves it. Returns the folder.
 backup_of_run <- function(epochs = 3L, ..., env = parent.frame()) {
   dir <- file.path(withr::local_tempdir(.local_envir = env), "backup")
   tiny_fit( # nolint: object_usage_linter. It is in helper.R.
@@ -15,13 +15,13 @@ flip_last_bit <- function(...) {
   writeBin(bytes, path)
 }
 
-# Every file's bytes and times: what a look must not change.
+# The bytes and times of every file. An inspection must not change them.
 fingerprint <- function(dir) {
   files <- list.files(dir, all.files = TRUE, no.. = TRUE, full.names = TRUE)
   list(tools::md5sum(files), file.mtime(files))
 }
 
-# A run in another R process, which trains until it is killed, one epoch every half second.
+# Starts a run in another R process. It trains one epoch every half second until it is killed.
 running_backup <- function(env = parent.frame()) {
   testthat::skip_on_cran()
   testthat::skip_if_not_installed("processx")
@@ -34,14 +34,15 @@ running_backup <- function(env = parent.frame()) {
   )
   withr::defer(process$kill(), envir = env)
   deadline <- Sys.time() + 600
-  # The second save or a later one: each goes as soon as the next is there, and may not be seen.
+  # Wait for the second checkpoint or a later one: a run removes a checkpoint as soon as the next one exists,
+  # so this loop may miss some.
   later <- "^ckpt-([2-9]|[1-9][0-9]+)[.]json$"
   while (!length(list.files(dir, later)) && Sys.time() < deadline && process$is_alive()) Sys.sleep(0.1)
   testthat::expect_true(process$is_alive(), info = process$read_output())
   list(dir = dir, process = process)
 }
 
-# Paths, times and process ids, which differ from run to run, as words.
+# Replaces paths, times and process ids by words, because they differ from run to run.
 steady <- function(lines, dir) {
   lines <- gsub(dir, "<dir>", lines, fixed = TRUE)
   lines <- gsub("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}", "<time>", lines)

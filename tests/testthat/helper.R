@@ -1,4 +1,4 @@
-# Python is used where the machine says which one, and never fetched.
+# The tests use Python only if the machine names one. They never download Python.
 skip_without_keras <- function() {
   testthat::skip_if(!nzchar(Sys.getenv("RETICULATE_PYTHON")), "RETICULATE_PYTHON names no Python")
   testthat::skip_if_not(
@@ -31,10 +31,10 @@ run_r <- function(code, env = character()) {
   result$stdout
 }
 
-# Runs a script that stands beside the tests, with a file for its result after `dir`: its exit status, what it
-# printed, and that result.
+# Runs a script from the tests' folder. Its arguments are `dir`, a file for its result, and the rest. Returns
+# its exit status, its output and its result.
 run_script <- function(script, dir, ..., wd = NULL, timeout = 900) {
-  # Trainings in processes of their own take minutes, and R CMD check is to be quick: `make test-r` runs them.
+  # Trainings in separate processes take minutes, and R CMD check must be quick. `make test-r` runs them.
   testthat::skip_on_cran()
   testthat::skip_if_not_installed("processx")
   result <- withr::local_tempfile(fileext = ".rds")
@@ -54,7 +54,7 @@ run_script <- function(script, dir, ..., wd = NULL, timeout = 900) {
   )
 }
 
-# Raises, in Python, what the expression says; a stand-in for anything that R calls there.
+# Raises in Python the exception that the expression names. It stands for any Python call from R.
 py_raise <- function(expression) {
   rekindle_module()
   reticulate::py_run_string(paste0("import rekindle\nraise ", expression))
@@ -77,7 +77,8 @@ tiny_fit <- function(..., epochs = 10L, units = 3L, rows = 5L) {
   list(history = history, weights = model$get_weights())
 }
 
-# An R error in an R callback, at the beginning of the epoch `at`, counted from 0; or in its batch `batch`.
+# An R callback that raises an R error at the beginning of epoch `at`, counted from 0, or in batch `batch` of
+# that epoch.
 interrupt_at <- function(at, batch = NULL) {
   now <- NULL
   lambda <- reticulate::import("keras")$callbacks$LambdaCallback

@@ -1,5 +1,5 @@
-# A training that an interrupt hits while it goes, in a session that goes on afterwards. Not a test: it is
-# sourced by test-interrupts.R in sessions of their own, in a terminal and without one.
+# A training that receives an interrupt while it runs. The session continues afterwards. This is not a test:
+# test-interrupts.R sources it in separate sessions, with and without a terminal.
 #
 #   INTERRUPTIBLE_DIR    the backup folder
 #   INTERRUPTIBLE_SAVES  "batch" for a save at each batch, else at each epoch
@@ -16,7 +16,7 @@ make_model <- function() {
   model
 }
 
-# Says where it is, for the one who interrupts; then takes its time.
+# Prints the epoch for the test that interrupts, then waits.
 slow_in_r <- function(epochs) {
   keras$callbacks$LambdaCallback(on_epoch_begin = function(epoch, logs) {
     cat("now in epoch", epoch, "\n")
@@ -39,7 +39,7 @@ class Slow(keras.callbacks.Callback):
 save_freq <- if (Sys.getenv("INTERRUPTIBLE_SAVES") == "batch") 1L else "epoch"
 backup <- rekindle::callback_backup_and_restore(dir, save_freq = save_freq, verbose = 1)
 
-# Slow from that epoch on.
+# The training is slow from epoch `slow_from` on.
 train <- function(slow_from = 9999L, epochs = 6L) {
   x <- matrix(as.double(1:32) / 32, 8)
   slow <- (if (spent_in_r) slow_in_r else slow_in_python)(slow_from)
@@ -50,7 +50,7 @@ train <- function(slow_from = 9999L, epochs = 6L) {
   cat("complete after epochs", length(history$epoch), "\n")
 }
 
-# Every byte is read.
+# Reads every byte of the backup.
 verify <- function() {
   checks <- rekindle::backup_verify(dir)
   cat("saves", nrow(checks), "of them damaged", sum(!checks$whole), "- verified\n")

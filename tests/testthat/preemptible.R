@@ -1,14 +1,14 @@
-# A training that signals ask to end, with state of R's. Not a test: it is run, and run again, by
-# test-preemption.R.
+# A training with state in R that signals ask to end. This is not a test: test-preemption.R runs it, and runs
+# it again.
 #
 #   Rscript preemptible.R BACKUP_DIR RESULT_FILE SIGNALS HOW
 #
-# SIGNALS are sent by the script to itself in the middle of its seventh batch: numbers with a comma between
-# them, 1.2 seconds apart; "0" for none. HOW the preemption is taken: "uncaught", as it comes; "converted",
-# with its class; "own-option", with a value of options(error = ); "wrapped", as the parent of another error;
-# "too-late", with an error in the batch that the signals come in; "after-training", sent only when training
-# ends; else it is caught, and the script goes on: to another error ("other-error"), or to a signal
-# ("r-again").
+# The script sends SIGNALS to itself in the middle of its seventh batch: numbers separated by commas, 1.2
+# seconds apart, or "0" for none. HOW says how the script handles the preemption. "uncaught": not at all.
+# "converted": with its class. "own-option": with a value of options(error = ). "wrapped": as the parent of
+# another error. "too-late": with an error in the batch in which the signals arrive. "after-training": the
+# script sends the signals only when training ends. With any other value, the script catches the preemption
+# and continues: to another error ("other-error"), or to a signal ("r-again").
 
 args <- commandArgs(trailingOnly = TRUE)
 numbers <- as.integer(strsplit(args[[3]], ",", fixed = TRUE)[[1]])
@@ -34,7 +34,7 @@ drawn <- numeric()
 send_all <- function() {
   for (at in seq_along(numbers)) {
     if (at > 1) {
-      # The first one is answered by Python, which is to run before the second.
+      # Python handles the first signal, so Python must run before the second signal.
       reticulate::py_eval("0")
       Sys.sleep(1.2)
     }
@@ -119,7 +119,7 @@ saveRDS(
   args[[2]]
 )
 if (how == "r-again") {
-  # R's own answer, which is to quit; without Python, which would only note it.
+  # R's own handler must quit. Do not run Python here: it would only record the signal.
   tools::pskill(Sys.getpid(), tools::SIGUSR2)
   for (i in 1:50) Sys.sleep(0.1)
   quit("no", status = 4)

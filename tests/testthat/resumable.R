@@ -1,9 +1,10 @@
-# A training script as users write them, with state of every kind that R can hold. Not a test: it is killed
-# and run again by test-resume-in-r.R.
+# A training script as users write it, with every kind of state that R can hold. This is not a test:
+# test-resume-in-r.R kills it and runs it again.
 #
 #   Rscript resumable.R BACKUP_DIR RESULT_FILE KILL_EPOCH KILL_BATCH
 #
-# It kills itself at that batch, counted from 0 in the epoch counted from 1; never, where there is none.
+# It kills itself at that batch, counted from 0, in that epoch, counted from 1. If there is no such batch, it
+# never kills itself.
 
 args <- commandArgs(trailingOnly = TRUE)
 kill_at <- as.integer(args[3:4])
@@ -15,13 +16,13 @@ keras$utils$set_random_seed(7L)
 x <- matrix(rnorm(83 * 4), 83)
 y <- x[, 1, drop = FALSE] - 2 * x[, 2]
 
-# State in a variable of R's.
+# State in an R variable.
 drawn <- c(start = NA)
 draw <- keras$callbacks$LambdaCallback(
   on_epoch_end = function(epoch, logs) drawn <<- c(drawn, logs$loss * runif(1))
 )
 
-# State in attributes, and in a state_dict() of the callback's own.
+# State in attributes of a callback, and in its own state_dict().
 if (has_keras3) {
   make_counter <- keras3::new_callback_class(
     "Counter",

@@ -1,4 +1,5 @@
-# A run that goes on until it is killed. Not a test: test-backup-*.R look at it from another process.
+# A run that continues until it is killed. This is not a test: test-backup-*.R inspect it from another
+# process.
 #
 #   Rscript running.R BACKUP_DIR
 

@@ -1,4 +1,4 @@
-# One backend for the whole session, the quickest to start; and none of the libraries' start-up talk.
+# Use one backend for the whole session, the quickest to start. Silence the libraries' start-up messages.
 withr::local_envvar(
   KERAS_BACKEND = Sys.getenv("KERAS_BACKEND", "jax"),
   TF_CPP_MIN_LOG_LEVEL = "3",

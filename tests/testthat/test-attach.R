@@ -1,10 +1,10 @@
-# A session of its own for each order; the wording of R's own message about masking is R's.
+# Each order of attaching has a separate session. The tests do not compare R's own message about masking.
 told <- function(output) {
   lines <- strsplit(output, "\n")[[1]]
   grep("callback_backup_and_restore()` is that of", lines, fixed = TRUE, value = TRUE)
 }
 
-# Which package the plain name means.
+# Prints the package that the plain name means.
 whose <- "cat('means', environmentName(environment(callback_backup_and_restore)), '\n')"
 
 expect_told <- function(output, first, second) {

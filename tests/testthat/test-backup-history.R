@@ -19,7 +19,7 @@ test_that("a run that died has its history, under the epochs of R", {
   expect_identical(as.character(frame$data), rep("training", 4))
   expect_true(all(diff(frame$value) < 0))
 
-  # It is what fit() gives when it goes on.
+  # fit() returns the same history after it resumes.
   whole <- tiny_fit(callback_backup_and_restore(dir), epochs = 6L)$history
   expect_identical(unlist(whole$history$loss)[1:4], frame$value)
 })

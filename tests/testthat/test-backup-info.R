@@ -133,7 +133,7 @@ test_that("metrics that are no numbers, or missing in a save, are shown as what 
 
 test_that("a run in another process is seen, by its process, while it goes on, and is not disturbed", {
   skip_without_keras()
-  skip_on_os(c("windows", "mac", "solaris")) # there it cannot be told who holds a file
+  skip_on_os(c("windows", "mac", "solaris")) # no way to see which process holds a file
   run <- running_backup()
   info <- backup_info(run$dir)
   expect_true(info$held)
@@ -142,7 +142,7 @@ test_that("a run in another process is seen, by its process, while it goes on, a
   expect_match(format(info), paste("A run holds it: process", info$holder$pid), fixed = TRUE, all = FALSE)
   expect_identical(info$state, "whole")
 
-  # All the looks, over several saves.
+  # Use all inspection functions, over several saves.
   seen <- character()
   deadline <- Sys.time() + 600
   while (length(unique(seen)) <= 2 && Sys.time() < deadline) {
@@ -179,7 +179,7 @@ test_that("how often the run saves is told", {
 
   auto <- file.path(withr::local_tempdir(), "backup")
   tiny_fit(
-    # So small a bound that the second save, which knows what the first has cost, is far away.
+    # The second save uses the cost of the first. The bound is so small that the second save is far away.
     callback_backup_and_restore(
       auto, save_auto(max_overhead = 1e-6, mean_time_between_failures = "1 h"),
       delete_checkpoint = FALSE
@@ -205,7 +205,7 @@ test_that("an interval that was chosen is told with what it was chosen from", {
       "for 0.1 s, slows its steps by 4 ms in all, and a step takes 0.01 s."
     )
   )
-  # What somebody made up.
+  # Values from a forged checkpoint.
   expect_identical(schedule_line(list(interval = 600, reason = "whim")), "i The run saves every 10 min.")
   expect_match(schedule_line(list(interval = "often")), "was measuring")
 })

@@ -57,7 +57,7 @@ test_that("a damaged newest save falls back to the one before", {
   flip_last_bit(dir, "ckpt-3.safetensors")
   expect_identical(backup_restore(a_model(), dir)$get_weights(), second)
 
-  # That byte is not of the weights.
+  # The changed byte does not belong to the weights.
   expect_identical(backup_restore(a_model(), dir, 3)$get_weights(), third)
   flip_last_bit(dir, "ckpt-3.json")
   expect_error(backup_restore(a_model(), dir, 3), class = "rekindle_damage")

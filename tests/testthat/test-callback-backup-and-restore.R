@@ -190,7 +190,7 @@ test_that("the saves that are asked for are kept", {
   expect_identical(kept(double_checkpoint = TRUE), c(3, 4))
   expect_identical(kept(double_checkpoint = TRUE, retention = retention(2)), c(3, 4))
   expect_identical(kept(retention = retention(last = NULL)), c(1, 2, 3, 4))
-  # The loss falls: the first is the highest.
+  # The loss falls, so the first epoch has the highest loss.
   expect_identical(kept(retention = retention(best = list("loss", "max", 1))), c(1, 4))
   expect_identical(kept(retention = retention(every_hours = 1)), 4)
 })
@@ -199,7 +199,7 @@ test_that("a run saves by the clock, and goes on from there to the same weights"
   skip_without_keras()
   dir <- file.path(withr::local_tempdir(), "backup")
   never <- tiny_fit(callback_backup_and_restore(file.path(withr::local_tempdir(), "never"), "1 day"))
-  # So short that each batch end is one.
+  # The interval is so short that a save is due at the end of each batch.
   often <- as.difftime(1e-6, units = "secs")
   interrupted(tiny_fit(callback_backup_and_restore(dir, often), interrupt_at(4, batch = 3)))
   callback <- callback_backup_and_restore(dir, often)

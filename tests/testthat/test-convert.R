@@ -1,4 +1,4 @@
-# As fs::path() makes them.
+# A path as fs::path() makes it.
 fs_path <- function(path) structure(path, class = c("fs_path", "character"))
 
 test_that("paths become absolute, also where nothing exists yet", {
@@ -82,7 +82,7 @@ test_that("a difftime becomes seconds, in whatever unit it is", {
   expect_identical(as_python_time(as.difftime(2, units = "weeks")), "1209600 s")
   expect_identical(as_python_time(as.difftime(0.25, units = "secs")), "0.25 s")
   expect_identical(as_python_time(as.difftime(1e6, units = "days")), "86400000000 s")
-  # R 4.5 takes nothing below -9, and that is enough for R to prefer 1e+05 anywhere.
+  # R 4.5 accepts no scipen below -9. With -9, R prefers 1e+05 everywhere.
   withr::local_options(scipen = -9, OutDec = ",")
   expect_identical(as_python_time(as.difftime(1e5 + 0.5, units = "secs")), "100000.5 s")
 })

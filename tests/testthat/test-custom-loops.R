@@ -1,5 +1,5 @@
-# Saves behind the loop, over the end of a session, and loops killed by real SIGKILLs: custom-loop.R is
-# theirs.
+# Tests of saves in the background, of saves at the end of a session, and of loops that real SIGKILLs end. The
+# loops are in custom-loop.R.
 
 test_that("with background = TRUE, R values are taken in save(), by the session's own thread", {
   skip_without_python()
@@ -18,7 +18,7 @@ test_that("with background = TRUE, R values are taken in save(), by the session'
     ckpt$step <- step
     manager$save()
     expect_length(taken_by, step)
-    # What comes after the save is not in it.
+    # The checkpoint must not contain changes after save().
     ckpt$step <- -1
     ckpt$big[] <- 0
     manager$sync()
@@ -40,7 +40,7 @@ test_that("a save in the background is completed when the session ends, however 
       "library(rekindle)",
       "ckpt <- checkpoint(x = rnorm(3e6), step = 4L)",
       sprintf("manager <- checkpoint_manager(ckpt, %s, 1, background = TRUE)", deparse(dir)),
-      # By the third, there is a file that the fourth would be written over.
+      # After the third save, there is a file that the fourth save would overwrite.
       "for (save in 1:3) { ckpt$x <- ckpt$x + 1; manager$save() }",
       ending
     ))
@@ -55,7 +55,7 @@ run_loop <- function(dir, kill_step = 0, background = FALSE) {
   run_script("custom-loop.R", dir, kill_step, background) # nolint: object_usage_linter. It is in helper.R.
 }
 
-# Asked of one run, by both tests.
+# Both tests compare with this one run.
 undisturbed <- NULL
 
 for (background in c(FALSE, TRUE)) {
@@ -77,7 +77,8 @@ for (background in c(FALSE, TRUE)) {
     resumed <- run_loop(dir, 0, background)
     expect_identical(resumed$status, 0L, info = resumed$output)
     number <- as.integer(sub(".*-", "", resumed$result$restored))
-    # The last save that was whole on the disk: the one before the kill, or perhaps that one's forerunner.
+    # The last checkpoint that was whole on the disk: the last one before the kill or, in the background,
+    # perhaps the one before that.
     expect_true(number %in% (if (background) 19:20 else 20L))
     expect_identical(resumed$result$run, undisturbed$result$run)
     expect_length(resumed$result$run$state[[3]], 30)

@@ -1,5 +1,5 @@
-# Each exported function as the first thing that a session does, on a Python that has no rekindle of its own.
-# Whichever function comes first has to find the bundled copy.
+# Each exported function is the first call of a session here, with a Python that has no rekindle of its own.
+# The first function must find the bundled copy, whichever function it is.
 
 first_calls <- c(
   backup_arrays = "nrow(backup_arrays(backup)) > 0",
@@ -20,7 +20,8 @@ first_calls <- c(
   with_python_conditions = "with_python_conditions(reticulate::py_eval('True'))"
 )
 
-# What a first call is given: folders, a script, a model, a fit(). None of it starts Python.
+# Defines the arguments of the first calls: folders, a script, a model, a fit(). This code does not start
+# Python.
 prelude <- function(backup, fresh) {
   script <- file.path(dirname(fresh), "script.R")
   writeLines("stopifnot(rekindle::backup_info('nowhere')$state == 'missing')", script)
@@ -44,14 +45,14 @@ prelude <- function(backup, fresh) {
   )
 }
 
-# The file of the rekindle that Python of this session has, if it has one.
+# The file of the rekindle that this session's Python has imported, if any.
 loaded_from <- "
 loaded <- if (reticulate::py_available()) {
   reticulate::py_eval(\"getattr(__import__('sys').modules.get('rekindle'), '__file__', None)\")
 }
 "
 
-# Outside of R, where the bundled copy cannot come from.
+# Start Python outside of R, where it cannot find the bundled copy.
 expect_python_without_rekindle <- function() {
   look <- "import importlib.util; print([bool(importlib.util.find_spec(n)) for n in ('numpy', 'rekindle')])"
   found <- processx::run(Sys.getenv("RETICULATE_PYTHON"), c("-c", look), wd = withr::local_tempdir())

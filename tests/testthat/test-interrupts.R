@@ -1,4 +1,4 @@
-# Sessions in a pseudo-terminal, and a script, each hit by a real SIGINT in the middle of fit().
+# Sessions in a pseudo-terminal, and a script. Each receives a real SIGINT in the middle of fit().
 
 skip_without_terminal <- function() {
   testthat::skip_on_cran()
@@ -17,11 +17,12 @@ session_env <- function(dir, time_spent_in, saves = "epoch") {
   )
 }
 
-# R as people have it in a terminal, with the training at hand. What it has printed is looked at once only.
+# Starts R as people use it in a terminal, with the training loaded. The tests read each part of its output
+# only once.
 terminal_r <- function(..., frame = parent.frame()) {
   session <- processx::process$new(
     file.path(R.home("bin"), "R"),
-    # readline throws away what is typed ahead of its prompt.
+    # readline discards input that arrives before its prompt.
     c("--vanilla", "--quiet", "--interactive", "--no-readline"),
     pty = TRUE,
     env = session_env(...)
@@ -44,7 +45,7 @@ terminal_r <- function(..., frame = parent.frame()) {
       }
     }
   }
-  # The terminal echoes what is typed: what a line prints must not stand in it as such.
+  # The terminal echoes the input. So a typed line must not contain the text that it prints.
   type <- function(line) session$write_input(paste0(line, "\n"))
   type(sprintf("source(%s); cat('rea', 'dy\\n', sep = '')", deparse(normalizePath("interruptible.R"))))
   wait_for("ready")
@@ -54,11 +55,11 @@ terminal_r <- function(..., frame = parent.frame()) {
 press_ctrl_c <- function(session) session$process$write_input("\003")
 send_sigint <- function(session) tools::pskill(session$process$get_pid(), tools::SIGINT)
 
-# With an R function among the user's callbacks, a few in a thousand are lost on reticulate 1.46. A person
-# presses again.
+# If the user's callbacks include an R function, reticulate 1.46 loses a few interrupts in a thousand. A
+# person then presses again.
 presses <- 4
 
-# Interrupts the session, which then says so, and is usable.
+# Interrupts the session. The session must report the interrupt and stay usable.
 expect_interruptible <- function(session, press, says = NULL, at_most = presses) {
   for (attempt in seq_len(at_most)) {
     press(session)
@@ -104,7 +105,7 @@ test_that("each interrupt in the midst of saving ends fit() and leaves a whole s
   session <- terminal_r(withr::local_tempdir(), "python", saves = "batch")
   for (pause in c(0.21, 0.34, 0.47, 0.08, 0.55, 0.02, 0.13, 0.29, 0.61, 0.05)) {
     session$type("train(epochs = 5000L)")
-    # The first of them is long, and there is a save only after it.
+    # The first epoch is long, and there is a checkpoint only after it.
     for (epoch in 1:3) session$wait_for("now in epoch")
     Sys.sleep(pause)
     expect_interruptible(session, press_ctrl_c, at_most = 1)
@@ -120,11 +121,11 @@ test_that("an R function of ours that Python calls is not cut off by an interrup
   ended <- 0
   interrupted_in <- uninterrupted(for_python(function() {
     tools::pskill(Sys.getpid(), tools::SIGINT)
-    # R looks for interrupts now and then while it evaluates.
+    # R checks for interrupts from time to time while it evaluates code.
     for (i in 1:1e5) sqrt(i)
     ended <<- ended + 1
   }))
-  # The KeyboardInterrupt is to reach R: reticulate 1.28 would make an interrupt of the next error instead.
+  # The KeyboardInterrupt must reach R. Otherwise reticulate 1.28 would turn the next error into an interrupt.
   python <- reticulate::py_run_string("
 import time
 def call_and_go_on(function):

@@ -1,7 +1,8 @@
-# After a fit() that ended by an error. reticulate keeps the Python error, and with it the frames of fit().
+# Tests of the folder after a fit() that ended with an error. reticulate keeps the Python error, and the error
+# keeps the frames of fit().
 
-# The ways in which a fit() fails, under what its error says: each a function of the callbacks that are given
-# to it, beside the one that fails.
+# The ways in which fit() can fail, named by their error messages. Each is a function that runs a failing
+# fit() with the given callbacks.
 failing_fits <- function() {
   py <- reticulate::import_from_path("failing", normalizePath(testthat::test_path(".")))
   lambda <- reticulate::import("keras")$callbacks$LambdaCallback
@@ -66,7 +67,8 @@ test_that("another process, and then this one, can go on with the folder of a fi
     )
     cat('resumed at epoch', backup$resume_report$epoch)
   "
-  # One expression at top level, as in a script: what R does between two of them is not waited for.
+  # Run one top-level expression, as in a script. The release must not depend on what R does between two
+  # expressions.
   expect_error(tiny_fit(callback_backup_and_restore(dir), interrupt_at(2)))
   expect_match(run_r(sprintf(rest, deparse(dir))), "resumed at epoch 2", fixed = TRUE)
   backup <- callback_backup_and_restore(dir)

@@ -40,7 +40,7 @@ test_that("batches that are read again have a bar, from the first to the last of
   withr::defer(the$bar <- NULL)
   expect_match(shown(1L), "Reading over batches.*25%")
   expect_match(shown(3L), "75%")
-  # The next run, after one that was interrupted here, begins anew.
+  # The next run starts a new bar after a run that was interrupted here.
   expect_match(shown(2L, 8L), "Reading over batches.*25%")
   expect_match(shown(8L, 8L), "100%")
   expect_null(the$bar)
@@ -57,7 +57,7 @@ test_that("verbose = 1 says the resume, 2 also the saves, and 0 nothing", {
   }
   expect_identical(run(0), character())
   expect_match(run(1), "Resuming at epoch 3 \\(saved \\d+ seconds? ago\\)\\.$")
-  # A save is told once it is durable, which is behind the training.
+  # The message appears only when the checkpoint is durable, and training is further by then.
   lines <- run(2)
   expect_length(lines, 5)
   for (epoch in 1:4) {

@@ -1,6 +1,7 @@
-# Numbers with a class: what they mean is not their value. A count of batches is not to be made of 10 minutes.
+# Numbers with a class: their meaning is not their value. For example, 10 minutes must not become a count of
+# batches.
 
-# What lubridate's Period is to R, which may have no lubridate.
+# A class like lubridate's Period, because lubridate may not be installed.
 local_period <- function(env = parent.frame()) {
   methods::setClass(
     "Period",
@@ -21,7 +22,7 @@ classed_numbers <- function(env = parent.frame()) {
   )
 }
 
-# Each argument that takes a number, of every exported function.
+# Each argument of an exported function that accepts a number.
 takers_of_numbers <- function() {
   callback <- function(...) callback_backup_and_restore("d", ...)
   manager <- function(...) checkpoint_manager(checkpoint(step = 0), "d", ...)
@@ -70,7 +71,7 @@ test_that("a difftime of any unit is taken as the time that it is where a time i
     for (time in list(as.difftime(10, units = "mins"), as.difftime(600L, units = "secs"))) {
       expect_true(is_time(time))
       expect_identical(as_python_time(time), "600 s")
-      # The check comes first, and Python may be absent.
+      # The check comes first, so the test also works without Python.
       expect_no_error(taker(time), class = "rekindle_argument")
     }
   }

@@ -16,7 +16,7 @@ test_that("what would not print as itself is escaped, and nothing else", {
   )
 })
 
-# A folder with a save whose metrics, and other files, have such names.
+# A folder in which metrics of a checkpoint and other files have such names.
 evil_backup <- function(env = parent.frame()) {
   dir <- file.path(withr::local_tempdir(.local_envir = env), "b\033[2J{stop('run')}")
   reticulate::py_run_string(paste(

@@ -1,4 +1,4 @@
-# What Python makes of an R function, and calls.
+# Passes an R function to Python, which wraps it and calls it.
 through_python <- function(f) {
   reticulate::py_eval("lambda f: f()")(f)
 }
@@ -7,7 +7,7 @@ raised_by <- function(f) {
   tryCatch(with_python_conditions(through_python(f)), error = identity)
 }
 
-# All that a condition holds, less rlang's trace, which names the frames it was raised in.
+# All fields of a condition except its call and rlang's trace, which names the frames that raised it.
 held <- function(cnd) {
   fields <- unclass(cnd)
   fields[setdiff(names(fields), c("trace", "call"))]
@@ -174,7 +174,7 @@ test_that("errors in callbacks of keras3 come out of its fit()", {
     cnd <- tryCatch(with_python_conditions(fit(callback)), mine = identity)
     expect_s3_class(cnd, "mine")
     expect_identical(cnd$n, 2)
-    # What keras3 users see without the wrapper: the fields are there, by reticulate; the class is not.
+    # Without the wrapper, keras3 users see the fields, which reticulate copies, but not the class.
     bare <- tryCatch(fit(callback), error = identity)
     expect_s3_class(bare, "python.builtin.RuntimeError")
     expect_identical(bare$n, 2)

@@ -1,9 +1,9 @@
-# Scripts that real signals ask to end, in the middle of a batch.
+# Scripts that real signals ask to end in the middle of a batch.
 
 run_preemptible <- function(dir, signals = 0, how = "uncaught") {
   testthat::skip_on_os("windows") # it has no signals
   skip_without_keras() # nolint: object_usage_linter. It is in helper.R.
-  # Where R saves a workspace that it quits with.
+  # A folder for the workspace that R saves when it quits.
   elsewhere <- withr::local_tempdir()
   signals <- paste(signals, collapse = ",")
   run_script( # nolint: object_usage_linter. It is in helper.R.
@@ -26,7 +26,7 @@ test_that("a script that is asked to end saves, ends with status 75, and run aga
     expect_identical(saves_in(dir), "ckpt-1.json")
     resumed <- run_preemptible(dir)
     expect_identical(resumed$status, 0L, info = resumed$output)
-    # Four batches are an epoch; the signal came in the seventh.
+    # An epoch has four batches, and the signal arrived in the seventh batch.
     expect_identical(resumed$result$resumed[c("epoch", "batch")], list(epoch = 1L, batch = 3L))
     expect_true(resumed$result$resumed$exact)
     expect_identical(resumed$result$run, undisturbed$result$run)
@@ -74,7 +74,8 @@ test_that("it is a condition that can be caught, with what happened; after it th
   expect_identical(basename(caught$path), "ckpt-1")
   expect_true(caught$saved)
   expect_identical(asked$result$handlers$after, asked$result$handlers$before)
-  # The script then sends itself SIGUSR2, on which R quits, with status 0; else it goes on to another one.
+  # The script then sends itself SIGUSR2. R must quit with status 0. Otherwise the script continues and ends
+  # with another status.
   expect_identical(asked$status, 0L, info = asked$output)
 })
 
@@ -106,7 +107,7 @@ test_that("a signal that fit() cannot answer any more does to the script what it
   expect_identical(late$status, -tools::SIGTERM, info = late$output)
   after <- run_preemptible(withr::local_tempdir(), tools::SIGTERM, "after-training")
   expect_identical(after$status, -tools::SIGTERM, info = after$output)
-  # At this one R quits by itself, with status 0.
+  # After this signal, R quits by itself with status 0.
   quit <- run_preemptible(withr::local_tempdir(), tools::SIGUSR2, "after-training")
   expect_identical(quit$status, 0L, info = quit$output)
   expect_no_match(quit$output, "went on", fixed = TRUE)

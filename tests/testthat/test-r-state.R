@@ -7,7 +7,7 @@ values <- function() {
     as.raw(0:255), matrix(1:4, 2, dimnames = list(NULL, c("x", "y"))), c(a = 1),
     list(), list(NULL), list("a"), list(1, "a", c(b = 2)), list(a = 1, b = list()),
     factor(c("a", NA)), mtcars[1:3, ], Sys.Date(), as.POSIXlt(.POSIXct(0, "UTC")),
-    # Long ones.
+    # Long vectors.
     rep(c(NA, TRUE, FALSE), 50), c(NA, seq_len(100)), rep(c(pi, NA, NaN, Inf, -Inf, -0, 5e-324), 20),
     as.raw(rep(0:255, 2)), matrix(rep(c(NA, 0.1), 100), 20), array(1:120, 2:5), rep("a", 100),
     data.frame(n = c(NA, 1:199), x = rep(c(0.5, NA), 100)), set_names(as.double(1:100), paste0("n", 1:100))

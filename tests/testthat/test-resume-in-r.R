@@ -16,8 +16,8 @@ test_that("a script killed twice by SIGKILL ends as the one never killed: weight
   resumed <- run_resumable(dir)
   expect_identical(resumed$status, 0L, info = resumed$output)
 
-  # The last save was in the middle of the epoch of the last kill; or, when the kill came before that save was
-  # safe on the disk, in the middle of the epoch before.
+  # The last checkpoint is from the middle of the epoch of the last kill. If the kill came before that
+  # checkpoint was durable, the last checkpoint is from the middle of the epoch before.
   expect_true(resumed$result$resumed$epoch %in% 2:3)
   expect_gt(resumed$result$resumed$batch, 0)
   expect_true(resumed$result$resumed$exact)

@@ -10,12 +10,12 @@ skip_without_runner <- function() {
   skip_without_python() # nolint: object_usage_linter. It is in helper.R.
 }
 
-# What it prints is the script's and the runner's: kept from the tests' own output.
+# Keeps the output of the script and of the supervisor out of the tests' own output.
 quietly <- function(expr) {
   utils::capture.output(utils::capture.output(expr, type = "message"))
 }
 
-# Steps on by one, saves, and ends as `end` says.
+# A script that advances by one step, saves, and ends with the code in `end`.
 step_script <- function(end, env = parent.frame()) {
   script_of(
     "reticulate::import_from_path('rekindle', system.file('python', package = 'rekindle'))",
@@ -94,7 +94,7 @@ test_that("the script finds the packages that it finds without the runner, in R 
   seen <- function(out) grep("^seen:", out, value = TRUE)
   alone <- seen(strsplit(run_r(lines), "\n")[[1]])
   expect_length(alone, 2)
-  # Each script in a temporary folder of its own.
+  # Each script is in its own temporary folder.
   expect_identical(seen(quietly(run_with_restarts(script_of(lines)))), alone)
 })
 

@@ -1,4 +1,4 @@
-# The templates of Slurm and systemd are tried in python/tests/run/test_restarts_templates.py.
+# python/tests/run/test_restarts_templates.py tests the templates for Slurm and systemd.
 
 test_that("the template for Kubernetes is the job that is meant", {
   skip_if_not_installed("rmarkdown")
@@ -8,7 +8,7 @@ test_that("the template for Kubernetes is the job that is meant", {
   pod <- spec$template$spec
   container <- pod$containers[[1]]
   expect_identical(container$command, c("python", "-m", "rekindle", "run", "--", "Rscript", "train.R"))
-  # Rules for exit codes are refused otherwise.
+  # With another policy, Kubernetes refuses rules for exit codes.
   expect_identical(pod$restartPolicy, "Never")
   rules <- Filter(function(rule) "onExitCodes" %in% names(rule), spec$podFailurePolicy$rules)
   actions <- lapply(rules, function(rule) {

@@ -1,5 +1,5 @@
-# Shows what rekindle does: the same script is run, killed, run again, and compared with a run that was
-# left alone. Writes into build/demo.
+# Shows what rekindle does: runs a script, kills it, runs it again, and compares the result with a run that
+# was never killed. Writes into build/demo.
 
 out <- file.path("build", "demo")
 unlink(out, recursive = TRUE)
@@ -15,7 +15,7 @@ parse_progress <- function(lines) {
   table[-1, -1]
 }
 
-# The lines that a process prints until it is over. It is killed when a line begins with `target`.
+# Returns the lines that a process prints until it ends. Kills the process when a line begins with `target`.
 watch <- function(process, target = NULL) {
   lines <- character()
   while (process$is_alive() || process$is_incomplete_output()) {
@@ -29,7 +29,7 @@ watch <- function(process, target = NULL) {
   lines
 }
 
-# Runs the script in a process of its own; with `kill_after`, kills it when it says that it is there.
+# Runs the script in a separate process. With `kill_after`, kills it when it reports that epoch and batch.
 run_training <- function(name, backup, kill_after = NULL) {
   result <- file.path(out, paste0(name, ".rds"))
   log <- file.path(out, paste0(name, ".log"))
@@ -76,7 +76,7 @@ say("3. A run that nobody kills, with a backup folder of its own.")
 undisturbed <- run_training("undisturbed", "backup-undisturbed")
 say("   Done.\n")
 
-# --- what came out --------------------------------------------------------------------------------------
+# --- the results ----------------------------------------------------------------------------------------
 
 same_until <- sum(cumprod(resumed$result$loss == undisturbed$result$loss))
 say("Loss after each epoch:")
@@ -110,7 +110,7 @@ runs <- rbind(
   cbind(resumed$progress, run = "run again")
 )
 runs$position <- runs$epoch - 1 + runs$batch / batches
-# The first batches of an epoch are a mean over next to nothing.
+# In the first batches of an epoch, the loss is a mean over very few values.
 runs <- runs[runs$batch > 5, ]
 runs$run <- factor(runs$run, c("never killed", "killed", "run again"))
 kill_position <- killed_at$epoch - 1 + killed_at$batch / batches

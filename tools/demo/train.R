@@ -1,8 +1,8 @@
-# The script that is killed and run again: it learns the price of diamonds.
+# The demo kills this script and runs it again. The script trains a model that predicts the price of diamonds.
 #
 #   Rscript train.R BACKUP_DIR RESULT_FILE
 #
-# What makes it survive is one line: the callback. Nothing else in it knows about interruptions.
+# Only one line makes it survive: the callback. No other line deals with interruptions.
 
 args <- commandArgs(trailingOnly = TRUE)
 backup_dir <- args[[1]]
@@ -24,7 +24,7 @@ model <- keras$Sequential(list(
 ))
 model$compile(optimizer = keras$optimizers$Adam(0.002), loss = "mse")
 
-# Progress, for whoever watches: epoch, batch, and the epoch's mean loss so far.
+# Prints the progress for the demo: epoch, batch, and the epoch's mean loss so far.
 epoch_now <- NA
 progress <- keras$callbacks$LambdaCallback(
   on_epoch_begin = function(epoch, logs) epoch_now <<- epoch + 1L,

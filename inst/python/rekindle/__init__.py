@@ -1,7 +1,7 @@
-"""Training that survives being killed.
+"""Saves trainings so that they survive a kill.
 
 Importing this package imports neither Keras nor a backend. The callback for Keras 3 is
-:class:`rekindle.keras.BackupAndRestore`; for a training loop of one's own there are
+:class:`rekindle.keras.BackupAndRestore`. For custom training loops, use
 :class:`rekindle.Checkpoint` and :class:`rekindle.CheckpointManager`.
 """
 

@@ -1,4 +1,4 @@
-"""``python -m rekindle``: looking into a backup folder from a shell."""
+"""``python -m rekindle``: inspects a backup folder from a shell."""
 
 import sys
 

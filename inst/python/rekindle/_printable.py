@@ -1,17 +1,17 @@
-"""Text from a folder, as it can be printed to a person."""
+"""Makes text from a folder safe to print."""
 
 from __future__ import annotations
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with escapes, as `repr()` has them, for what would not print as itself.
+    """The text, with the escapes of `repr()` for characters that do not print as themselves.
 
-    A name in a folder may be anybody's: it can hold what moves a terminal's cursor, turns the order
-    of letters or ends the line, and half characters that no encoding has.
+    Any user may have made a name in a folder. The name can hold characters that move a terminal's
+    cursor, turn the order of letters or end the line, and half characters that no encoding has.
 
     Args:
         text: Any text.
-        keep: Characters that stay.
+        keep: Characters that stay as they are.
     """
     if text.isprintable():
         return text

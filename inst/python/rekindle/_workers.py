@@ -1,6 +1,6 @@
-"""Whether this process is one of several that train one model together, as far as can be known.
+"""Finds out, as far as possible, whether several processes train one model together.
 
-No framework is imported here, and none starts its devices for it.
+This module imports no framework, and does not make a framework start its devices.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from rekindle._frameworks.loaded import loaded
 from rekindle.errors import ArgumentError
 
-# How many processes there are, and which of them this is: as torchrun and what follows its example
-# say it, and Keras.
+# The number of processes, and the number of this one: the variables of torchrun (and of tools that
+# follow its example), and those of Keras.
 _VARIABLES = (
     ("WORLD_SIZE", "RANK"),
     ("KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"),
@@ -24,12 +24,12 @@ _VARIABLES = (
 
 @dataclass(frozen=True)
 class Workers:
-    """Several processes.
+    """Several processes that train one model.
 
     Attributes:
-        count: How many.
-        index: Which of them this is, from 0; ``None`` when that is not known.
-        source: Who says so.
+        count: The number of processes.
+        index: The number of this process, from 0; ``None`` if it is not known.
+        source: The source of this information.
     """
 
     count: int
@@ -66,7 +66,7 @@ def refuse_several(model: Any) -> None:
 
 
 def connected() -> Workers | None:
-    """Several processes that a framework has connected."""
+    """The workers, if a framework has connected several processes; else ``None``."""
     return _by_torch() or _by_jax()
 
 
@@ -84,7 +84,8 @@ def _by_jax() -> Workers | None:
     found = _several(
         getattr(state, "num_processes", None), getattr(state, "process_id", None), source
     )
-    # Some devices come with several processes by themselves. To ask for them starts them.
+    # Some devices have several processes by themselves. A call for the count would start the
+    # devices, so this asks only if they have started.
     bridge = loaded("jax._src.xla_bridge")
     if found is None and jax is not None and getattr(bridge, "_backends", None):
         found = _several(jax.process_count(), jax.process_index(), "jax.process_count()")
@@ -92,7 +93,7 @@ def _by_jax() -> Workers | None:
 
 
 def _by_strategy(model: Any) -> Workers | None:
-    """By the `tf.distribute` strategy that the model was made in."""
+    """The workers of the `tf.distribute` strategy that the model was made in."""
     if loaded("tensorflow") is None:
         return None
     strategy = getattr(model, "distribute_strategy", None)
@@ -104,7 +105,7 @@ def _by_strategy(model: Any) -> Workers | None:
 
 
 def _by_environment() -> Workers | None:
-    """Processes that were started together, whether or not a framework knows of it yet."""
+    """Workers that were started together, even if no framework has connected them yet."""
     for size, rank in _VARIABLES:
         count, index = os.environ.get(size, ""), os.environ.get(rank, "")
         if count.isdecimal() and index.isdecimal():
@@ -121,7 +122,7 @@ def _by_environment() -> Workers | None:
 
 
 def _tasks(cluster: Mapping[str, Any]) -> int:
-    # An evaluator looks on.
+    # An evaluator does not train.
     return sum(len(tasks) for job, tasks in cluster.items() if job != "evaluator")
 
 

@@ -1,4 +1,4 @@
-"""Named objects of a training loop, saved as one checkpoint and brought back in place."""
+"""Saves named objects of a training loop as one checkpoint, and restores them in place."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ __all__ = ["Checkpoint", "RestoreStatus"]
 
 
 class Checkpoint(Group):
-    """Groups the objects of a training loop, to be saved and brought back together.
+    """Groups the objects of a training loop, so that you can save and restore them together.
 
-    The objects are attributes: ``checkpoint.step += 1`` is saved with the next save. To save, give
-    the checkpoint to a :class:`rekindle.CheckpointManager`, or call :meth:`save`.
+    The objects are attributes: after ``checkpoint.step += 1``, the next save includes the new
+    value. To save, give the checkpoint to a :class:`rekindle.CheckpointManager`, or call
+    :meth:`save`.
 
     Args:
-        **objects: By name, each one of:
+        **objects: Named objects. Each of them is:
 
             - a Keras model (its compiled optimizer included), layer, optimizer, metric, variable or
               ``SeedGenerator``;
@@ -43,14 +44,14 @@ class Checkpoint(Group):
             - another ``Checkpoint``.
 
     Attributes:
-        save_counter: int. How often it was saved; comes back with a restore.
+        save_counter: int. How often you saved the object. :meth:`restore` restores this number.
 
-    Variables, modules, tensors, NumPy arrays, lists, dicts and generators are changed in place by a
-    restore. What cannot be, such as a number, a JAX array or a named tuple, is to be read from the
-    attribute afterwards. An empty list or dict, and ``None``, take whatever was saved.
+    A restore changes variables, modules, tensors, NumPy arrays, lists, dicts and generators in
+    place. It cannot change numbers, JAX arrays, named tuples and the like in place: read these from
+    the attribute afterwards. An empty list or dict, and ``None``, take any saved value.
 
     Raises:
-        ArgumentError: (a ``ValueError``) A name is one of the methods' or begins with ``_``.
+        ArgumentError: (a ``ValueError``) A name is that of a method, or begins with ``_``.
 
     Example::
 
@@ -112,24 +113,25 @@ class Checkpoint(Group):
         return dict(self._objects)
 
     def _group_set(self, name: str, value: Any) -> None:
-        """The object of this name is another from now on."""
+        """Replaces the object of this name."""
         self._objects[name] = value
 
     def save(self, file_prefix: str | os.PathLike[str]) -> str:
-        """Saves under ``<file_prefix>-<save_counter>``: the path. Nothing older is removed.
+        """Saves as ``<file_prefix>-<save_counter>``, and returns that path.
 
-        No manager ever removes a checkpoint that was saved so.
+        This removes no older checkpoint. No manager ever removes a checkpoint that you saved in
+        this way.
 
         Args:
-            file_prefix: str or ``os.PathLike``. Folder and first part of the name, as
-                ``"ckpts/final"``. A relative one counts from the working directory of now, and
-                gives a relative path.
+            file_prefix: str or ``os.PathLike``. Folder and first part of the name, such as
+                ``"ckpts/final"``. A relative path counts from the working directory at the time of
+                this call, and gives a relative path.
 
         Raises:
-            SaveError: It could not be made durable.
-            LockError: A manager holds the folder.
-            ArgumentError: Something in the checkpoint cannot be saved, or `file_prefix` is no path
-                of the local file system.
+            SaveError: rekindle could not make the checkpoint durable.
+            LockError: A manager, or another run, has locked the folder.
+            ArgumentError: Something in the checkpoint cannot be saved, or `file_prefix` is not a
+                path of the local file system.
         """
         expected = "folder and first part of the name, as a string or an os.PathLike"
         given = checks.path("file_prefix", file_prefix, expected)
@@ -143,23 +145,26 @@ class Checkpoint(Group):
             one.close()
 
     def restore(self, save_path: str | os.PathLike[str] | None) -> RestoreStatus:
-        """Brings a checkpoint back into the objects: everything that matches, or nothing.
+        """Restores everything in a checkpoint that matches the objects, or changes nothing.
 
         Args:
-            save_path: str, ``os.PathLike`` or ``None``. What a save returned, or a manager's
-                `latest_checkpoint`; ``None``, as that is where nothing was saved yet, does nothing.
+            save_path: str, ``os.PathLike`` or ``None``. A path that :meth:`save` returned, or a
+                manager's `latest_checkpoint`. With ``None``, which is `latest_checkpoint` before
+                the first save, nothing happens.
 
         Returns:
-            What was matched and what was not, to be asserted, as ``tf.train.Checkpoint`` has it.
-            When something was not, and nobody asks, a ``MismatchWarning`` says so.
+            A status, with which you can assert what should have matched, as with
+            ``tf.train.Checkpoint``. If something did not match and you call none of its methods, a
+            ``MismatchWarning`` reports this.
 
         Raises:
-            MismatchError: Something has another shape, dtype or kind than what was saved; with
-                each place in the tree, what was expected and what was found. Nothing was changed.
-            DamageError: The checkpoint is not whole.
-            FormatError: A newer rekindle wrote it, with a state that this one does not know.
-            RestoreError: There is none, or the system refused to read.
-            ArgumentError: `save_path` is no path of the local file system.
+            MismatchError: An object has another shape, dtype or kind than its saved value. The
+                error lists each place in the tree, with what rekindle expected and what it found.
+                Nothing was changed.
+            DamageError: The checkpoint is not complete.
+            FormatError: A newer rekindle wrote it, with a state that this rekindle does not know.
+            RestoreError: There is no such checkpoint, or the system refused to read.
+            ArgumentError: `save_path` is not a path of the local file system.
         """
         if save_path is None:
             return RestoreStatus(None, [], [])
@@ -172,17 +177,17 @@ class Checkpoint(Group):
 
     @staticmethod
     def read(save_path: str | os.PathLike[str]) -> dict[str, AnyArray]:
-        """The arrays of a checkpoint by their places in the tree, without any object.
+        """Returns the arrays of a checkpoint by their places in the tree, and needs no objects.
 
         Args:
-            save_path: str or ``os.PathLike``. What a save returned.
+            save_path: str or ``os.PathLike``. A path that :meth:`save` returned.
 
         Returns:
-            dict of str to NumPy arrays, every byte of them verified.
+            dict of str to NumPy arrays. rekindle has verified every byte of them.
 
         Raises:
-            DamageError: The checkpoint is not whole.
-            RestoreError: There is none, or the system refused to read.
+            DamageError: The checkpoint is not complete.
+            RestoreError: There is no such checkpoint, or the system refused to read.
         """
         return dict(lookup.load(save_path).arrays)
 

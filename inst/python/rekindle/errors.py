@@ -1,30 +1,30 @@
-"""What can go wrong, as one small tree.
+"""The exceptions and warnings of rekindle, as one small tree.
 
-Every exception that rekindle raises on purpose is a :class:`RekindleError`, and each also is the
+Every exception that rekindle raises on purpose is a :class:`RekindleError`. Each is also the
 builtin exception that a caller would catch without knowing rekindle::
 
     RekindleError
     ├── ArgumentError     (ValueError)    an argument is not of the accepted form
     ├── DependencyError   (ImportError)   Keras, or the backend it is set to, cannot be imported
     ├── LockError         (RuntimeError)  another run holds the folder
-    ├── ForeignFileError  (RuntimeError)  a file or folder is somebody else's
-    ├── FormatError       (RuntimeError)  the folder was written by a newer rekindle
-    ├── DamageError       (RuntimeError)  saves are there, and none of them is whole
-    ├── MismatchError     (RuntimeError)  the save does not fit what it should be restored into
-    │   └── UnmatchedError  (AssertionError)  what was asserted of a restore does not hold
+    ├── ForeignFileError  (RuntimeError)  a file is not rekindle's, or belongs to another user
+    ├── FormatError       (RuntimeError)  a newer rekindle wrote the folder
+    ├── DamageError       (RuntimeError)  there are checkpoints, and none of them is whole
+    ├── MismatchError     (RuntimeError)  the checkpoint does not fit the objects
+    │   └── UnmatchedError  (AssertionError)  an assertion about a restore does not hold
     ├── RestoreError      (OSError)       the folder could not be opened or read
-    └── SaveError         (OSError)       a save failed; those before it still stand
+    └── SaveError         (OSError)       a save failed; earlier checkpoints are intact
 
-:class:`TrainingPreempted` is no error: it is the ``SystemExit`` that ends a run which was asked to.
+:class:`TrainingPreempted` is no error: this ``SystemExit`` ends a run that a signal asked to end.
 
-Warnings are :class:`RekindleWarning` (a ``UserWarning``): :class:`DamageWarning` when an older save
-had to be taken, :class:`SaveWarning` when a save failed and training goes on,
-:class:`InexactWarning` when a resumed run cannot be the run that was interrupted,
-:class:`TakeoverWarning` when a backup by Keras' own callback is gone on with,
-:class:`MismatchWarning` when a checkpoint was restored in part.
+Every warning is a :class:`RekindleWarning` (a ``UserWarning``): :class:`DamageWarning` if rekindle
+had to use an older checkpoint, :class:`SaveWarning` if a save failed and training goes on,
+:class:`InexactWarning` if a resumed run cannot repeat the interrupted run exactly,
+:class:`TakeoverWarning` if a run resumes from a backup of Keras' own callback,
+:class:`MismatchWarning` if a checkpoint was restored in part.
 
-The data an exception speaks of is in its attributes, named in each class's docstring. Exceptions
-can be pickled, so that they cross process borders whole.
+The attributes of an exception hold its data. The docstring of each class lists them. Exceptions can
+be pickled, so that another process gets them with all attributes.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ class RekindleError(Exception):
 
     Args:
         message: What happened, and what to do about it.
-        **details: Set as attributes of the exception; each subclass names its own.
+        **details: Become attributes of the exception. Each subclass lists its own.
     """
 
     def __init__(self, message: str, **details: Any) -> None:
-        # A message may quote names from a folder. Its own lines stay.
+        # A message may quote names from a folder, so escape it. Its own line breaks stay.
         message = printable(message, keep="\n")
         super().__init__(message)
         self.message = message
@@ -73,7 +73,7 @@ class RekindleError(Exception):
         for name, value in details.items():
             setattr(self, name, value)
 
-    # OSError and ImportError print their own fields; ours say everything in the message.
+    # OSError and ImportError print their own fields. Here, the message already has everything.
     def __str__(self) -> str:
         return self.message
 
@@ -92,7 +92,7 @@ class ArgumentError(RekindleError, ValueError):
 
     Attributes:
         argument: The argument's name.
-        value: What was given.
+        value: The value that was given.
     """
 
     argument: str
@@ -110,13 +110,13 @@ class DependencyError(RekindleError, ImportError):
 
 
 class LockError(RekindleError, RuntimeError):
-    """Another run holds the folder. Nothing in it was touched.
+    """Another run holds the folder. rekindle did not change anything in it.
 
     Attributes:
         directory: The folder.
-        host: The host the holder runs on, or ``None`` when it is not known.
-        pid: The holder's process id, or ``None`` when it is not known.
-        started: When the holder took the folder, in POSIX seconds, or ``None``.
+        host: The host that the holder runs on, or ``None`` if it is not known.
+        pid: The holder's process id, or ``None`` if it is not known.
+        started: When the holder locked the folder, in POSIX seconds, or ``None``.
     """
 
     directory: str
@@ -126,10 +126,10 @@ class LockError(RekindleError, RuntimeError):
 
 
 class ForeignFileError(RekindleError, RuntimeError):
-    """A file is somebody else's, and was not touched.
+    """A file is not rekindle's, or belongs to another user. rekindle did not change the file.
 
-    Rekindle did not write it, and it stands under a name that rekindle needs. Or the file, or the
-    folder of the saves, belongs to another user than the one who wants to resume from it.
+    rekindle did not write the file, but needs its name. Or the file, or the folder of the
+    checkpoints, belongs to another user than the user who wants to resume from it.
 
     Attributes:
         path: The file or the folder.
@@ -139,7 +139,7 @@ class ForeignFileError(RekindleError, RuntimeError):
 
 
 class FormatError(RekindleError, RuntimeError):
-    """The save was written by a newer rekindle, in a format this one does not know.
+    """A newer rekindle wrote the checkpoint, in a format that this version does not know.
 
     Attributes:
         path: The manifest.
@@ -153,11 +153,11 @@ class FormatError(RekindleError, RuntimeError):
 
 
 class DamageError(RekindleError, RuntimeError):
-    """Saves are there, and none of them is whole. They were left as they are.
+    """There are checkpoints, and none of them is whole. rekindle did not change them.
 
     Attributes:
         directory: The folder.
-        damages: What was found, one line for each save, newest first.
+        damages: The damage that was found, one line for each checkpoint, newest first.
     """
 
     directory: str
@@ -165,17 +165,17 @@ class DamageError(RekindleError, RuntimeError):
 
 
 class MismatchError(RekindleError, RuntimeError):
-    """The save does not fit the objects it should be restored into. Nothing was changed.
+    """The checkpoint does not fit the objects to restore into. Nothing was changed.
 
     Attributes:
-        differences: One line for each difference, with what is expected and what was found.
+        differences: One line for each difference: what was expected, and what was found.
     """
 
     differences: list[str]
 
 
 class UnmatchedError(MismatchError, AssertionError):
-    """What was asserted of a restore does not hold. What did match was restored.
+    """An assertion about a restore does not hold. The values that did match were restored.
 
     Attributes:
         differences: One line for each place that was not matched.
@@ -187,20 +187,20 @@ class RestoreError(RekindleError, OSError):
 
     Attributes:
         directory: The folder.
-        errno: The system's error number, when the system refused.
+        errno: The system's error number, if the system refused.
     """
 
     directory: str
 
 
 class SaveError(RekindleError, OSError):
-    """A save could not be written. Those before it still stand, and the partial files are gone.
+    """A save failed. Earlier checkpoints are intact, and the partial files are removed.
 
     Attributes:
         directory: The folder.
         errno: The system's error number.
         needed: Bytes that the save needed.
-        free: Bytes that were free on the file system, or ``None`` when it does not say.
+        free: Bytes that were free on the file system, or ``None`` if it is not known.
     """
 
     directory: str
@@ -209,14 +209,14 @@ class SaveError(RekindleError, OSError):
 
 
 class TrainingPreempted(SystemExit):
-    """Training was asked to end by a signal, and has. Uncaught, it ends the process.
+    """A signal asked training to end, and training has ended. Uncaught, this ends the process.
 
     Args:
         message: What happened.
         code: The exit status of the process.
         signal: The signal's name, such as ``"SIGTERM"``.
-        path: The save that the run goes on from, or ``None`` when there is none yet.
-        saved: Whether that save was made because of the signal, so that nothing is lost.
+        path: The checkpoint that the run will resume from, or ``None`` if there is none yet.
+        saved: Whether rekindle saved it because of the signal, so that nothing is lost.
 
     Attributes:
         message, code, signal, path, saved: As given.
@@ -249,23 +249,23 @@ class RekindleWarning(UserWarning):
 
 
 class DamageWarning(RekindleWarning):
-    """A save is damaged: it was set aside under another name, and an older one was taken."""
+    """A checkpoint is damaged: rekindle quarantined it (renamed it), and used an older one."""
 
 
 class SaveWarning(RekindleWarning):
-    """A save, or the clearing away of an older one, failed; training goes on."""
+    """A save, or the removal of an older checkpoint, failed. Training goes on."""
 
 
 class InexactWarning(RekindleWarning):
-    """Something of the interrupted run could not be brought back exactly."""
+    """A part of the interrupted run could not be restored exactly."""
 
 
 class TakeoverWarning(RekindleWarning):
-    """A backup that Keras' own callback wrote is gone on with, or it or TensorFlow's cannot be.
+    """A run resumes from a backup of Keras' own callback, or cannot from Keras' or TensorFlow's.
 
     Args:
         message: What happened.
-        **facts: Set as attributes: `directory`; when the backup is gone on with also `epoch`
+        **facts: Become attributes: `directory`; if the run resumes from the backup, also `epoch`
             (counted from 0), `batch` as Keras wrote it, `step` and `notes`.
     """
 
@@ -275,25 +275,25 @@ class TakeoverWarning(RekindleWarning):
 
 
 class MismatchWarning(RekindleWarning):
-    """A checkpoint was restored in part, and nobody said that this is meant."""
+    """A checkpoint was restored in part, and the caller did not check or accept that."""
 
 
 def bulleted(lines: list[str], at_most: int = 20) -> str:
-    """The part of a message that has a line for each of many things, and says how many are left."""
+    """The lines as a list in a message. If there are more, the last line says how many."""
     shown = [printable(line) for line in lines[:at_most]]
     if len(lines) > len(shown):
         shown.append(f"... and {len(lines) - len(shown)} more")
     return "".join(f"- {line}\n" for line in shown)
 
 
-# Users meet these as `rekindle.LockError`; tracebacks and R conditions name them so.
+# Users know these as `rekindle.LockError`. Tracebacks and R conditions use these names, too.
 for _name in __all__:
     globals()[_name].__module__ = "rekindle"
 
 
 class UnsupportedValueError(TypeError):
-    """A value in the tree is of a type that cannot be saved; the message names it and its place."""
+    """A value in the tree has a type that cannot be saved. The message names type and place."""
 
 
 class BrokenTreeError(ValueError):
-    """What was read is not a tree that :func:`flatten` could have written."""
+    """The data is not a tree that :func:`flatten` could have written."""

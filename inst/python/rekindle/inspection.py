@@ -1,12 +1,13 @@
-"""Looking into a backup folder: what is there, whether it is whole, and what it holds.
+"""Inspects a backup folder: its checkpoints, whether they are complete, and what they hold.
 
-Nothing here but :func:`delete` takes the folder's lock or changes anything in it, so that a run may
-go on there meanwhile; what it replaces in the middle of a look is looked at again. Keras is
-imported by :func:`restore_weights` and :func:`export_weights` alone.
+Only :func:`delete` locks the folder or changes anything in it. A run may therefore continue in the
+folder meanwhile. If the run replaces a checkpoint that a function is reading, the function reads
+again. Only :func:`restore_weights` and :func:`export_weights` import Keras.
 
-A folder is given by its path, or by a ``file://`` URL; another URL is an ``ArgumentError``.
+Give a folder by its path, or by a ``file://`` URL. Another URL is an ``ArgumentError``.
 
-Counts are of things done: ``epoch`` 3 and ``batch`` 0 is a save at the end of the third epoch.
+Counts say how much is done: ``epoch`` 3 and ``batch`` 0 is a checkpoint at the end of the third
+epoch.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ __all__ = [
 
 
 def info(directory: str | os.PathLike[str]) -> FolderInfo:
-    """What the folder holds, and who holds the folder.
+    """Describes the content of the folder, and the process that has locked it.
 
     Raises:
         RestoreError: The system refused to list or to read.
@@ -57,7 +58,7 @@ def info(directory: str | os.PathLike[str]) -> FolderInfo:
             return FolderInfo(path, "missing")
         catalogs = reader.catalogs(path)
         found = describe.describe(path, catalogs)
-        # What a run took away in the middle of the look is no picture of any moment.
+        # If a run has removed a checkpoint meanwhile, the result shows no real moment: look again.
         saves = lookup.oldest_first(catalogs)
         if all(reader.still_there(path, prefix, manifest) for prefix, manifest in saves):
             break
@@ -65,10 +66,10 @@ def info(directory: str | os.PathLike[str]) -> FolderInfo:
 
 
 def verify(directory: str | os.PathLike[str]) -> list[Check]:
-    """Reads every byte of every save: what that showed, oldest first; empty without a save.
+    """Reads every byte of every checkpoint. Returns a result for each, oldest first.
 
-    A save that its run takes away meanwhile is not in the list. Bytes that several saves share are
-    read once.
+    Without checkpoints, the list is empty. A checkpoint that its run removes meanwhile is not in
+    the list. rekindle reads bytes that several checkpoints share only once.
 
     Raises:
         RestoreError: The system refused to list or to read.
@@ -92,16 +93,18 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
 
 
 def history(directory: str | os.PathLike[str], which: Which = "latest") -> History:
-    """Every epoch and metric of the run, up to the save; which epochs each metric was reported in.
+    """Returns every epoch and metric of the run, up to the checkpoint.
+
+    For each metric, this includes the epochs in which it was reported.
 
     Args:
         directory: The folder.
-        which: ``"latest"``, a number, or a name such as ``"ckpt-12"``.
+        which: The checkpoint: ``"latest"``, a number, or a name such as ``"ckpt-12"``.
 
     Raises:
-        RestoreError: There is no such save, or the system refused to read.
-        DamageError: It is damaged.
-        MismatchError: It is not of a ``fit()``, and has no history.
+        RestoreError: There is no such checkpoint, or the system refused to read.
+        DamageError: The checkpoint is damaged.
+        MismatchError: The checkpoint is not of a ``fit()``, and has no history.
     """
     path = lookup.folder(directory)
 
@@ -128,7 +131,7 @@ def _history(name: str, tree: Any) -> History:
 
 
 def arrays(directory: str | os.PathLike[str], which: Which = "latest") -> list[ArrayInfo]:
-    """The arrays of a save; arguments and errors are those of :func:`history`."""
+    """Describes the arrays of a checkpoint. Arguments and errors are those of :func:`history`."""
 
     def read(_: str, manifest: Manifest) -> list[ArrayInfo]:
         return [
@@ -144,7 +147,7 @@ def values(
     names: Collection[str] | None = None,
     which: Which = "latest",
 ) -> dict[str, AnyArray]:
-    """The values of arrays of a save, each verified.
+    """Returns the values of arrays of a checkpoint. rekindle verifies each of them.
 
     Args:
         directory: The folder.
@@ -152,7 +155,7 @@ def values(
         which: As in :func:`history`.
 
     Raises:
-        ArgumentError: The save has no array of such a name.
+        ArgumentError: The checkpoint has no array of such a name.
         RestoreError, DamageError: As :func:`history`.
     """
     path = lookup.folder(directory)
@@ -173,20 +176,23 @@ def values(
 
 
 def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which = "latest") -> str:
-    """Puts the weights of a save into a Keras model, outside of ``fit()``: the save's name.
+    """Restores the weights of a checkpoint into a Keras model, outside of ``fit()``.
 
-    All variables of the model are put back, those that are not trained included; its optimizer, its
-    metrics and random states stay as they are. By default the newest save that is whole is taken;
-    of one that is asked for, only the weights need be whole.
+    rekindle restores all variables of the model, variables that are not trained included. It does
+    not change the optimizer, the metrics and the random states. By default rekindle takes the
+    newest complete checkpoint. If you ask for another one, only its weights need to be complete.
 
     Args:
-        model: A built Keras model, made as the one that was saved.
+        model: A built Keras model, made like the saved model.
         directory: The folder.
         which: As in :func:`history`.
 
+    Returns:
+        The checkpoint's name.
+
     Raises:
-        MismatchError: The save is of another model; nothing was changed.
-        ArgumentError: It is no model of Keras 3.
+        MismatchError: The checkpoint is of another model; nothing was changed.
+        ArgumentError: `model` is not a model of Keras 3.
         RestoreError, DamageError: As :func:`history`.
     """
     arguments.refuse_keras_2(model)
@@ -203,24 +209,25 @@ def export_weights(
     *,
     force: bool = False,
 ) -> tuple[str, bool]:
-    """Writes the weights of a save into a file that ``model.load_weights()`` takes.
+    """Writes the weights of a checkpoint into a file for ``model.load_weights()``.
 
-    Keras names the weights in such a file by the layers that hold them, so that a model is needed;
-    it holds the save's weights afterwards. The file appears under its name once it is whole.
+    Keras names the weights in such a file by the layers that hold them. So this function needs a
+    model. The model holds the checkpoint's weights afterwards. The file appears under its name once
+    it is complete.
 
     Args:
         directory: The folder.
         path: The file. Its name ends in ``.weights.h5``.
-        model: As in :func:`restore_weights`. When it is compiled with an optimizer that fits the
-            save, the file has the optimizer's state, too.
+        model: As in :func:`restore_weights`. If the model is compiled with an optimizer that fits
+            the checkpoint, the file holds the optimizer's state, too.
         which: As in :func:`history`.
-        force: bool. Whether a file that is there is replaced.
+        force: bool. Whether to replace an existing file.
 
     Returns:
-        The save's name, and whether the optimizer's state was written.
+        The checkpoint's name, and whether the file holds the optimizer's state.
 
     Raises:
-        ForeignFileError: The file is there, and `force` is False.
+        ForeignFileError: The file exists, and `force` is False.
         SaveError: The system refused to write.
         MismatchError, RestoreError, DamageError, ArgumentError: As :func:`restore_weights`.
     """
@@ -232,15 +239,16 @@ def export_weights(
 
 
 def delete(directory: str | os.PathLike[str]) -> Deletion:
-    """Removes every save, and what else is rekindle's; nothing else.
+    """Removes every checkpoint and the other files that rekindle wrote, and nothing else.
 
-    Files that were set aside as damaged stay. The folder goes when it is then empty and rekindle
-    made it.
+    Quarantined files stay. rekindle removes the folder, too, if it is then empty and rekindle
+    created it.
 
     Raises:
-        LockError: A run holds the folder; nothing was removed.
+        LockError: A run has locked the folder; nothing was removed.
         FormatError: A newer rekindle has written there; nothing was removed.
-        ForeignFileError: A file of the name of a save is somebody else's; nothing was removed.
+        ForeignFileError: A file that rekindle did not write has the name of a checkpoint; nothing
+            was removed.
         RestoreError: The system refused.
     """
     return _deletion.delete(lookup.folder(directory))

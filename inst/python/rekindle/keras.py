@@ -43,121 +43,135 @@ __all__ = ["BackupAndRestore"]
 
 
 class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
-    """Saves a training run as it goes, and resumes it after an interruption of any kind.
+    """Backs up a training run, and resumes it after a kill.
 
-    A drop-in replacement for ``keras.callbacks.BackupAndRestore``. Run the same script again after
-    a crash, a kill or a power cut, and ``fit()`` goes on from the last save: with the model's
-    variables, the optimizer's and the epoch. Each save is one atomic commit: a crash at any instant
-    leaves the save before it or the new one, whole. Every byte is verified before it is used.
+    A drop-in replacement for ``keras.callbacks.BackupAndRestore``. After a crash, a kill or a power
+    cut, run the same script again. ``fit()`` then restores the last checkpoint, with the variables
+    of the model and of the optimizer, and the epoch, and continues from there. Each checkpoint is
+    one atomic commit. A crash at any instant leaves the previous checkpoint or the new checkpoint,
+    complete. rekindle verifies every byte before using it.
 
-    The state of the other callbacks is saved, too: the attributes that training changes. A save
-    never changes what the script set: strings and paths, functions, the configuration of Keras'
-    callbacks. A warning names what a resume does not bring back.
+    rekindle saves the state of the other callbacks, too: the attributes that training changes. A
+    checkpoint never changes values that the script set: strings and paths, functions, the
+    configuration of Keras' callbacks. A warning names everything that a resume does not restore.
 
     Args:
-        backup_dir: str or ``os.PathLike``. The folder for the saves, made when it is not there.
-            ``~`` is expanded, and a relative path counts from the working directory of now. A URL
-            is refused, but for ``file:///data/run``, which means the path in it. Only one run at a
-            time can use a folder. Files in it that are not rekindle's are left alone.
+        backup_dir: str or ``os.PathLike``. The folder for the backup. rekindle creates the folder
+            if it does not exist. rekindle expands ``~``. A relative path counts from the working
+            directory at the time of this call. rekindle refuses a URL, except
+            ``file:///data/run``, which means the path in it. Only one run at a time can use a
+            folder. rekindle never changes files in the folder that it did not write.
         save_freq: ``"epoch"``, int, str, ``datetime.timedelta``, :class:`rekindle.Auto` or False.
-            ``"epoch"`` saves at the end of each epoch; a whole number from 1 up, after that many
-            batches, counted over the borders of epochs; a time such as ``"90 s"``, ``"10 min"``,
-            ``"1 h 30 min"`` or ``"1 day"``, at the first batch end after that long since the last
-            save, or since training began or went on; ``"auto"``, or a ``rekindle.Auto`` with other
-            bounds, at intervals that are chosen as training runs, see below; ``False`` never.
-            Defaults to ``"epoch"``.
-        double_checkpoint: bool. Keep the last two saves instead of one. Defaults to ``False``.
-        delete_checkpoint: bool. Remove the saves when training is complete; the folder goes too
-            when it is then empty and was made by rekindle. With ``False``, the end of the last
-            epoch is saved whatever `save_freq` is (but not with ``"auto"`` or ``False``), and
-            ``fit()`` that finds the complete run again runs no epoch. Defaults to ``True``.
-        restore_history: bool. Whether the ``History`` that a resumed ``fit()`` returns holds the
-            epochs of the whole run. By default, as in Keras, only those that this call ran.
-        on_mismatch: ``"error"`` or ``"warn"``. What to do when the optimizer, the loss, the batch
-            size, the shuffling, the steps or the length of the data are not those of the backup.
-            Another model is always an error. Defaults to ``"error"``.
-        on_save_error: ``"warn"`` or ``"raise"``. What to do when a save cannot be written, as on a
-            full disk. ``"warn"`` warns once for each cause, keeps the save before, goes on, and
-            tries again when the next save is due. Defaults to ``"warn"``.
-        extra_state: dict of named objects, or ``None``. State outside of the model that belongs to
-            the run: objects with ``state_dict()`` and ``load_state_dict()``, Keras variables,
-            layers, optimizers or metrics, random generators, or NumPy arrays, which are filled in
-            place. Optimizers other than ``model.optimizer`` are saved only so. Build what has
-            variables before ``fit()``. Defaults to ``None``.
-        verbose: 0, 1 or 2. 1 prints a line when a run is resumed, 2 also one for each save.
-            Defaults to 0.
-        background: bool. ``True`` copies the state when a save is due, and writes it while training
-            goes on; at most one save is written at a time, and the next one that is due waits for
-            it. The memory for the copy is kept until training ends. An error is dealt with at the
-            next batch or epoch. ``False`` writes at once. Defaults to ``True``.
-        retention: :class:`rekindle.Retention`, or ``None``. Which checkpoints stay: the newest, the
-            best by a metric, one every so many hours. ``best`` looks for its metric in the logs
-            that Keras gives when the checkpoint is taken; those of validation are there at the end
-            of an epoch only. A resumed run goes on from the newest checkpoint, not from the best.
-            Defaults to ``None``: the last one, or two with ``double_checkpoint=True``.
-        save_before_preemption: bool, or :class:`rekindle.Preemption`. Whether a signal that
-            announces the end of the process is answered by a save, at the end of the batch or
-            validation step that is under way, and how. Only on the main thread. A signal that comes
-            when ``fit()`` cannot answer it any more, after the last epoch or in a batch that ends
-            by an exception, is sent again when the earlier handlers are back: SIGTERM then ends the
-            process, and the backup stays. A second signal, more than a second after the first,
-            stops training at once, without a save. Code that catches ``TrainingPreempted`` goes on:
-            the signal has been answered, and is not sent again. Defaults to ``True``: SIGTERM,
-            SIGUSR1 and SIGUSR2 stop training with exit status 75.
-
-    When training is complete, ``delete_checkpoint=True`` removes all saves, the best included.
+            When to save. ``"epoch"`` saves at the end of every epoch. A whole number from 1 up
+            saves after that many batches, counted across epochs. A time, such as ``"90 s"``,
+            ``"10 min"``, ``"1 h 30 min"`` or ``"1 day"``, saves at the first batch end after that
+            much time has passed since the last checkpoint, or since training began or resumed.
+            ``"auto"`` saves at intervals that rekindle chooses during training, see below; a
+            ``rekindle.Auto`` does so with other bounds. ``False`` never saves by itself. Defaults
+            to ``"epoch"``.
+        double_checkpoint: bool. ``True`` keeps the last two checkpoints instead of the last one.
+            Defaults to ``False``.
+        delete_checkpoint: bool. ``True`` removes all checkpoints when training is complete,
+            including those that `retention` keeps. rekindle then removes the folder, too, if it is
+            empty and rekindle created it. ``False`` keeps the backup. rekindle then saves the end
+            of the last epoch whatever `save_freq` is (but not with ``"auto"`` or ``False``). If
+            ``fit()`` finds the complete run again, it runs no epoch. Defaults to ``True``.
+        restore_history: bool. ``True`` gives the ``History`` that a resumed ``fit()`` returns the
+            epochs of the whole run. ``False`` gives only the epochs that this call ran, as Keras
+            does. Defaults to ``False``.
+        on_mismatch: ``"error"`` or ``"warn"``. What to do if the optimizer, the loss, the batch
+            size, the shuffling, the steps or the length of the data differ from those of the
+            backup. A backup of another model is always an error. Defaults to ``"error"``.
+        on_save_error: ``"warn"`` or ``"raise"``. What to do if rekindle cannot write a checkpoint,
+            for example because the disk is full. ``"warn"`` warns once for each cause, keeps the
+            previous checkpoint, continues training, and tries again when the next checkpoint is
+            due. ``"raise"`` stops. Defaults to ``"warn"``.
+        extra_state: dict of named objects, or ``None``. Other state that belongs to the run,
+            outside of the model: objects with ``state_dict()`` and ``load_state_dict()``, Keras
+            variables, layers, optimizers or metrics, random generators, or NumPy arrays, which
+            rekindle fills in place. rekindle saves optimizers other than ``model.optimizer`` only
+            if you list them here. Build objects that have variables before ``fit()``. Defaults to
+            ``None``.
+        verbose: 0, 1 or 2. 1 prints a line when a run resumes. 2 also prints a line for each
+            checkpoint. Defaults to 0.
+        background: bool. ``True`` copies the state when a checkpoint is due, and writes the
+            checkpoint while training continues. rekindle writes one checkpoint at a time: the next
+            checkpoint that is due waits until the current one is written. rekindle keeps the memory
+            for the copy until training ends. rekindle handles an error at the next batch or epoch.
+            ``False`` writes at once, while training waits. Defaults to ``True``.
+        retention: :class:`rekindle.Retention`, or ``None``. Which checkpoints to keep. Its ``best``
+            looks for the metric in the logs that Keras gives when the checkpoint is taken.
+            Validation metrics are there only at the end of an epoch. A run still resumes from the
+            newest checkpoint, not from the best. Defaults to ``None``: the last checkpoint, or two
+            with ``double_checkpoint=True``.
+        save_before_preemption: bool, or :class:`rekindle.Preemption`. ``True`` saves when a signal
+            announces the end of the process, and then ends training. A ``Preemption`` does so with
+            other signals, or in another way. rekindle saves at the end of the current batch or
+            validation step. This works only if ``fit()`` runs on the main thread. If a signal comes
+            after the last epoch, or in a batch in which an exception ends ``fit()``, rekindle
+            cannot answer it any more. rekindle then restores the earlier handlers and sends the
+            signal again: SIGTERM ends the process, and the backup stays. Defaults to ``True``.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
-        resume_report: ``None`` when nothing was restored by the last ``fit()``, else a dict:
-            ``number`` of the save, ``epoch`` (counted from 0) that training went on with, ``batch``
-            (how many batches of that epoch the save had seen), ``step`` (optimizer steps in all),
-            ``time`` of the save in POSIX seconds. For a backup of Keras' own callback, ``number``
-            is ``None``.
-        save_report: ``None`` before training, else a dict: ``saves``, how many became durable;
-            ``seconds_held``, how long they held training up in all; ``seconds_waited``, how much of
-            it was waiting for a save that was still being written.
+        resume_report: ``None`` if the last ``fit()`` restored nothing, else a dict: ``number`` of
+            the checkpoint; ``epoch`` (counted from 0), where training continued; ``batch``, how
+            many batches of that epoch were trained before the checkpoint; ``step``, the optimizer
+            steps done so far; ``time`` of the checkpoint in POSIX seconds; ``exact``, whether
+            rekindle restored everything as it was; ``notes``, the things that rekindle could not
+            restore exactly. For a backup by Keras' own callback, ``number`` is ``None``.
+        save_report: ``None`` before training, else a dict: ``saves``, how many checkpoints became
+            durable; ``seconds_held``, how long they delayed training; ``seconds_waited``, how much
+            of that delay was waiting for a checkpoint that was still being written.
 
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
 
-    ``fit()`` raises, before training begins: ``ArgumentError`` when it has two callbacks that back
-    up and restore, Keras' own among them, when it runs in one of several processes that train
-    together, in all of them, or when the model is of Keras 2 (``tf_keras``);
-    ``LockError`` when another run holds the folder;
-    ``MismatchError`` when the backup is of another model, with the differences; ``DamageError``
-    when saves are there and none is whole; ``FormatError`` when they were written by a newer
-    rekindle; ``ForeignFileError`` when somebody else's file has the name of a save, or
-    the folder or a save in it belongs to another user;
-    ``RestoreError`` when the system refuses to open or read. With ``on_save_error="raise"`` it
-    raises ``SaveError`` when a save fails.
+    Before training begins, ``fit()`` raises:
 
-    A backup that has more epochs than `epochs` asks for is a ``MismatchError``, too. It is never
-    removed. A script may train in stages on one folder: ``fit(epochs=3)``, and then
-    ``fit(initial_epoch=3, epochs=6)``. When the script is run again, and the backup is of a later
-    stage (its ``fit()`` began at or after `epochs`), the earlier ``fit()`` runs no epoch, restores
-    nothing and warns so (``RekindleWarning``); the later one restores everything. So the model
-    holds what the script made until then: a script that uses it between two stages has to keep
-    what it needs. Take `initial_epoch` from a constant, not from the ``History`` of the stage
-    before.
+    - ``ArgumentError`` if it has two callbacks that back up and restore (Keras' own callback
+      counts, too), if several processes train together (in each of them), or if the model is of
+      Keras 2 (``tf_keras``);
+    - ``LockError`` if another run has locked the folder;
+    - ``MismatchError`` if the backup is of another model; the error lists the differences;
+    - ``DamageError`` if there are checkpoints, and none is complete;
+    - ``FormatError`` if a newer rekindle wrote the checkpoints;
+    - ``ForeignFileError`` if a file that rekindle did not write has the name of a checkpoint, or if
+      the folder or a checkpoint in it belongs to another user;
+    - ``RestoreError`` if the system refuses to open or read.
 
-    Where the folder holds no save of rekindle but a backup of ``keras.callbacks.BackupAndRestore``,
-    ``fit()`` goes on with that, and warns so (``TakeoverWarning``): weights and optimizer as Keras
-    loads them, from the start of the epoch that was saved. Replace Keras' callback by this one; the
-    two cannot stand in one ``fit()``. Keras' files stay as they are; when the
-    run is complete, ``takeover.json`` beside them says that they are done with.
+    With ``on_save_error="raise"``, ``fit()`` raises ``SaveError`` if rekindle cannot write a
+    checkpoint.
 
-    ``save_freq="auto"`` measures, in the running fit, what a save costs: how long it holds training
-    up, and how much longer the steps take while it is written. From that it chooses the shortest
-    interval that keeps the overhead under `max_overhead`, a second at least, and goes on measuring.
-    The first save, after a few batches, is to measure it. That an interval can be tuned so, at
-    3.5 %, was shown by CheckFreq (Mohan, Phanishayee and Chidambaram, FAST'21). With a
-    `mean_time_between_failures` it is not shorter than what loses least time, in saves and in work
-    done again, by the formula of Young (1974) in Daly's higher order (2006). What was chosen is
-    said with ``verbose=1``, is in each save, and is shown by ``python -m rekindle info``.
+    A backup that has more epochs than `epochs` asks for is a ``MismatchError``, too. rekindle never
+    removes this backup. A script may train in stages on one folder: ``fit(epochs=3)``, and then
+    ``fit(initial_epoch=3, epochs=6)``. Suppose that you run the script again and the backup is of a
+    later stage (its ``fit()`` began at or after `epochs`). The earlier ``fit()`` then runs no
+    epoch, restores nothing and reports this by a ``RekindleWarning``. The later ``fit()`` restores
+    everything. Until then the model holds the values that the script gave it. If a script uses the
+    model between two stages, the script itself must keep the values that it needs. Take
+    `initial_epoch` from a constant, not from the ``History`` of the previous stage.
 
-    The arguments `backup_dir`, `save_freq`, `double_checkpoint` and `delete_checkpoint` mean what
-    they mean in Keras 3.15 (https://keras.io/api/callbacks/backup_and_restore/).
+    If the folder holds no checkpoint of rekindle, but a backup by
+    ``keras.callbacks.BackupAndRestore``, ``fit()`` resumes from that backup, and reports this by a
+    ``TakeoverWarning``. Keras itself loads the weights and the optimizer. Training continues from
+    the start of the saved epoch. Replace Keras' callback by this one: one ``fit()`` cannot have
+    both. rekindle does not change Keras' files. When the run is complete, rekindle writes
+    ``takeover.json`` beside these files, to note that rekindle has finished with them.
+
+    ``save_freq="auto"`` measures the cost of a checkpoint during ``fit()``: how long it delays
+    training, and how much longer the steps take while rekindle writes it. From that cost, rekindle
+    chooses the shortest interval that keeps the overhead under the `max_overhead` of
+    :class:`rekindle.Auto`. The interval is at least one second, and rekindle continues to measure.
+    rekindle takes the first checkpoint after a few batches, to measure it. CheckFreq (Mohan,
+    Phanishayee and Chidambaram, FAST'21) showed that an interval can be tuned in this way, at
+    3.5 %. With a `mean_time_between_failures`, the interval is not shorter than the interval that
+    loses least time, in saving and in repeated work, by the formula of Young (1974) in Daly's
+    higher order (2006). With ``verbose=1``, rekindle reports each choice. Each checkpoint records
+    it, and ``python -m rekindle info`` shows it.
+
+    The arguments `backup_dir`, `save_freq`, `double_checkpoint` and `delete_checkpoint` mean the
+    same as in Keras 3.15 (https://keras.io/api/callbacks/backup_and_restore/).
 
     Example::
 
@@ -200,17 +214,17 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         )
         self.schedule = self._new_schedule()
         self._due = False
-        # For the companion.
+        # For the tail callback.
         self.csv_logs = CsvLogs(())
         self._current_epoch = 0
         self._tail: TailCallback | None = None
-        # Only on the instance that needs it: a class that has this hook costs JAX its asynchronous
-        # dispatch.
+        # Set this hook only on an instance that needs it. If the class had the hook, JAX would lose
+        # its asynchronous dispatch.
         if self.schedule.by_batch:
             self.on_train_batch_end = self._train_batch_ended
 
     def _new_schedule(self) -> schedule.Schedule:
-        """One for each fit(): it remembers what that has done."""
+        """A new schedule for each fit(): a schedule remembers what its fit() has done."""
         return schedule.schedule(self.save_freq)
 
     @property
@@ -223,15 +237,16 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
 
     @property
     def looks_at_batches(self) -> bool:
-        """Whether saves may be due at the end of a batch. For the companion."""
+        """Whether a checkpoint may be due at the end of a batch. For the tail callback."""
         return self.schedule.by_batch
 
     @property
     def saves_the_end(self) -> bool:
-        """Whether the end of the last epoch is saved in any case. For the companion.
+        """Whether the end of the last epoch is saved in any case. For the tail callback.
 
-        With saves by the batch, the end falls between two of them: a backup that stays would not
-        look complete when it is found again. "auto" saves only what its bound allows.
+        If checkpoints are due at batch ends, the end of training falls between two of them. A
+        backup that stays would then not look complete to the next run. "auto" saves only what its
+        bound allows.
         """
         stays = self.looks_at_batches and not self.delete_checkpoint
         is_auto = self.save_freq == "auto" or isinstance(self.save_freq, Auto)
@@ -249,7 +264,7 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self.csv_logs = CsvLogs(() if found is None else found.callbacks)
 
     def _implements_train_batch_hooks(self) -> bool:
-        """Asked by the list of callbacks of Keras 2 alone, which may have no model yet."""
+        """Only the list of callbacks of Keras 2 calls this. It may have no model yet."""
         raise _arguments.for_keras_3("a list of callbacks")
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -281,16 +296,16 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self._tell("on_train_end", logs)
 
     def take_due(self) -> bool:
-        """Whether a save is due; asking clears it. For the companion, last in the list."""
+        """Whether a checkpoint is due; this call clears it. For the tail callback."""
         due, self._due = self._due, False
         return due
 
     def resumed_after(self, batches: int) -> None:
-        """The epoch goes on after so many batches; told by the companion."""
+        """The tail callback reports that the epoch continues after so many batches."""
         self.schedule.resumed_after(batches)
 
     def _tell(self, hook: str, *args: Any) -> None:
-        # A training loop of one's own calls these hooks without a CallbackList: then nobody else
-        # calls it.
+        # A custom training loop calls these hooks without a CallbackList. Then only this method
+        # calls the tail callback.
         if self._tail is not None and not self._tail.is_listed:
             getattr(self._tail, hook)(*args)

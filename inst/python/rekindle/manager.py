@@ -1,4 +1,4 @@
-"""Numbering, saving, restoring and keeping checkpoints; the folder is the store's."""
+"""Numbers, saves, restores and keeps checkpoints. `_repository` handles the folder."""
 
 from __future__ import annotations
 
@@ -26,57 +26,61 @@ __all__ = ["CheckpointManager", "latest_checkpoint"]
 
 
 class CheckpointManager:
-    """Keeps numbered checkpoints of a training loop in a folder, as ``tf.train`` does.
+    """Keeps numbered checkpoints of a custom training loop in a folder, as ``tf.train`` does.
 
-    For any loop, on JAX, PyTorch, TensorFlow or plain NumPy. A save is one atomic commit: a crash
-    at any instant leaves the save before it or the new one, whole, and every byte is verified
-    before it is used. Methods, numbering and rules are those of ``tf.train.CheckpointManager`` of
-    TensorFlow 2.21; where they differ, it is said below.
+    For any loop, on JAX, PyTorch, TensorFlow or plain NumPy. Each checkpoint is one atomic commit.
+    A crash at any instant leaves the previous checkpoint or the new checkpoint, complete. rekindle
+    verifies every byte before using it. Methods, numbering and rules are those of
+    ``tf.train.CheckpointManager`` of TensorFlow 2.21. The differences are listed below.
 
     Args:
-        checkpoint: A :class:`rekindle.Checkpoint`, or a ``tf.train.Checkpoint``. What to save.
-        directory: str or ``os.PathLike``. The folder. It is made by the first save, not here. A URL
-            is refused, but for ``file:///data/run``, which means the path in it. A relative path
-            counts from the working directory of now: a later ``os.chdir()`` does not move the
-            folder. Paths that the manager gives begin with `directory` as it was given, as with
-            TensorFlow; after an ``os.chdir()`` they are absolute, so that they lead there still.
-            Only one manager at a time can save in it; another one gets a ``LockError``.
-        max_to_keep: int from 1 up, or ``None`` to keep all. After each save the older ones beyond
-            so many are removed.
-        keep_checkpoint_every_n_hours: float above 0, hours, or ``None``. A checkpoint that would be
-            removed stays for good when it was saved at least so long after the last one that did.
-            Such ones are no longer listed in `checkpoints`. Defaults to ``None``.
+        checkpoint: What to save: a :class:`rekindle.Checkpoint`, or a ``tf.train.Checkpoint``.
+        directory: str or ``os.PathLike``. The folder. The first :meth:`save` creates it. Only one
+            manager can save in the folder at a time; another manager gets a ``LockError``. rekindle
+            refuses a URL, except ``file:///data/run``, which means the path in it. A relative path
+            counts from the working directory at the time of this call: a later ``os.chdir()`` does
+            not move the folder. Paths that the manager returns begin with `directory` as you gave
+            it, as with TensorFlow. After an ``os.chdir()`` they are absolute, so that they still
+            lead to the folder.
+        max_to_keep: int from 1 up, or ``None`` to keep all. How many checkpoints to keep. After
+            each save, the manager removes the older checkpoints beyond that number.
+        keep_checkpoint_every_n_hours: float above 0, hours, or ``None``. A checkpoint that rekindle
+            would remove stays for good if it was saved at least that many hours after the last
+            checkpoint that stayed. The manager then no longer lists it in `checkpoints`. Defaults
+            to ``None``.
         checkpoint_name: str. First part of the names of the files. Defaults to ``"ckpt"``.
-        step_counter: Where the current step is to be read, for `checkpoint_interval`: an integer
-            variable of any framework, a function that returns an int, or the name of a number in
-            `checkpoint`.
-        checkpoint_interval: int from 1 up, steps, or ``None``. :meth:`save` saves nothing when
-            fewer steps passed since the last save. Defaults to ``None``.
-        init_fn: A function of no arguments, or ``None``. Called by :meth:`restore_or_initialize`
-            when there is no checkpoint.
-        last_checkpoint_step: int or ``None``. The step of the last save, from which the interval
-            counts. By default the first call of :meth:`save` saves.
-        keep_best: ``(metric, mode, count)``, or ``None``. Beside the newest, keep the `count` whose
-            `metric`, a number in the metadata given to :meth:`save`, is the lowest (`mode` "min")
-            or the highest ("max"). They stay listed in `checkpoints`. Defaults to ``None``.
-        background: bool. ``True`` copies the state when :meth:`save` is called and writes it behind
-            the loop. Then `checkpoints` and `latest_checkpoint` know a save once it is durable, and
-            its error is raised by the next :meth:`save` or :meth:`sync`. At most one save is
-            written at a time; the next one waits for it. Defaults to ``False``: a save that has
-            returned is durable.
+        step_counter: The current step, for `checkpoint_interval`: an integer variable of any
+            framework, a function that returns an int, or the name of a number in `checkpoint`.
+        checkpoint_interval: int from 1 up, steps, or ``None``. If fewer steps have passed since the
+            last checkpoint, :meth:`save` saves nothing. Defaults to ``None``.
+        init_fn: A function without arguments, or ``None``. :meth:`restore_or_initialize` calls it
+            if there is no checkpoint.
+        last_checkpoint_step: int or ``None``. The step of the last checkpoint, from which the
+            interval counts. By default the first :meth:`save` saves.
+        keep_best: ``(metric, mode, count)``, or ``None``. Beside the newest checkpoints, the
+            manager keeps the `count` checkpoints whose `metric` is the lowest (`mode` "min") or the
+            highest ("max"). The metric is a number that you give as `with_metadata` to
+            :meth:`save`. These checkpoints stay listed in `checkpoints`. Defaults to ``None``.
+        background: bool. ``True`` copies the state when you call :meth:`save`, and writes the
+            checkpoint while the loop continues. `checkpoints` and `latest_checkpoint` then list a
+            checkpoint once it is durable. If writing it fails, the next :meth:`save` or
+            :meth:`sync` raises the error. rekindle writes one checkpoint at a time: the next
+            checkpoint waits until the current one is written. Defaults to ``False``: when
+            :meth:`save` has returned, the checkpoint is durable.
 
     Attributes:
-        waited: float. Seconds that :meth:`save` and :meth:`sync` have waited for saves that were
-            still being written.
+        waited: float. Seconds that :meth:`save` and :meth:`sync` have waited for checkpoints that
+            were still being written.
 
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
 
-    Beyond TensorFlow: a manager whose checkpoint was never restored does not write over what it
-    finds; it numbers on after the highest. A damaged checkpoint is set aside, and the one before it
-    is restored. A save that fails advances neither the counter nor the interval. Checkpoints in
-    TensorFlow's own format are not read; a ``TakeoverWarning`` says so where there are no others.
-    With a ``with`` statement, leaving it waits for the last save and lets go of the folder::
+    Differences from TensorFlow: If you never restored a checkpoint into the objects, the manager
+    does not overwrite the checkpoints that it finds. It continues after the highest number.
+    rekindle quarantines a damaged checkpoint, and restores the previous checkpoint. A save that
+    fails advances neither the counter nor the interval. rekindle does not read checkpoints in
+    TensorFlow's own format. If there are no other checkpoints, a ``TakeoverWarning`` reports this.
+    At its end, a ``with`` statement waits for the last checkpoint and unlocks the folder::
 
         checkpoint = rekindle.Checkpoint(model=model, optimizer=optimizer, step=0)
         with rekindle.CheckpointManager(checkpoint, "ckpts", max_to_keep=3) as manager:
@@ -115,7 +119,7 @@ class CheckpointManager:
         self._interval = arguments.interval(checkpoint_interval, step_counter)
         self._step_counter = arguments.step_counter(step_counter, checkpoint)
         self._init_fn = checks.function("init_fn", init_fn)
-        # Whether a checkpoint was looked for, and what was said of those in another format.
+        # Whether the manager has looked for a checkpoint, and has warned of another format.
         self._looked = self._warned = False
         # The program may change its working directory later.
         self._folder = os.path.abspath(self._directory)
@@ -128,7 +132,7 @@ class CheckpointManager:
 
     @property
     def directory(self) -> str:
-        """The folder as it was given; as an absolute path once that would lead elsewhere."""
+        """The folder as you gave it; an absolute path once your path would lead elsewhere."""
         try:
             leads_there = os.path.abspath(self._directory) == self._folder
         # The working directory itself was removed.
@@ -138,17 +142,17 @@ class CheckpointManager:
 
     @property
     def checkpoint(self) -> Any:
-        """What is saved, as it was given."""
+        """The object to save, as you gave it."""
         return self._checkpoint
 
     @property
     def checkpoint_interval(self) -> int | None:
-        """Steps between two saves, or ``None``."""
+        """Steps between two checkpoints, or ``None``."""
         return self._interval
 
     @property
     def checkpoints(self) -> list[str]:
-        """Paths of the checkpoints under management, in the order of saving. A new list."""
+        """Paths of the managed checkpoints, in the order of saving. Each call makes a new list."""
         self._checkpointer.notice()
         directory = self.directory
         numbers = self._checkpointer.numbers
@@ -156,13 +160,14 @@ class CheckpointManager:
 
     @property
     def latest_checkpoint(self) -> str | None:
-        """Path of the checkpoint last saved, ``None`` when there is none.
+        """Path of the last saved checkpoint, or ``None`` if there is none.
 
-        Before this manager has saved or restored, it is that of the newest whole checkpoint in the
-        folder, whoever saved it there, and all of its bytes are verified.
+        Before this manager has saved or restored, this is the path of the newest complete
+        checkpoint in the folder, whichever program saved it. rekindle then verifies all of its
+        bytes.
 
         Raises:
-            DamageError: There are checkpoints, and none is whole.
+            DamageError: There are checkpoints, and none is complete.
         """
         self._checkpointer.notice()
         name = self._checkpointer.latest or reader.newest_name(self._folder)
@@ -173,15 +178,15 @@ class CheckpointManager:
 
     @property
     def waited(self) -> float:
-        """Seconds that :meth:`save` and :meth:`sync` have waited for saves still being written."""
+        """Seconds that :meth:`save` and :meth:`sync` have waited for unfinished checkpoints."""
         return self._checkpointer.waited
 
     def metadata(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """What was given as `with_metadata` when this checkpoint was saved.
+        """Returns the data that you gave as `with_metadata` when you saved this checkpoint.
 
         Raises:
             RestoreError: There is no such checkpoint.
-            DamageError: It is not whole.
+            DamageError: The checkpoint is not complete.
         """
         return records.metadata(lookup.find(path)[2])
 
@@ -193,28 +198,31 @@ class CheckpointManager:
         *,
         with_metadata: Mapping[str, Any] | None = None,
     ) -> str | None:
-        """Saves the checkpoint as it is now, durably, and lets older ones go.
+        """Saves the objects as they are now, durably, and removes older checkpoints.
 
         Args:
             checkpoint_number: An integer from 0 up, or an integer scalar variable of any framework.
-                The number to save under; a checkpoint that has it is replaced in the instant of the
-                commit. By default the save counter, which advances by one in any case.
-            check_interval: bool. Whether `checkpoint_interval` is looked at. ``False`` saves
-                always, but not twice for one step. Defaults to ``True``.
-            options: ``None``, or a ``tf.train.CheckpointOptions``: its
-                `experimental_write_callbacks` are called with the path once it is saved. Its other
-                values have no meaning here.
-            with_metadata: dict of str to JSON values, such as metrics; it is shown where
-                checkpoints are inspected, and `keep_best` looks here.
+                The number to save under. If a checkpoint has this number already, the commit
+                replaces it in one instant. By default the number is that of the save counter, which
+                advances by one in any case.
+            check_interval: bool. Whether to obey `checkpoint_interval`. ``False`` saves whatever
+                the interval is, but not twice for one step. Defaults to ``True``.
+            options: ``None``, or a ``tf.train.CheckpointOptions``. rekindle calls its
+                `experimental_write_callbacks` with the path once the checkpoint is saved. rekindle
+                ignores its other values.
+            with_metadata: dict of str to JSON values that belong to the checkpoint, such as
+                metrics. rekindle shows them when you inspect checkpoints, and `keep_best` looks for
+                its metric here.
 
         Returns:
-            The path of the checkpoint, ``<directory>/<name>-<number>``; ``None`` when the interval
-            asked for no save.
+            The path of the checkpoint, ``<directory>/<name>-<number>``; ``None`` if the interval
+            asked for no checkpoint.
 
         Raises:
-            SaveError: The save could not be made durable. Checkpoints before it still stand.
-                With ``background=True``: the save before this one; this one was not begun.
-            LockError: Another manager, or run, holds the folder.
+            SaveError: rekindle could not make the checkpoint durable. The earlier checkpoints are
+                still there. With ``background=True``, the error is that of the previous checkpoint,
+                and rekindle did not begin this one.
+            LockError: Another manager or run has locked the folder.
             ForeignFileError: The folder, or a checkpoint in it, belongs to another user:
                 :meth:`restore_or_initialize` would refuse it.
             ArgumentError: Something in the checkpoint or in the arguments cannot be saved.
@@ -252,26 +260,26 @@ class CheckpointManager:
         return step != last and not (check_interval and step < last + self._interval)
 
     def sync(self) -> None:
-        """Returns once everything that was asked for is durable.
+        """Waits until all requested checkpoints are durable.
 
         Raises:
-            SaveError: A save in the background failed. Checkpoints before it still stand.
+            SaveError: A save in the background failed. The earlier checkpoints are still there.
         """
         self._checkpointer.sync()
 
     def restore_or_initialize(self) -> str | None:
-        """Brings back the newest whole checkpoint, or calls `init_fn` when there is none.
+        """Restores the newest complete checkpoint, or calls `init_fn` if there is none.
 
-        The folder is taken: from here on other managers are refused.
+        This locks the folder: from here on, rekindle refuses other managers.
 
         Returns:
             The path of the restored checkpoint, or ``None``.
 
         Raises:
-            LockError: Another manager, or run, holds the folder.
+            LockError: Another manager or run has locked the folder.
             MismatchError: The checkpoint does not fit the objects. Nothing was changed.
-            DamageError: There are checkpoints, and none is whole.
-            FormatError: A newer rekindle wrote it, in a way that this one does not know.
+            DamageError: There are checkpoints, and none is complete.
+            FormatError: A newer rekindle wrote it, in a way that this rekindle does not know.
             ForeignFileError: The folder, or a checkpoint in it, belongs to another user. Nothing
                 was read.
             RestoreError: The system refused to read.
@@ -311,9 +319,9 @@ class CheckpointManager:
             )
 
     def close(self) -> None:
-        """Waits for the last save, and lets go of the folder, whose checkpoints stay.
+        """Waits for the last checkpoint, and unlocks the folder. All checkpoints stay.
 
-        A later save takes it again.
+        A later :meth:`save` locks the folder again.
 
         Raises:
             SaveError: The last save in the background failed.
@@ -321,10 +329,10 @@ class CheckpointManager:
         self._checkpointer.close()
 
     def clear(self) -> None:
-        """Removes every checkpoint of this name in the folder, and lets go of it.
+        """Removes every checkpoint of this name in the folder, and unlocks the folder.
 
-        The folder itself goes when it is then empty and rekindle made it. What the system refuses
-        to remove stays, with a ``SaveWarning``.
+        rekindle removes the folder, too, if it is then empty and rekindle created it. Files that
+        the system refuses to remove stay, and a ``SaveWarning`` reports this.
         """
         self._checkpointer.clear()
 
@@ -340,7 +348,7 @@ class CheckpointManager:
         if error is None:
             self.close()
             return
-        # The error that ends the block matters more than that of a save.
+        # The error that ends the block matters more than an error of a save.
         self._checkpointer.sync_quietly()
         self.close()
 
@@ -354,21 +362,22 @@ def _source(checkpoint: Any) -> Source:
 
 
 def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
-    """Path of the newest whole checkpoint in a folder, whoever saved it there.
+    """Path of the newest complete checkpoint in a folder, whichever program saved it.
 
-    Nothing in the folder is changed, and a run may go on in it meanwhile. Every byte of the
-    checkpoint is verified: a damaged one is passed over, and the one before it is named.
+    This changes nothing in the folder, and a run may continue in the folder meanwhile. rekindle
+    verifies every byte of the checkpoint. It skips a damaged checkpoint, and returns the previous
+    one.
 
     Args:
-        directory: str or ``os.PathLike``.
+        directory: str or ``os.PathLike``. The folder.
 
     Returns:
-        ``<directory>/<name>-<number>``, to be given to :meth:`rekindle.Checkpoint.restore`, or
-        ``None`` when there is no checkpoint. Among those of one name the last saved is the newest,
-        whatever its number; between names, the time decides.
+        ``<directory>/<name>-<number>``, for :meth:`rekindle.Checkpoint.restore`, or ``None`` if
+        there is no checkpoint. Among checkpoints of one name, the last saved is the newest,
+        whatever its number. Between names, the time decides.
 
     Raises:
-        DamageError: There are checkpoints, and none is whole.
+        DamageError: There are checkpoints, and none is complete.
         RestoreError: The system refused to read.
     """
     folder = checks.path("directory", directory)
@@ -380,7 +389,7 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
 
 
 def _warn_of_tensorflow(directory: str, stacklevel: int) -> None:
-    """Says so where training would begin anew although TensorFlow has checkpoints there."""
+    """Warns if training would begin anew although there are checkpoints of TensorFlow."""
     found = tf_files.newest(directory)
     if found is None:
         return

@@ -1,4 +1,4 @@
-"""The replayer itself: on calls of which one knows what a power cut may leave."""
+"""Tests the replayer itself, on calls for which the states after a power cut are known."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_after_both_syncs_there_is_but_one_state(mood):
 
 
 def _at_end(disk, mood):
-    """Only what a power cut after the last call may leave."""
+    """The states that a power cut after the last call may leave."""
     found = []
     for tree in power._names(disk, mood, disk.end - 1, random.Random(0)):
         for content in power._contents(disk, mood, disk.end - 1, tree[1]):

@@ -1,4 +1,4 @@
-"""The long sweeps of `make faults`, in short."""
+"""Short versions of the long sweeps of `make faults`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ assert store.restored(sys.argv[2]) == 3
 
 @pytest.mark.parametrize("mutant", mutants.ALL)
 def test_a_broken_store_works_while_nothing_happens_to_it(mutant, tmp_path):
-    # One that breaks by itself would be noticed by any sweep, or by none.
+    # If a mutant failed without a fault, any sweep would notice it, or no sweep would.
     command = [sys.executable, "-c", _UNHURT, mutant, str(tmp_path)]
     subprocess.run(command, check=True, cwd=FAULTS.parent)
 

@@ -1,10 +1,11 @@
-"""Makes the golden folders: backups as this version writes them, for every later one to read.
+"""Makes the golden folders: backups from this version, which every later version must read.
 
     KERAS_BACKEND=jax python make.py OUT        a fit(), interrupted in its third epoch
     python make.py --manager OUT                a manager's checkpoints
 
-They stand in `format-N/` for each version N of the format or of the state in it, and are never made
-again: a later version has to read what was written then. The tests read how they were made here.
+The folders are in `format-N/`, for each version N of the format or of the state. Never make a
+folder again: later versions must read the original bytes. The tests read this file to know how the
+folders were made.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ POSITION = (2, 4)
 
 
 class Stop(BaseException):
-    """What interrupts the fit()."""
+    """The exception that interrupts the fit()."""
 
 
 class Notes:
@@ -38,7 +39,7 @@ class Notes:
 
 
 def fit(directory, *, until=None, each=lambda batch: None, **more):
-    """Trains, and is interrupted after so many batches: model, callback, others and extra state."""
+    """Trains until an interruption. Returns model, callback, others and extra state."""
     import keras
 
     from rekindle.keras import BackupAndRestore
@@ -80,7 +81,7 @@ def fit(directory, *, until=None, each=lambda batch: None, **more):
 
 
 def objects(value=0):
-    """What the manager saves; each part depends on `value`."""
+    """The objects that the manager saves. Each part depends on `value`."""
     from rekindle import Checkpoint
 
     rng = np.random.default_rng(value)
@@ -97,7 +98,7 @@ def objects(value=0):
 
 
 def manager(directory):
-    """Three checkpoints of five, of which the best by its loss is one."""
+    """Keeps three checkpoints of five. One of them is the checkpoint with the best loss."""
     from rekindle import CheckpointManager
 
     live = objects()

@@ -1,4 +1,4 @@
-"""What the tests of the callback share: a small model, its data, runs in their own processes."""
+"""Shared code of the callback's tests: a small model, its data, runs in separate processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def backup_dir(tmp_path):
 
 @pytest.fixture(autouse=True)
 def unseeded():
-    """A test that sets a seed sets it for itself: TensorFlow shuffles otherwise with one."""
+    """Removes TensorFlow's seed after each test: with a seed, TensorFlow shuffles differently."""
     yield
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -56,7 +56,7 @@ def fit(model, *callbacks, epochs=3, samples=20, batch_size=4, **more):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Raises at the beginning of an epoch, or of a batch of it. Nobody misses its state."""
+    """Raises at the beginning of an epoch or of one of its batches. Its state does not matter."""
 
     current = None
 
@@ -80,7 +80,7 @@ def interrupt(model, callback, epoch, batch=None, **more):
 
 
 def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch", **more):
-    """Runs the scenario of `python/exact` in a fresh process: its exit status."""
+    """Runs the scenario of `python/exact` in a fresh process. Returns its exit status."""
     config = {"source": source, "save_freq": save_freq, "folder": str(folder), "kill": kill} | more
     done = subprocess.run(
         [sys.executable, "scenario.py", json.dumps(config)],
@@ -108,7 +108,7 @@ def assert_same(first, second):
 
 
 class Probe(keras.callbacks.Callback):
-    """Notes the model's values, and which batches of which epochs were trained."""
+    """Records the model's values, and the trained batches with their epochs."""
 
     def __init__(self):
         super().__init__()

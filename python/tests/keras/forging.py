@@ -1,4 +1,4 @@
-"""Forged saves, and a fit() that ends early enough to leave one to forge."""
+"""Forged checkpoints, and a fit() that ends early and leaves a checkpoint to forge."""
 
 from __future__ import annotations
 

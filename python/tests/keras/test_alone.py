@@ -1,4 +1,4 @@
-"""One fit() has one callback that backs up and restores."""
+"""A fit() may have only one callback that backs up and restores."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_second_backup_callback_is_refused_before_training_begins(tmp_path, pa
     assert probe.seen == []
     assert_same(model.get_weights(), untouched)
     assert os.listdir(tmp_path) == []
-    # Neither folder is held.
+    # The run holds neither folder.
     assert fit(model, BackupAndRestore(a)).epoch == [0, 1, 2]
 
 

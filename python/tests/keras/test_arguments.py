@@ -1,4 +1,4 @@
-"""Every rule for an argument, by its class and its words."""
+"""Every rule for an argument, tested by error class and wording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saves that are written behind the training: what is saved, when, and what becomes of errors."""
+"""Saves in the background: what is saved, when, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rekindle.keras import BackupAndRestore
 
 
 class Gate:
-    """Lets the writer wait in its first sync until the test says go."""
+    """Holds the writer in its first sync until the test releases it."""
 
     def __init__(self, monkeypatch):
         self.reached, self.go = threading.Event(), threading.Event()
@@ -86,14 +86,15 @@ def test_one_save_is_written_at_a_time_and_the_next_waits_for_it(backup_dir, mon
     monkeypatch.setattr(WriterThread, "start", watched)
     callback = BackupAndRestore(backup_dir)
     fit(make_model(), callback, on_epoch_end(ended.append), epochs=3)
-    # The writer was let go when the second save, at the end of the second epoch, waited for it.
+    # The test released the writer when the second save, at the end of the second epoch, waited for
+    # it.
     assert waited[0] == 2
     assert callback.save_report["saves"] == 3
     assert callback.save_report["seconds_waited"] > 0
 
 
 def refusing(monkeypatch, times):
-    """The disk is full at the first `times` syncs: the writer finds out."""
+    """Makes the disk full at the first `times` syncs. The writer sees the error."""
     left = [times]
     sync = fs.sync
 
@@ -194,7 +195,7 @@ def test_batches_are_watched_only_when_a_save_may_be_due_there(backup_dir, save_
 @pytest.mark.filterwarnings("ignore:os.fork", "ignore:This process")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_child_neither_waits_for_the_save_nor_holds_the_folder(backup_dir, monkeypatch):
-    """A data loader's worker, or R's mclapply, in the middle of a save."""
+    """A fork in the middle of a save, as by a data loader's worker or by R's mclapply."""
     gate = Gate(monkeypatch)
     statuses = []
 

@@ -1,4 +1,4 @@
-"""Models that get their variables late, or that cannot be called on the data: saved and resumed."""
+"""Models that make their variables late, or that cannot be called on the data, are resumed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ X = np.random.RandomState(0).normal(size=(32, 6)).astype("float32")
 
 
 def descend(loss, layers, optimizer):
-    """One step of an optimizer on a loss, as backends other than JAX do it."""
+    """One optimizer step on a loss, as on backends other than JAX."""
     weights = [w for layer in layers for w in layer.trainable_weights]
     if ON == "torch":
         import torch
@@ -44,7 +44,7 @@ def descend(loss, layers, optimizer):
 
 
 class Coder(keras.Model):
-    """Has no call(): the parts are called in a step, as in Keras' example of a VAE."""
+    """Has no call(): train_step() calls the parts, as in Keras' example of a VAE."""
 
     def __init__(self, *, lazy=False, trains_all=True):
         super().__init__()
@@ -69,14 +69,14 @@ class Coder(keras.Model):
 
 
 class WrongShape(Coder):
-    """Can be called, but on something else than the data is."""
+    """Has a call(), but not for inputs of the data's shape."""
 
     def call(self, code):
         return self.decoder(code)
 
 
 class MadeInBuild(keras.Model):
-    """Makes its layers when it is built, and is trained as Keras does it."""
+    """Makes its layers when it is built. Keras trains it in the usual way."""
 
     def build(self, shape):
         self.hidden, self.last = keras.layers.Dense(4, "tanh"), keras.layers.Dense(6)
@@ -127,7 +127,7 @@ def functional():
 
 
 class Gan(keras.Model):
-    """Two optimizers, and the one of compile() is never used."""
+    """Has two optimizers. The optimizer from compile() is never used."""
 
     def __init__(self, *, lazy=False):
         super().__init__()
@@ -161,7 +161,7 @@ def numbers(owner):
 
 
 def never_and_again(run):
-    """What a run gives that was never interrupted, and one that was; neither warns."""
+    """The results of a run never interrupted and of an interrupted run. Neither may warn."""
     never = run()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -279,7 +279,7 @@ def test_optimizers_in_extra_state_are_not_warned_about_and_resume_exactly(backu
 
 
 class Grows(keras.callbacks.Callback):
-    """Builds a layer of the model in an epoch, the second one by default."""
+    """Builds a layer of the model in an epoch, by default the second."""
 
     def __init__(self, at=1):
         super().__init__()

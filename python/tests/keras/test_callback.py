@@ -1,4 +1,4 @@
-"""What the callback promises within one process."""
+"""The promises of the callback within one process."""
 
 from __future__ import annotations
 
@@ -63,12 +63,13 @@ def test_no_batch_is_trained_twice_and_none_is_left_out(backup_dir, save_freq):
     assert len(trained) == 13
     probe = train()
     assert len(trained) == 20 + 13 % save_freq
-    # What a callback has seen is part of the run: it, too, is as if nothing had happened.
+    # The state of a callback is a part of the run, so it must be as if nothing had happened.
     assert probe.seen == [(e, b) for e in range(4) for b in range(5)]
 
 
 def test_keras_own_case_of_a_save_at_each_batch_counts_fifteen_batches(backup_dir):
-    # Keras' test of the same case counts 17: it repeats the epoch on top of half-trained weights.
+    # Keras' test of the same case counts 17, because Keras repeats the epoch with half-trained
+    # weights.
     class Canary(keras.layers.Layer):
         def __init__(self):
             super().__init__()
@@ -104,7 +105,7 @@ def test_a_run_that_completed_leaves_no_trace_on_the_model(backup_dir):
 def test_a_resume_that_fails_at_once_leaves_no_trace_on_the_model(backup_dir):
     model = make_model()
     interrupt(model, BackupAndRestore(backup_dir, save_freq=1), 2, 3)
-    # Fails while it is skipping, and in the first hook of the resumed epoch.
+    # Fails while it skips trained batches, and in the first hook of the resumed epoch.
     for trouble in (Interrupt(2), Interrupt(2, 3)):
         with pytest.raises(RuntimeError):
             fit(model, trouble, BackupAndRestore(backup_dir, save_freq=1), epochs=4)

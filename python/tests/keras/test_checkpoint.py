@@ -57,12 +57,12 @@ def test_a_model_goes_on_with_its_random_states_and_moving_averages(prefix):
 
 
 OPTIMIZERS = ["Adam", "SGD"]
-# Keras' own can only be applied inside of a function there.
+# On JAX, this Keras optimizer can only be applied inside a function.
 OPTIMIZERS += ["LossScaleOptimizer"] if keras.backend.backend() != "jax" else []
 
 
 def loop(model, optimizer, batches):
-    """A loop of one's own: the gradients of the squared output are the weights' own, in effect."""
+    """A custom training loop. Its gradients are a tenth of the weights, plus an offset."""
     for index in range(batches):
         gradients = [
             keras.ops.add(keras.ops.multiply(variable.value, 0.1), 0.01 * index)

@@ -1,4 +1,4 @@
-"""A log that CSVLogger empties when training begins is there again when no training begins."""
+"""If no training begins, rekindle restores the log that CSVLogger emptied."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def logger_of(path):
 
 @pytest.fixture(autouse=True)
 def closed():
-    """An interrupted fit() leaves its log open."""
+    """Closes the logs that an interrupted fit() leaves open."""
     yield
     for logger in made:
         if logger.csv_file is not None:

@@ -1,4 +1,4 @@
-"""Objects in `extra_state` that are not as they were when they were saved."""
+"""Objects in `extra_state` that differ from their form at the save."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def metric(built):
 
 
 def accumulating(built):
-    """A metric that makes its variables when it first sees data."""
+    """A metric that makes its variables when it sees the first data."""
     made = keras.metrics.AUC(multi_label=True)
     if built:
         made.update_state(np.array([[0.0, 1.0]]), np.array([[0.1, 0.9]]))

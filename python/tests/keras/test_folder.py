@@ -1,4 +1,4 @@
-"""What is in the folder when, and what stays of it."""
+"""The files in the folder at each time, and the files that stay."""
 
 from __future__ import annotations
 

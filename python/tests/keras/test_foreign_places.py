@@ -1,4 +1,4 @@
-"""A save leads to places that a run can be in, and nowhere else."""
+"""A checkpoint can lead only to positions that a run can have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A save changes what training changes: never what the script set."""
+"""A restore changes only state that training changes, never values that the script set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTSIDE = "outside.txt"
 
 
 class Counter(keras.callbacks.Callback):
-    """Has an attribute of each kind."""
+    """A callback with attributes of each kind."""
 
     klass = 3
 
@@ -120,7 +120,7 @@ def test_a_save_never_changes_what_the_script_set(what, saved):
         np.testing.assert_array_equal(one, other)
 
 
-# The second is a name that its class assigns, but to the model.
+# The class assigns the second name, but as an attribute of the model.
 @pytest.mark.parametrize("name", ["nobodys", "stop_training"])
 def test_a_name_that_the_callback_does_not_have_is_told_and_not_set(name, saved):
     forge(saved, lambda state: state["callbacks"]["Counter"]["attributes"].update({name: 3}))

@@ -1,4 +1,4 @@
-"""Backups that earlier versions wrote are resumed, to the bit: `python/tests/golden/make.py`."""
+"""Resumes backups of earlier versions, bit for bit. `python/tests/golden/make.py` made them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ make = load_make()
 
 @pytest.fixture(params=sorted(path.name for path in GOLDEN.glob("format-*")))
 def golden(request, tmp_path):
-    """The folder, as a copy of ours: a checkout may belong to anybody."""
+    """A copy of the folder, owned by this user: a checkout may belong to another user."""
     found = tmp_path / "backup"
     shutil.copytree(GOLDEN / request.param / keras.backend.backend(), found)
     return found
@@ -45,7 +45,7 @@ def test_the_run_goes_on_where_it_was_killed_with_every_bit_of_its_state(golden)
 
     def each(batches):
         if not found:
-            # The model's own name is left out: it tells how many a process has made before.
+            # Leave the model's own name out: it depends on the number of models made before.
             found["count"] = batches.count
             for variable in batches.model.weights:
                 name = variable.path.partition("/")[2]
@@ -55,7 +55,7 @@ def test_the_run_goes_on_where_it_was_killed_with_every_bit_of_its_state(golden)
     epoch, batch = make.POSITION
     done, report = epoch * make.BATCHES + batch, backup.resume_report
     assert (report["epoch"], report["batch"], report["step"]) == (epoch, batch, done)
-    # Other versions of Python, Keras or the backend may be noted, and nothing else.
+    # The notes may be about other versions of Python, Keras or the backend, and nothing else.
     assert all("other versions may compute other bits" in note for note in report["notes"])
     assert found["count"] == done
     for name in ("inner/kernel", "inner/bias", "outer/kernel", "outer/bias"):

@@ -1,4 +1,4 @@
-"""Which epochs the values of a run's history belong to."""
+"""The epochs to which the values of a run's history belong."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_backup_says_in_which_epochs_a_metric_was_reported(backup_dir):
     found = inspection.history(backup_dir)
     assert found.epochs["val_loss"] == [0, 1, 9]
     assert found.epochs["loss"] == list(range(10))
-    # Keras' own form stays.
+    # Keras' own form of the history stays.
     assert len(history.history["val_loss"]) == 3
     assert found.metrics["val_loss"] == pytest.approx(history.history["val_loss"])
 

@@ -1,4 +1,4 @@
-"""Saves by the clock, and at intervals that are chosen: in a real fit()."""
+"""Saves by the clock, and at intervals that rekindle chooses, in a real fit()."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rekindle.keras import BackupAndRestore
 
 
 class Clock:
-    """Goes on by a second for each batch, and by much at what is no training."""
+    """Advances by 1 second for each batch, and by much more outside of training."""
 
     def __init__(self):
         self.now = 0.0
@@ -31,7 +31,7 @@ class Clock:
         return self.now
 
     def goes_on(self):
-        """A callback that moves it. It keeps nothing itself, for that would be put back."""
+        """A callback that moves the clock. It has no state, because a resume would restore that."""
         left = [1000.0]
 
         def jump():
@@ -49,20 +49,20 @@ class Clock:
 
 
 def timed(backup_dir, clock, save_freq, **more):
-    """A callback that goes by this clock."""
+    """A callback that uses this clock."""
     callback = BackupAndRestore(backup_dir, save_freq, verbose=2, background=False, **more)
     callback._new_schedule = lambda: schedule.schedule(save_freq, clock=clock)
     return callback
 
 
 def interrupted(model, clock, callback):
-    """In epoch 1, at batch 3. The clock stands before the backup: it has counted the batch."""
+    """Interrupts epoch 1 at batch 3. The clock is before the backup, so it counts the batch."""
     with pytest.raises(RuntimeError, match="Interrupting!"):
         fit(model, clock.goes_on(), callback, Interrupt(1, 3), epochs=3)
 
 
 def saved_at(output):
-    """The (epoch, batch) of each save that was said."""
+    """The (epoch, batch) of each save in the output."""
     return [tuple(map(int, p)) for p in re.findall(r"Saved epoch (\d+), batch (\d+) as", output)]
 
 
@@ -104,7 +104,7 @@ def test_a_run_resumed_from_a_save_by_the_clock_ends_with_the_same_bits(backup_d
 
 @pytest.fixture(scope="module")
 def never(tmp_path_factory):
-    """The outcome of a run that was not killed. It does not depend on where its saves are."""
+    """The result of a run never killed. It does not depend on the positions of its saves."""
     folder = tmp_path_factory.mktemp("never")
     assert run_scenario(folder, save_freq="0.005 s") == 0
     return (folder / "report.json").read_text()
@@ -115,9 +115,9 @@ def never(tmp_path_factory):
     [("0.005 s", [["begin", 1, 2], ["end", 2, 8]]), ("auto", [["begin", 2, 2]])],
 )
 def test_a_run_killed_whenever_it_saves_ends_as_if_it_was_not(tmp_path, never, save_freq, kills):
-    """The real clock decides where the saves are: no two runs have them at the same batches."""
+    """The real clock decides the positions of saves: no two runs save at the same batches."""
     for kill in kills:
-        # Not behind the training: how far a save that is written there is, is the machine's.
+        # Not in the background: the progress of a background save depends on the machine.
         how = {"save_freq": save_freq, "background": False}
         assert run_scenario(tmp_path, kill=kill, **how) == -signal.SIGKILL
         newest = inspection.info(tmp_path / "backup").saves[-1]
@@ -129,7 +129,7 @@ def test_a_run_killed_whenever_it_saves_ends_as_if_it_was_not(tmp_path, never, s
 
 
 class Slow:
-    """A part of the state that takes its time to be taken."""
+    """A part of the state that is slow to capture."""
 
     def __init__(self, clock, seconds):
         self.clock, self.seconds, self.taken = clock, seconds, 0
@@ -145,7 +145,7 @@ class Slow:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The only clock: how fast the machine is, is not seen."""
+    """Replaces the clock, so that the speed of the machine has no effect."""
     made = Clock()
     monkeypatch.setattr(run, "time", SimpleNamespace(perf_counter=made))
     return made
@@ -161,7 +161,7 @@ def auto(backup_dir, clock, seconds, max_overhead=0.035, failures=None, **more):
 
 def pace(clock, seconds):
     def step(batch, logs):
-        # The clock stands still for the writer behind the training.
+        # The clock does not move for the background writer.
         for thread in threading.enumerate():
             if thread.name == "rekindle-writer":
                 thread.join()
@@ -173,11 +173,11 @@ def pace(clock, seconds):
 def test_auto_measures_a_save_says_what_it_chose_and_saves_it(backup_dir, clock, capsys):
     callback = auto(backup_dir, clock, 0.2)
     fit(make_model(), callback, pace(clock, 0.005), epochs=4)
-    # Twenty batches: one save, after a few, to measure.
+    # In twenty batches, there is one save, after a few batches, to measure.
     assert callback.save_report["saves"] == 1
     told = re.findall(r"Saving every ([\d.]+) s \(as often as the bound", capsys.readouterr().out)
     assert [float(one) for one in told] == [pytest.approx(0.2 + 0.2 / (0.9 * 0.035), abs=0.1)]
-    # It was taken before anything was known.
+    # This save was captured before any measurement.
     (save,) = inspection.info(backup_dir).saves
     assert save.schedule["save_freq"] == "auto"
     assert "interval" not in save.schedule
@@ -185,7 +185,7 @@ def test_auto_measures_a_save_says_what_it_chose_and_saves_it(backup_dir, clock,
 
 
 def test_auto_goes_on_with_what_the_run_before_has_chosen(backup_dir, clock, capsys):
-    # A wide bound, so that there is a second save soon, with what came of the first.
+    # The bound is wide, so that the second save comes soon, with the measurements of the first.
     how = {"max_overhead": 1.0, "retention": Retention(last=None)}
     fit(make_model(), auto(backup_dir, clock, 0.2, **how), pace(clock, 0.02), epochs=20)
     saves = inspection.info(backup_dir).saves
@@ -197,7 +197,7 @@ def test_auto_goes_on_with_what_the_run_before_has_chosen(backup_dir, clock, cap
     callback = auto(backup_dir, clock, 0.2, **how)
     fit(make_model(), callback, pace(clock, 0.0), epochs=saves[-1].epoch + 3)
     assert "Saving every" in capsys.readouterr().out
-    # Not after a few batches, for there is nothing to find out first.
+    # No early save after a few batches, because nothing must be measured.
     assert callback.save_report["saves"] == 0
 
 

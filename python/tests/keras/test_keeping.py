@@ -1,4 +1,4 @@
-"""Which saves the callback keeps: the newest, one for each so many hours, the best."""
+"""The checkpoints that the callback keeps: the newest, one every N hours, the best."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOSSES = [5.0, 3.0, 1.0, 4.0, 2.0, 6.0]
 
 
 def scripted(name="val_loss", values=LOSSES):
-    """A callback that gives each epoch's logs a value of ours. It stands before the backup."""
+    """A callback that sets a value in each epoch's logs. It is before the backup."""
     return keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: logs.update({name: values[epoch]})
     )
@@ -61,7 +61,8 @@ def test_a_save_for_each_so_many_hours_stays(backup_dir, monkeypatch):
         backup_dir, delete_checkpoint=False, background=False, retention=Retention(every_hours=1.0)
     )
     fit(make_model(), later, callback, epochs=8)
-    # Taken at 0, 0.4, 0.8, 1.2 hours ...: an hour or more passed at the fourth, and the seventh.
+    # The saves are at 0, 0.4, 0.8, 1.2 hours ...: an hour or more passed at the fourth and the
+    # seventh.
     assert numbers(backup_dir) == [4, 7, 8]
 
 
@@ -76,7 +77,7 @@ def test_a_resumed_run_goes_on_from_the_newest_not_the_best(backup_dir):
     x, y = data()
     make_model().fit(x, y, epochs=6, verbose=0, callbacks=[scripted(), callback])
     assert callback.resume_report["number"] == 4
-    # The run before has found the best, and this one knows.
+    # The run before found the best value, and this run knows it.
     assert numbers(backup_dir) == [3, 6]
 
 

@@ -1,4 +1,4 @@
-"""The table of what training changes in Keras' callbacks is that of the installed Keras."""
+"""The table of attributes that training changes in Keras' callbacks fits the installed Keras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rekindle._training.callbacks import table
 
 
 def keras_callbacks(folder):
-    """One of each of Keras' callbacks, by the name of its class."""
+    """One instance of each of Keras' callbacks, by the name of its class."""
     kinds = keras.callbacks
     path = str(folder / "weights.weights.h5")
     made = [
@@ -34,7 +34,7 @@ def keras_callbacks(folder):
     return made
 
 
-# Callbacks that need a server or packages that may not be there.
+# Callbacks that need a server, or packages that may be missing.
 NOT_RUN = {"RemoteMonitor", "OrbaxCheckpoint", "TensorBoard"}
 
 

@@ -1,4 +1,4 @@
-"""One run at a time in a folder, also within one process."""
+"""Only one run at a time may use a folder, also within one process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused, what is warned about, and what may change."""
+"""Mismatches that are refused, mismatches with a warning, and changes that are allowed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals that announce the end: saved at the next batch, stopped, and resumed bit for bit."""
+"""Signals that announce the end: save at the next batch, stop, and resume bit for bit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rekindle._training import signals
 from rekindle._training.fit import Fit
 from rekindle.keras import BackupAndRestore
 
-# Saves only because of a signal: whatever a run goes on from, it was saved for that.
+# Saves only after a signal, so a resume always uses a checkpoint made for a signal.
 NEVER = {"save_freq": False}
 
 
@@ -32,7 +32,7 @@ def send(number=signal.SIGTERM, times=1):
 
 
 class At(keras.callbacks.Callback):
-    """Does something at one place. No batch hook of others: the callback gets its own in time."""
+    """Does something at one point. It has no batch hooks at other points."""
 
     done = False
 
@@ -76,7 +76,7 @@ def train(backup_dir, *callbacks, epochs=3, validate=True, **arguments):
     try:
         fit(model, callback, *callbacks, epochs=epochs, **more)
     except rekindle.TrainingPreempted as raised:
-        # It keeps the frames of the fit(), some of them in cycles.
+        # The traceback keeps the frames of the fit(), some of them in cycles.
         error = raised.with_traceback(None)
     gc.collect()
     return model, callback, error
@@ -126,7 +126,7 @@ def test_a_hook_that_runs_behind_the_training_looks_after_nothing(backup_dir, mo
 
     def from_elsewhere():
         send()
-        # As one of an earlier batch on JAX, once the signal has it called.
+        # Like the hook of an earlier batch on JAX, which runs after the signal.
         companion = running(TailCallback)
         thread = threading.Thread(target=companion.on_train_batch_end, args=(0,))
         thread.start()
@@ -138,14 +138,14 @@ def test_a_hook_that_runs_behind_the_training_looks_after_nothing(backup_dir, mo
 
 
 def running(kind):
-    """The one of a kind that is in a fit() now."""
+    """The object of this class that is in a running fit()."""
     (found,) = [one for one in gc.get_objects() if type(one) is kind and one._fit is not None]
     return found
 
 
 @pytest.fixture
 def now(monkeypatch):
-    """What the clock of the signals says, in seconds: how fast the machine is, is not seen."""
+    """The clock of the signals, in seconds. The speed of the machine has no effect."""
     seconds = [0.0]
     clock = SimpleNamespace(monotonic=lambda: seconds[0], sleep=time.sleep)
     monkeypatch.setattr(signals, "time", clock)
@@ -277,7 +277,7 @@ def test_never_saving_at_all_is_refused(backup_dir):
 
 @pytest.mark.filterwarnings("ignore:os.fork", "ignore:This process")
 def test_a_forked_worker_leaves_a_signal_of_the_group_to_the_run(backup_dir):
-    """What the group gets ends the run in good order; what a worker alone gets ends the worker."""
+    """A signal to the group ends the run properly. A signal to one worker ends only that worker."""
     children = {}
 
     def fork(then):
@@ -287,7 +287,7 @@ def test_a_forked_worker_leaves_a_signal_of_the_group_to_the_run(backup_dir):
             os.write(theirs, b".")
             time.sleep(then)
             os._exit(9)
-        # A signal that comes before Python has set itself up after the fork is forgotten by it.
+        # Python forgets a signal that arrives before Python is set up after the fork.
         os.read(ours, 1)
         os.close(ours)
         os.close(theirs)

@@ -1,4 +1,4 @@
-"""Signals that come when fit() ends before it can answer them: they do what they did without us."""
+"""Signals that arrive too late for fit() to handle: they act as without rekindle."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_sigterm_ends_a_process_whose_training_has_ended_before_it_was_answered(
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(backup_dir), how, after]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, ""), done.stderr
-    # What was trained is in the backup: the program had no time for anything else.
+    # The backup has the trained state: the program had no time for anything else.
     assert (rekindle.latest_checkpoint(backup_dir) is not None) == (how == "end")
 
 
@@ -88,7 +88,7 @@ def send_and_fail(error=RuntimeError):
 
 @pytest.fixture
 def count(tmp_path):
-    """How often SIGUSR1 came to a handler that is none of Python's, as R has one."""
+    """The number of times that SIGUSR1 reached a handler outside of Python, like R's."""
     path = tmp_path / "dumps"
     with path.open("w") as file:
         faulthandler.register(signal.SIGUSR1, file, all_threads=False)
@@ -158,7 +158,7 @@ class TestSentAgain:
     def test_one_that_comes_in_the_batch_that_an_exception_ends_fit_in(
         self, backup_dir, count, error
     ):
-        with pytest.raises(error) as kept:  # keeps the frames of the fit(), and our handlers
+        with pytest.raises(error) as kept:  # keeps the frames of fit() and our handlers
             train(backup_dir, Hook("on_train_batch_end", lambda: send_and_fail(error)))
         arrived(count)
         assert kept is not None
@@ -185,7 +185,7 @@ class TestSentAgain:
 
 
 def arrived(count):
-    """Waits for what the thread that looks for the end of fit() sends; pytest ends a hang."""
+    """Waits for the signal from the thread that watches the end of fit(). pytest ends a hang."""
     while not count():
         threading.Event().wait(0.02)
     assert count() == 1
@@ -205,7 +205,7 @@ class TestNotSentAgain:
     def test_one_that_was_answered_by_the_end_of_training(self, backup_dir, count):
         with pytest.raises(rekindle.TrainingPreempted) as ended:
             train(backup_dir, Hook("on_epoch_end", send), epochs=1)
-        # A program that catches it goes on.
+        # A program that catches the exception continues.
         assert ended.value.saved
         assert [one for one in running() if one._signals.is_unanswered] == []
         assert count() == 0
@@ -276,6 +276,6 @@ def test_a_handler_that_the_program_sets_meanwhile_gets_what_was_not_answered(ba
 
 
 def running():
-    """The parts that answer signals, of the fits whose frames somebody keeps."""
+    """The signal handling parts of the fits that are still alive through their frames."""
     found = [one for one in gc.get_objects() if type(one) is TailCallback]
     return [one._preemption for one in found if one._preemption is not None]

@@ -1,4 +1,4 @@
-"""Killed by SIGKILL, resumed by a fresh process: the same bits."""
+"""Runs killed by SIGKILL and resumed by a fresh process: the same bits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 
 def stored(folder):
-    """The newest save as a stranger reads it: its manifest, and its arrays' digests by name."""
+    """The newest checkpoint, read without rekindle: its manifest and its arrays' digests."""
     manifests = [json.loads(path.read_bytes()) for path in folder.glob("backup/ckpt-*.json")]
     newest = max(manifests, key=lambda manifest: manifest["serial"])
     packs = {name: load_file(folder / "backup" / name) for name in newest["packs"]}
@@ -23,7 +23,7 @@ def stored(folder):
 
 
 def newest_epoch(folder):
-    """The epoch of the newest save, 0 where there is none yet."""
+    """The epoch of the newest checkpoint, or 0 if there is none yet."""
     return stored(folder)[0]["epoch"] if list(folder.glob("backup/ckpt-*.json")) else 0
 
 
@@ -54,7 +54,8 @@ def test_a_run_killed_between_saves_ends_as_if_it_was_not(
         assert run_scenario(tmp_path, kill=kill, **how) == -signal.SIGKILL
         done = kill[1]
         if background:
-            # Right after a save, the kill may come before it is durable; the one before it is.
+            # Right after a save, the kill may come before that checkpoint is durable. The one
+            # before is durable.
             assert newest_epoch(tmp_path) in (done, done - 1)
         else:
             manifest, _ = stored(tmp_path)
@@ -78,12 +79,13 @@ def test_a_run_killed_five_times_in_a_row_ends_as_if_it_was_not(tmp_path):
     [
         ("PyDataset", 4, ["begin", 2, 4]),
         ("generator", 4, ["begin", 2, 4]),
-        # Saved after the last batch of an epoch whose end only its data can tell.
+        # The save is after the last batch of an epoch, and only the data knows where the epoch
+        # ends.
         ("tf.data, unknown length", 1, ["begin", 1, 0]),
     ],
 )
 def test_every_kind_of_data_goes_on_where_it_was(tmp_path, source, save_freq, at):
-    """A few cells of the table that `make exact` prints whole."""
+    """A few cells of the table. `make exact` prints the whole table."""
     for folder, kill in (("never", None), ("killed", at), ("killed", None)):
         status = run_scenario(tmp_path / folder, source=source, save_freq=save_freq, kill=kill)
         assert status == (-signal.SIGKILL if kill else 0)
@@ -93,7 +95,7 @@ def test_every_kind_of_data_goes_on_where_it_was(tmp_path, source, save_freq, at
 @pytest.mark.parametrize("background", [False, True], ids=["at once", "in the background"])
 @pytest.mark.parametrize("save_freq", ["epoch", 4])
 def test_a_new_process_begins_with_every_bit_of_the_save(tmp_path, save_freq, background):
-    """What a stranger reads from the folder is what the next run goes on with."""
+    """The next run resumes from the state that a reader without rekindle finds in the folder."""
     how = {"save_freq": save_freq, "background": background}
     assert run_scenario(tmp_path, kill=["begin", 3, 9], **how) == -signal.SIGKILL
     manifest, saved = stored(tmp_path)

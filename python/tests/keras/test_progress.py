@@ -1,4 +1,4 @@
-"""What is shown while the batches before a save are read again."""
+"""The progress that is shown while rekindle replays the batches before a checkpoint."""
 
 from __future__ import annotations
 

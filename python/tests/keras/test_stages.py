@@ -1,4 +1,4 @@
-"""A backup that is further than what fit() asks for: of a later stage, complete, or ahead."""
+"""A backup that is further than fit() asks for: of a later stage, complete, or ahead."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DONE = "This fit\\(\\) is done, and runs no epoch"
 
 
 def files(folder):
-    """Every file of the folder but the lock, with its bytes."""
+    """Every file of the folder except the lock, with its bytes."""
     return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.startswith(".")}
 
 
 def stop_at(backup_dir, epoch, batch=None, *, epochs=8, initial_epoch=0, **how):
-    """Leaves a backup as a kill there would."""
+    """Leaves a backup like a kill at this point."""
     callback = BackupAndRestore(backup_dir, background=False, **how)
     model = make_model()
     with pytest.raises(RuntimeError, match="Interrupting!"):
@@ -88,7 +88,7 @@ def test_a_backup_of_keras_own_callback_that_is_ahead_is_refused_and_not_settled
 
 
 class KillAtTheEnd(keras.callbacks.Callback):
-    """Ends fit() after the last epoch, before anything is cleaned up."""
+    """Ends fit() after the last epoch, before any clean-up."""
 
     def on_train_end(self, logs=None):
         raise RuntimeError("Interrupting!")
@@ -96,7 +96,7 @@ class KillAtTheEnd(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("early", [False, True], ids=["all epochs", "stopped early"])
 def test_a_run_killed_before_its_clean_up_is_complete_and_cleaned_up(backup_dir, early):
-    """A backup at exactly `epochs`, or of a run that stopped itself, has no epoch left to run."""
+    """A backup at exactly `epochs`, or of a run that stopped itself, has no epochs left."""
 
     def stop(epoch, logs):
         model.stop_training = early and epoch == 2
@@ -186,7 +186,7 @@ def test_a_fit_that_begins_before_the_one_that_was_saved_says_so(backup_dir):
 
 
 def test_a_history_never_has_more_epochs_than_its_parameters_say():
-    """R makes a table of so many rows of it."""
+    """R makes a table with that many rows from it."""
     record, history = HistoryRecord(), keras.callbacks.History()
     for epoch in range(3):
         record.add(epoch, {"loss": 1.0})

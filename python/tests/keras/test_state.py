@@ -1,4 +1,4 @@
-"""State beside the weights, and weights of other kinds."""
+"""State other than the weights, and weights of other kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run begun with Keras' own callback goes on with ours."""
+"""rekindle's callback continues a run that Keras' own callback began."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEIGHTS, METADATA = "latest.weights.h5", "training_metadata.json"
 
 
 def interrupted_by_keras(folder, *, epoch=2, batch=None, **arguments):
-    """What Keras leaves behind: the bytes and the times of its files, by name."""
+    """Interrupts a run with Keras' callback. Returns the bytes and times of its files, by name."""
     save_freq = arguments.get("save_freq", "epoch")
     keras.utils.set_random_seed(1)
     interrupt(make_model(), Theirs(str(folder), **arguments), epoch, batch, shuffle=False)
@@ -31,7 +31,7 @@ def interrupted_by_keras(folder, *, epoch=2, batch=None, **arguments):
 
 
 def contents(folder):
-    """Keras' files."""
+    """The files of Keras' callback."""
     names = [name for name in os.listdir(folder) if name.startswith((WEIGHTS, METADATA))]
     return {
         name: ((folder / name).read_bytes(), (folder / name).stat().st_mtime_ns) for name in names
@@ -39,7 +39,7 @@ def contents(folder):
 
 
 def resume(folder, callback_class, **arguments):
-    """Resumes in a model of its own: it, what was trained, and the History."""
+    """Resumes in a new model. Returns the model, the trained batches and the History."""
     model, probe = make_model(), Probe()
     history = fit(model, callback_class(str(folder), **arguments), probe, epochs=5, shuffle=False)
     return model, probe, history
@@ -144,7 +144,7 @@ def cut(path):
 
 
 def killed_between_the_files(folder, monkeypatch, **arguments):
-    """Keras saves the weights of epoch 2, and does not come to write that epoch down."""
+    """Keras saves the weights of epoch 2, and dies before it records that epoch."""
     saved = keras.Model.save_weights
 
     def save_and_die(self, *args, **kwargs):
@@ -274,7 +274,7 @@ def test_a_folder_without_keras_files_says_nothing(backup_dir):
 
 
 def test_what_keras_left_after_an_error_in_its_batch_is_taken(backup_dir):
-    """As in its own documentation: a callback that raises."""
+    """As in Keras' own documentation: a callback that raises."""
     keras.utils.set_random_seed(1)
     with pytest.raises(RuntimeError):
         fit(make_model(), Theirs(str(backup_dir)), Interrupt(1, 2), shuffle=False)

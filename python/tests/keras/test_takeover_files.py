@@ -1,4 +1,4 @@
-"""What is no regular file, under a name of Keras' own backup: it is refused, and not waited for."""
+"""Special files under the names of Keras' own backup: rekindle refuses them without waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorBoard's records of a run that was killed are those of a run that was not."""
+"""A killed and resumed run has the same TensorBoard records as a run never killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-# Imported by name in the child, so that the test itself needs neither.
+# The child imports these packages, so the test itself needs neither.
 pytest.importorskip("tensorflow")
 pytest.importorskip("tensorboard")
 

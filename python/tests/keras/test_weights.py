@@ -1,4 +1,4 @@
-"""A save's weights outside of fit(): into a model, and into a file that Keras reads."""
+"""A checkpoint's weights outside of fit(): into a model, and into a file that Keras reads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ nothing = 3
 
 @pytest.fixture
 def trained(backup_dir):
-    """A model whose backup of 3 epochs is kept."""
+    """A model of which a backup of 3 epochs is kept."""
     model = make_model()
     fit(model, BackupAndRestore(backup_dir, delete_checkpoint=False, double_checkpoint=True))
     return model
@@ -119,7 +119,7 @@ class TestRestoreWeights:
 
 
 class TestRestoreWeightsOfACheckpoint:
-    """Saves of a loop of one's own, in which the model has the name that the user gave it."""
+    """Checkpoints of a custom training loop, in which the user chose the name of the model."""
 
     def save(self, folder, **objects):
         with rekindle.CheckpointManager(

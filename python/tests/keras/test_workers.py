@@ -1,4 +1,4 @@
-"""fit() in one of several processes is refused in each of them, before a folder is touched."""
+"""fit() in one of several processes is refused in each process, before it touches a folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rekindle.keras import BackupAndRestore
 FIT = Path(__file__).parent / "workers" / "fit.py"
 BACKEND = keras.backend.backend()
 
-# Far more than any of these takes: only a hang is to end by it.
+# Much longer than any of these tests takes, in seconds. Only a hang may reach it.
 PATIENCE = 240
 
 
@@ -55,7 +55,7 @@ def outcomes(*commands, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
 
 def two_processes(folders, how):
     both = addresses()
-    # Of one pipe: who reads it hears when both have closed their output.
+    # Both share one pipe: its reader sees the end when both have closed their output.
     stdin, stdout = os.pipe()
     return outcomes(
         *(
@@ -87,7 +87,7 @@ def test_ranks_of_torchrun_are_refused_connected_or_not(tmp_path, how):
     )
     assert code != 0
     source = "torch.distributed" if how == "torch" else "the environment variable WORLD_SIZE"
-    # torchrun ends the other as soon as one has ended.
+    # torchrun ends the other process as soon as one process has ended.
     assert f"(from 0) of 2 workers, by {source}." in told
     assert f"exitcode  : {REFUSED}" in told
     assert list(tmp_path.iterdir()) == []
@@ -172,7 +172,7 @@ def test_a_model_of_keras_2_is_refused_by_name(module, backup_dir):
 
 
 def test_a_callback_list_of_keras_2_is_refused(backup_dir):
-    # The first thing that it asks, in whatever order it was given a model.
+    # Keras asks this first, in whatever order it sets the model.
     with pytest.raises(rekindle.ArgumentError, match="This is for Keras 3"):
         BackupAndRestore(backup_dir)._implements_train_batch_hooks()
 

@@ -1,4 +1,4 @@
-"""What the tests of the manager share. They run once, in a process that has every framework."""
+"""Shared fixtures of the manager's tests. They run once, in a process with every framework."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import threading
 import time
 
-# PyTorch's CUDA build brings it, and imports it when it first needs it: after TensorFlow, that ends
-# the process (seen with Triton 3.7).
+# PyTorch's CUDA build includes Triton, and imports it on first use. After TensorFlow, that import
+# ends the process (seen with Triton 3.7).
 with contextlib.suppress(ImportError):
     import triton  # noqa: F401
 
@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from rekindle._storage.local import fs
 
-# How fast examples are made and tried is the machine's.
+# The speed of the examples depends on the machine.
 settings.register_profile(
     "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -43,7 +43,7 @@ def home(tmp_path):
 
 
 class Clock:
-    """What time.time() says, in seconds."""
+    """Replaces time.time(): a time in seconds that the test sets."""
 
     def __init__(self, now):
         self.now = now
@@ -60,7 +60,7 @@ def clock(monkeypatch):
 
 
 class Gate:
-    """Lets no sync of a file through until it is opened; notes on which threads it was asked."""
+    """Blocks every sync of a file until the gate is open. Records which threads called it."""
 
     def __init__(self, monkeypatch):
         self.opened = threading.Event()

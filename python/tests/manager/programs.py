@@ -1,4 +1,4 @@
-"""Programs in processes of their own."""
+"""Runs programs in separate processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def start(code, *arguments):
 
 
 def run(code, *arguments):
-    """What the program prints."""
+    """Runs the program, and returns its output."""
     process = start(code, *arguments)
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err

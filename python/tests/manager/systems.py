@@ -1,4 +1,4 @@
-"""One way to drive TensorFlow's manager and ours, so that one test says what both do."""
+"""One interface to TensorFlow's manager and rekindle's, so that one test covers both."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class System:
         return self._checkpoint(**objects)
 
     def manager(self, checkpoint, directory, max_to_keep=3, **more):
-        """One manager at a time, as TensorFlow asks and we enforce."""
+        """Makes the only open manager: TensorFlow asks for that, and rekindle enforces it."""
         self.done()
         self._last = self._manager(checkpoint, directory, max_to_keep, **more)
         return self._last
@@ -58,13 +58,13 @@ class System:
         return (tf.train if self.is_tensorflow else rekindle).latest_checkpoint(directory)
 
     def on_disk(self, directory):
-        """The names of the checkpoints whose files are there."""
+        """The names of the checkpoints that have files in the folder."""
         ending = ".index" if self.is_tensorflow else ".json"
         return {path.stem for path in pathlib.Path(directory).glob(f"*{ending}")}
 
     @contextlib.contextmanager
     def warns(self, match):
-        """TensorFlow says in its log what we say as a warning."""
+        """Expects a warning from rekindle. TensorFlow writes the same to its log."""
         if not self.is_tensorflow:
             with pytest.warns(rekindle.RekindleWarning, match=match):
                 yield
@@ -89,7 +89,7 @@ def names(paths):
 
 
 def value(system, path):
-    """What a checkpoint of one variable `v` holds, by way of objects made anew."""
+    """The value of the variable `v` in a checkpoint, restored into new objects."""
     v = tf.Variable(float("nan"))
     system.restore(system.checkpoint(v=v), path).expect_partial()
     return float(v)

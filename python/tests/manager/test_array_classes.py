@@ -1,4 +1,4 @@
-"""Arrays of classes derived from NumPy's: what of them would not come back is not saved."""
+"""Arrays of subclasses of NumPy's array. rekindle refuses parts that it could not restore."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import rekindle
 from rekindle import errors
 from rekindle._codec import tree
 
-# np.matrix says that it is not what one should use.
+# np.matrix warns that users should not use it.
 pytestmark = pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 
 
 class Tagged(np.ndarray):
-    """An array with something beside its numbers."""
+    """An array with more state than its numbers."""
 
 
 REFUSED = {
@@ -50,7 +50,7 @@ def test_an_array_of_another_class_is_filled_in_place(make, tmp_path):
 
 
 def test_numbers_are_not_put_under_another_mask(tmp_path):
-    # As an older rekindle saved a masked array: without its mask.
+    # An older rekindle saved a masked array like this, without its mask.
     path = rekindle.Checkpoint(v=np.array([1.0, 2.0])).save(tmp_path / "ckpt")
     live = np.ma.array([0.0, 0.0], mask=[0, 0])
     with pytest.raises(rekindle.MismatchError, match="masked array"):

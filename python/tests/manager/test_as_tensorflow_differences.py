@@ -1,4 +1,4 @@
-"""Where we differ from TensorFlow on purpose: what each of the two does, side by side."""
+"""Intended differences from TensorFlow: the behaviour of both, side by side."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_save_that_failed_advances_the_counter_of_tensorflow_alone(system, v, 
         manager.save()
     assert int(checkpoint.save_counter) == (1 if system.is_tensorflow else 0)
     pathlib.Path(home).unlink()
-    # TensorFlow takes this step for saved.
+    # TensorFlow believes that it saved this step.
     assert manager.save() == (None if system.is_tensorflow else f"{home}/ckpt-1")
 
 
@@ -187,7 +187,7 @@ def test_a_partial_restore_that_nobody_asks_about_is_warned_of_and_logged_by_ten
 
 
 class Late(tf.Module):
-    """Makes its variable when it is first called."""
+    """Makes its variable at the first call."""
 
     w = None
 

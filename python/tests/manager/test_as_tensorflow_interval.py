@@ -13,7 +13,7 @@ def step():
 
 
 def saved_at(manager, step, steps, **how):
-    """The steps among these at which something is saved."""
+    """The steps among `steps` at which the manager saves."""
     saved = []
     for at in steps:
         step.assign(at)

@@ -1,4 +1,4 @@
-"""Which checkpoints stay, in TensorFlow and here."""
+"""Which checkpoints are kept, in TensorFlow and here."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_higher_max_to_keep_lets_them_become_more(system, v, home):
 
 @pytest.mark.parametrize("anew", [False, True], ids=["one manager", "a new one for each save"])
 def test_one_and_a_half_hours(system, v, home, clock, anew):
-    """The time last preserved survives the manager, and what is preserved is not listed."""
+    """The last preserved time outlives the manager. Preserved checkpoints are not listed."""
     rules = {"max_to_keep": 2, "keep_checkpoint_every_n_hours": 1.5}
     checkpoint = system.checkpoint(v=v)
     manager = system.manager(checkpoint, home, **rules)
@@ -156,7 +156,7 @@ def test_after_the_clock_was_set_back_what_exists_is_kept_and_no_longer_managed(
     manager.save()
     assert names(manager.checkpoints) == ["ckpt-4"]
     assert system.on_disk(home) == {"ckpt-1", "ckpt-2", "ckpt-4"}
-    # Nor are they found again, with the clock of before or of now.
+    # A new manager does not find them either, with the old clock or with the new one.
     for now in (80.0, 20_000.0):
         clock.now = now
         manager = system.manager(checkpoint, home, 1)

@@ -1,4 +1,4 @@
-"""Restoring and what is told of it, in TensorFlow and here."""
+"""Restoring and its status, in TensorFlow and here."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_without_a_folder_there_is_no_latest(system, home):
     assert system.latest(home) is None
 
 
-# Statuses. A manager over a tf.train.Checkpoint has those of rekindle.Checkpoint.
+# Statuses. A manager over a tf.train.Checkpoint has the statuses of rekindle.Checkpoint.
 
 
 def saved(system, home, **objects):
@@ -99,7 +99,7 @@ def test_an_object_more_in_the_program_is_neither_matched_nor_consumed(system, v
         status.assert_existing_objects_matched()
     with pytest.raises(AssertionError):
         status.assert_consumed()
-    # What did match was restored.
+    # The objects that matched were restored.
     assert float(v) == 5.0
 
 

@@ -1,4 +1,4 @@
-"""What does not fit is named by its place in the tree, and nothing is changed."""
+"""An error names the place of a mismatch in the tree, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def module(fill):
 
 
 def everything(fill):
-    """An object of each kind that can be changed in place, and of some that cannot."""
+    """An object of each kind that can change in place, and of some kinds that cannot."""
     rng = np.random.default_rng(int(fill))
     parameter = torch.nn.Parameter(torch.full((2,), fill))
     optimizer = torch.optim.SGD([parameter], lr=0.5 + fill, momentum=0.5)
@@ -62,7 +62,7 @@ def everything(fill):
 
 
 def picture(checkpoint):
-    """Every bit of the state, apart from the objects."""
+    """Every bit of the state, as values that do not share memory with the objects."""
     taken = capture(checkpoint)
     return {name: np.array(array).tobytes() for name, array in taken.arrays.items()}, repr(
         taken.state
@@ -82,7 +82,7 @@ def test_nothing_is_changed_wherever_the_mismatch_is(home, place):
     assert caught.value.differences == ["z: expected float64 (4,), found float64 (3,)"]
     assert picture(checkpoint) == before
     assert checkpoint.save_counter == counter == 0
-    # It was the mismatch alone that kept it.
+    # Without the mismatch, the restore succeeds.
     fitting = Checkpoint(**everything(2.0), **last)
     fitting.restore(path).assert_consumed()
     assert picture(fitting) == picture(Checkpoint(**everything(1.0), **last))
@@ -156,7 +156,7 @@ def test_every_difference_is_told_and_the_message_stays_short(home):
 
 
 class Choosy:
-    """Takes its state in two steps, and refuses some after the first."""
+    """Loads its state in two steps, and refuses some states after the first step."""
 
     def __init__(self, value):
         self.value, self.half = value, None

@@ -65,7 +65,7 @@ def test_modules_come_back_whole_with_what_is_shared_once(home):
     assert values(net) == values(Net(2.0))
     assert sorted(Checkpoint.read(path)) == [
         *("net/layers/1/b", "net/layers/1/w", "net/named/out/b", "net/named/out/w"),
-        # Of two paths to one variable, the shorter.
+        # A variable with two paths has the shorter path.
         *("net/shared/b", "net/shared/w", "net/step"),
     ]
 

@@ -14,7 +14,7 @@ from rekindle import Checkpoint
 
 
 class Tied(torch.nn.Module):
-    """Two names for one weight, a buffer, one that is not saved, and state that is no tensor."""
+    """Has two names for one weight, a buffer, an unsaved buffer, and state that is not a tensor."""
 
     def __init__(self):
         super().__init__()
@@ -203,7 +203,7 @@ def test_random_generators_go_on_where_they_were(home, make, draw):
 
 
 class Mine:
-    """An object that takes and gives its own state."""
+    """An object with its own state_dict() and load_state_dict()."""
 
     def __init__(self):
         self.state = {}
@@ -269,7 +269,8 @@ def test_what_does_not_fit_is_named_and_nothing_is_changed(home, after, differen
     path = Checkpoint(first=torch.ones(1), model=model, optimizer=optimizer).save(f"{home}/ckpt")
     first = torch.zeros(1)
     if "optimizer" in after and isinstance(after["optimizer"], torch.optim.Adam):
-        # Other parameters in number: the shape is looked at where the number is right.
+        # PyTorch refuses another number of parameters. It compares shapes only if the number is
+        # right.
         groups = after["optimizer"].param_groups
         if groups[0]["params"][0].shape == (2,):
             after["optimizer"].add_param_group({"params": [torch.nn.Parameter(torch.zeros(2))]})

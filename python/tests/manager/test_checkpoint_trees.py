@@ -1,4 +1,4 @@
-"""Pytrees of arrays and plain values: what comes back is what went in, bit for bit."""
+"""Pytrees of arrays and plain values come back bit for bit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_restoring_what_is_there_already_changes_nothing(tree):
 
 
 def round_trip(home, before, after):
-    """Saves the one, restores into the other: its checkpoint."""
+    """Saves `before` and restores into `after`. Returns the checkpoint of `after`."""
     path = Checkpoint(**before).save(f"{home}/ckpt")
     checkpoint = Checkpoint(**after)
     checkpoint.restore(path).assert_consumed()
@@ -211,7 +211,7 @@ def test_read_gives_the_arrays_by_their_places(home):
     ],
 )
 def test_one_object_under_two_names_becomes_two_where_two_were_saved(home, make):
-    """As zeros, with which a loop begins, that are the first value of two things."""
+    """Many loops begin like this: the same zeros are the first value of two objects."""
     zeros = make(0)
     found = round_trip(
         home, {"mean": make(1), "inner": [make(2), 0]}, {"mean": zeros, "inner": [zeros, 0]}

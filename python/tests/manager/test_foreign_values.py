@@ -1,4 +1,4 @@
-"""Values that another language keeps: R's, in a Checkpoint."""
+"""Values that another language keeps, such as R, in a Checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rekindle._r.state import ExternalState
 
 
 class _Kept:
-    """A value kept elsewhere, in the form that R gives it."""
+    """A value that is kept elsewhere, in the form that R gives."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

@@ -1,4 +1,4 @@
-"""Checkpoints that earlier versions wrote are restored: `python/tests/golden/make.py`."""
+"""Restores checkpoints that earlier versions wrote. `python/tests/golden/make.py` made them."""
 
 from __future__ import annotations
 

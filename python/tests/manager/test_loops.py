@@ -1,4 +1,4 @@
-"""Loops of one's own, killed by SIGKILL and resumed by fresh processes: the same bits."""
+"""Custom training loops, killed by SIGKILL and resumed by fresh processes: the same bits."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def report(folder):
 
 
 def restored(folder):
-    """What each process began with: a checkpoint's name, and the step it stands for."""
+    """The start of each process: the name of the restored checkpoint, and its step."""
     lines = (folder / "restored.txt").read_text().splitlines()
     return [(name, int(step)) for name, step in map(str.split, lines)]
 
 
 @pytest.fixture(scope="module")
 def never(tmp_path_factory):
-    """Reports of the runs that nothing happens to."""
+    """The reports of runs that were never killed."""
     reports = {}
 
     def get(name):
@@ -65,7 +65,7 @@ def test_a_loop_killed_between_and_in_its_saves_ends_as_if_it_was_not(tmp_path, 
     for kill in ((4, "before"), (7, "in"), (9, "after")):
         run(name, tmp_path, kill=kill)
     run(name, tmp_path)
-    # From step 4 on the steps that are saved are counted from the one that was restored.
+    # From step 4 on, the interval is counted from the restored step.
     assert restored(tmp_path) == [("None", 0), ("ckpt-1", 1), ("ckpt-2", 4), ("ckpt-3", 7)]
     assert report(tmp_path) == never(name)
     assert len(report(tmp_path)["losses"]) == 24
@@ -77,7 +77,7 @@ def test_a_loop_that_is_saved_behind_it_is_killed_and_ends_as_if_it_was_not(tmp_
         run(name, tmp_path, kill=kill, background=True)
     run(name, tmp_path, background=True)
     begun = [step for _, step in restored(tmp_path)]
-    # The save of the instant of the kill may not have become durable; the one before it has.
+    # The checkpoint at the instant of the kill may not be durable; the checkpoint before it is.
     assert begun[1] in (4, 7)
     assert begun == sorted(begun)
     assert report(tmp_path) == never(name)

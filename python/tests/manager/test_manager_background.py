@@ -1,4 +1,4 @@
-"""Saving behind the loop: save() returns early, and what it saves is what was there then."""
+"""Saving in the background: save() returns early, and saves the state at that moment."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_at_most_one_save_is_written_at_a_time(home, gate):
         done.wait = lambda: gate.opened.set() or wait()
         checkpoint.w[:] = 2.0
         assert manager.save() == f"{home}/ckpt-2"
-        # To get so far, it had to wait for the first.
+        # To reach this line, it had to wait for the first save.
         assert gate.opened.is_set()
         assert manager.waited > 0
         assert manager.latest_checkpoint == f"{home}/ckpt-1" or checkpoint.save_counter == 2
@@ -174,7 +174,7 @@ def test_a_program_that_ends_without_close_leaves_nothing_but_its_saves(home, en
         way,
     )
     printed, _ = program.communicate(timeout=600)
-    # Large packs are written over: until the end there is one more.
+    # Large packs are written over old ones, so there is one more file until the end.
     if sys.platform == "linux":
         assert printed == ".rekindle-ckpt-2.safetensors.tmp\n"
     assert sorted(os.listdir(home)) == [".lock", "checkpoint", "ckpt-3.json", "ckpt-3.safetensors"]

@@ -1,4 +1,4 @@
-"""What is saved behind the loop is what was there when save() was called, on every framework."""
+"""A background save has the state at the call of save(), on every framework."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def jax_donated():
     box = {"a": jax.numpy.arange(6.0)}
 
     def change():
-        # The memory of the old array is the new one's.
+        # The new array has the memory of the old array.
         box["a"] = jax.jit(lambda a: a - 7.0, donate_argnums=0)(box["a"])
         box["a"].block_until_ready()
 
@@ -105,7 +105,7 @@ def keras_variable():
 
 def state_dict_object():
     class Mine:
-        values = [1, 2]  # noqa: RUF012  (a plain list is what is to be changed)
+        values = [1, 2]  # noqa: RUF012  (the test changes a plain list)
         array = np.arange(4.0)
 
         def state_dict(self):

@@ -19,7 +19,7 @@ def background(request):
 
 
 class Disk:
-    """A disk that fills up: from now on for `failures` syncs."""
+    """A disk that is full during the next `failures` syncs."""
 
     def __init__(self, monkeypatch):
         self.failures = 0
@@ -120,7 +120,7 @@ def test_the_error_of_a_save_in_the_background_is_told_once_by_the_next_save(
         assert manager.save() == f"{home}/ckpt-1"
         with pytest.raises(SaveError, match="No space left"):
             manager.save()
-        # That one was not begun; this one is.
+        # The save before did not begin; this save does.
         assert manager.save() == f"{home}/ckpt-1"
         manager.sync()
         assert manager.checkpoints == [f"{home}/ckpt-1"]

@@ -1,4 +1,4 @@
-"""The folder of a manager: whose it is, what is found there, what is damaged."""
+"""The folder of a manager: its lock, its files, and damage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def checkpoint():
 
 
 def fill(home, count, **more):
-    """Saves 1 to `count`, whose `w` and `step` are their numbers."""
+    """Saves 1 to `count`. In each checkpoint, `w` and `step` are its number."""
     checkpoint = Checkpoint(w=np.zeros(3), step=0)
     with CheckpointManager(checkpoint, home, None, **more) as manager:
         for number in range(1, count + 1):
@@ -49,7 +49,7 @@ def test_a_number_that_is_asked_for_is_written_over(home, checkpoint):
 
 
 def restored(home, checkpoint):
-    """What a new manager restores: its path, `step` and the first of `w`."""
+    """Restores with a new manager. Returns the path, `step` and the first value of `w`."""
     with CheckpointManager(checkpoint, home, None) as manager:
         assert manager.latest_checkpoint == rekindle.latest_checkpoint(home)
         path = manager.restore_or_initialize()
@@ -139,7 +139,7 @@ def test_a_second_manager_in_this_process_is_refused(home, checkpoint):
     with CheckpointManager(checkpoint, home, 3) as manager:
         manager.save()
         second = CheckpointManager(Checkpoint(w=np.zeros(3)), home, 3)
-        # Looking is no harm.
+        # Reading without the lock does no harm.
         assert second.checkpoints == manager.checkpoints
         with pytest.raises(LockError):
             second.restore_or_initialize()
@@ -192,7 +192,7 @@ def test_the_block_of_a_with_statement_ends_with_everything_durable_and_the_fold
     assert rekindle.latest_checkpoint(home) == f"{home}/ckpt-1"
     with CheckpointManager(checkpoint, home, 3) as other:
         other.save()
-    # Who closed it may go on with it.
+    # The owner may use the manager again after close().
     manager.save()
     manager.sync()
     assert len(manager.checkpoints) == 3
@@ -228,7 +228,7 @@ def test_two_names_in_one_folder_have_their_own_checkpoints(home):
 
 
 def test_what_a_checkpoint_saved_by_itself_is_never_removed(home, checkpoint):
-    """Also when it has the name of the managed ones."""
+    """This holds even if its name is like the names of the managed checkpoints."""
     fill(home, 2)
     checkpoint.w[:] = 7.0
     assert checkpoint.save(f"{home}/ckpt") == f"{home}/ckpt-3"
@@ -281,7 +281,7 @@ def test_errors_of_a_manager_cross_process_borders_whole(home, checkpoint):
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """The working directory is this one's parent, until the test goes here."""
+    """A folder below the working directory. The test later changes into it."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path / "elsewhere"
@@ -307,7 +307,7 @@ def test_a_relative_folder_stays_where_it_was_when_the_working_directory_changes
     assert manager.directory == home
     assert manager.metadata(manager.latest_checkpoint) == {}
     assert Checkpoint(w=np.zeros(3), step=0).restore(manager.latest_checkpoint)
-    # Where it was given, the paths are as they were given.
+    # In the original working directory, paths have their original form.
     monkeypatch.chdir(elsewhere.parent)
     assert manager.latest_checkpoint == "ckpts/ckpt-4"
     assert manager.directory == "ckpts"

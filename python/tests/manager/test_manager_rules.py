@@ -1,4 +1,4 @@
-"""Arguments, metadata, the best by a metric, and hours that outlive a manager and its files."""
+"""Arguments, metadata, the best checkpoints, and hours that outlive a manager and its files."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_of_equal_ones_the_newer_are_better(home):
 
 @pytest.mark.parametrize("content", [None, b"", b"garbage"])
 def test_hours_survive_the_manager_and_a_lost_state_file(home, clock, content):
-    """As in TensorFlow's second example, where the state file is all there is."""
+    """As in TensorFlow's second example, in which only the state file exists."""
     checkpoint = Checkpoint(x=1)
     rules = {"max_to_keep": 1, "keep_checkpoint_every_n_hours": 1}
     manager = CheckpointManager(checkpoint, home, **rules)

@@ -1,4 +1,4 @@
-"""Several processes, and arrays on several devices, under a checkpoint and its manager."""
+"""A checkpoint and its manager with several processes, and with arrays on several devices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rekindle import Checkpoint, CheckpointManager, _workers
 LOOPS = pathlib.Path(__file__).parent / "loops"
 ARTICLE = pathlib.Path(__file__).parents[3] / "vignettes" / "custom-loops.Rmd"
 
-# Far more than any of these takes: only a hang is to end by it.
+# Much longer than any of these tests takes, in seconds. Only a hang may reach it.
 PATIENCE = 240
 
 
@@ -77,7 +77,7 @@ def test_a_manager_that_chooses_for_itself_in_another_worker_than_the_first_warn
 
 @pytest.fixture
 def alone():
-    """A process group of this process alone."""
+    """A process group with only this process."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Whatever a save accepts, a reader takes back."""
+"""A reader accepts every value that a save accepts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
 
-# Of Hypothesis' own notes: now and then it writes one of these strategies out.
+# Hypothesis sometimes prints one of these strategies, and then warns about its length.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
-# Half characters and controls among them.
+# Includes surrogates and control characters.
 TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
 INTEGERS = st.integers() | st.integers(-(2**70), 2**70) | st.sampled_from([2**53 + 1, 2**63, -1])
 LARGE = st.integers(1000, 3400).map(lambda bits: 2**bits)
@@ -64,7 +64,7 @@ def same(one, other):
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
-        # Keys in order: one that is not a number is like no other.
+        # Compare keys in order, because NaN is not equal to any key.
         return same(list(one), list(other)) and same(list(one.values()), list(other.values()))
     if isinstance(one, set | frozenset):
         return shown(one) == shown(other)
@@ -72,7 +72,7 @@ def same(one, other):
 
 
 def shown(value):
-    """A value as text, in which sets have an order, at any depth."""
+    """A value as text, with sets in a fixed order at any depth."""
     if isinstance(value, tuple):
         return f"({', '.join(map(shown, value))})"
     if isinstance(value, set | frozenset):
@@ -81,7 +81,7 @@ def shown(value):
 
 
 def told(value):
-    """Metadata as they come back: tuples are lists, and what is no number is its name."""
+    """Metadata as they come back: tuples become lists, and NaN and infinities become names."""
     if isinstance(value, list):
         return [told(item) for item in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""A folder of TensorFlow's own checkpoints: training does not begin anew there without a word."""
+"""A folder of TensorFlow's own checkpoints: training must not silently begin again there."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_tensorflows_files_stay_as_they_are_and_are_found_by_tensorflow(tensorfl
     with manager_of(tensorflow_home) as manager:
         with pytest.warns(rekindle.TakeoverWarning):
             manager.restore_or_initialize()
-        # Their numbers, too.
+        # Also save under the numbers of TensorFlow's checkpoints.
         for number in (8, 9, 10, 11, 12):
             manager.save(checkpoint_number=number)
     assert files(tensorflow_home).items() >= before.items()
@@ -74,7 +74,7 @@ def test_tensorflows_files_stay_as_they_are_and_are_found_by_tensorflow(tensorfl
     v = tf.Variable(0.0)
     tf.train.Checkpoint(v=v).restore(tf.train.latest_checkpoint(tensorflow_home)).assert_consumed()
     assert v.numpy() == 5
-    # And ours by us, whose file `checkpoint` there is none of.
+    # rekindle finds its own checkpoint, although the file `checkpoint` is not rekindle's.
     assert latest_checkpoint(tensorflow_home) == f"{tensorflow_home}/ckpt-12"
     with manager_of(tensorflow_home) as manager:
         assert manager.restore_or_initialize() == f"{tensorflow_home}/ckpt-12"

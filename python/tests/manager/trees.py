@@ -44,7 +44,7 @@ class Frozen:
 
 @jax.tree_util.register_pytree_with_keys_class
 class Layer:
-    """As a library of modules on JAX has them: arrays in it, and what is no part of the tree."""
+    """A module as in libraries for JAX: it has arrays, and an attribute outside the tree."""
 
     def __init__(self, weight, bias, name):
         self.weight, self.bias, self.name = weight, bias, name
@@ -71,7 +71,7 @@ shapes = st.sampled_from([(), (0,), (1,), (3,), (2, 3), (0, 4), (1, 1, 5)])
 
 @st.composite
 def bits(draw, dtypes):
-    """An array of any bits whatever: NaNs with their payloads, negative zeroes, denormals."""
+    """An array of any bits: NaNs with payloads, negative zeroes, denormals."""
     dtype, shape = np.dtype(draw(st.sampled_from(dtypes))), draw(shapes)
     raw = draw(hnp.arrays(np.uint8, int(np.prod(shape)) * dtype.itemsize))
     return (raw % 2 if dtype.kind == "b" else raw).view(dtype).reshape(shape)
@@ -117,7 +117,7 @@ trees = st.recursive(
 
 
 def blank(tree):
-    """A tree of the same form, as a program has made it anew, with none of its values."""
+    """A tree of the same form without the values, as a new process makes it."""
     if isinstance(tree, np.ndarray | jax.Array):
         return (jnp if isinstance(tree, jax.Array) else np).zeros_like(tree)
     if isinstance(tree, torch.Tensor):

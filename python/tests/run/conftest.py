@@ -1,4 +1,4 @@
-"""What the tests of the runs need from the process they are in."""
+"""Fixtures that prepare the process for the tests of runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How fast examples are made and tried is the machine's.
+# The speed of the examples depends on the machine.
 settings.register_profile(
     "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -16,7 +16,7 @@ settings.load_profile("at any speed")
 
 @pytest.fixture(autouse=True, scope="session")
 def ignores_nothing():
-    """Under nohup, or as a job in the background, some signals are ignored, by children too."""
+    """Under nohup, or in a background job, the process and its children ignore some signals."""
     for one in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(one) == signal.SIG_IGN:
             is_ctrl_c = one == signal.SIGINT

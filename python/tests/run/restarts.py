@@ -1,4 +1,4 @@
-"""What the tests of `python -m rekindle run` share: the runner, and programs for it to run."""
+"""Shared code of the tests of `python -m rekindle run`: the supervisor, and programs for it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import textwrap
 import time
 from pathlib import Path
 
-# A loop of 40 steps that saves after each, and at its end writes what it came to. It ends itself at
-# random places until it has done so as often as it was told, each time in one of four ways.
+# A loop of 40 steps that saves after each step, and writes its result at its end. Before that, it
+# ends itself a given number of times at random places, each time in one of four ways.
 LOOP = """
 import os, random, signal, sys
 from pathlib import Path
@@ -51,11 +51,11 @@ np.save(home / "weights.npy", state["weights"])
 
 
 def command(*arguments, same=None):
-    """The command line of the runner.
+    """The command line of the supervisor.
 
     Args:
         *arguments: Its arguments.
-        same: For how many seconds a second signal counts as the first.
+        same: Seconds during which a second signal counts as the first.
     """
     start = ["-m", "rekindle"]
     if same is not None:
@@ -83,7 +83,7 @@ def python(code, *arguments):
 
 @contextlib.contextmanager
 def started(*arguments, same=None, **more):
-    """The runner, going; and ended by force after the test."""
+    """Starts the supervisor, and ends it by force after the test."""
     process = subprocess.Popen(
         command(*arguments, same=same),
         stdout=subprocess.PIPE,
@@ -99,7 +99,7 @@ def started(*arguments, same=None, **more):
 
 
 def until(claim, seconds=600.0):
-    """Waits until it holds: what it gave."""
+    """Waits until `claim()` returns a true value, and returns that value."""
     deadline = time.monotonic() + seconds
     while not (found := claim()):
         assert time.monotonic() < deadline, "it never came to be"
@@ -115,7 +115,7 @@ def pid_in(path: Path) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, zombies left out."""
+    """Whether the process exists and is not a zombie."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:
             return file.read().rpartition(")")[2].split()[0] not in "ZX"

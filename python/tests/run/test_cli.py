@@ -25,7 +25,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def call(home, capsys):
-    """Runs a command on the folder at `home`: exit code, what it wrote, what it complained."""
+    """Runs a command on the folder at `home`. Returns exit code, output and error output."""
 
     def run(command, *more):
         code = main([command, str(home), *more])
@@ -68,7 +68,7 @@ class TestInfo:
                 {"save_freq": "auto", "max_overhead": 0.035, "mean_time_between_failures": 9.0},
                 "The run was measuring what a save costs, to choose how often to save.",
             ),
-            # What somebody made up.
+            # Forged values.
             ({"interval": "often"}, "The run was measuring what a save costs, to choose how often"),
             ({"interval": 60, "stall": [], "reason": {}}, "The run saves every 60 s."),
         ],

@@ -1,4 +1,4 @@
-"""The exceptions carry what they speak of, also over a process' border."""
+"""The exceptions carry their data, also from one process to another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorBoard's event files are cut by whose run they are, whatever process and host they name."""
+"""rekindle cuts TensorBoard's event files by their run, whatever process and host they name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST, DEAD = socket.gethostname(), 2**22 + 1
 
 @pytest.fixture(autouse=True)
 def begun_a_minute_ago(monkeypatch):
-    """However long the tests before took: a file that is 100 seconds old is of another process."""
+    """Makes a file that is 100 seconds old belong to another process, for any test duration."""
     monkeypatch.setattr(event_files, "_STARTED", int(time.time()) - 60)
 
 
@@ -84,7 +84,8 @@ def test_what_a_restored_run_had_written_is_of_the_run_from_then_on(tmp_path):
 
 @pytest.mark.parametrize(("pid", "kept"), [(None, 0), (DEAD, 0), (1, 9)])
 def test_a_file_begun_after_the_save_is_emptied_when_its_process_is_gone(pid, kept, tmp_path):
-    # As by a run that was resumed and killed before its first save: in a container, by process 1.
+    # A resumed run that was killed before its first save leaves this: in a container, with process
+    # id 1.
     state = {"time": time.time() - 200.0, "written": {}}
     late = write(tmp_path, name_of(pid=pid), 9)
     elsewhere = write(tmp_path, name_of(pid=pid, folder="other/run"), 9)

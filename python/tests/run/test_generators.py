@@ -1,4 +1,4 @@
-"""Random states of somebody's making never reach a generator."""
+"""Forged random states never reach a generator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POSITIONS = (700, -5, 2**31 - 1, 10**30, 1.5, True, None, "3", [])
 
 
 def spoiled(state, place, value):
-    """The state with one part of it exchanged."""
+    """The state with another value at one place."""
     *outer, last = place
     part = state
     for name in outer:
@@ -126,7 +126,7 @@ def torch_state(**changes):
         {"left": (np.int32, 625)},
         {"next": (np.uint64, 625)},
         {"next": (np.uint64, 2**63)},
-        # Each is in its range; the words that would be read begin in them and end outside.
+        # Each value is in its range. But the generator would read words past the end of the state.
         {"left": (np.int32, 624), "next": (np.uint64, 624)},
         {"left": (np.int32, 300), "next": (np.uint64, 326)},
         {"seeded": (np.int32, 0)},
@@ -206,7 +206,7 @@ def test_an_increment_that_shortens_the_period_is_refused(name):
 @pytest.mark.parametrize("position", [700, -5, 2**31 - 1])
 def test_a_manager_tells_a_broken_position_as_damage(position, tmp_path):
     class Forged:
-        """Gives what the generator never was in."""
+        """Returns a state that the generator can never have."""
 
         def state_dict(self):
             return spoiled(np.random.RandomState(0).get_state(legacy=False), ("state", "pos"), 700)

@@ -1,4 +1,4 @@
-"""Looking into a folder of saves, without a backend; also while a run goes on there."""
+"""Inspecting a backup folder without a backend, also while a run uses the folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def home(tmp_path):
 
 
 def a_save(index, *, state=None):
-    """A save after `index` epochs, as fit() makes them."""
+    """A snapshot after `index` epochs, as fit() makes it."""
     epochs = list(range(index))
     history = {"epoch": epochs, "metrics": {"loss": [1 / (epoch + 1) for epoch in epochs]}}
     arrays = {

@@ -1,4 +1,4 @@
-"""How often to save: the bound, failures, and what is measured."""
+"""How often to save: the bound, failures, and the measurements."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def test_where_failures_are_rare_both_formulas_agree(cost, mtbf):
 
 
 class Failing:
-    """Runs that fail at random times, whatever they are doing, and are started again.
+    """Runs that fail at random times, at any point, and are started again.
 
     Args:
         mtbf: Mean time between failures.
-        restart: From a failure until training goes on.
-        latency: From the end of the stall until a save is durable.
+        restart: Time from a failure until training continues.
+        latency: Time from the end of the stall until a save is durable.
     """
 
     def __init__(self, mtbf, restart=0.0, latency=0.0, failures=400_000):
@@ -110,13 +110,13 @@ class Failing:
         self._lost = restart + latency
 
     def lost(self, interval, cost):
-        """Time that was not training that lasted, per second of training that did."""
+        """Lost time per second of training that was kept."""
         saves = np.floor(np.maximum(self._lives - self._lost, 0.0) / interval)
         kept = saves.sum() * (interval - cost)
         return (self._lives.sum() - kept) / kept
 
     def best(self, cost, mtbf):
-        """What is lost at the best interval, by search."""
+        """The lost time at the best interval, found by search."""
         works = young(cost, mtbf) * np.geomspace(0.2, 5.0, 150)
         return min(self.lost(cost + work, cost) for work in works)
 
@@ -155,7 +155,7 @@ def test_the_simulation_agrees_with_the_expected_loss():
     assert Failing(mtbf).lost(interval, cost) == pytest.approx(expected, rel=0.01)
 
 
-# What is measured
+# Measurements
 
 
 def test_what_varies_is_feared_to_be_dearer_than_it_was_seen_to_be():

@@ -1,4 +1,4 @@
-"""A run resumes from its user's own files, and from root's: never from another user's."""
+"""A run resumes from files of its own user and of root, never from files of another user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHER = 54321
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with a checkpoint that root can read, whoever owns it."""
+    """A folder with a checkpoint that root can read, for any owner."""
     manager(tmp_path / "backup", 7.0).save()
     return tmp_path / "backup"
 
@@ -140,7 +140,7 @@ def test_a_link_to_another_users_link_is_refused(folder, tmp_path):
 
 @needs_root
 def test_another_user_sees_roots_files_as_trusted_and_a_third_ones_as_not():
-    # Outside of pytest's own folder, which other users cannot enter.
+    # Not in pytest's own folder, because other users cannot enter it.
     with tempfile.TemporaryDirectory() as top:
         os.chmod(top, 0o755)
         mine, other = Path(top, "roots"), Path(top, "others")
@@ -160,7 +160,7 @@ def test_another_user_sees_roots_files_as_trusted_and_a_third_ones_as_not():
 def test_a_file_system_that_shows_other_owners_is_no_hindrance(folder, monkeypatch):
     for path in (folder, *folder.iterdir()):
         os.chown(path, OTHER, -1)
-    # As NFS does that squashes root, or CIFS: what we create belongs to that user, too.
+    # NFS that squashes root, or CIFS, does this: a file that we create belongs to that user too.
     monkeypatch.setattr(ownership, "_owner_of_new_files", lambda directory: OTHER)
     assert restores(folder)
 
@@ -173,7 +173,7 @@ def test_one_file_tells_how_the_file_system_shows_owners(folder, monkeypatch):
         ownership, "_owner_of_new_files", lambda path: asked.append(path) or real(path)
     )
     ownership.refuse_others(str(folder))
-    # Root's files need no such question.
+    # Files of root do not need this check.
     assert len(asked) <= 1
     assert not [name for name in os.listdir(folder) if name.startswith("tmp")]
 

@@ -1,4 +1,4 @@
-"""Paths of the local file system are taken, in whatever form; URLs of others are refused."""
+"""Local paths are accepted in every form. URLs of other file systems are refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rekindle._cli.main import main
 
 
 class Remote:
-    """A path object of another file system, as universal_pathlib has them: no `__fspath__`."""
+    """A path object of another file system, as in universal_pathlib: without `__fspath__`."""
 
     def __init__(self, url):
         self.url = url
@@ -25,7 +25,7 @@ class Remote:
 
 
 class Downloading(Remote, os.PathLike):
-    """One that downloads for it, as cloudpathlib does."""
+    """A path object that downloads in `__fspath__`, as cloudpathlib does."""
 
     def __fspath__(self):
         raise AssertionError("was asked to download")
@@ -57,7 +57,7 @@ URLS = [
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The working directory, in which nothing is to appear."""
+    """The working directory. No file may appear in it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

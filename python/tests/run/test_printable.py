@@ -1,4 +1,4 @@
-"""What a folder holds cannot write to a terminal anything but letters."""
+"""The content of a folder can write only letters to a terminal."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from rekindle._base import events
 from rekindle._printable import encodable, printable
 from rekindle._r.values import as_lists
 
-# Moves the cursor, ends the line, hides what follows, turns it round, and a half character.
+# Moves the cursor, ends the line, hides or reverses the rest, and has a surrogate.
 EVIL = "a\x1b[2Jb\nc\rd\x9b1me\u202ef\u2028g\ud800h\x00i"
 SHOWN = r"a\x1b[2Jb\nc\rd\x9b1me\u202ef\u2028g\ud800h\x00i"
-# As a file's name.
+# The same as a file name.
 NAME = "a\x1b[2J\nb\u202e\udcff"
 
 
@@ -52,7 +52,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def evil(home):
-    """A folder whose metrics, saves and other files have such names."""
+    """A folder in which metrics, checkpoints and other files have such names."""
     history = {"epoch": [0, 1], "metrics": {EVIL: [1.0, 2.0], "größer日": ["\x1b[31m", 1.0]}}
     fill(home, 2, state={"history": history, "metadata": {EVIL: EVIL, "{x}日": 1.0}})
     fill(home, 1, prefix="a\x1b[2Jb\u202e")

@@ -1,4 +1,4 @@
-"""What keeps R's interrupts from Python's frames, with flags in place of R's."""
+"""How rekindle keeps R's interrupts out of Python's frames, with flags that stand for R's."""
 
 import ctypes
 import sys
@@ -101,7 +101,7 @@ class TestOlderReticulate:
 class TestWhereExceptionsGoNoFurther:
     @pytest.fixture
     def ignored(self, monkeypatch):
-        """The exceptions that come to the hook that was there before."""
+        """The exceptions that reach the hook which was set before."""
         found = []
         monkeypatch.setattr(sys, "unraisablehook", lambda one: found.append(one.exc_type))
         return found

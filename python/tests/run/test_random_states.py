@@ -1,4 +1,4 @@
-"""Random states of another language: R's, when R drives."""
+"""Random states of another language, such as R when R drives Python."""
 
 from __future__ import annotations
 

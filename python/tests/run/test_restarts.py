@@ -1,4 +1,4 @@
-"""`python -m rekindle run`: carried on, given up, told of."""
+"""`python -m rekindle run`: restarts, giving up, and reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUICK = ("--backoff", "0.02")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
 
-# Saves one step further, and fails.
+# Advances by one step, saves, and fails.
 STEP_AND_FAIL = """
 import sys
 import numpy as np
@@ -51,7 +51,7 @@ class TestCarrying:
         assert results[0] == results[1]
 
     def test_the_folder_is_told_by_the_command_itself_or_named(self, tmp_path):
-        # Without the variable nothing is told, as by a command that is another program's wrapper.
+        # Without the variable, the program sends no report, like a command inside another wrapper.
         silent = "import os, sys\nos.environ.pop('REKINDLE_RUN_REPORT')\n" + STEP_AND_FAIL
         limit = ("--max-restarts", "5", "--summary", tmp_path / "summary")
         for code, options, starts in (
@@ -85,7 +85,7 @@ class TestGivingUp:
     def test_3_restarts_without_progress_are_the_end_and_the_summary_says_so(self, tmp_path):
         done = run(*QUICK, *python(STEP_AND_FAIL, tmp_path / "b", 9, "stuck"))
         assert done.returncode == 9
-        # Three starts with progress, one that falls back, and two more that are still behind.
+        # Three starts make progress, one falls back, and two more stay behind.
         assert "gave up: 3 restarts in a row brought the backup no further" in done.stderr
         rows = re.findall(
             r"rekindle: (\d+) .* exit code 9 +(ckpt-\d+, step \d+) +(.*)", done.stderr
@@ -213,7 +213,7 @@ class TestLog:
         done = run("--log", tmp_path / "log", *python(code))
         assert done.stdout == "".join(f"{i}\n" for i in range(0, 200000, 2))
         assert "".join(f"{i}\n" for i in range(1, 200000, 2)) in done.stderr
-        # In the log the two are mixed, wherever a pipe was full; not one character is missing.
+        # In the log, the two outputs are mixed where a pipe was full. No character is missing.
         log = (tmp_path / "log").read_text()
         body = log[log.index("\n") + 1 :]
         expected = Counter("".join(f"{i}\n" for i in range(200000)))

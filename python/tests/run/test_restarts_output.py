@@ -1,4 +1,4 @@
-"""`python -m rekindle run`: whatever becomes of its output, signals and exit status pass."""
+"""`python -m rekindle run`: signals and the exit status pass, whatever happens to its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from restarts import command, pid_in, python, run, started, until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
 
-# Writes for ever to standard output (1) or error (2), and ends by SIGTERM with the preempted code.
+# Writes forever to standard output (1) or error (2). On SIGTERM it ends with the preempted code.
 WRITER = """
 import os, signal, sys
 def end(number, frame):
@@ -29,14 +29,14 @@ while True:
 
 
 def waiting_in(pipe) -> int:
-    """How many bytes nobody has read yet."""
+    """The number of bytes in the pipe that are not read yet."""
     count = array.array("i", [0])
     fcntl.ioctl(pipe, termios.FIONREAD, count)
     return count[0]
 
 
 class TestStandingStill:
-    """The pipe is full, and its reader is there and reads nothing."""
+    """The pipe is full: its reader exists, but reads nothing."""
 
     @pytest.mark.parametrize(("log", "fd"), [(True, 1), (True, 2), (False, 2)])
     def test_a_signal_reaches_the_command_and_its_exit_status_the_caller(self, log, fd, tmp_path):

@@ -1,4 +1,4 @@
-"""When a command is started again: the decision alone, without a process."""
+"""Whether a command is started again: only the decision, without a process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULES = Rules(backoff=8.0, max_backoff=100.0)
 
 
 def outcomes(ends, rules=RULES, jitter=1.0):
-    """The decisions on starts that end in this way, one after the other, up to the last."""
+    """The decisions after starts that end like this, one after the other, up to the last one."""
     tally, found = Tally(), []
     for ended in ends:
         decision = policy.decide(rules, tally, ended, jitter)

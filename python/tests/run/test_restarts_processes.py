@@ -1,4 +1,4 @@
-"""`python -m rekindle run`: signals are passed on, and no process is left behind."""
+"""`python -m rekindle run`: it passes signals on, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from restarts import command, is_alive, pid_in, python, run, started, summary_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
 
-# Notes each signal, in itself and in a worker, and ends by SIGTERM with the preempted code.
+# Records each signal, in itself and in a worker. On SIGTERM it ends with the preempted code.
 LISTENER = """
 import os, signal, sys, time
 from pathlib import Path
@@ -32,7 +32,7 @@ while True:
     time.sleep(0.05)
 """
 
-# Heeds nothing but SIGKILL, and has a worker that does so, too.
+# Reacts only to SIGKILL, and has a worker that does the same.
 STUBBORN = """
 import os, signal, sys, time
 from pathlib import Path
@@ -83,7 +83,7 @@ class TestPassingOn:
 
     @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
     def test_what_a_shell_script_had_started_is_waited_for(self, name, tmp_path):
-        # A shell dies of the signal at once; the training below it is still saving.
+        # The signal ends the shell at once. The training below the shell is still saving.
         code = """
         import signal, sys, time
         def save(number, frame):
@@ -106,7 +106,7 @@ class TestPassingOn:
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl() is Linux's")
     def test_as_the_first_process_of_a_container_it_buries_what_comes_to_it(self, tmp_path):
-        # Its zombies would count as left running, and be waited for, for ever.
+        # Otherwise its zombies would count as running, and the supervisor would wait forever.
         inherit = "import ctypes, os, sys\nctypes.CDLL(None).prctl(36, 1, 0, 0, 0)\n"
         start = f"{inherit}os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
         shell = f"(sleep 1; exit 0) & echo 1 > {tmp_path / 'pid'}; exec sleep 60"
@@ -203,7 +203,7 @@ class TestNoOrphan:
                 until(lambda family=family: not any(map(is_alive, family)))
 
     def test_what_a_start_left_running_is_ended_before_the_next(self, tmp_path):
-        # The worker outlives its parent, and would hold memory and files that the next start needs.
+        # The worker outlives its parent, and would keep memory and files that the next start needs.
         code = """
         import os, signal, sys, time
         from pathlib import Path

@@ -1,6 +1,6 @@
-"""The templates for Slurm and systemd, tried as far as they can be without either.
+"""The templates for Slurm and systemd, tested as far as possible without Slurm and systemd.
 
-That of Kubernetes is read by tests/testthat/test-templates.R.
+tests/testthat/test-templates.R tests the template for Kubernetes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not TEMPLATES.is_dir(), reason="the templates come with the R package"),
 ]
 
-# In the place of `Rscript train.R`: five steps, each a save; asked to end, it ends with 75.
+# Replaces `Rscript train.R`: five steps with a save after each. On a signal, it ends with 75.
 TRAIN = """
 import os, signal, sys, time
 import numpy as np
@@ -54,7 +54,7 @@ while step < 5:
 
 @pytest.fixture
 def job(tmp_path):
-    """Starts the template's job in a folder with stand-ins for what the cluster has."""
+    """Starts the template's job in a folder with stand-ins for the cluster's programs."""
     programs = tmp_path / "bin"
     programs.mkdir()
 
@@ -67,7 +67,7 @@ def job(tmp_path):
     stand_in("Rscript", f"exec {sys.executable} train.py")
     stand_in("scontrol", 'echo "$*" >> requeued')
     script = (TEMPLATES / "slurm.sh").read_text()
-    # Its ten seconds between two starts are too long for a test.
+    # The ten seconds between two starts are too long for a test.
     (tmp_path / "job.sh").write_text(script.replace("rekindle run", "rekindle run --backoff 0"))
     environment = {
         **os.environ,
@@ -99,7 +99,7 @@ class TestSlurm:
         assert (tmp_path / "requeued").read_text() == "requeue 42\n"
         (tmp_path / "hold").unlink()
         assert job().wait(600) == 0
-        # From nothing; after the crash in step 2; after the time limit in step 4.
+        # The starts: from nothing, after the crash in step 2, and after the time limit in step 4.
         assert (tmp_path / "starts").read_text().split() == ["0", "2", "4"]
         assert (tmp_path / "requeued").read_text() == "requeue 42\n"
 
@@ -137,9 +137,10 @@ class TestSystemd:
 
     def test_what_the_runner_relies_on_is_there(self):
         service = self.unit()["Service"]
-        # Sent to the whole group by systemd, and passed on, a signal would come twice.
+        # If systemd sent a signal to the whole group, it would arrive twice: the supervisor passes
+        # it on.
         assert service["KillMode"] == "mixed"
-        # Else one process out of memory ends them all.
+        # Otherwise, one process that runs out of memory ends all of them.
         assert service["OOMPolicy"] == "continue"
         assert service["SuccessExitStatus"] == "75"
         assert service["Restart"] == "on-failure"

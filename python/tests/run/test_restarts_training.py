@@ -1,4 +1,4 @@
-"""`python -m rekindle run` with fit(): killed five times at random, it is the run never killed."""
+"""`python -m rekindle run` with fit(): five random kills do not change the result."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_five_deaths_at_random_leave_no_trace_in_the_weights(tmp_path):
     assert [one.tobytes() for one in straight] == [one.tobytes() for one in carried]
 
 
-# As long as there is the file "hold", it waits after its first step to be let go.
+# After its first step, it waits as long as the file "hold" exists.
 PREEMPTED = SCRIPT.replace(
     "        self.left -= 1\n",
     """
@@ -107,7 +107,7 @@ def test_a_preempted_training_is_started_at_once_or_not_as_its_sender_wants(tmp_
     straight, home = homes
     assert run("--", sys.executable, script, straight, 0, 0).returncode == 0
     (home / "hold").touch()
-    # A backoff that no test waits for: at once, or not at all.
+    # The backoff is too long for a test. A restart must come at once.
     options = ("--backoff", "1000", "--summary", home / "summary", "--log", home / "log")
     with started(*options, "--", sys.executable, script, home, 0, 0) as runner:
         first = pid_in(home / "pid")

@@ -1,4 +1,4 @@
-"""The saves of a run, where warnings are errors."""
+"""The saves of a run when warnings are errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rekindle._training.saves import Saves
 
 
 class FullDisk:
-    """A manager whose last save has failed."""
+    """A manager in which the last save failed."""
 
     directory = "backup"
     waited = 0.0

@@ -1,4 +1,4 @@
-"""When a save is due, from what the loop reports alone."""
+"""When a save is due, only from the reports of the loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rekindle._policy.schedule import _FIRST_AFTER, schedule
 
 
 def saves(save_freq, epochs, batches, steps_per_execution=1):
-    """The (epoch, batch) after which a save is due; a batch of None is the end of the epoch."""
+    """The (epoch, batch) after which a save is due. A batch of None means the end of the epoch."""
     plan, due = schedule(save_freq), []
     for epoch in range(epochs):
         for begin in range(0, batches, steps_per_execution):
@@ -58,15 +58,15 @@ def test_only_a_schedule_by_batches_asks_for_them(save_freq, by_batch):
 
 
 class Training:
-    """A fit() on a clock of its own, which stands still but for what the fit() does.
+    """A fit() with its own clock. Only the actions of the fit() move the clock.
 
     Args:
         save_freq: With `more`, the arguments of the schedule.
-        step: Seconds that a step takes; a function of how many there were.
-        stall: Seconds that a save holds training up; a function of how many there were.
-        behind: How many steps go by until a save is durable.
-        slower: Seconds that each of these takes longer.
-        fails: Whether saves fail; a function of how many there were.
+        step: Seconds that a step takes, or a function of the number of steps so far.
+        stall: Seconds that a save holds training up, or a function of the number of saves so far.
+        behind: The number of steps until a save is durable.
+        slower: Extra seconds of each of these steps.
+        fails: Whether a save fails, as a function of the number of saves so far.
     """
 
     def __init__(self, save_freq, step, stall=0.0, behind=0, slower=0.0, fails=None, **more):
@@ -116,7 +116,7 @@ class Training:
 
     @property
     def overhead(self):
-        """What the saves cost, as a share of the training."""
+        """The cost of the saves, as a share of the training."""
         return self.cost / (self.now - 1000.0 - self.cost)
 
 
@@ -158,7 +158,7 @@ def test_the_clock_begins_when_training_does():
     training = Training("1 min", step=25.0)
     training.now += 500.0  # Restoring.
     training.plan.epoch_began()
-    training.now += 500.0  # Reading what a resumed epoch has had.
+    training.now += 500.0  # Reading the trained batches of a resumed epoch.
     training.plan.epoch_began()
     assert training.run(3).saves == [1075.0]
 
@@ -203,7 +203,7 @@ def test_auto_keeps_what_saves_cost_within_the_bound_and_near_it(costs, bound):
     rng = random.Random(3)
     training = Training("auto", lambda n: rng.gauss(0.01, 0.001), max_overhead=bound, **costs)
     training.run(60_000)
-    # The last save counts though what it is to pay for is yet to come.
+    # The last save counts, although the training that must pay for it comes later.
     assert 0.8 * bound < training.overhead <= bound
 
 

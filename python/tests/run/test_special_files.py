@@ -1,4 +1,4 @@
-"""What is no regular file, under a name of ours: nothing waits for it, and no link is followed."""
+"""Special files under rekindle's names: rekindle does not wait for them and follows no link."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["ckpt-2.json", "ckpt-2.safetensors", "checkpoint", ".lock", "takeover.j
 
 
 def link(path):
-    """To a copy of what stood there, out of the folder."""
+    """A link to a copy of the file, outside the folder."""
     elsewhere = path.parent.parent / "elsewhere"
     elsewhere.write_bytes(path.read_bytes() if path.exists() else b"{}")
     path.unlink(missing_ok=True)

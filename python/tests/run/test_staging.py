@@ -1,4 +1,4 @@
-"""The copy of the state: what it was at the hook, with the digests that were made on the way."""
+"""The copy of the state: the state at the hook, with the digests made during the copy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FORMS = {
 
 @pytest.fixture(params=[1, 2, 4])
 def small_steps(request, monkeypatch):
-    """Everything that is done for large arrays alone is done for small ones, on that many cores."""
+    """Treats small arrays like large ones, with the given number of cores."""
     monkeypatch.setattr(host_buffers, "_WORTH_A_THREAD", 1000)
     monkeypatch.setattr(host_buffers, "_WORTH_A_DIGEST", 100)
     monkeypatch.setattr(arrays, "_COPIED", 64)
@@ -59,7 +59,7 @@ class TestHolding:
                 assert bits(copy) == bits(array)
             for name, found in held.digests.items():
                 assert found == digest(as_bytes(arrays[name]))
-            # The next state, in the same memory.
+            # The next state uses the same memory.
             arrays = {name: array[::-1] if array.ndim else array for name, array in arrays.items()}
 
     def test_what_is_restored_was_checked_against_them(self, tmp_path):

@@ -1,4 +1,4 @@
-"""A fit() under backup, of a trainer that is none of any library: nothing here imports one."""
+"""A fit() under backup with a trainer of its own: nothing here imports a training library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = 4
 
 
 class Quiet:
-    """Nothing is lost, and nothing comes to be."""
+    """Loses nothing and makes nothing."""
 
     def step_ended(self):
         pass
@@ -33,7 +33,7 @@ class Quiet:
 
 
 class Trainer:
-    """Adds up draws of NumPy's global generator: four steps in an epoch, one weight."""
+    """Adds up draws of NumPy's global generator. It has four steps in an epoch, and one weight."""
 
     knows_fit, can_replay, data = True, True, None
 
@@ -115,7 +115,7 @@ def options(directory, **more):
 
 
 def train(directory, epochs, until=None, **more):
-    """Trains as an adapter would have it: the trainer, and the fit(), which may be interrupted."""
+    """Trains as an adapter does. Returns the trainer and the fit(), which may be interrupted."""
     trainer = Trainer(epochs)
     fit = Fit(options(directory, **more), trainer, schedule.schedule("epoch"))
     for epoch in range(trainer.begins, epochs):

@@ -1,4 +1,4 @@
-"""Trees of values, taken apart and put together: what comes back is what went in."""
+"""Trees of values are flattened and unflattened without a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands between Keras and the data."""
+"""The objects between Keras and the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rekindle._training.data_proxy import Proxy
 
 
 class _Deaf:
-    """Hears of everything, and makes nothing of it."""
+    """Receives every event, and ignores it."""
 
     looks_for_draws = False
 
@@ -32,7 +32,8 @@ class _Deaf:
     "fork" not in multiprocessing.get_all_start_methods(), reason="no process forks here"
 )
 def test_workers_that_a_thread_of_another_language_forks_end_well():
-    # As DataLoader's do, which are forked with the first batch, in TensorFlow's threads.
+    # The workers of a DataLoader are forked like this: with the first batch, in TensorFlow's
+    # threads.
     def exit_codes():
         worker = multiprocessing.get_context("fork").Process(target=int)
         worker.start()
@@ -40,7 +41,7 @@ def test_workers_that_a_thread_of_another_language_forks_end_well():
         yield worker.exitcode
 
     def read():
-        # By this, the thread is noted as one that is not Python's own.
+        # This call registers the thread as one that Python did not start.
         threading.current_thread()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

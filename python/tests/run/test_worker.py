@@ -1,4 +1,4 @@
-"""Work behind a loop: asked for at any instant, its outcome is neither lost nor told too early."""
+"""Background work: its result is never lost and never reported too early."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_error_is_the_outcome():
 
 
 class TestInterruptOfTheStart:
-    """It may come before the thread is there, or when it goes already."""
+    """The interrupt may come before the thread exists, or when it already runs."""
 
     def test_work_that_goes_on_is_known(self, monkeypatch):
         worker, entered, go = WriterThread(), threading.Event(), threading.Event()

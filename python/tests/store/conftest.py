@@ -1,4 +1,4 @@
-"""The store's tests: they know neither Keras nor a backend."""
+"""Fixtures of the store's tests, which use neither Keras nor a backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
 
-# How fast examples are made and tried is the machine's.
+# The speed of the examples depends on the machine.
 settings.register_profile(
     "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def holder(home: Path) -> Iterator[subprocess.Popen]:
-    """Another process, which holds the folder at `home`."""
+    """Another process that holds the lock on the folder at `home`."""
     process = start(HOLD, home)
     assert process.stdout.readline() == "held\n"
     yield process
@@ -40,7 +40,7 @@ def holder(home: Path) -> Iterator[subprocess.Popen]:
 
 @pytest.fixture
 def opened(home: Path) -> Iterator[Callable[..., Repository]]:
-    """Makes folders at `home`, one after the other, and lets go of all at the end."""
+    """Opens folders at `home`, one after the other, and releases all of them at the end."""
     folders = []
 
     def make(path: Path = home) -> Repository:
@@ -62,7 +62,7 @@ def folder(opened: Callable[..., Repository]) -> Repository:
 
 
 def snapshot(index: int, *, frozen: int = 1000) -> Snapshot:
-    """A save of an array that changes and one that does not."""
+    """A snapshot of an array that changes and an array that does not change."""
     arrays = {
         "changes": np.full((3, 4), index, np.float32),
         "frozen": np.arange(frozen, dtype=np.int64),
@@ -77,7 +77,7 @@ def _snapshot() -> Callable[..., Snapshot]:
 
 @pytest.fixture
 def fill(opened: Callable[..., Repository]) -> Callable[..., Repository]:
-    """Saves 1 to `count` in the folder at `home`, with `kept` of them kept; closed again."""
+    """Saves 1 to `count` in the folder at `home`, keeps `kept` of them, and closes the folder."""
 
     def fill(count: int, kept: int = 20) -> Repository:
         folder = opened()

@@ -1,4 +1,4 @@
-"""Programs of their own, for the tests of who holds a folder."""
+"""Separate programs for the tests of the lock on a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder decides neither how much memory a look at it takes, nor how much time."""
+"""Reading a folder has limits in memory and in time that no folder can exceed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from faults import heavy
 
 
 def look(folder: Path) -> None:
-    """Everything that reads a folder without its lock."""
+    """Calls every function that reads a folder without its lock."""
     inspection.info(folder)
     inspection.verify(folder)
     for read in (rekindle.latest_checkpoint, inspection.history, inspection.arrays):
@@ -39,7 +39,7 @@ def look(folder: Path) -> None:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Of the processor, the least of two attempts."""
+    """The processor seconds of `work`: the smaller value of two attempts."""
     spent = []
     for _ in range(2):
         began = time.process_time()
@@ -50,13 +50,13 @@ def seconds(work: Callable[[], object]) -> float:
 
 @pytest.fixture(scope="module")
 def unit() -> float:
-    """What is not worth measuring on this machine: a parse of 10,000 small objects."""
+    """A time that is too short to measure on this machine: twice a parse of 10,000 objects."""
     text = json.dumps([{"name": str(index), "values": [index, 1.5]} for index in range(10_000)])
     return 2 * seconds(lambda: json.loads(text))
 
 
 def arrays(folder: Path, count: int) -> None:
-    """A save of many arrays."""
+    """A checkpoint of many arrays."""
     one = Repository(str(folder), "1.2.3")
     value = np.zeros(1, np.float32)
     names = [f"model/a_layer_with_a_long_name/block_{index}/kernel" for index in range(count)]
@@ -66,7 +66,7 @@ def arrays(folder: Path, count: int) -> None:
 
 
 def packs(folder: Path, count: int) -> None:
-    """Packs that no save needs."""
+    """Packs that no checkpoint needs."""
     for index in range(count):
         (folder / f"ckpt-{index}.safetensors").write_bytes(b"12345678{}")
 
@@ -77,7 +77,7 @@ def saves(folder: Path, count: int) -> None:
 
 
 def prefixes(folder: Path, count: int) -> None:
-    """Saves of many names."""
+    """Checkpoints with many names."""
     for number in range(1, count + 1):
         heavy.manifest(folder)
         (folder / "ckpt-1.json").rename(folder / f"name{number}-1.json")
@@ -102,7 +102,7 @@ class TestTime:
             folder.mkdir()
             make(folder, times * size)
         # Linear work takes 16 times as long, quadratic work 256 times. Other processes and the host
-        # take their part of the processor's time, too: what is quadratic is so at each attempt.
+        # take a share of the processor's time too. Only quadratic work fails in each attempt.
         for _ in range(5):
             less, more = [seconds(lambda folder=folder: look(folder)) for folder in folders]
             if more < 64 * max(less, unit):
@@ -159,7 +159,7 @@ print(peak() - before)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the peak is counted in other units")
 class TestMemory:
-    """Four times what is there, and 80 MB: so much may any folder take."""
+    """Reading a folder may take four times its size in memory, plus 80 MB."""
 
     @pytest.mark.parametrize(
         ("make", "size"),

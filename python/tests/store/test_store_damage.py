@@ -23,7 +23,7 @@ from rekindle.errors import (
 
 
 def forge(path, **changes) -> None:
-    """Changes a manifest and gives it the digest that belongs to it."""
+    """Changes a manifest and gives it the matching digest."""
     document = json.loads(path.read_bytes())
     document.pop("xxh3_128")
     for name, value in changes.items():
@@ -85,7 +85,7 @@ class TestADamagedNewestSave:
         assert save.manifest.state == {"index": 2}
         assert (save.arrays["changes"] == 2).all()
         assert os.path.lexists(home / "ckpt-3.json.damaged")
-        # And the run goes on: with the number that is free again, and no more warnings.
+        # The run continues with the number that is free again, and without more warnings.
         assert folder.commit(snapshot(8)).number == 3
         folder.keep(folder.numbers[-2:])
         folder.close()
@@ -360,7 +360,8 @@ class TestTheSystemRefuses:
             patched.setattr("rekindle._repository.commit.Commit.acknowledge", _refuse)
             with pytest.raises(SaveError):
                 folder.commit(snapshot(2))
-        # It is there, and may be gone after a power cut: the next shares nothing with it.
+        # Checkpoint 2 exists, but a power cut may remove it. So the next checkpoint shares no array
+        # with it.
         assert folder.numbers == [1, 2]
         assert set(folder.commit(snapshot(3)).packs) == {"ckpt-3.safetensors"}
 

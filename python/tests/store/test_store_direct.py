@@ -1,4 +1,4 @@
-"""Large packs that go past the system's cache."""
+"""Large packs that are written past the system's cache."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _needs_it(tmp_path_factory):
 
 @pytest.fixture
 def beside(home, monkeypatch):
-    """A folder as beside a training, which takes every pack for a large one."""
+    """A folder as a training uses it, which treats every pack as a large one."""
     monkeypatch.setattr(direct_io, "LEAST", 0)
     folder = Repository(str(home), "1.2.3", past_cache=True)
     yield folder
@@ -44,7 +44,7 @@ def beside(home, monkeypatch):
 
 
 def room(size: int, shift: int = 0) -> np.ndarray:
-    """So many bytes, so far behind the begin of a block in memory."""
+    """`size` bytes that begin `shift` bytes after the start of a block in memory."""
     found = np.empty(size + 2 * BLOCK, np.uint8)
     start = -found.ctypes.data % BLOCK + shift
     return found[start : start + size]
@@ -76,7 +76,7 @@ def test_what_is_written_is_there_wherever_it_lay_in_memory(tmp_path_factory, de
     chunks = [chunk(*each) for each in described]
     path = str(tmp_path_factory.mktemp("direct") / "file")
     with pytest.MonkeyPatch.context() as patch:
-        # Small ones, so that they are filled.
+        # Use small buffers, so that the data fills them.
         patch.setattr(direct_io, "_ROOM", 2 * BLOCK)
         patch.setattr(direct_io.memory, "room", lambda size, huge: room(size))
         patch.setattr(direct_io, "_PIECE", 2 * BLOCK)
@@ -142,7 +142,7 @@ def test_a_system_that_refuses_gets_it_through_its_cache(home, beside, monkeypat
         beside.commit(Snapshot({"a": np.full(3 * BLOCK + 5, value, np.int16)}))
         beside.keep(beside.numbers[-1:])
     assert (beside.newest().arrays["a"] == 3).all()
-    # It is not asked again.
+    # rekindle does not try again.
     assert len(attempts) == (where == "written")
 
 
@@ -183,7 +183,7 @@ def test_arrays_of_whole_blocks_lie_at_blocks_in_a_large_pack(home, beside):
 
 
 def in_cache(path, block: int | None = None) -> bool:
-    """Whether most of the file, or one block of it, can be read without its disk."""
+    """Whether most of the file, or one block of it, is in the system's cache."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
         pages = np.zeros(-(-len(mapped) // mmap.PAGESIZE), np.uint8)
         address = np.frombuffer(mapped, np.uint8).ctypes.data
@@ -221,7 +221,7 @@ class TestReadingBack:
         monkeypatch.setattr(direct_io, "_read_into_cache", reading)
         back = ReadBack()
         back.read(["a"], lambda: False)
-        # The last step went beyond the two seconds.
+        # The last step went past the two seconds.
         assert len(read) == 9
         now[0] += 40
         back.read(["b"], lambda: False)
@@ -246,7 +246,7 @@ class TestReadingBack:
 
 
 def write_by_blocks(path, data: bytes) -> None:
-    """Writes a file so that the system can let go of each block alone."""
+    """Writes a file so that the system can drop each block from its cache separately."""
     fd = fs.create(str(path))
     with fs.closing(fd):
         for start in range(0, len(data), BLOCK):
@@ -255,7 +255,7 @@ def write_by_blocks(path, data: bytes) -> None:
 
 
 class TestReading:
-    """What is in the cache is read from there, and the rest past it."""
+    """Blocks in the cache are read from the cache, and other blocks past the cache."""
 
     @settings(max_examples=100, deadline=None)
     @given(
@@ -282,7 +282,7 @@ class TestReading:
             assert bytes(buffer[:count]) == data[offset : offset + size]
 
     def test_what_is_not_in_the_cache_stays_out_of_it(self, home, beside):
-        # Much more than the system reads ahead when it reads the header.
+        # The array is much larger than the part that the system reads ahead with the header.
         array = np.arange(10 << 20, dtype=np.float32)
         beside.commit(Snapshot({"a": array}))
         if in_cache(home / "ckpt-1.safetensors"):

@@ -16,7 +16,7 @@ ARTICLE = Path(__file__).parents[3] / "vignettes" / "format-on-disk.Rmd"
 
 @pytest.fixture(scope="module")
 def reader() -> dict:
-    """The reader in the article, as it is printed there."""
+    """The reader from the article, exactly as printed there."""
     text = ARTICLE.read_text(encoding="utf-8")
     code = re.search(r"```\{python reader\}\n(.*?)```", text, re.DOTALL)[1]
     lines = [line for line in code.splitlines() if line.strip() and "import" not in line]

@@ -44,7 +44,7 @@ class TestTheSecondRun:
             folder.commit(snapshot(1))
         assert isinstance(info.value.__cause__, LockError)
         other.close()
-        # The other is gone: the next save takes the folder again.
+        # The other run has ended, so the next save takes the lock again.
         assert folder.commit(snapshot(1)).number == 1
 
 
@@ -88,7 +88,7 @@ class TestChildren:
         folder.commit(snapshot(2))
 
     def test_a_fork_that_python_does_not_know_of_does_not_hold_it_either(self, folder, snapshot):
-        """As R's mclapply forks: no hook of Python's runs in the child."""
+        """R's mclapply forks like this: no Python hook runs in the child."""
         lock = folder._lock
         fd = lock._fd
 

@@ -1,4 +1,4 @@
-"""Memory for large arrays: its size, its place, and what happens when there is none."""
+"""Memory for large arrays: its size, its alignment, and the error if there is too little."""
 
 from __future__ import annotations
 

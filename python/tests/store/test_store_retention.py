@@ -44,7 +44,7 @@ class TestSharing:
         fill(1)
         folder = opened()
         folder.open()
-        # Nobody read save 1 back: what its pack holds by now is not known.
+        # No reader has verified checkpoint 1, so the current bytes of its pack are not known.
         manifest = folder.commit(snapshot(2))
         assert set(manifest.packs) == {"ckpt-2.safetensors"}
 

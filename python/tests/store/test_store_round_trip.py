@@ -29,7 +29,7 @@ def dtype_of(name: str) -> np.dtype:
 
 @st.composite
 def any_arrays(draw):
-    """An array of any dtype and shape, any bits in it, in any order in memory."""
+    """An array of any dtype and shape, with any bits, in any memory order."""
     dtype = dtype_of(draw(st.sampled_from(sorted(DTYPES))))
     shape = draw(hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=5))
     count = math.prod(shape)
@@ -63,7 +63,7 @@ json_values = st.recursive(
     | st.booleans()
     | st.text()
     | st.integers(-(10**300), 10**300)
-    # JSON has one zero, and neither NaN nor infinities.
+    # JSON has only one zero, no NaN and no infinities.
     | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,

@@ -18,7 +18,7 @@ def megabytes(count: float, value: int) -> np.ndarray:
 
 
 def data_bytes(home) -> int:
-    """Bytes of arrays in all packs of the folder, dead ones and the spare among them."""
+    """Bytes of arrays in all packs of the folder, including dead bytes and the spare."""
     packs = [path for path in home.iterdir() if ".safetensors" in path.name]
     return sum(path.stat().st_size - header_bytes(path) for path in packs)
 
@@ -29,7 +29,7 @@ def header_bytes(pack) -> int:
 
 
 def written(folder: Repository, arrays: dict[str, np.ndarray]) -> int:
-    """Bytes of arrays that this save writes."""
+    """Saves, and returns the bytes of arrays that this save writes."""
     before = {name for manifest in folder.manifests for name in manifest.packs}
     manifest = folder.commit(Snapshot(arrays))
     folder.keep(folder.numbers[-1:])
@@ -71,7 +71,7 @@ class TestDisk:
                     for i, (size, value) in enumerate(zip(sizes, values, strict=True))
                 }
                 folder.commit(Snapshot(arrays))
-                # The new save is there, and none of the older has gone yet.
+                # The new checkpoint exists, and no older one is removed yet.
                 assert data_bytes(home) <= (kept + 1.2) * state
                 folder.keep(folder.numbers[-kept:])
         folder.close()
@@ -86,7 +86,8 @@ class TestDisk:
             return frozen | {name: megabytes(1, step) for name in ("kernel", "m", "v")}
 
         sizes = [written(folder, state(step)) / MEGABYTE for step in range(6)]
-        # With the second save it is known what is frozen, and that goes into a pack of its own.
+        # From the second save on, rekindle knows which arrays are frozen, and gives them a separate
+        # pack.
         assert sizes == [12, 12, 3, 3, 3, 3]
 
     def test_a_tenth_that_changes_is_all_that_is_ever_written_again(self, folder):
@@ -114,7 +115,7 @@ class TestDisk:
 class TestTwoPacks:
     @pytest.fixture
     def first_in_two(self, folder):
-        """A folder whose next save, of `state(2)`, goes into two packs."""
+        """A folder in which the next save, of `state(2)`, writes two packs."""
         for step in range(2):
             written(folder, self.state(step))
         return folder

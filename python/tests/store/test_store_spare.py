@@ -1,4 +1,4 @@
-"""Packs that are written over the file of one that no save needs any more."""
+"""Packs that are written over the file of a pack that no checkpoint needs any more."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _as_if_large(monkeypatch):
 
 
 def save(folder: Repository, value: int, size: int = 5000) -> str:
-    """Saves an array of this value, and keeps that save alone: the path of its pack."""
+    """Saves an array of this value, keeps only that checkpoint, and returns its pack's path."""
     manifest = folder.commit(Snapshot({"kernel": np.full(size, value, np.uint8)}))
     folder.keep(folder.numbers[-1:])
     return os.path.join(folder.directory, *manifest.packs)
@@ -54,7 +54,7 @@ def values(folder: Repository) -> np.ndarray:
 @pytest.mark.parametrize("past_cache", [False, True])
 def test_from_the_third_save_on_the_packs_take_turns_in_two_files(home, past_cache):
     folder = Repository(str(home), "1.2.3", past_cache=past_cache)
-    # Shorter and longer than what they are written over, in whole blocks and not.
+    # The sizes are shorter and longer than the old packs, with and without whole blocks.
     sizes = [5000, 40960, 12288, 4096, 9000, 45056]
     inodes = [inode(save(folder, value, size)) for value, size in enumerate(sizes)]
     assert inodes == inodes[:2] * 3
@@ -152,7 +152,7 @@ def test_it_is_left_alone_once_another_run_has_the_folder(folder):
 
 
 class TestWhoeverElseHasTheFile:
-    """What they opened, mapped or linked keeps the bytes of the save that it was."""
+    """A file that another process opened, mapped or linked keeps the bytes of its checkpoint."""
 
     def test_opened(self, folder):
         with open(save(folder, 1), "rb") as file:
@@ -220,7 +220,7 @@ def test_what_stands_in_its_place_by_now_is_not_written_to(folder, tmp_path, wha
 
 
 class TestFileSystemsWithoutLeases:
-    """Who has a file open cannot be asked: each pack is a new file, and the old one is removed."""
+    """Here rekindle cannot see open files: each pack is a new file, and the old one is removed."""
 
     @pytest.mark.parametrize("answer", [errno.EINVAL, errno.ENOSYS, errno.EACCES, None])
     def test_every_pack_is_new(self, folder, monkeypatch, answer):
@@ -229,20 +229,20 @@ class TestFileSystemsWithoutLeases:
         def call(fd, command, argument=0):
             if command != fcntl.F_SETLEASE:
                 return real(fd, command, argument)
-            if answer is None:  # Grants whatever it is asked for.
+            if answer is None:  # Grants every lease.
                 return 0
             raise OSError(answer, os.strerror(answer))
 
         monkeypatch.setattr(fcntl, "fcntl", call)
         with contextlib.ExitStack() as held:
-            # Held open: the number of a file that is gone may be given to the next.
+            # Keep the files open: the system may give the inode of a removed file to the next one.
             files = [held.enter_context(open(save(folder, value), "rb")) for value in range(5)]
             assert len({inode(file.fileno()) for file in files}) == 5
         assert temporary(folder) == []
 
 
 def test_who_opens_the_file_while_it_is_asked_for_does_not_end_the_process(tmp_path):
-    """A lease that is in somebody's way is told to its holder by a signal."""
+    """If a lease blocks another process, the system sends a signal to the lease's holder."""
     script = f"""
 import sys, threading
 sys.path[:0] = {sys.path!r}

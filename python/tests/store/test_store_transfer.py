@@ -18,7 +18,7 @@ MEGABYTE = 1 << 20
 
 
 def large(count: int = 6) -> Snapshot:
-    """A state that is read by several threads, with small arrays between large ones."""
+    """A state that several threads read, with small arrays between large ones."""
     random = np.random.default_rng(5)
     arrays = {f"large/{i}": random.random((11 * MEGABYTE + 3) // 8) for i in range(count)}
     arrays |= {f"small/{i}": np.full(7, i, np.int16) for i in range(500)}
@@ -220,5 +220,5 @@ class TestWriting:
             thread.join()
             return turns
 
-        # On a busy machine this thread may get none, in one of them.
+        # On a busy machine, this thread may get no turn during one of them.
         assert any(turns_during_one() > 2 for _ in range(50))

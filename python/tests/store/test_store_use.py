@@ -1,4 +1,4 @@
-"""Who holds a folder is told without its lock."""
+"""Without the lock, a reader can see which process holds a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc/locks is 
 
 
 def rewrite(home, **changes):
-    """Makes the lock file name somebody else."""
+    """Makes the lock file name another process."""
     path = home / ".lock"
     row = json.loads(path.read_text()) | changes
     text = (

@@ -1,1 +1,1 @@
-"""What knows of no checkpoint: checks of values, memory, threads, lengths of time, messages."""
+"""Helpers that do not depend on checkpoints: checks, memory, threads, durations, messages."""

@@ -1,4 +1,4 @@
-"""Arrays as bytes: their digest, and a copy with it."""
+"""Arrays as bytes: computes their digest, and copies an array while computing it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import xxhash
 AnyArray = npt.NDArray[np.generic]
 
 
-# What is copied at once: there, the cache has to hold both.
+# Bytes per copy step. The processor's cache must hold the source and the copy of one step.
 _COPIED = 256 << 10
 
 
 def as_bytes(array: AnyArray) -> memoryview:
-    """The array's bytes as format 1 stores them, little-endian in C order; copied if need be."""
-    # Not `ascontiguousarray`, which gives a scalar an axis.
+    """The array's bytes as format 1 stores them: little-endian, C order. Copies only if needed."""
+    # `ascontiguousarray` is not used, because it gives a scalar an axis.
     array = np.asarray(array, order="C")
     if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not np.little_endian):
         array = array.astype(array.dtype.newbyteorder("<"))
-    # Viewed as bytes because bfloat16 and its like have no buffer of their own.
+    # View the array as bytes, because bfloat16 and similar dtypes do not support buffers.
     return as_buffer(array.reshape(-1).view(np.uint8))
 
 
@@ -32,12 +32,12 @@ def as_buffer(array: npt.NDArray[np.uint8]) -> memoryview:
 
 
 def digest(data: memoryview | bytearray | bytes) -> str:
-    """Its XXH3-128. Other threads run meanwhile: xxhash lets go of the interpreter's lock."""
+    """The XXH3-128 of `data`. xxhash releases the interpreter lock, so other threads can run."""
     return xxhash.xxh3_128_hexdigest(data)
 
 
 def copy_and_digest(target: AnyArray, source: AnyArray) -> str:
-    """Copies an array into one of its form that is in C order: the digest of what was copied."""
+    """Copies `source` into `target`, which has the same form in C order; returns the digest."""
     if not source.flags.c_contiguous or source.dtype.byteorder == ">" or not np.little_endian:
         np.copyto(target, source)
         return digest(as_bytes(target))
@@ -46,12 +46,12 @@ def copy_and_digest(target: AnyArray, source: AnyArray) -> str:
     for start in range(0, len(to), _COPIED):
         part = slice(start, start + _COPIED)
         np.copyto(to[part], bits[part])
-        # Of the copy, and not of what somebody may be changing meanwhile.
+        # Hash the copy: other code may be changing the source meanwhile.
         whole.update(as_buffer(to[part]))
     return whole.hexdigest()
 
 
 @functools.lru_cache(maxsize=256)
 def dtype_name(dtype: np.dtype[Any]) -> str:
-    """NumPy's name of the dtype, which NumPy itself makes anew each time it is asked."""
+    """NumPy's name of the dtype. Cached, because NumPy builds the name again on every access."""
     return dtype.name

@@ -1,4 +1,4 @@
-"""Checks of what users give: the value in plain form, or an error that says what is accepted."""
+"""Checks of arguments: return a plain value, or raise an error that lists the accepted values."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ A_FOLDER = "the path of a folder, as a string or an os.PathLike"
 A_FILE = "the path of a file, as a string or an os.PathLike"
 
 
-# A URL: its scheme has two letters or more, for `C:/` is a drive of Windows. A pathlib.Path makes
-# `s3:/` of `s3://`. Filesystems of fsspec can be chained, as in `simplecache::s3://`.
+# A URL. Its scheme has at least two letters, because `C:/` is a Windows drive. pathlib.Path turns
+# `s3://` into `s3:/`. fsspec can chain filesystems, as in `simplecache::s3://`.
 _URL = re.compile(
     rf"\s*(?:[a-z][a-z0-9+.-]*::)*(?P<scheme>[a-z][a-z0-9+.-]+):(?P<rest>[/{re.escape(os.sep)}].*)",
     re.IGNORECASE | re.DOTALL,
@@ -52,7 +52,7 @@ def choice(name: str, value: Any, accepted: tuple[Any, ...]) -> Any:
 
 
 def is_int(value: Any) -> bool:
-    """Whether the value is a whole number: True is one to isinstance() only."""
+    """Whether the value is a whole number. True and False are not, unlike for isinstance()."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
@@ -76,10 +76,10 @@ def function(name: str, value: Any) -> Callable[[], Any] | None:
 
 
 def path(name: str, value: Any, expected: str = A_FOLDER) -> str:
-    """A path of the local file system, `~` expanded; of a `file://` URL its path.
+    """A local path with `~` expanded. For a `file://` URL, the path in the URL.
 
     Raises:
-        ArgumentError: It is no path, or a URL of something else.
+        ArgumentError: The value is not a path, or is a URL that does not name a local file.
     """
     text = _spelled(value)
     url = _URL.fullmatch(text)
@@ -90,17 +90,17 @@ def path(name: str, value: Any, expected: str = A_FOLDER) -> str:
 
 
 def _spelled(value: Any) -> str:
-    """What was given as a path, as text; empty when it is none."""
+    """The given path as text; empty when the value is not a path."""
     if isinstance(value, str | bytes):
         return os.fsdecode(value)
-    # A path object of another file system may have no __fspath__, or download for it.
+    # A path object of another file system may lack __fspath__, or its __fspath__ may download.
     if _URL.fullmatch(spelled := str(value)):
         return spelled
     if not isinstance(value, os.PathLike):
         return ""
     try:
         return os.fsdecode(os.fspath(value))
-    # So do some of those that have it because their base class has.
+    # Some classes inherit __fspath__ from a base class, and it raises these errors.
     except (TypeError, NotImplementedError):
         return ""
 

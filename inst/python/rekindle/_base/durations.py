@@ -1,4 +1,4 @@
-"""Lengths of time, as users write them: "10 min", "90 s", "1 h 30 min"."""
+"""Durations as users write them: "10 min", "90 s", "1 h 30 min"."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PART = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]+)\s*", re.IGNORECASE | re
 
 
 def parse(value: Any) -> float | None:
-    """The seconds of a text or a ``timedelta``; ``None`` for what is no length above 0."""
+    """The seconds in a text or a ``timedelta``; ``None`` if it is not a duration above 0."""
     if isinstance(value, datetime.timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, str):
@@ -32,7 +32,7 @@ def parse(value: Any) -> float | None:
 
 
 def _of_text(text: str) -> float:
-    """The seconds of numbers that each have a unit; 0 for another text."""
+    """The seconds in a text of numbers with units; 0 for any other text."""
     total, place = 0.0, 0
     while place < len(text):
         part = _PART.match(text, place)
@@ -45,7 +45,7 @@ def _of_text(text: str) -> float:
 
 
 def seconds(name: str, value: Any) -> float | None:
-    """A checked argument that is a length of time, a number of seconds above 0, or ``None``."""
+    """Checks an argument: a duration, a number of seconds above 0, or ``None``."""
     if value is None:
         return None
     is_number = checks.is_number(value) and math.isfinite(value) and value > 0
@@ -56,7 +56,7 @@ def seconds(name: str, value: Any) -> float | None:
 
 
 def spoken(seconds: float) -> str:
-    """For people: "0.12 s", "48 s", "12 min", "3.5 h"."""
+    """The duration for people to read: "0.12 s", "48 s", "12 min", "3.5 h"."""
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""What a run says while it goes: lines on standard output, or events for a host language."""
+"""The messages of a run: lines on standard output, or events for a host language."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from rekindle.errors import RekindleWarning
 Sink = Callable[[str, dict[str, Any]], Any]
 
 _sink: Sink | None = None
-# What other threads said; R, for one, can only be called on the main one.
+# Messages that wait for the main thread. R, for example, can only be called on the main thread.
 _waiting: deque[tuple[str, dict[str, Any]]] = deque()
 
 
-# Python's own way of showing a warning, while ours stands in its place.
+# Python's own function that shows a warning, while ours replaces it.
 _show_elsewhere: Callable[..., Any] | None = None
 
 
 def send_to(sink: Sink | None) -> None:
-    """From now on the messages of this process go to `sink`; with ``None``, to standard output.
+    """Sends the messages of this process to `sink`, or to standard output if it is ``None``.
 
-    So do rekindle's warnings, each time: Python alone shows the same one once in a process.
+    The sink also gets rekindle's warnings, every time. By default, Python shows the same warning
+    only once in a process.
 
     Args:
-        sink: Called as ``sink(kind, facts)``, on the main thread only. `facts` has the entry
-            ``text``, the line that Python prints, and what else is known, by name. The kind of a
-            warning is ``"warning"``, and its class' name the entry ``category``.
+        sink: Called as ``sink(kind, facts)``, on the main thread only. In `facts`, the entry
+            ``text`` is the line that Python would print; the other facts are entries by name. For
+            a warning, the kind is ``"warning"``, and the entry ``category`` names its class.
     """
     global _sink, _show_elsewhere
     if sink is not None and _show_elsewhere is None:
@@ -55,7 +56,7 @@ def _show(
 
 
 def tell(kind: str, text: str, **facts: Any) -> None:
-    """Says `text`. What a thread beside the main one says to a sink comes with its next message."""
+    """Prints `text` or sends it to the sink. Other threads' messages wait for the main thread's."""
     text = printable(text, keep="\n")
     if _sink is None:
         sys.stdout.write(encodable(f"rekindle: {text}\n", sys.stdout.encoding))
@@ -79,6 +80,6 @@ def go_elsewhere() -> bool:
 
 
 def hint(kind: str, **facts: Any) -> None:
-    """Tells a sink what it may want to act upon. Without one, nobody needs to know."""
+    """Sends the sink a fact that it may want to act upon. Without a sink, does nothing."""
     if _sink is not None:
         tell(kind, "", **facts)

@@ -1,4 +1,4 @@
-"""Calls of Linux that Python has no word for."""
+"""Linux calls that Python does not wrap."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 def call(name: str, argtypes: tuple[Any, ...]) -> Any:
-    """A function of Linux' C library that Python has no word for; ``None`` where it is not there.
+    """A function of the C library on Linux; ``None`` if the system does not have it.
 
     Args:
-        name: The function. It answers an int.
-        argtypes: The types of its arguments, of :mod:`ctypes`.
+        name: The function. It returns an int.
+        argtypes: The types of its arguments, from :mod:`ctypes`.
     """
     if sys.platform != "linux":
         return None

@@ -1,4 +1,4 @@
-"""Memory for large arrays that goes back to the system as soon as nobody uses it."""
+"""Memory for large arrays that returns to the system as soon as it is unused."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import numpy.typing as npt
 
 from rekindle._base import linux
 
-# XLA's, as packs have it: JAX then takes a whole array without a copy.
+# The alignment of XLA, and of packs. With it, JAX takes a whole array without a copy.
 _ALIGNMENT = 64
 
-# What is smaller comes from the heap like everything else.
+# Smaller arrays come from the heap, like all other memory.
 _LARGE = 1 << 20
 
 
 def room(size: int, *, huge: bool = True) -> npt.NDArray[np.uint8]:
-    """So many bytes, aligned as arrays in packs are.
+    """Allocates `size` bytes, aligned like the arrays in packs.
 
-    A heap keeps what was freed on one thread from all others, so a state that was read by several
-    threads would be in memory once more after the next was allocated.
+    A heap does not give memory that one thread freed to other threads. If several threads read a
+    state into heap memory, that memory would remain beside the next state that is allocated.
 
     Args:
-        size: How many.
-        huge: Whether all of them will be used, so that huge pages are worth being cleared.
+        size: How many bytes.
+        huge: Whether all bytes will be used, so that it is worth the time to clear huge pages.
     """
     if size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
         room = np.empty(size + _ALIGNMENT, np.uint8)
         start = -room.ctypes.data % _ALIGNMENT
         return room[start : start + size]
     try:
-        # Private: a forked child that writes to it, or unmaps it, does so alone.
+        # Private: a forked child that writes to the memory or unmaps it does not affect the parent.
         mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(f"no memory for {size} bytes") from error
@@ -44,27 +44,27 @@ def room(size: int, *, huge: bool = True) -> npt.NDArray[np.uint8]:
 
 
 def _ask_for_huge_pages(mapped: Any) -> None:
-    # Each page of the usual size costs a fault when it is first written to.
+    # With pages of the usual size, the first write to each page costs a page fault.
     if hasattr(mmap, "MADV_HUGEPAGE"):
         try:
             mapped.madvise(mmap.MADV_HUGEPAGE)
         except OSError:
-            # The kernel was built without.
+            # This kernel was built without huge pages.
             return
 
 
 def array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[np.generic]:
-    """An array of that form in such memory, with whatever is in it."""
+    """An array in memory from :func:`room`; its content is undefined."""
     size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
     made: npt.NDArray[np.generic] = room(size).view(dtype).reshape(shape)
     return made
 
 
 def give_back() -> None:
-    """Gives the system what the heap keeps of memory that was freed, where the heap can be asked.
+    """Returns freed heap memory to the system, if the C library has a call for it.
 
-    What JAX frees on one thread is not used again by another: a state that was replaced would stay
-    in memory beside its successor.
+    Other threads do not reuse the memory that JAX frees on one thread. Without this call, a
+    replaced state would stay in memory beside the new state.
     """
     trim = _malloc_trim()
     if trim is not None:
@@ -73,5 +73,5 @@ def give_back() -> None:
 
 @functools.cache
 def _malloc_trim() -> Any:
-    # GNU's C library has it; musl has not, and gives back by itself.
+    # GNU's C library has this function. musl does not have it, and returns memory by itself.
     return linux.call("malloc_trim", (ctypes.c_size_t,))

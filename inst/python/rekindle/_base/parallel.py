@@ -1,4 +1,4 @@
-"""Work that several threads share."""
+"""Shares work between several threads."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _T = TypeVar("_T")
 # More readers than this gain nothing on one file.
 _MOST_READERS = 4
 
-# Less than this is read before a second thread has started.
+# One thread reads fewer bytes than this before a second thread has started.
 _READERS_SHARE = 16 << 20
 
 
 def readers(size: int) -> int:
-    """How many threads are worth having to read so many bytes."""
+    """How many threads to use to read `size` bytes."""
     return max(1, min(_MOST_READERS, processors(), size // _READERS_SHARE))
 
 
 def processors() -> int:
-    """How many of them this process may use."""
+    """How many processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except (AttributeError, OSError):
@@ -31,12 +31,13 @@ def processors() -> int:
 
 
 def share_out(work: Callable[[Iterator[_T]], None], items: Iterable[_T], threads: int) -> None:
-    """Calls `work` on that many threads, this one among them, each with a part of the items.
+    """Calls `work` on that many threads, each with a part of the items.
 
-    Which thread gets an item is decided when it asks for it. After an error no thread gets more.
+    The calling thread is one of them. Each thread takes the next item when it is ready for one.
+    After an error, no thread gets another item.
 
     Raises:
-        BaseException: The first that `work` raised, once every thread has ended.
+        BaseException: The first error that `work` raised, after every thread has ended.
     """
     pending = iter(items)
     lock = threading.Lock()
@@ -56,7 +57,7 @@ def share_out(work: Callable[[Iterator[_T]], None], items: Iterable[_T], threads
     def run() -> None:
         try:
             work(part())
-        except BaseException as error:  # noqa: BLE001  (raised again, by the thread that asked)
+        except BaseException as error:  # noqa: BLE001  (the calling thread raises it again)
             errors.append(error)
 
     helpers = [
@@ -64,16 +65,16 @@ def share_out(work: Callable[[Iterator[_T]], None], items: Iterable[_T], threads
     ]
     try:
         _start(helpers)
-    except BaseException as error:  # noqa: BLE001  (an interrupt: those that go end first)
+    except BaseException as error:  # noqa: BLE001  (an interrupt: the started threads end first)
         errors.append(error)
     run()
-    # Also after an interrupt, or several: what they work on is the caller's again afterwards.
+    # Join the threads even after interrupts: the caller uses the data of `work` again afterwards.
     while any(helper.is_alive() for helper in helpers):
         try:
             for helper in helpers:
                 if helper.is_alive():
                     helper.join()
-        except BaseException as error:  # noqa: BLE001  (raised once they have ended)
+        except BaseException as error:  # noqa: BLE001  (raised after the threads have ended)
             errors.append(error)
     if errors:
         raise errors[0]
@@ -84,5 +85,5 @@ def _start(helpers: list[threading.Thread]) -> None:
         try:
             helper.start()
         except RuntimeError:
-            # No more can be had: those that there are do all of it.
+            # The system refuses more threads. The threads that have started do all the work.
             return

@@ -1,3 +1,3 @@
-"""The version; `DESCRIPTION` names the same."""
+"""The version; `DESCRIPTION` has the same version."""
 
 __version__ = "0.1.0"

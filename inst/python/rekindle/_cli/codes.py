@@ -1,4 +1,4 @@
-"""What the commands exit with: the same for all of them, so that a script can rely on it."""
+"""The exit codes. They are the same for all commands, so that a script can rely on them."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _OF_STATES = {
 
 
 def of_state(state: str) -> int:
-    """The code for what :func:`rekindle.inspection.info` calls the state of a folder."""
+    """The code for a folder's state, as :func:`rekindle.inspection.info` names it."""
     return _OF_STATES[state]
 
 
 def of_damages(damages: Iterable[str | None]) -> int:
-    """The code for saves with this wrong with them, ``None`` for those that are whole."""
+    """The code for checkpoints with this damage; ``None`` stands for a whole checkpoint."""
     whole = [damage is None for damage in damages]
     if not whole:
         return NO_SAVE
@@ -54,7 +54,7 @@ def of_damages(damages: Iterable[str | None]) -> int:
 
 
 def of_error(error: errors.RekindleError) -> int:
-    """The code for an error, as far as its class says it."""
+    """The code for an error, by its class."""
     for kind, code in (
         (errors.ArgumentError, USAGE),
         (errors.MismatchError, MISMATCH),

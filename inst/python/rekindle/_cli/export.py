@@ -1,4 +1,4 @@
-"""``python -m rekindle export``: the weights of a save as a file of Keras'."""
+"""``python -m rekindle export``: writes the weights of a checkpoint into a Keras file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    # What needs no model is refused before Keras is imported, which takes seconds.
+    # This check needs no model. It comes before the import of Keras, which takes seconds.
     found = inspection.info(arguments.directory)
     if not found.saves:
         text.say(f"There is no save in {found.directory}. Nothing was written.")

@@ -49,11 +49,11 @@ def lines(found: inspection.History) -> list[str]:
     return told
 
 
-# Of a folder that somebody made up, a table may be far larger than the folder.
+# If a folder is forged, the table of its history may be far larger than the folder.
 _MOST_CELLS = 1_000_000
 
 
 def _by_epoch(found: inspection.History, name: str) -> dict[int | None, Any]:
-    """The values of a metric by the epoch that reported them, as far as that is known."""
+    """The values of a metric by the epoch that reported them, as far as this epoch is known."""
     known = zip(found.epochs[name], found.metrics[name], strict=True)
     return {epoch: value for epoch, value in known if epoch is not None}

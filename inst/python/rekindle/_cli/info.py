@@ -1,4 +1,4 @@
-"""``python -m rekindle info``: what a folder holds, and who holds the folder."""
+"""``python -m rekindle info``: the contents of a folder, and the run that holds it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HELP = "what a folder holds, and who holds the folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command has none of its own."""
+    """This command has no arguments of its own."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,7 +90,7 @@ def _after_table(found: FolderInfo) -> list[str]:
 
 
 def _rhythm(save: SaveInfo) -> str:
-    """How often the run saves that took it, as far as numbers are there."""
+    """How often the run of this checkpoint saves, as far as the checkpoint has the numbers."""
     found = {name: value for name, value in save.schedule.items() if type(value) in (int, float)}
     if "interval" not in found:
         return "The run was measuring what a save costs, to choose how often to save."

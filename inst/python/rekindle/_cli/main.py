@@ -1,4 +1,4 @@
-"""The parser, and which command is whose."""
+"""The parser, and the table of commands."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rekindle._cli import arguments as shared
 from rekindle._cli import codes, export, history, info, run, verify
 from rekindle.errors import DamageError, RekindleError, RestoreError
 
-# A command is a module with HELP, add_arguments(parser) and run(arguments), which gives the exit
-# code; DESCRIPTION stands above the arguments in its own help. These look into a folder: they have
-# the arguments DIR and --json as well.
+# A command is a module with HELP, add_arguments(parser) and run(arguments), which returns the exit
+# code. Its own help shows DESCRIPTION above the arguments. The commands in this table read a
+# folder: they also have the arguments DIR and --json.
 _LOOKS: dict[str, ModuleType] = {
     "info": info,
     "verify": verify,
@@ -24,7 +24,7 @@ _LOOKS: dict[str, ModuleType] = {
     "export": export,
 }
 
-# Others, whose arguments are all their own.
+# Other commands, which define all their arguments themselves.
 _OTHERS: dict[str, ModuleType] = {
     "run": run,
 }
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command: its exit code."""
+    """Runs one command. Returns its exit code."""
     _open_closed_streams()
     arguments = parser().parse_args(argv)
     try:
@@ -65,24 +65,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"rekindle: {error}\n")
         return _code(error, arguments)
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. Python would complain once more at its exit.
+        # The reader, such as `head`, has closed the pipe. Python would complain again at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return codes.FAILED
     return code
 
 
 def _open_closed_streams() -> None:
-    """A standard stream that is closed becomes the null device.
+    """Opens the null device in place of each standard stream that is closed.
 
-    Else the next file that is opened has its number, and gets what is written to the stream.
+    Else the next file that is opened gets the stream's number, and the text for the stream is
+    written into this file.
     """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            # It has the lowest number that is free: this one.
+            # The null device gets the lowest free number: this one.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
-    # Python leaves out the object of such a stream.
+    # Python makes no object for such a stream.
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if sys.stderr is None:

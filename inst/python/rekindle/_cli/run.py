@@ -1,4 +1,4 @@
-"""``python -m rekindle run``: a command, again and again until it has done its work."""
+"""``python -m rekindle run``: runs a command again and again until it has done its work."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(summary: Summary, path: str, output: Output) -> None:
-    # The command has ended; its status is worth more than a summary that cannot be written.
+    # The command has ended. Its status matters more than a summary that cannot be written.
     try:
         with open(open_to_write(path, os.O_TRUNC), "w", encoding="utf-8") as file:
             file.write(json.dumps(run_summary.as_json(summary), indent=2) + "\n")

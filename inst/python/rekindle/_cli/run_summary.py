@@ -1,4 +1,4 @@
-"""What became of a command, for people and for programs."""
+"""The summary of all starts of a command, for people and for programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rekindle._cli import text
 from rekindle._supervisor.policy import how
 from rekindle._supervisor.summary import Start, Summary, duration
 
-# In words; a program has the JSON of every start.
+# The most starts in the summary for people. The JSON for programs has every start.
 _SHOWN = 20
 
 _OUTCOMES = {
@@ -28,7 +28,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def lines(summary: Summary) -> list[str]:
-    """In words."""
+    """The summary in words."""
     told = [f"{_OUTCOMES[summary.outcome]}: {summary.why}"]
     if not summary.was_started or (summary.outcome == "completed" and len(summary.starts) == 1):
         return told

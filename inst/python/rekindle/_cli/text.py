@@ -1,4 +1,4 @@
-"""How the commands write: for people in columns, for programs as JSON."""
+"""The output of the commands: columns for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from rekindle._printable import encodable, printable
 
-# Of an array among the metrics; a longer one is named by its dtype and shape.
+# The most values of an array among the metrics. Of a longer array, only dtype and shape are shown.
 _MOST_VALUES = 1000
 
 
 def say(*lines: str) -> None:
-    """Writes lines for people, whatever names of somebody else's are in them."""
+    """Writes lines for people. Escapes names in them that are not safe to print."""
     shown = "".join(f"{printable(line)}\n" for line in lines)
     sys.stdout.write(encodable(shown, sys.stdout.encoding))
 
@@ -30,13 +30,13 @@ def say_json(value: Any) -> None:
 
 
 def plain(value: Any) -> Any:
-    """As JSON values; numbers that JSON has not are the strings "nan", "inf" and "-inf"."""
+    """Turns the value into JSON values: NaN and infinities become "nan", "inf" and "-inf"."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
     if isinstance(value, np.ndarray | np.generic):
-        # An array without a value can have any number of empty rows.
+        # An array without values can have any number of empty rows.
         is_short = value.size <= _MOST_VALUES and max(value.shape, default=0) <= _MOST_VALUES
         return plain(value.tolist()) if is_short else f"{value.dtype} {value.shape}"
     if isinstance(value, dict):
@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of columns: those with a header right-aligned, but the first; those without, left."""
+    """Lines of columns. The first, and those without a header, are left-aligned, others right."""
     lines = [[printable(cell) for cell in line] for line in (header, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return [
@@ -71,7 +71,7 @@ def size(count: int) -> str:
 
 
 def age(since: float) -> str:
-    """How long ago that was; a clock that went back makes it no less than nothing."""
+    """How long ago that was, in words. If the clock was set back, the result is 0 seconds."""
     seconds = max(0.0, time.time() - since)
     for length, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= length or unit == "second":
@@ -81,7 +81,7 @@ def age(since: float) -> str:
 
 
 def moment(posix: float) -> str:
-    """A time; where the system has no name for one so far off, its POSIX seconds."""
+    """The local time; its POSIX seconds if the system cannot format a time so far away."""
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(posix))
     except (OverflowError, ValueError, OSError):
@@ -89,7 +89,7 @@ def moment(posix: float) -> str:
 
 
 def number(value: Any) -> str:
-    """A metric's value, or a count that there may not be."""
+    """A metric's value, or a count; "-" if there is none."""
     if value is None:
         return "-"
     if isinstance(value, bool | str | int):

@@ -1,4 +1,4 @@
-"""``python -m rekindle verify``: reads every byte of every save."""
+"""``python -m rekindle verify``: reads every byte of every checkpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HELP = "read every byte of every save"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command has none of its own."""
+    """This command has no arguments of its own."""
 
 
 def run(arguments: argparse.Namespace) -> int:

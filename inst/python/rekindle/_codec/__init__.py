@@ -1,1 +1,1 @@
-"""Live objects to a tree of arrays and JSON values, and back in place."""
+"""Captures live objects as a tree of arrays and JSON values, and restores them in place."""

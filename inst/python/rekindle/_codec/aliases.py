@@ -1,7 +1,7 @@
 """Live objects that stand in more than one place of a tree.
 
-A program may begin with one array of zeros, or one dict of them, under two names, and give each
-name a value of its own later. What was saved is two values then, and the one object cannot be both.
+A program may start with one array of zeros (or one dict of such arrays) under two names, and later
+give each name its own value. The checkpoint then holds two values. One object cannot hold both.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from rekindle._frameworks.loaded import loaded
 
 
 class Aliases:
-    """The live objects met so far, with what was saved in their places.
+    """The live objects found so far, each with the saved value of its place.
 
     Args:
-        arrays: The arrays of the save.
+        arrays: The arrays of the checkpoint.
     """
 
     def __init__(self, arrays: Mapping[str, AnyArray]) -> None:
         self._arrays = arrays
-        # The object as well: while it lives, nothing else has its id.
+        # Keep the object, too: while it is alive, no other object has its id.
         self._met: dict[int, tuple[Any, Any, str]] = {}
 
     def earlier(self, live: Any, saved: Any, place: str) -> tuple[str, bool] | None:
-        """Where the object was met before, and whether the same was saved there and here.
+        """The object's earlier place, and whether both places have the same saved value.
 
-        ``None`` at the first meeting.
+        ``None`` if the object has no earlier place.
         """
         found = self._met.setdefault(id(live), (live, saved, place))
         if found[2] == place:
@@ -66,13 +66,13 @@ def _same_bits(one: AnyArray, other: AnyArray) -> bool:
         return True
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
-    # Not by their values: a NaN is like no other.
+    # Compare bits, not values: NaN is not equal to NaN.
     first, second = (np.ascontiguousarray(array).reshape(-1).view("u1") for array in (one, other))
     return bool(np.array_equal(first, second))
 
 
 def changes_in_place(value: Any) -> bool:
-    """Whether a restore writes into this array or variable, and not into the place of it."""
+    """Whether a restore writes into this array or variable instead of replacing it."""
     kind = frameworks.framework(value)
     if kind == "numpy":
         return bool(value.flags.writeable)
@@ -80,7 +80,7 @@ def changes_in_place(value: Any) -> bool:
 
 
 def twin(value: Any) -> Any:
-    """Another object of this kind, which can have values of its own; ``None`` when none is made."""
+    """A copy that can hold its own values; ``None`` if rekindle does not copy this kind."""
     if frameworks.framework(value) == "numpy":
         return value.copy()
     torch = loaded("torch")

@@ -1,4 +1,4 @@
-"""A picture of a tree of live objects: its arrays by name, and JSON values for all the rest."""
+"""Captures a tree of live objects: arrays by name, and JSON values for everything else."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rekindle.errors import UnsupportedValueError
 
 PLAIN = (bool, int, float, str, bytes, type(None))
 
-# Far more than any state has; a container that holds itself has no end.
+# Far more than any state has. A container that holds itself would never end.
 _MAX_DEPTH = 100
 
 
 def values_in(value: Any, depth: int = 0) -> Iterator[Any]:
-    """The value and, where it is a container, every value inside of it."""
+    """Yields the value and, if it is a container, every value inside of it."""
     yield value
     if isinstance(value, PLAIN) or frameworks.framework(value) is not None:
         return
@@ -40,7 +40,7 @@ def values_in(value: Any, depth: int = 0) -> Iterator[Any]:
 
 
 class Capture:
-    """One picture of a tree of live objects.
+    """One capture of a tree of live objects.
 
     Attributes:
         arrays: The arrays found so far, by name. They may share memory with the objects.
@@ -51,10 +51,10 @@ class Capture:
         self._owners = Owners(values_in(root))
 
     def take(self, value: Any, place: str) -> Any:
-        """What is to be saved of the value, as JSON values.
+        """Captures the value as JSON values. Its arrays go into `arrays`.
 
         Raises:
-            UnsupportedValueError: Something in it is of no type that can be saved.
+            UnsupportedValueError: The value, or a part of it, has a type that cannot be saved.
         """
         value = kinds.numbers_of(value)
         if isinstance(value, PLAIN) or frameworks.framework(value) is not None:

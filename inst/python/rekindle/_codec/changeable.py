@@ -1,12 +1,15 @@
-"""Which attributes of an object a save may change: those that training changes, never the script's.
+"""Which attributes a checkpoint may change: those that training changes, never the script's.
 
-A save is a file, and whoever wrote it must not decide where a script writes or what it runs. So a
-save gives values only to attributes that the live object has, or that the code of its class
-assigns. Text (a string or bytes) that was there when training began stays what it is, also inside
-of a container, to which no text is added then. No text takes the place of something else. It may
-only come in a container, where there was nothing, or one that held none.
+A checkpoint is a file. Its author must not decide where a script writes or which code it runs. So a
+checkpoint gives values only to attributes that the live object has, or that the code of its class
+assigns. Text (a string or bytes) has stricter rules:
 
-The same rule holds when a save is taken: what could not be put back is named then.
+- Text that was there when training began does not change. If it is inside of a container, the
+  checkpoint adds no text to this container either.
+- Text never replaces another value. It may come only inside of a container, and this container may
+  replace only ``None`` or a container without text.
+
+The same rules apply at a capture: rekindle then names the attributes that it could not restore.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from rekindle import errors
 from rekindle._base.arrays import AnyArray, as_bytes, digest
 from rekindle._codec import kinds, tree
 
-# Why an attribute cannot come back, to follow its name in a message.
+# Reasons why an attribute cannot be restored. In a message, they follow the attribute's name.
 OF_A_TYPE = "is of a type that cannot be saved"
 IS_NEW = "was not there when training began"
 IS_TEXT = "was set to a string in training, and a backup does not set strings in the script's place"
@@ -38,7 +41,7 @@ class Baseline:
 
     Args:
         values: The attributes that may be state.
-        live: The object; ``None``: there is none.
+        live: The object, or ``None`` if there is none.
     """
 
     def __init__(self, values: Mapping[str, Any], live: Any) -> None:
@@ -51,17 +54,17 @@ class Baseline:
                 self._before[name] = before
 
     def is_as_it_was(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
-        """Whether the attribute has the value that it had."""
+        """Whether the attribute has the same value as when training began."""
         return name in self._before and digest_of(saved, arrays) == self._before[name].digest
 
     def refusal(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> str | None:
-        """Why a save may not give the attribute this value; ``None`` when it may."""
+        """Why a checkpoint may not give the attribute this value; ``None`` if it may."""
         if name in self._names and name not in self._before:
             return OF_A_TYPE
         kind: Any = type(self._live)
         if name not in self._names and name not in _assigned_by(kind):
             return IS_NEW
-        # What training has still to make is what its class has, or nothing yet.
+        # If training has not made the attribute yet, compare with the value of its class, or None.
         before = self._before.get(name) or _before(getattr(kind, name, None))
         if before is None or before.kind != kinds.saved_kind(saved):
             return OF_A_TYPE
@@ -72,10 +75,10 @@ class Baseline:
     def read(
         self, name: str, saved: Any, arrays: Mapping[str, AnyArray]
     ) -> Callable[[], None] | None:
-        """What gives the attribute its saved value; ``None`` when the object does not know it.
+        """A function that sets the attribute; ``None`` if the object does not know the attribute.
 
         Raises:
-            BrokenTreeError: A save may not give it this value.
+            BrokenTreeError: A checkpoint may not give the attribute this value.
         """
         live = self._live
         where = f"{type(live).__name__}.{name}"
@@ -93,7 +96,7 @@ class Baseline:
 
 
 def is_script(live: Any, name: str) -> bool:
-    """Whether the name is that of a hook, a method or anything else that is no plain attribute."""
+    """Whether the name is a hook, a method or anything else that is not a plain attribute."""
     of_class = getattr(type(live), name, None)
     return name.startswith("__") or callable(of_class) or hasattr(of_class, "__get__")
 
@@ -111,12 +114,12 @@ def _assigned_in(code: types.CodeType) -> Iterator[str]:
     owner = code.co_varnames[:1]
 
     def is_of_owner(step: dis.Instruction) -> bool:
-        # Newer Pythons load two names in one step, and the object last.
+        # Newer versions of Python load two names in one step, the object last.
         loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
         is_loaded = "LOAD_FAST" in step.opname or step.opname == "LOAD_DEREF"
         return is_loaded and loaded[-1:] == owner
 
-    # `self.count += 1` keeps the object on the stack, under the value that it reads.
+    # `self.count += 1` keeps the object on the stack, below the value that it reads.
     added_to = {
         read.argval
         for load, keep, read in zip(steps, steps[1:], steps[2:], strict=False)
@@ -131,16 +134,16 @@ def _assigned_in(code: types.CodeType) -> Iterator[str]:
 
 
 class _Holder(dict[str, Any]):
-    """The text in a container, by place, with holders for the containers inside of it."""
+    """The text in a container, by place. Each inner container has a holder of its own."""
 
 
 class _Before(NamedTuple):
-    """An attribute as it was.
+    """An attribute as it was when training began.
 
     Attributes:
-        digest: Of its value.
+        digest: The digest of its value.
         kind: The kind of an object with a state of its own; ``None`` for a plain value.
-        text: The text in it: a string, a :class:`_Holder`, or ``None`` when it can hold none.
+        text: Its text: a string, a :class:`_Holder`, or ``None`` if the value cannot hold text.
     """
 
     digest: str
@@ -149,7 +152,7 @@ class _Before(NamedTuple):
 
 
 def _before(value: Any) -> _Before | None:
-    """What a value was; ``None`` when it is of a type that cannot be saved."""
+    """The record of a value; ``None`` if the value has a type that cannot be saved."""
     arrays: dict[str, AnyArray] = {}
     try:
         saved = kinds.take(value, "", arrays)
@@ -170,7 +173,7 @@ def _text_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str | _Holder | None
 
 
 def _keeps_text(before: str | _Holder | None, after: str | _Holder | None) -> bool:
-    """Whether text stays what it is, and comes in a container alone: in place of an empty one."""
+    """Whether the old text stays, and new text comes only into a container without text."""
     if isinstance(before, _Holder) and isinstance(after, _Holder):
         if not _holds_text(before):
             return True
@@ -185,7 +188,7 @@ def _holds_text(text: str | _Holder | None) -> bool:
 
 
 def _parts(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any] | None:
-    """The values inside of a container, each by what it is known again by; ``None``: it is none."""
+    """The values in a container, each by a stable key; ``None`` if the value is no container."""
     if isinstance(saved, list):
         return {str(index): item for index, item in enumerate(saved)}
     if not isinstance(saved, dict):
@@ -205,7 +208,7 @@ def _parts(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any] | None:
 
 
 def _key(key: Any, arrays: Mapping[str, AnyArray]) -> str:
-    """The same for the same key, wherever the arrays of NumPy's numbers in it stand."""
+    """A digest of a key. The names of its arrays, which are NumPy numbers, do not change it."""
     numbers = {name: arrays[name] for name in _names_in(key) if name in arrays}
     if any(number.shape != () for number in numbers.values()):
         raise errors.BrokenTreeError("an array cannot be a key")
@@ -213,7 +216,7 @@ def _key(key: Any, arrays: Mapping[str, AnyArray]) -> str:
 
 
 def _names_in(saved: Any) -> Iterator[str]:
-    """The names of the arrays in a value, in their order."""
+    """Yields the names of the arrays in a value, in their order."""
     if isinstance(saved, list):
         for item in saved:
             yield from _names_in(item)
@@ -228,7 +231,7 @@ def _names_in(saved: Any) -> Iterator[str]:
 
 
 def digest_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str:
-    """A digest of a value that was taken; where its arrays stand in a save does not count."""
+    """A digest of a captured value. The names of its arrays do not change the digest."""
     parts = [
         digest(as_bytes(array)) + str(array.dtype) + str(array.shape) for array in arrays.values()
     ]

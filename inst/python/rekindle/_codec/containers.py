@@ -1,4 +1,4 @@
-"""Containers of values, opened into named parts and put together again: pytrees, in JAX's word."""
+"""Opens containers of values into named parts, and rebuilds them. JAX calls them pytrees."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Container:
         kind: "dict", "list", "tuple" or "record" (named parts of an object of some class).
         keys: The key, index or name of each part.
         parts: The parts.
-        rebuild: The container with other parts in the place of these: itself when it can be
-            changed, else a new one of its class.
-        in_place: Whether that is itself.
+        rebuild: Returns the container with other parts in place of these: the same object if it
+            can be changed, else a new one of its class.
+        in_place: Whether `rebuild` returns the same object.
     """
 
     kind: str
@@ -31,12 +31,12 @@ class Container:
 
     @property
     def can_be_filled(self) -> bool:
-        """Whether it can take parts that it does not have."""
+        """Whether the container can take parts that it does not have yet."""
         return self.kind in ("dict", "list")
 
 
 def open_container(value: Any) -> Container | None:
-    """The value's parts; ``None`` when it is no container."""
+    """Opens the value; ``None`` if the value is not a container."""
     if isinstance(value, dict):
         return Container("dict", list(value), list(value.values()), _Into(value).items, True)
     if type(value) is list:
@@ -84,13 +84,13 @@ class _Into:
             return value
         made = copy.copy(value)
         for name, part in zip(names, parts, strict=True):
-            # The class refuses assignment; this is a new copy, which nobody has yet.
+            # The class refuses assignment. But this is a new copy, which no other code has yet.
             object.__setattr__(made, name, part)
         return made
 
 
 def _registered_with_jax(value: Any) -> Container | None:
-    """A class that somebody registered with JAX: its leaves, by their paths."""
+    """Opens an object of a class that is registered with JAX: its leaves, by their paths."""
     jax = loaded("jax")
     if jax is None:
         return None

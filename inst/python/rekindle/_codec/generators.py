@@ -1,7 +1,8 @@
-"""Checks of saved random states, made before one is put into a generator.
+"""Checks saved random states before rekindle puts one into a generator.
 
-Generators trust the state that they are given. A position beyond the end of NumPy's buffer reads
-foreign memory, and can end the process. A save is a file, so its states are checked here first.
+Generators trust the state that they are given. With a position beyond the end of its buffer, NumPy
+reads foreign memory, which can end the process. A checkpoint is a file, so this module checks its
+states first.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from rekindle.errors import BrokenTreeError
 
 _WORDS = 624
 
-# The whole numbers that the state of each of NumPy's bit generators holds, with their limits
-# (the limit itself is accepted). Everything else is an array, and is compared with the live state.
+# The whole numbers in the state of each of NumPy's bit generators, with their limits (the limit
+# itself is accepted). Everything else is an array. The checks compare it with the live state.
 _LIMITS = {
     "MT19937": {"pos": _WORDS},
     "PCG64": {"state": 2**128 - 1, "inc": 2**128 - 1},
@@ -28,8 +29,8 @@ _LIMITS = {
 }
 _COMMON_LIMITS = {"has_uint32": 1, "uinteger": 2**32 - 1, "has_gauss": 1}
 
-# PyTorch's generator of the CPU: seed, left, seeded, next, 624 words, x, y, rho, is valid; and in
-# all but old versions a float and whether that is valid.
+# PyTorch's generator of the CPU: seed, left, seeded, next, 624 words, x, y, rho, is valid. All but
+# old versions add a float, and whether this float is valid.
 _TORCH_LEGACY = struct.Struct("=Qii Q 4992x 3d i 4x")
 _TORCH_SIZES = (_TORCH_LEGACY.size, _TORCH_LEGACY.size + 8)
 
@@ -38,7 +39,7 @@ def check_python(state: Any) -> None:
     """Checks a state of Python's generator: version, words, and the next Gaussian number.
 
     Raises:
-        BrokenTreeError: No generator of Python's was ever in this state.
+        BrokenTreeError: No Python generator can be in this state.
     """
     _expect(isinstance(state, list | tuple) and len(state) == 3, "python", "three parts")
     version, words, gauss = state
@@ -55,10 +56,10 @@ def check_numpy(state: Any, live: Mapping[str, Any]) -> None:
 
     Args:
         state: The saved state.
-        live: The state of the generator that it is to be put into.
+        live: The state of the generator that the saved state will be put into.
 
     Raises:
-        BrokenTreeError: The generator must not be given this state.
+        BrokenTreeError: rekindle must not put this state into the generator.
     """
     name = live["bit_generator"]
     saved = state.get("bit_generator") if isinstance(state, Mapping) else None
@@ -94,11 +95,11 @@ def check_torch(state: Any, live: Any) -> None:
 
     Args:
         state: The saved state, an array of bytes.
-        live: The state of the generator that it is to be put into, on whatever device; ``None``
-            when the device is not there, and the state will not be used.
+        live: The state of the generator that the saved state will be put into, on any device;
+            ``None`` if the device is not there. rekindle then does not use the saved state.
 
     Raises:
-        BrokenTreeError: The generator must not be given this state.
+        BrokenTreeError: rekindle must not put this state into the generator.
     """
     is_bytes = isinstance(state, np.ndarray) and state.dtype == np.uint8 and state.ndim == 1
     _expect(is_bytes, "torch", "an array of bytes")
@@ -111,7 +112,7 @@ def check_torch(state: Any, live: Any) -> None:
     data = state.tobytes()
     _expect_twister(np.frombuffer(data, np.uint64, _WORDS, 24), "torch/words")
     _, left, seeded, following, *_, has_normal = _TORCH_LEGACY.unpack(data[: _TORCH_LEGACY.size])
-    # It reads one word for each that is left, but for the last, with which it makes new ones.
+    # The generator reads one word for each count of `left`. At the last count, it makes new words.
     is_inside = 0 < left <= _WORDS and 0 <= following <= _WORDS
     is_inside = is_inside and (left == 1 or following + left <= _WORDS + 1)
     _expect(seeded == 1 and is_inside, "torch/position", f"a position within {_WORDS} words")
@@ -120,15 +121,16 @@ def check_torch(state: Any, live: Any) -> None:
 
 
 def check_like(state: Any, live: Any, place: str) -> None:
-    """Checks a state that is one row of whole numbers, as Keras and TensorFlow have it.
+    """Checks a state that is one row of whole numbers, as in Keras and TensorFlow.
 
     Args:
         state: The saved state.
-        live: The state of the generator that it is to be put into; ``None`` where it is made then.
-        place: Whose state it is, for the message.
+        live: The state of the generator that the saved state will be put into; ``None`` if the
+            restore makes this generator.
+        place: The generator's name in the message.
 
     Raises:
-        BrokenTreeError: It is not of the dtype and the shape of the live one.
+        BrokenTreeError: It is not such a row, or its dtype or shape differs from the live state.
     """
     is_row = isinstance(state, np.ndarray) and state.ndim == 1 and state.dtype.kind in "iu"
     _expect(is_row, place, "a row of whole numbers")
@@ -137,9 +139,9 @@ def check_like(state: Any, live: Any, place: str) -> None:
 
 
 def _expect_twister(words: Any, place: str) -> None:
-    """A Mersenne Twister of zeros gives zeros for ever; code that rejects a zero draws for ever.
+    """Refuses a Mersenne Twister of zeros. Of the first word, only the highest bit counts.
 
-    Of the first word, only the highest bit counts.
+    Such a generator gives zeros for ever. Code that rejects a zero would then draw for ever.
     """
     is_alive = bool(np.any(words[1:])) or bool(int(words[0]) & 1 << 31)
     _expect(is_alive, place, "words that are not all zero")

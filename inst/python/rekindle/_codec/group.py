@@ -1,4 +1,4 @@
-"""What has named objects to be saved."""
+"""The base class of objects that hold named objects."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 class Group:
-    """Base of what has named objects: :class:`rekindle.Checkpoint`."""
+    """Base class of objects that hold named objects, such as :class:`rekindle.Checkpoint`."""
 
     def _group_objects(self) -> dict[str, Any]:
         """The objects by name."""
         raise NotImplementedError
 
     def _group_set(self, name: str, value: Any) -> None:
-        """The object of this name is another from now on."""
+        """Replaces the object of this name."""
         raise NotImplementedError

@@ -1,7 +1,7 @@
-"""Objects with a state of their own: random generators, and whatever has a `state_dict()`.
+"""Objects with a state of their own: random generators, and objects with a `state_dict()`.
 
-They are never written as objects: their state is taken as plain values and arrays, and put back
-into the object that the script made again.
+rekindle never writes the objects themselves. It captures their state as plain values and arrays,
+and restores the state into the object that the script made again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KIND = "$object"
 
 
 def take(value: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
-    """The value's state as JSON values; its arrays go into `arrays`.
+    """Captures the value's state as JSON values. Its arrays go into `arrays`.
 
     Raises:
         UnsupportedValueError: The value is neither plain nor an object whose state is known.
@@ -36,16 +36,16 @@ def take(value: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
 
 
 def put(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Any:
-    """The value to use from now on: `current` with its state put back, or a new plain value.
+    """Restores a value. Returns `current` with the saved state, or a new plain value.
 
     Raises:
-        BrokenTreeError: The save does not hold the state of `current`; nothing was changed.
+        BrokenTreeError: The checkpoint does not hold the state of `current`. Nothing was changed.
     """
     return read(saved, arrays, current)()
 
 
 def read(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Callable[[], Any]:
-    """What :func:`put` does, once the state has been checked as far as possible."""
+    """Checks the state as far as possible. The returned function does the rest of :func:`put`."""
     expected, kind = saved_kind(saved), kind_of(current)
     if expected != kind:
         raise errors.BrokenTreeError(
@@ -67,10 +67,10 @@ def read(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Callable[[
 
 
 def saved_kind(saved: Any) -> str | None:
-    """The kind of the object whose state :func:`take` gave; ``None`` for a plain value.
+    """The kind of the object whose state :func:`take` captured; ``None`` for a plain value.
 
     Raises:
-        BrokenTreeError: It gave something else.
+        BrokenTreeError: :func:`take` cannot have returned `saved`.
     """
     if not (isinstance(saved, dict) and _KIND in saved):
         return None
@@ -85,7 +85,7 @@ def _words_for(kind: str | None) -> str:
 
 
 def kind_of(value: Any) -> str | None:
-    """What the value is to be known as in a save; ``None`` when it has no state of its own."""
+    """The name of the value's kind in a checkpoint; ``None`` if it has no state of its own."""
     if isinstance(value, type):
         return None
     for kind, cls in (
@@ -134,7 +134,7 @@ def get_state(kind: str, value: Any) -> Any:
 
 
 def set_state(kind: str, value: Any, state: Any) -> None:
-    """Puts back what :func:`get_state` gave."""
+    """Restores a state that :func:`get_state` returned."""
     if kind == "numpy.Generator":
         value.bit_generator.state = state
     elif kind == "numpy.RandomState":
@@ -157,10 +157,10 @@ def set_state(kind: str, value: Any, state: Any) -> None:
 
 
 def check(kind: str, value: Any, state: Any) -> None:
-    """Checks a state that an object would take without a look, and may die of.
+    """Checks a state that the object would take without a check, and that may crash the process.
 
     Raises:
-        BrokenTreeError: The object must not be given this state.
+        BrokenTreeError: rekindle must not put this state into the object.
     """
     if hasattr(type(value), "state_differences"):
         lines = value.state_differences(state)
@@ -177,10 +177,10 @@ def check(kind: str, value: Any, state: Any) -> None:
 
 
 def differences(kind: str, value: Any, state: Any) -> list[str]:
-    """Why the state cannot be that of this object, as far as can be told before it is put back.
+    """Why the state does not fit this object, as far as rekindle can check before a restore.
 
     Raises:
-        BrokenTreeError: No object was ever in this state.
+        BrokenTreeError: No object can be in this state.
     """
     if hasattr(type(value), "state_differences"):
         return list(value.state_differences(state))
@@ -196,7 +196,7 @@ def differences(kind: str, value: Any, state: Any) -> list[str]:
 
 
 def _optimizer_differences(value: Any, state: Any) -> list[str]:
-    # PyTorch itself compares the number of parameters, and not their shapes.
+    # PyTorch itself compares the number of parameters, but not their shapes.
     parameters = [one for group in value.param_groups for one in group["params"]]
     saved = [one for group in state["param_groups"] for one in group["params"]]
     if len(saved) != len(parameters):
@@ -214,27 +214,27 @@ def _optimizer_differences(value: Any, state: Any) -> list[str]:
 
 
 def described(value: Any) -> str:
-    """What the object is, for a message."""
+    """The description of the object in a message."""
     return getattr(type(value), "described_as", None) or f"a {type(value).__name__}"
 
 
 def can_be_put_back(value: Any) -> bool:
-    """Whether a state can be put into this very object, which a plain value or a tensor cannot."""
+    """Whether this same object can take a state. A plain value or a tensor cannot."""
     is_masked = isinstance(value, np.ma.MaskedArray)
     return kind_of(value) is not None or (isinstance(value, np.ndarray) and not is_masked)
 
 
 def numbers_of(value: Any) -> Any:
-    """What is saved of a value that is filled in place: of an array of any class, its numbers.
+    """The numbers of an array of any class, which a restore fills in place; else the value itself.
 
-    Not of a masked one, whose mask would be lost.
+    A masked array is returned as it is: its numbers alone would lose the mask.
     """
     is_masked = isinstance(value, np.ma.MaskedArray)
     return np.asarray(value) if isinstance(value, np.ndarray) and not is_masked else value
 
 
 def has_state_dict(value: Any) -> bool:
-    """Whether the object takes and gives its own state, by the names that PyTorch gave it."""
+    """Whether the object has `state_dict()` and `load_state_dict()`, which are PyTorch's names."""
     return (
         not isinstance(value, type)
         and callable(getattr(value, "state_dict", None))

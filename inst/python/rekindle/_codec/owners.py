@@ -13,7 +13,7 @@ from rekindle.errors import UnsupportedValueError
 
 
 class ExtraState:
-    """What a PyTorch module keeps beside its tensors, by `get_extra_state()`."""
+    """The state that a PyTorch module keeps beside its tensors, from `get_extra_state()`."""
 
     def __init__(self, module: Any) -> None:
         self._module = module
@@ -38,10 +38,10 @@ class Owners:
         self._names: Names | None = None
 
     def variables(self, value: Any, place: str) -> dict[str, Any] | None:
-        """The value's variables by name; ``None`` when it is no owner of variables.
+        """The value's variables by name; ``None`` if the value owns no variables.
 
         Raises:
-            UnsupportedValueError: It has state beside them that cannot be saved.
+            UnsupportedValueError: The value has other state, which cannot be saved.
         """
         if keras.is_owner(value):
             return self._of_keras(value)
@@ -55,7 +55,7 @@ class Owners:
         return None
 
     def build(self, value: Any, wanted: Iterable[str]) -> None:
-        """Gives an optimizer its variables, when it has none, and the save has some for it."""
+        """Builds an optimizer that has no variables yet, if the checkpoint has some for it."""
         optimizer, prefix = value, ""
         if keras.is_model(value):
             optimizer, prefix = getattr(value, "optimizer", None), "optimizer/"
@@ -76,7 +76,7 @@ class Owners:
 
     def _of_keras(self, value: Any) -> dict[str, Any]:
         if not self._is_given_itself(value):
-            # Found inside of an object of TensorFlow's.
+            # This owner was found inside of a TensorFlow object.
             names = Names([value])
         else:
             if self._names is None:
@@ -97,7 +97,7 @@ class Owners:
 
 
 def is_unbuilt(value: Any) -> bool:
-    """Whether the value is of Keras and has still to be given its variables."""
+    """Whether the value is a Keras object that does not have its variables yet."""
     return keras.is_owner(value) and not getattr(value, "built", True)
 
 
@@ -111,7 +111,7 @@ def _is_torch_module(value: Any) -> bool:
 
 
 def _of_torch(module: Any) -> dict[str, Any]:
-    """Parameters, buffers that are saved, and extra state, as `state_dict()` names them."""
+    """Parameters, saved buffers and extra state, under the names that `state_dict()` uses."""
     found: dict[str, Any] = {}
     for name, value in module.state_dict(keep_vars=True).items():
         if frameworks.framework(value) is not None:
@@ -122,7 +122,7 @@ def _of_torch(module: Any) -> dict[str, Any]:
 
 
 def is_trackable(value: Any) -> bool:
-    """Whether TensorFlow can say which variables the object consists of."""
+    """Whether TensorFlow can list the variables of the object."""
     tf = loaded("tensorflow")
     if tf is None or isinstance(value, type):
         return False
@@ -130,13 +130,13 @@ def is_trackable(value: Any) -> bool:
 
 
 def _count_saves(value: Any) -> None:
-    """A ``tf.train.Checkpoint`` makes the variable it counts its saves with when first asked."""
+    """Makes a ``tf.train.Checkpoint`` create its save counter, which it creates on first use."""
     if isinstance(value, loaded("tensorflow").train.Checkpoint):
         _ = value.save_counter
 
 
 def _tracks(value: Any) -> bool:
-    # The base of everything that tf.train.Checkpoint takes has no public name.
+    # The base class of all objects that tf.train.Checkpoint takes has no public name.
     return any(
         cls.__module__ == "tensorflow.python.trackable.base" and cls.__name__ == "Trackable"
         for cls in type(value).__mro__
@@ -144,7 +144,7 @@ def _tracks(value: Any) -> bool:
 
 
 class _Walk:
-    """The variables that can be reached from a trackable object, each by its shortest path."""
+    """The variables within reach of a trackable object, each under its shortest path."""
 
     def __init__(self, owners: Owners, place: str) -> None:
         self._owners = owners
@@ -157,7 +157,7 @@ class _Walk:
         found: dict[str, Any] = {}
         seen = {id(root)}
         queue: list[tuple[str, Any]] = [("", root)]
-        # Breadth first, as TensorFlow does it: a path stays what it is when a deeper one is added.
+        # Breadth first, as in TensorFlow: a path does not change when a deeper path is added.
         for path, value in queue:
             own = self._own(path, value) if path else None
             if own is not None:
@@ -184,6 +184,6 @@ class _Walk:
 
 
 def _saves_itself(value: Any) -> bool:
-    """Whether a trackable object that is no variable has tensors of its own, as a table has."""
+    """Whether a trackable object that is not a variable has its own tensors, as a table has."""
     method = getattr(type(value), "_serialize_to_tensors", None)
     return method is not None and method.__module__ != "tensorflow.python.trackable.base"

@@ -1,7 +1,7 @@
-"""Bringing a saved tree back into a tree of live objects.
+"""Restores a saved tree into a tree of live objects.
 
-Both are walked side by side, in two steps: first everything is compared and nothing is changed,
-then everything is put in its place. What does not fit therefore leaves the objects as they were.
+rekindle walks both trees side by side, in two steps. It first compares everything and changes
+nothing. It then restores everything. A checkpoint that does not fit leaves the objects unchanged.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from rekindle._codec.state_dicts import StateDicts
 from rekindle._frameworks import table as frameworks
 from rekindle.errors import ArgumentError
 
-# Puts a part of the save back, and gives the value that stands in its place from now on.
+# Restores a part of the checkpoint, and returns the value that is in its place from now on.
 Put = Callable[[], Any]
 
 
 @dataclass
 class Restore:
-    """A save beside the live objects it is to be brought back into.
+    """A checkpoint, and the live objects that it is restored into.
 
     Attributes:
-        arrays: The arrays of the save.
+        arrays: The arrays of the checkpoint.
         root: The live tree.
-        unmatched: Places of live values that the save has nothing for.
-        unconsumed: Places in the save that no live value stands for.
-        differences: What cannot be brought back, one line each: place, expected, found.
-        states: What objects put back by themselves, before everything else.
+        unmatched: Places of live values that have no value in the checkpoint.
+        unconsumed: Places in the checkpoint that have no live value.
+        differences: Values that cannot be restored, one line each: place, expected, found.
+        states: States that the objects restore by themselves, before everything else.
     """
 
     arrays: Mapping[str, AnyArray]
@@ -53,7 +53,7 @@ class Restore:
         self._shared = Aliases(self.arrays)
 
     def match(self, live: Any, saved: Any, place: str) -> Put:
-        """What puts the saved value back into the live one; nothing is changed before."""
+        """Compares both values, and changes nothing. The returned function restores the value."""
         if isinstance(live, Group):
             return self._match_group(live, saved, place)
         if isinstance(live, np.generic) or frameworks.framework(live) is not None:
@@ -117,7 +117,7 @@ class Restore:
         return lambda: frameworks.like(live, array)
 
     def _one_of_its_own(self, live: Any, saved: Any, place: str) -> Any:
-        """The live object, or another like it where it has to be something else elsewhere."""
+        """The live object, or a copy if the object must have another value in another place."""
         earlier = self._shared.earlier(live, saved, place)
         if earlier is None or earlier[1]:
             return live
@@ -156,7 +156,7 @@ class Restore:
         kind, content = tree.tagged(saved)
         if kind != "variables" or not isinstance(content, dict):
             return self._differs(place, f"the variables of a {type(live).__name__}", saved)
-        # What is not built has a few variables all the same, as an optimizer its counter.
+        # An object that is not built may have a few variables: an optimizer has its counter.
         if is_unbuilt(live) and any(name not in variables for name in content):
             self.differences.append(
                 f"{place}: expected the {len(content)} variables that were saved, found a"
@@ -201,8 +201,8 @@ class Restore:
         parts = self._saved_parts(opened, saved)
         if parts is None:
             return self._differs(place, f"a {type(live).__name__}", saved)
-        # Nothing in it is an array or an object, on neither side: it is one value, like a history
-        # that has grown. And what is empty waits to be filled.
+        # If neither side holds an array or an object, the container is one value, like a history
+        # that has grown. An empty live container waits to be filled.
         if opened.can_be_filled and (not opened.parts or self._is_plain(live, saved)):
             return self._match_filled(live, saved, place)
         own = self._one_of_its_own(live, saved, place) if opened.in_place else live
@@ -240,7 +240,7 @@ class Restore:
         )
 
     def _match_filled(self, live: Any, saved: Any, place: str) -> Put:
-        """Whatever was saved, in the containers that are there: the program may hold inner ones."""
+        """Restores any saved value into the live containers: the program may hold inner ones."""
         opened = open_container(live)
         parts = None if opened is None else self._saved_parts(opened, saved)
         if opened is None or parts is None:
@@ -294,7 +294,7 @@ def _filled(container: Any, parts: Mapping[Any, Any]) -> Any:
 
 
 def _nothing() -> None:
-    """In the place of what cannot be put back: differences are raised before anything is put."""
+    """Stands for a value that does not fit. rekindle raises the differences before a restore."""
 
 
 def _keep(value: Any) -> Put:

@@ -1,4 +1,4 @@
-"""A group of named objects as what is saved and restored."""
+"""Saves and restores a group of named objects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TREE = "checkpoint"
 
 
 def capture(group: Group) -> Snapshot:
-    """The state as it is now. The arrays may share memory with the objects.
+    """Captures the state as it is now. The arrays may share memory with the objects.
 
     Raises:
         ArgumentError: Something in the group cannot be saved.
@@ -43,11 +43,11 @@ def capture(group: Group) -> Snapshot:
 
 
 def restore(group: Group, save: LoadedCheckpoint) -> RestoreStatus:
-    """Brings the state of a save back into the objects: everything that matches, or nothing.
+    """Restores a checkpoint into the objects: everything that matches, or nothing.
 
     Raises:
-        MismatchError: It does not fit. Nothing was changed.
-        DamageError: It is not the state of any objects. Nothing was changed.
+        MismatchError: The checkpoint does not fit. Nothing was changed.
+        DamageError: The checkpoint is not the state of any objects. Nothing was changed.
     """
     path = f"Checkpoint {save.manifest.number}"
     saved = save.manifest.state.get(_TREE)
@@ -70,10 +70,10 @@ def restore(group: Group, save: LoadedCheckpoint) -> RestoreStatus:
 
 
 class CheckpointSource:
-    """A :class:`rekindle.Checkpoint` as what is saved and restored.
+    """Saves and restores a :class:`rekindle.Checkpoint`.
 
     Args:
-        checkpoint: It, a group with the attributes `save_counter` and `was_restored`.
+        checkpoint: The object, a group with the attributes `save_counter` and `was_restored`.
     """
 
     def __init__(self, checkpoint: Any) -> None:
@@ -96,21 +96,21 @@ class CheckpointSource:
         self.checkpoint.was_restored = value
 
     def take(self) -> Snapshot:
-        """The state as it is now. The arrays may share memory with the objects."""
+        """Captures the state as it is now. The arrays may share memory with the objects."""
         return capture(self.checkpoint)
 
     def put(self, save: LoadedCheckpoint) -> RestoreStatus:
-        """Brings a save's state back, or raises and changes nothing."""
+        """Restores a checkpoint, or raises and changes nothing."""
         return restore(self.checkpoint, save)
 
 
 def _reading(path: str, read: Callable[[], _T]) -> _T:
-    """What `read` gives; what it raises on a tree that is none is told as the damage it is."""
+    """Calls `read`. If the tree is malformed, the error becomes a :class:`DamageError`."""
     try:
         return read()
     except RekindleError:
         raise
-    # A tree that somebody made up meets anybody's objects: what these raise cannot be listed.
+    # A forged tree can meet objects of any class. Their errors cannot be listed.
     except Exception as error:
         raise DamageError(
             f"{path} cannot be read as the state of these objects: {error!r:.500}. Nothing was"

@@ -1,4 +1,4 @@
-"""Giving objects their own states, which they may refuse: all of them take it, or none."""
+"""Restores the states that objects load by themselves and may refuse: all of them, or none."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class _Given:
 
 
 class StateDicts:
-    """The states that are to be put into objects by the objects themselves.
+    """The states that objects load by themselves.
 
-    What such an object makes of a state is its own affair, so nobody can tell before whether it
-    will take it.
+    Only the object knows how to load its state. So rekindle cannot check in advance whether the
+    object will accept the state.
     """
 
     def __init__(self) -> None:
@@ -39,22 +39,22 @@ class StateDicts:
         put: Callable[[Any], None],
         state: Any,
     ) -> None:
-        """One object more.
+        """Adds one object.
 
         Args:
             place: Its place in the tree.
             live: The object.
-            get: Gives its state as it is.
-            put: Puts a state back.
-            state: What is to be put.
+            get: Returns its state as it is now.
+            put: Loads a state into the object.
+            state: The state to load.
         """
         self._given.append(_Given(place, live, get, put, state))
 
     def put(self, path: str) -> None:
-        """Puts all of them back. When one is refused, the others get back what they had.
+        """Loads all states. If an object refuses its state, the others get their old states back.
 
         Args:
-            path: The checkpoint in words.
+            path: The checkpoint's name in messages.
 
         Raises:
             MismatchError: An object refused its state.
@@ -64,7 +64,7 @@ class StateDicts:
             undo.append((one.set, _kept(one)))
             try:
                 one.set(one.state)
-            # Anybody's object may raise anything.
+            # An object of any class may raise any error.
             except Exception as error:
                 for put, state in reversed(undo):
                     with contextlib.suppress(Exception):
@@ -83,10 +83,10 @@ def _kept(one: _Given) -> Any:
     state = one.get()
     torch = loaded("torch")
     if torch is not None and isinstance(one.live, torch.optim.Optimizer):
-        # It puts new tensors in the place of these, which may be large, and leaves these alone.
+        # No copy: the tensors may be large. The optimizer replaces them and never changes them.
         return state
     try:
         return copy.deepcopy(state)
-    # Whatever it is that cannot be copied, it can still be tried.
+    # If the state cannot be copied, the original is still worth a try.
     except Exception:  # noqa: BLE001
         return state

@@ -1,4 +1,4 @@
-"""What a restore has matched and what it has not, for whoever asks."""
+"""The status of a restore: which values it matched, and which it did not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from rekindle.errors import MismatchWarning, UnmatchedError, bulleted
 
 
 class RestoreStatus:
-    """What a restore has matched, to be asserted: as the status objects of ``tf.train.Checkpoint``.
+    """The status of a restore, with assertions as on the status of ``tf.train.Checkpoint``.
 
     Attributes:
-        unmatched: list of str. Places of live values for which the checkpoint had nothing.
-        unconsumed: list of str. Places in the checkpoint for which there is no live value.
+        unmatched: list of str. Places of live values that have no value in the checkpoint.
+        unconsumed: list of str. Places in the checkpoint that have no live value.
     """
 
     def __init__(self, path: str | None, unmatched: list[str], unconsumed: list[str]) -> None:
@@ -22,23 +22,23 @@ class RestoreStatus:
         self._was_asked = path is None
 
     def assert_consumed(self) -> RestoreStatus:
-        """Everything in the checkpoint was used, and every live value was restored.
+        """Asserts that the restore used everything in the checkpoint and restored every live value.
 
         Raises:
-            UnmatchedError: (an ``AssertionError``) Something was not.
+            UnmatchedError: (an ``AssertionError``) A value was not used or not restored.
         """
         return self._assert(self._lines())
 
     def assert_existing_objects_matched(self) -> RestoreStatus:
-        """Every live value was restored; the checkpoint may hold more.
+        """Asserts that every live value was restored. The checkpoint may hold more.
 
         Raises:
-            UnmatchedError: (an ``AssertionError``) Something was not.
+            UnmatchedError: (an ``AssertionError``) A live value was not restored.
         """
         return self._assert([_no_value(place) for place in self.unmatched])
 
     def expect_partial(self) -> RestoreStatus:
-        """Whatever was matched is fine: nothing will be said."""
+        """Accepts a restore of a part: rekindle then does not warn."""
         self._was_asked = True
         return self
 
@@ -63,7 +63,7 @@ class RestoreStatus:
             )
         return self
 
-    # As in TensorFlow: who drops the status without a word is told.
+    # As in TensorFlow: warn a caller that drops the status without a check.
     def __del__(self) -> None:
         if not self._was_asked and (self.unmatched or self.unconsumed):
             warnings.warn(

@@ -1,4 +1,4 @@
-"""A ``tf.train.Checkpoint`` under a manager of ours."""
+"""A ``tf.train.Checkpoint`` as the source of a rekindle manager."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def is_tensorflow_checkpoint(value: Any) -> bool:
 
 
 class TensorFlowCheckpoint(Group):
-    """A ``tf.train.Checkpoint`` as a source: its own save counter is the counter.
+    """A ``tf.train.Checkpoint`` as a source. Its own save counter counts the saves.
 
     Attributes:
-        checkpoint: It.
-        was_restored: Whether a save was brought back into it.
+        checkpoint: The ``tf.train.Checkpoint``.
+        was_restored: Whether a checkpoint was restored into it.
     """
 
     def __init__(self, checkpoint: Any) -> None:
@@ -43,12 +43,12 @@ class TensorFlowCheckpoint(Group):
         return {"checkpoint": self.checkpoint}
 
     def take(self) -> Snapshot:
-        """The state, with this save counted, as TensorFlow saves it."""
+        """Captures the state. The save counter in it includes this save, as in TensorFlow."""
         snapshot = source.capture(self)
         name = "checkpoint/save_counter"
         counted = np.asarray(int(snapshot.arrays[name]) + 1, snapshot.arrays[name].dtype)
         return replace(snapshot, arrays={**snapshot.arrays, name: counted})
 
     def put(self, save: LoadedCheckpoint) -> RestoreStatus:
-        """Brings a save's state back, or raises and changes nothing."""
+        """Restores a checkpoint, or raises and changes nothing."""
         return source.restore(self, save)

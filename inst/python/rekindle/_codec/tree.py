@@ -1,12 +1,12 @@
-"""Trees of Python values, taken apart into named arrays and JSON values, and put together again.
+"""Turns trees of Python values into named arrays and JSON values, and rebuilds the trees.
 
 JSON has no tuples, sets, bytes, NaN, dicts with other keys than strings, or arrays. Each of these
-becomes an object with the one key ``"$"``, whose value is a list: the kind, then what it takes to
-build it. A dict that itself has a key ``"$"`` is written as one with arbitrary keys.
+becomes an object with the single key ``"$"``. Its value is a list: the kind, then the content to
+rebuild the value from. A dict that has a key ``"$"`` of its own is written as one with any keys.
 
-Three kinds are written by :mod:`rekindle._codec` and read back here as plain values: "record", a
-tuple or an object with named parts; "variables", what a model or the like consists of; "object",
-the state of any other object, with its kind.
+Three kinds are written by :mod:`rekindle._codec` alone, and this module reads them as plain values:
+"record", a tuple or an object with named parts; "variables", the variables of a model or a similar
+object; "object", the state of any other object, with its kind.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from rekindle.errors import BrokenTreeError, UnsupportedValueError
 _TAG = "$"
 
 
-# What a reader of JSON can be trusted to take: far more than any state has, far less than it breaks
-# at.
+# Limits that every reader of JSON can handle: far above any state, and far below the point where a
+# reader breaks.
 _MAX_DEPTH = 100
 _MAX_BITS = 1024
 
 
 def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 0) -> Any:
-    """The tree as JSON values. Its arrays go into `arrays`, each named by its place in the tree.
+    """Turns the tree into JSON values. Its arrays go into `arrays`, each named by its place.
 
     Raises:
-        UnsupportedValueError: A value is of no type that can be saved.
+        UnsupportedValueError: A value has a type that cannot be saved.
     """
     if tree is None or isinstance(tree, bool | str):
         return tree
@@ -58,8 +58,8 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 
         return _flatten_mapping(tree, place, arrays, depth + 1)
     if frameworks.framework(tree) is not None:
         return _flatten_foreign(tree, place, arrays)
-    # Named tuples and other subclasses would come back as something else: better refused than
-    # changed.
+    # Named tuples and other subclasses would come back as another type. Refuse them rather than
+    # change them.
     if type(tree) in (list, tuple, set, frozenset):
         if isinstance(tree, set | frozenset):
             _refuse_alike(tree, place)
@@ -72,7 +72,7 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 
 
 
 def _refuse_subclass(array: Any, place: str) -> None:
-    # It would come back as a plain array: a masked one without its mask, for example.
+    # It would come back as a plain array: a masked array without its mask, for example.
     if isinstance(array, np.ndarray) and type(array) not in (np.ndarray, np.memmap):
         raise UnsupportedValueError(
             f"{place}: an array of class {type(array).__name__!r} cannot be saved, because only its"
@@ -87,7 +87,7 @@ def _flatten_array(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
 
 
 def _flatten_foreign(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
-    """An array of a framework, which is to come back as one of it."""
+    """Flattens a framework's array, so that it comes back as an array of this framework."""
     kind = frameworks.framework(tree)
     try:
         array = frameworks.to_numpy(tree)
@@ -100,10 +100,10 @@ def _flatten_foreign(tree: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
 
 
 def add_array(array: AnyArray, place: str, arrays: dict[str, AnyArray]) -> str:
-    """Puts the array under the name of its place, or one like it: the name.
+    """Adds the array under its place, or under a similar name if that is taken. Returns the name.
 
     Raises:
-        UnsupportedValueError: It is of a dtype that the format does not know.
+        UnsupportedValueError: The format does not know the array's dtype.
     """
     if array.dtype.name not in DTYPES:
         raise UnsupportedValueError(f"{place}: an array of dtype {array.dtype} cannot be saved")
@@ -131,13 +131,13 @@ def _flatten_mapping(
     return {_TAG: ["Counter" if type(tree) is Counter else "dict", pairs]}
 
 
-# Python compares a value with all others that have the same hash. Of numbers, who makes a file can
-# find any amount of those.
+# Python compares a value with all others that have the same hash. The author of a file can find any
+# amount of numbers with the same hash.
 _MOST_ALIKE = 100
 
 
 def _are_too_alike(keys: Collection[Any]) -> bool:
-    """Whether a set or dict of these would take far longer than its size accounts for."""
+    """Whether a set or dict of these keys would take far longer than its size explains."""
     if len(keys) <= _MOST_ALIKE:
         return False
     return max(Counter(map(hash, keys)).values()) > _MOST_ALIKE
@@ -151,26 +151,26 @@ def _refuse_alike(keys: Collection[Any], place: str) -> None:
 def _different(keys: Collection[Any]) -> Collection[Any]:
     if _are_too_alike(keys):
         raise BrokenTreeError(f"more than {_MOST_ALIKE} keys have the same hash")
-    # Of keys that are equal but not alike, as 1 and True, the last would decide.
+    # Keys of different types can be equal, such as 1 and True. The last one would win.
     if len(set(keys)) != len(keys):
         raise BrokenTreeError("two keys are equal")
     return keys
 
 
 def _has_plain_keys(keys: Iterable[Any]) -> bool:
-    """Whether a dict with these keys can stand in JSON as it is."""
+    """Whether JSON can hold a dict with these keys as it is."""
     return all(type(key) is str and key != _TAG for key in keys)
 
 
 def is_count(value: Any) -> bool:
-    """Whether the value is a count that can be: a whole number, not negative, of 53 bits."""
+    """Whether the value is a valid count: a whole number, not negative, of at most 53 bits."""
     return type(value) is int and 0 <= value < 1 << 53
 
 
 def join_dict(
     keys: Sequence[Any], values: Sequence[Any], place: str, arrays: dict[str, AnyArray]
 ) -> Any:
-    """The dict of these keys, and of values that are JSON values already."""
+    """Builds the dict of these keys, and of values that are already JSON values."""
     if _has_plain_keys(keys):
         return dict(zip(keys, values, strict=True))
     _refuse_alike(keys, place)
@@ -182,7 +182,7 @@ def join_dict(
 
 
 def split_dict(value: Any, arrays: Mapping[str, AnyArray]) -> dict[Any, Any] | None:
-    """Keys and JSON values of a dict; ``None`` when the JSON value is none."""
+    """The keys and JSON values of a dict; ``None`` if the JSON value is not a dict."""
     if not isinstance(value, dict):
         return None
     kind, content = tagged(value)
@@ -195,7 +195,7 @@ def split_dict(value: Any, arrays: Mapping[str, AnyArray]) -> dict[Any, Any] | N
 
 
 def holds_arrays(value: Any) -> bool:
-    """Whether there is an array, or the state of an object, anywhere in the JSON value."""
+    """Whether the JSON value holds an array, or the state of an object, at any depth."""
     if isinstance(value, list):
         return any(map(holds_arrays, value))
     if not isinstance(value, dict):
@@ -209,7 +209,7 @@ def holds_arrays(value: Any) -> bool:
 
 
 def tagged(value: Any) -> tuple[Any, Any]:
-    """Kind and content of a tagged value; ``(None, None)`` when it is none."""
+    """The kind and content of a tagged value; ``(None, None)`` if the value is not tagged."""
     if isinstance(value, dict) and _TAG in value:
         body = value[_TAG]
         if len(value) != 1 or not isinstance(body, list) or len(body) != 2:
@@ -224,19 +224,19 @@ def tag(kind: str, content: Any) -> dict[str, Any]:
 
 
 def unflatten(value: Any, arrays: Mapping[str, AnyArray]) -> Any:
-    """The tree that :func:`flatten` took apart.
+    """Rebuilds the tree that :func:`flatten` turned into JSON values and arrays.
 
     Raises:
-        BrokenTreeError: `value` is not what :func:`flatten` writes.
+        BrokenTreeError: :func:`flatten` cannot have written `value`.
     """
     return _Reading(arrays).value(value)
 
 
 class _Reading:
-    """One tree that is read; an array of a framework that it names many times is made once.
+    """Reads one tree. A framework's array that the tree names many times is made once.
 
-    A NumPy array has one place: of one that a tree named a thousand times, the next save would
-    hold a thousand copies.
+    A NumPy array may have only one place. If a tree could name it a thousand times, the next
+    checkpoint would hold a thousand copies.
     """
 
     def __init__(self, arrays: Mapping[str, AnyArray]) -> None:
@@ -256,7 +256,7 @@ class _Reading:
             return self._untag(kind, content)
         except BrokenTreeError:
             raise
-        # RuntimeError: a framework's, or values too deep inside of each other.
+        # RuntimeError: from a framework, or because values are nested too deep.
         except (TypeError, ValueError, KeyError, OverflowError, RuntimeError) as error:
             raise BrokenTreeError(f"a tagged value cannot be read: {error!r}"[:500]) from None
 

@@ -1,1 +1,1 @@
-"""What the bytes of a checkpoint mean: names, manifests, limits. Reads and writes no file."""
+"""The meaning of a checkpoint's bytes: names, manifests, limits. Reads and writes no files."""

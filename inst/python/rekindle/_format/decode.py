@@ -1,4 +1,4 @@
-"""Reading a manifest, trusting nothing: it is exactly what was written, or :class:`Damage`."""
+"""Decodes manifests and trusts no byte: anything that is not as written is :class:`Damage`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
 def decode(data: bytes, *, prefix: str, number: int, path: str) -> Manifest:
-    """The manifest in `data`, which stands under the name of save `number`.
+    """Decodes the manifest in `data`, the file of checkpoint `number`.
 
     Raises:
-        Damage: The bytes are not a whole manifest of this save.
-        FormatError: They are one of a newer format.
+        Damage: The bytes are not a whole manifest of this checkpoint.
+        FormatError: The manifest has a newer format.
     """
     walk = _checked(data)
-    # From here on the text is all that is needed: a large manifest must not be there twice.
+    # From here on only the text is needed. A large manifest must not be in memory twice.
     del data
     with _as_damage():
         manifest = _manifest(_document(walk, path))
@@ -40,7 +40,7 @@ def decode(data: bytes, *, prefix: str, number: int, path: str) -> Manifest:
 
 
 def serial(data: bytes) -> int:
-    """The place in the order of saving of the manifest in `data`, whose tables are not read.
+    """The serial of the manifest in `data`: its place in the order of saving. Skips the tables.
 
     Raises:
         Damage: The bytes are not a whole manifest.
@@ -48,7 +48,7 @@ def serial(data: bytes) -> int:
     walk = _checked(data)
     with _as_damage():
         for name in walk.members():
-            # It stands before the tables.
+            # The serial comes before the tables.
             if walk.is_at_many:
                 break
             value = walk.value()
@@ -58,10 +58,10 @@ def serial(data: bytes) -> int:
 
 
 def may_be_whole(head: bytes, tail: bytes) -> None:
-    """Refuses a file by its first and its last bytes, before all of it is read.
+    """Checks the first and the last bytes of a file, before the whole file is read.
 
     Raises:
-        Damage: It is not a whole manifest.
+        Damage: The file is not a whole manifest.
     """
     if not head and not tail:
         raise Damage("the manifest is empty")
@@ -76,7 +76,7 @@ def _checked(data: bytes) -> Walk:
     may_be_whole(data[: len(layout.MANIFEST_MAGIC)], last)
     if xxhash.xxh3_128_hexdigest(body) != last[-35:-3].decode("ascii"):
         raise Damage("the manifest's digest does not match its bytes")
-    # These are the bytes that somebody wrote; that it was rekindle is still to be seen.
+    # The digest shows only that the bytes are unchanged. Another program may have written them.
     with _as_damage():
         return Walk(data.decode("ascii"))
 
@@ -90,7 +90,7 @@ def _as_damage() -> Iterator[None]:
 
 
 def _document(walk: Walk, path: str) -> dict[str, Any]:
-    """Its members; the rows of its two tables are what they stand for."""
+    """The members of the manifest; the rows of its two tables become objects."""
     found: dict[str, Any] = {}
     same: dict[str, str] = {}
     is_weighed = False
@@ -123,7 +123,7 @@ def _table(walk: Walk, read: Callable[[dict[str, Any]], _T]) -> dict[str, _T]:
     return found
 
 
-# The version stands next to the format, whatever the rest of a newer manifest is.
+# The version is next to the format, whatever else a newer manifest holds.
 _VERSION = re.compile(r'"version": ?"([^"\\]{1,40})')
 
 
@@ -165,7 +165,7 @@ def _pack(row: dict[str, Any]) -> Pack:
 
 
 def _array(row: dict[str, Any], same: dict[str, str]) -> Array:
-    """`same` has one of each string that many rows have."""
+    """Decodes a row; `same` holds one copy of each string that many rows share."""
     span = _counts(row, "bytes")
     if len(span) != 2:
         raise Damage("'bytes' is not a pair")
@@ -176,7 +176,7 @@ def _array(row: dict[str, Any], same: dict[str, str]) -> Array:
 
 def _typed(row: dict[str, Any], name: str, kind: type[_T]) -> _T:
     value = row.get(name)
-    # `type(...) is`, because True is an int to isinstance().
+    # `type(...) is`, because isinstance() takes True for an int.
     if type(value) is not kind:
         raise Damage(f"{name[:80]!r} is missing or not of type {kind.__name__}")
     return value
@@ -206,7 +206,7 @@ def _as_count(value: object, name: str) -> int:
 
 def _seconds(row: dict[str, Any], name: str) -> float:
     value: object = row.get(name)
-    # A clock may have been before 1970.
+    # A wrong clock may have given a time before 1970.
     if type(value) is bool or not isinstance(value, int | float) or abs(value) > layout.LAST_TIME:
         raise Damage(f"{name!r} is not a time in POSIX seconds")
     return float(value)
@@ -220,7 +220,7 @@ def _digest(row: dict[str, Any]) -> str:
 
 
 def _check_layout(manifest: Manifest, prefix: str) -> None:
-    """Every array lies inside its pack, beside the others: no more is read than the files hold."""
+    """Checks that arrays lie inside their packs without overlap, so readers stay in the files."""
     for name, pack in manifest.packs.items():
         if layout.pack_number(name, prefix) is None:
             raise Damage(f"{name[:80]!r} is not the name of a pack")
@@ -249,7 +249,7 @@ def _check_array(name: str, array: Array) -> None:
     if len(array.shape) > layout.MAX_AXES:
         raise Damage(f"array {name[:200]!r} has more than {layout.MAX_AXES} axes")
     size = itemsize(array.dtype)
-    # NumPy refuses even an empty array whose other axes would not fit.
+    # NumPy refuses even an empty array if its other axes would not fit.
     if math.prod(axis for axis in array.shape if axis) * size >= 2**62:
         raise Damage(f"array {name[:200]!r} is too large")
     if math.prod(array.shape) * size != array.stop - array.start:

@@ -1,4 +1,4 @@
-"""Which epochs the values of a run's history belong to, as a save tells."""
+"""The epochs that the values of a run's history belong to, as a checkpoint stores them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 
 def to_save(epoch: Sequence[int], epochs: Mapping[str, Sequence[int | None]]) -> dict[str, Any]:
-    """What a save has to say: the epochs of each metric that not every epoch reported."""
+    """The epochs to save: those of each metric that some epochs did not report."""
     return {name: list(own) for name, own in epochs.items() if list(own) != list(epoch)}
 
 
 def saved(epoch: Sequence[int], tree: Mapping[str, Any]) -> dict[str, list[int | None]]:
     """For each metric of a saved history, the epoch of each value.
 
-    Earlier versions did not save it. The epochs of a metric that has fewer values than there
-    are epochs are ``None`` then.
+    Earlier versions did not save these epochs. If a metric then has fewer values than there are
+    epochs, all its epochs are ``None``.
 
     Args:
         epoch: All epochs.
         tree: The history, as it was before it was saved.
 
     Raises:
-        ValueError, TypeError, AttributeError, KeyError, OverflowError: It is no history.
+        ValueError, TypeError, AttributeError, KeyError, OverflowError: `tree` is not a history.
     """
     told = tree.get("epochs", {})
     found: dict[str, list[int | None]] = {}

@@ -2,15 +2,16 @@
 
 A folder with the prefix ``ckpt`` holds::
 
-    ckpt-12.json            manifest of save 12; its appearance under this name is the commit
-    ckpt-12.safetensors     pack: the arrays that save 12 was the first to need
-    ckpt-12.1.safetensors   a second one, or one of a save 12 written again while the name above
-                            was still in use
-    checkpoint              what is kept, for people and for other tools; rebuilt from the manifests
-    takeover.json           which backups of Keras' own callback are done with
-    .lock                   held by the operating system while a run lives
-    .rekindle-*.tmp         being written; a leftover of a crash when nobody holds the lock
-    *.damaged               set aside because its bytes are not those that were written
+    ckpt-12.json            manifest of checkpoint 12; the commit is its rename to this name
+    ckpt-12.safetensors     pack: the arrays that checkpoint 12 was the first to need
+    ckpt-12.1.safetensors   a second pack of checkpoint 12; or a pack of a new checkpoint 12,
+                            written while the name above was still in use
+    checkpoint              list of the kept checkpoints, for people and other tools; rebuilt from
+                            the manifests
+    takeover.json           backups of Keras' own callback whose run is complete
+    .lock                   lock file; the operating system holds the lock while a run lives
+    .rekindle-*.tmp         a file being written; if no run holds the lock, a leftover of a crash
+    *.damaged               quarantined file: its bytes are not those that were written
 """
 
 from __future__ import annotations
@@ -22,38 +23,37 @@ FORMAT = 1
 PREFIX = "ckpt"
 LOCK = ".lock"
 STATE = "checkpoint"
-# Without it, the next run in the folder would begin with backups of Keras whose run is complete:
-# they are not ours to remove.
+# Without this file, the next run in the folder would begin with Keras' backups of a complete run.
+# rekindle must not remove those backups, because it did not write them.
 SETTLED = "takeover.json"
 
 TEMPORARY_PREFIX = ".rekindle-"
 TEMPORARY_SUFFIX = ".tmp"
 DAMAGED_SUFFIX = ".damaged"
 
-# The first bytes of the files that are not told from foreign ones by a digest.
+# The first bytes of rekindle's files. They tell these files from foreign files without a digest.
 LOCK_MAGIC = b'{"rekindle_lock":'
 STATE_MAGIC = b"# rekindle "
 SETTLED_MAGIC = b'{"rekindle_takeover":'
 MANIFEST_MAGIC = b'{"rekindle_format":'
 PACK_METADATA_KEY = "rekindle"
 
-# Where safetensors keeps a file's metadata, beside the arrays: no array can have this name.
+# safetensors stores a file's metadata under this name, beside the arrays. No array can have it.
 PACK_METADATA = "__metadata__"
 
-# The last line of a manifest: the XXH3-128 of every byte before it. It stays the last line in every
-# later format, so that any reader can tell a newer manifest from a damaged one.
+# The last line of a manifest: the XXH3-128 of every byte before it. It must stay the last line in
+# every later format, so that any reader can tell a newer manifest from a damaged manifest.
 DIGEST_LINE = re.compile(rb'"xxh3_128":"([0-9a-f]{32})"\}\n')
 DIGEST_LINE_LENGTH = len('"xxh3_128":""}\n') + 32
 
-# Where the data of a pack begins is a multiple of this, so that a mapped array is aligned for any
-# dtype.
+# The data of a pack begins at a multiple of this, so that a mapped array is aligned for any dtype.
 PACK_ALIGNMENT = 64
 
-# In a large pack it is a multiple of this, the largest block that disks in use have: what lies in
-# memory at such a place is then written from there past the system's cache.
+# In a large pack, the data begins at a multiple of this, the largest block of the disks in use.
+# rekindle can then write memory at such an address directly, past the system's cache.
 BLOCK = 4096
 
-# A save's number as it stands in a name: no sign, no leading zero, and small enough for 64 bits.
+# A checkpoint's number in a name: no sign, no leading zero, and small enough for 64 bits.
 _NUMBER = r"(0|[1-9][0-9]{0,17})"
 MAX_NUMBER = 10**18 - 1
 
@@ -80,17 +80,17 @@ DTYPES = {
 # NumPy 1 arrays have at most 32 axes.
 MAX_AXES = 32
 
-# Larger files under these names are damaged: a hostile one must not fill the memory. The manifest
-# of 100,000 arrays whose names have 100 characters has 55 MB. The second is the limit of the
-# safetensors library.
+# Larger files under these names count as damaged: a hostile file must not fill the memory. A
+# manifest of 100,000 arrays with names of 100 characters has 55 MB. The limit of a pack's header
+# is the limit of the safetensors library.
 MAX_MANIFEST_BYTES = 1 << 27
 MAX_PACK_HEADER_BYTES = 100_000_000
 MAX_STATE_BYTES = 1 << 26
 
-# A place in the order of saving, like any other count in a manifest, is less than this.
+# Every count in a manifest is less than this, and so is a serial (a place in the order of saving).
 COUNT_LIMIT = 1 << 63
 
-# No time is further from 1970, in POSIX seconds, before or after.
+# The largest distance of a time from 1970, before or after, in POSIX seconds.
 LAST_TIME = 99_999_999_999.0
 
 
@@ -102,17 +102,17 @@ def pack_name(prefix: str, number: int, again: int = 0) -> str:
     return f"{prefix}-{number}.{again}.safetensors" if again else f"{prefix}-{number}.safetensors"
 
 
-# A manifest's name, and a pack's, whatever the prefix.
+# The names of manifests and packs with any prefix.
 ANY_MANIFEST = re.compile(rf"(?P<prefix>.+)-{_NUMBER}\.json")
 ANY_PACK = re.compile(rf"(?P<prefix>.+)-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safetensors")
 
 
-# What a damaged file's name ends in once it is set aside; a number when that name was taken.
+# The ending of a quarantined file's name. It has a number if the name without one was in use.
 DAMAGED_ENDING = re.compile(rf"{re.escape(DAMAGED_SUFFIX)}(?:-[1-9][0-9]*)?$")
 
 
 def pack_number(name: str, prefix: str) -> int | None:
-    """The save that a pack was written with; ``None`` if it is no name of one of this prefix."""
+    """The number of the checkpoint that wrote a pack; ``None`` if `name` is no pack of `prefix`."""
     match = ANY_PACK.fullmatch(name)
     return int(match[2]) if match and match["prefix"] == prefix else None
 
@@ -122,9 +122,9 @@ def temporary_name(name: str) -> str:
 
 
 def final_name(name: str) -> str | None:
-    """The name that what is written under this temporary name is to have; ``None`` if it is none.
+    """The final name for a temporary name; ``None`` if `name` is not a temporary name.
 
-    It may be no name of ours.
+    The final name may be a name that rekindle does not use.
     """
     if not (name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)):
         return None
@@ -132,10 +132,10 @@ def final_name(name: str) -> str | None:
 
 
 def is_own_name(name: str, prefix: str) -> bool:
-    """Whether it is the name of a manifest or a pack of the prefix, or of the list of saves."""
+    """Whether `name` is a manifest or a pack of the prefix, or the list of checkpoints."""
     match = ANY_MANIFEST.fullmatch(name) or ANY_PACK.fullmatch(name)
     return name == STATE or (match is not None and match["prefix"] == prefix)
 
 
-# A save's name where the file `checkpoint` lists it.
+# The name of a checkpoint in the file `checkpoint`.
 STATE_LINE = re.compile(rb'^all_model_checkpoint_paths: "([^"\n]+)"$', re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The manifest of a save: what it holds, where each byte of it lies, and the digest of each."""
+"""The manifest of a checkpoint: its contents, where their bytes lie, and their digests."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from rekindle._format import layout
 
 
 class Damage(Exception):  # noqa: N818  (the store handles it, users meet DamageError)
-    """The bytes are not those that were written; the message says what was found."""
+    """The bytes are not those that were written; the message describes the difference."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a run stood: all counts are of things done, so they name the next thing to do.
+    """The position of a run. The counts are of completed work, so they index the next work.
 
     Attributes:
-        step: Training batches in all, or ``None`` for a save that knows of no steps.
+        step: Training batches in total, or ``None`` for a checkpoint without steps.
         epoch: Whole epochs, or ``None``.
-        batch: Batches of the epoch begun, 0 between two epochs, or ``None``.
+        batch: Batches of the current epoch, 0 between two epochs, or ``None``.
     """
 
     step: int | None = None
@@ -31,7 +31,7 @@ class Position:
     batch: int | None = None
 
 
-# A manifest may have a hundred thousand of them.
+# Slots, because a manifest may have a hundred thousand arrays.
 @dataclass(frozen=True, slots=True)
 class Array:
     """Where an array lies: bytes `start` to `stop` of the file `pack`, little-endian, C order."""
@@ -55,15 +55,15 @@ class Pack:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One save.
+    """The manifest of one checkpoint.
 
     Attributes:
-        number: The save's number, as in its name.
-        serial: Place in the order of saving in this folder; the newest save has the highest.
-        run: Identifier of the run that wrote it.
-        time: POSIX seconds at which it was taken.
-        version: The version of rekindle that wrote it.
-        position: Where the run stood.
+        number: The checkpoint's number, as in its name.
+        serial: Place in the order of saving in this folder. The newest checkpoint has the highest.
+        run: Identifier of the run that wrote the checkpoint.
+        time: POSIX seconds at which the commit began.
+        version: The version of rekindle that wrote the checkpoint.
+        position: The position of the run.
         arrays: The arrays, by name.
         packs: The packs that the arrays lie in, by file name.
         state: Everything else, as JSON values.
@@ -81,7 +81,7 @@ class Manifest:
 
 
 def encode(manifest: Manifest) -> bytes:
-    """The manifest's file: one line a fact, so that people can read it, and the digest last."""
+    """The bytes of the manifest's file: one fact on each line for people to read; digest last."""
     position = manifest.position
     head = {
         "rekindle_format": layout.FORMAT,
@@ -104,7 +104,7 @@ def encode(manifest: Manifest) -> bytes:
     return body + f'"xxh3_128":"{xxhash.xxh3_128_hexdigest(body)}"}}\n'.encode("ascii")
 
 
-# Made once: a manifest may have ten thousand lines.
+# Create the encoder once: a manifest may have ten thousand lines.
 _dump = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
@@ -120,7 +120,7 @@ def _pack_entry(pack: Pack) -> dict[str, Any]:
 def _array_entries(manifest: Manifest) -> dict[str, str]:
     packs = {name: _dump(name) for name in manifest.packs}
     return {
-        # As `_dump` has it, which takes three times as long.
+        # The same text as from `_dump`, which takes three times as long.
         name: f'{{"dtype":"{array.dtype}","shape":[{",".join(map(str, array.shape))}],'
         f'"pack":{packs[array.pack]},"bytes":[{array.start},{array.stop}],'
         f'"xxh3_128":"{array.digest}"}}'

@@ -1,4 +1,4 @@
-"""The state of a training in memory: before it is written, and read back."""
+"""The state of a training in memory: before it is written, and after it is read back."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rekindle._format.manifest import Manifest, Position
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is to be saved.
+    """The copy of a state in memory, to be written as a checkpoint.
 
     Attributes:
-        arrays: Arrays by name, of a dtype that format 1 knows.
-        state: JSON values; NaN and infinities are not among them.
-        position: Where the run stands.
-        digests: Those of arrays that have been made already, by name, when the arrays were copied.
+        arrays: Arrays by name. Format 1 must support their dtypes.
+        state: JSON values without NaN and infinities.
+        position: The position of the run.
+        digests: Digests by array name, for the arrays that were hashed when they were copied.
     """
 
     arrays: Mapping[str, AnyArray]
@@ -29,7 +29,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A save read back, every byte of it verified."""
+    """A checkpoint that was read back, with every byte verified."""
 
     manifest: Manifest
     arrays: dict[str, AnyArray]

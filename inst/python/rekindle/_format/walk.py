@@ -1,4 +1,4 @@
-"""JSON that somebody else may have made, read member by member and weighed before it is read."""
+"""Reads untrusted JSON member by member, and limits its memory cost before it decodes values."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-# The longest number that rekindle writes has 309 digits. Python refuses longer ones than 4300 from
-# 3.11 on, and is slow at them before.
+# The longest number that rekindle writes has 309 digits. From 3.11 on, Python refuses numbers of
+# more than 4300 digits; earlier versions are slow to read them.
 _MOST_DIGITS = 400
 
-# What a value costs in memory beside its own text, in bytes, by the character that announces it.
+# Bytes of memory that a value costs beyond its own text, by the character before the value.
 _COSTS = {"{": 64, "[": 64, ",": 48, ":": 160}
 
-# So much may any text cost; and so many times its length.
+# The most that a text may cost: _ALLOWANCE bytes, plus _TIMES times the length of the text.
 _ALLOWANCE = 32 << 20
 _TIMES = 3
 
-# What is looked at together.
+# The number of characters that are checked together.
 _PIECE = 1 << 20
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 
-# An object without others inside of it, as one row of a table is.
+# An object without nested objects, such as one row of a table.
 _FLAT = re.compile(r'\{(?:[^"{}]|"[^"\\]*(?:\\.[^"\\]*)*")*\}')
 _LONGEST_ROW = 20_000
 
 
 def weigh(text: str, start: int, times: int = _TIMES) -> None:
-    """Refuses values so many and so small that they would fill the memory.
+    """Refuses a text whose many small values would fill the memory.
 
     Args:
         text: JSON.
-        start: What is before this place is not counted.
-        times: How many times the length of the text the values may take.
+        start: Values before this index do not count.
+        times: How many times the length of the text the values may cost.
 
     Raises:
-        ValueError: They would take more.
+        ValueError: The values would cost more.
     """
     most = _ALLOWANCE + times * len(text)
     crude = sum(text.count(sign, start) * cost for sign, cost in _COSTS.items())
@@ -50,12 +50,12 @@ def weigh(text: str, start: int, times: int = _TIMES) -> None:
 
 def _cost_outside_strings(text: str, start: int) -> int:
     if "\\" in text:
-        # A quote that is escaped ends no string.
+        # An escaped quote does not end a string.
         text = text.replace("\\\\", "__").replace('\\"', "__")
     cost, is_inside = 0, 0
     for at in range(start, len(text), _PIECE):
         piece = np.frombuffer(text[at : at + _PIECE].encode("utf-8", "replace"), np.uint8)
-        # Sums that run over keep what counts: whether they are odd.
+        # The sums may overflow: only whether they are odd counts, and overflow keeps that.
         inside = np.cumsum(piece == ord('"'), dtype=np.uint8) + np.uint8(is_inside) & 1
         is_inside = int(inside[-1])
         counts = np.bincount(piece[inside == 0], minlength=256)
@@ -64,14 +64,14 @@ def _cost_outside_strings(text: str, start: int) -> int:
 
 
 class Walk:
-    """A JSON text, read from its beginning on: one value, or one member of an object, at a time.
+    """Reads a JSON text from its beginning: one value, or one member of an object, at a time.
 
     Args:
         text: The text.
 
     Attributes:
-        text: The same.
-        at: The place of the next character that is not read yet.
+        text: The text.
+        at: The index of the next unread character.
     """
 
     def __init__(self, text: str) -> None:
@@ -85,31 +85,31 @@ class Walk:
 
     @property
     def is_at_row(self) -> bool:
-        """Whether it is an object that is small, and has none inside of it."""
+        """Whether the next value is a small object without nested objects."""
         return _FLAT.match(self.text, self.at, self.at + _LONGEST_ROW) is not None
 
     @property
     def is_at_many(self) -> bool:
-        """Whether the next value is one that holds others."""
+        """Whether the next value is an object or an array."""
         return self.text.startswith(("{", "["), self.at)
 
     def value(self) -> Any:
-        """The next value.
+        """Reads the next value.
 
         Raises:
-            ValueError, RecursionError: There is none that rekindle could have written.
+            ValueError, RecursionError: rekindle could not have written this value.
         """
         found, at = _DECODER.raw_decode(self.text, self.at)
         self.at = _after_space(self.text, at)
         return found
 
     def members(self) -> Iterator[str]:
-        """The names of the object that begins here; each one's value is read before the next.
+        """Yields the names in the object that begins here; read each value before the next name.
 
-        A name may come twice: that is for the caller to refuse.
+        A name may come twice. The caller must refuse that.
 
         Raises:
-            ValueError: There is no object.
+            ValueError: The text here is not an object.
         """
         self._take("{")
         if self._takes("}"):
@@ -125,7 +125,7 @@ class Walk:
                 return
 
     def end(self) -> None:
-        """Raises ValueError unless all of the text is read."""
+        """Raises ValueError unless the whole text was read."""
         if self.at != len(self.text):
             raise ValueError("something follows its end")
 

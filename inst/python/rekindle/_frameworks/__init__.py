@@ -1,1 +1,1 @@
-"""Arrays and variables of every framework. No framework is imported that the user has not."""
+"""Arrays and variables of every framework. rekindle imports only what you have imported."""

@@ -1,4 +1,4 @@
-"""What is asked of a framework of arrays; :mod:`rekindle._frameworks.table` asks."""
+"""The functions that :mod:`rekindle._frameworks.table` calls on each framework of arrays."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from rekindle._base.arrays import AnyArray
 
 
 class Entry(Protocol):
-    """A framework, as a module of this package. Its functions are called with its own arrays.
+    """A framework, as a module of this package. All functions but `kind` get only its own arrays.
 
-    A new framework is a module with these functions, and a line in the table.
+    To add a framework, add a module with these functions, and a line in the table.
     """
 
     def kind(self, value: Any) -> str | None:
-        """What the array is known as, such as ``"jax"``; ``None`` when it is none of this one's."""
+        """The kind of the array, such as ``"jax"``; ``None`` if it is not of this framework."""
 
     def elsewhere(self, value: Any) -> str | None:
         """Why this process alone cannot read and write the array; ``None`` when it can."""
@@ -23,13 +23,13 @@ class Entry(Protocol):
         """The array on the host; it may share memory with `value`."""
 
     def spec(self, value: Any) -> str:
-        """Dtype and shape in words, as ``float32 (3, 4)``, without reading a byte of it."""
+        """Dtype and shape in words, such as ``float32 (3, 4)``. Reads no byte of the array."""
 
     def fits(self, value: Any, array: AnyArray) -> bool:
-        """Whether the array has the dtype of the value, and a shape that it can have."""
+        """Whether the array has the dtype of the value, and a shape that the value can have."""
 
     def from_numpy(self, kind: str, array: AnyArray, impl: str | None) -> Any:
         """A new array of this kind."""
 
     def like(self, value: Any, array: AnyArray) -> Any:
-        """What `value` becomes when given these bytes: itself where it is changed in place."""
+        """Puts these bytes into `value` if it can be changed in place, else into a new array."""

@@ -1,4 +1,4 @@
-"""JAX' arrays and random keys."""
+"""JAX arrays and random keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def kind(value: Any) -> str | None:
 
 
 def elsewhere(value: Any) -> str | None:
-    # Shards on several devices of one process can be read, and copies wherever they are.
+    # A process can read shards on its own devices, and full copies wherever they are.
     if value.is_fully_addressable or value.is_fully_replicated:
         return None
     return (
@@ -30,7 +30,7 @@ def elsewhere(value: Any) -> str | None:
 
 def to_numpy(value: Any) -> AnyArray:
     if not value.is_fully_addressable:
-        # The copy that is here: an operation on all of them would wait for the other processes.
+        # Read the local copy: an operation on all copies would wait for the other processes.
         value = value.addressable_data(0)
     if kind(value) == "jax.key":
         import jax
@@ -54,7 +54,7 @@ def fits(value: Any, array: AnyArray) -> bool:
 def from_numpy(kind: str, array: AnyArray, impl: str | None) -> Any:
     import jax
 
-    # A copy: on a CPU, JAX would else share the memory, and trust nobody to write there.
+    # Copy: on a CPU, JAX would else share the memory, and trust that no other code writes there.
     made = jax.numpy.array(array)
     return made if kind == "jax" else jax.random.wrap_key_data(made, impl=impl)
 
@@ -65,13 +65,13 @@ def like(value: Any, array: AnyArray) -> Any:
     is_key = kind(value) == "jax.key"
     impl = key_impl(value) if is_key else None
     made = from_numpy("jax.key" if is_key else "jax", array, impl)
-    # A weak type decides what the next operation's result is of.
+    # A weak type decides the type of the next operation's result.
     if getattr(value, "weak_type", False):
         weak = jax.numpy.full(array.shape, array.dtype.type(0).item())
         made = weak.at[...].set(made) if weak.dtype == made.dtype else made
     if value.is_fully_addressable:
         return jax.device_put(made, value.sharding)
-    # Not device_put(), which would wait for the other processes, to compare.
+    # Not device_put(): it would wait for the other processes, to compare with them.
     return jax.make_array_from_callback(made.shape, value.sharding, lambda box: made[box])
 
 

@@ -1,6 +1,7 @@
-"""What is read of Keras' objects wherever they are met: their parts, names for their variables.
+"""Reads Keras objects: their parts, and names for their variables.
 
-Keras is met here, and not imported: its private names are looked up when they are needed.
+This module reads Keras objects but does not import Keras. It looks up Keras' private names only
+when it needs them.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
 
 
 def is_variable(value: Any) -> bool:
-    """Whether the value is a variable of Keras."""
+    """Whether the value is a Keras variable."""
     keras = loaded("keras")
     return keras is not None and isinstance(value, variable_base(getattr(keras, "Variable", None)))
 
 
 @functools.cache
 def variable_base(exported: Any) -> Any:
-    """The class of all Keras variables: in older versions those of layers are not `exported`."""
+    """The base class of all Keras variables.
+
+    In older versions, the variables of layers are not instances of `exported`.
+    """
     if exported is None:
         return ()
     common = "keras.src.backend.common.variables"
@@ -37,7 +41,7 @@ def is_owner(value: Any) -> bool:
 
 
 def owner_classes() -> tuple[type, ...]:
-    """The classes of what owns variables; none where Keras is not, or not wholly, imported."""
+    """The classes that own variables; empty if Keras is not imported, or not completely."""
     keras = loaded("keras")
     if keras is None or not hasattr(keras, "metrics"):
         return ()
@@ -63,8 +67,8 @@ def unique(variables: Iterable[Any]) -> list[Any]:
 
 
 def add(found: dict[str, Any], name: str, variable: Any) -> None:
-    """Puts the variable under the name, or one like it."""
-    # Two layers may bear one name; their order in the model is the same in each run.
+    """Adds the variable under the name, or under a similar name if that is taken."""
+    # Two layers may have the same name. Their order in the model is the same in each run.
     free, again = name, 1
     while free in found:
         again += 1
@@ -75,9 +79,9 @@ def add(found: dict[str, Any], name: str, variable: Any) -> None:
 class Names:
     """The names of the variables of some models, layers, optimizers and metrics.
 
-    Keras numbers the layers of a process: the second `Dense` is `dense_1`, also when the first was
-    part of another model. Such numbers are counted anew from the first of these owners, so that a
-    model built twice in one session has the same names twice.
+    Keras numbers the layers of a process: the second `Dense` is `dense_1`, even if the first was
+    part of another model. This class counts again from the first of these owners. So a model that
+    is built twice in one session has the same names twice.
 
     Args:
         owners: Models, layers, optimizers and metrics that are named together.
@@ -85,7 +89,7 @@ class Names:
 
     def __init__(self, owners: Sequence[Any]) -> None:
         inner = [part for owner in owners for part in parts(owner)]
-        # Only names that Keras makes from a class are numbered by it; "block_2" is the user's own.
+        # Keras numbers only the names that it makes from a class. "block_2" is the user's own name.
         self._automatic = {"seed_generator", "variable"} | {
             _snake_case(type(part).__name__) for part in inner
         }
@@ -108,7 +112,7 @@ class Names:
         return found
 
     def of_optimizer(self, optimizer: Any, trainable: Iterable[Any]) -> dict[str, Any]:
-        """The variables of an optimizer of these variables, by name."""
+        """The variables of an optimizer that trains `trainable`, by name."""
         references = sorted(
             ((self._path(v.path), v.path.replace("/", "_") + "_") for v in trainable),
             key=lambda pair: -len(pair[1]),
@@ -143,7 +147,7 @@ class Names:
 
 
 def _snake_case(name: str) -> str:
-    # As Keras does it in `auto_name`.
+    # The same steps as in Keras' `auto_name`.
     name = re.sub(r"\W+", "", name)
     name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
@@ -158,12 +162,12 @@ def parts(owner: Any) -> list[Any]:
 
 
 def trainable_of(optimizer: Any) -> list[Any]:
-    """The variables that a built optimizer was built for; none where a Keras does not say."""
+    """The variables that the optimizer was built for; empty if this Keras does not list them."""
     return list(getattr(optimizer, "_trainable_variables", None) or [])
 
 
 def sync_variables(model: Any) -> None:
-    """On JAX the train loop holds the newest values until it is told to hand them over."""
+    """On JAX, makes the train loop hand over the newest values, which it holds until then."""
     sync = getattr(model, "jax_state_sync", None)
     if sync is not None:
         sync()
@@ -173,7 +177,7 @@ _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 
 def _private(module: str, name: str) -> Any:
-    """A name of Keras' inside, or ``None`` where a version, or the process, does not have it."""
+    """A private name of Keras; ``None`` if this version, or this process, does not have it."""
     if loaded("keras") is None:
         return None
     try:
@@ -183,14 +187,14 @@ def _private(module: str, name: str) -> Any:
 
 
 def global_seed_state() -> Any:
-    """The state of Keras' global seed generator; ``None`` where there is none."""
+    """The state of Keras' global seed generator; ``None`` if there is none."""
     get = _private("backend.common.global_state", "get_global_attribute")
     generator = None if get is None else get(_GLOBAL_SEED_GENERATOR)
     return None if generator is None else loaded("keras").ops.convert_to_numpy(generator.state)
 
 
 def set_global_seed_state(state: Any) -> None:
-    """Puts back what :func:`global_seed_state` gave: with ``None``, the next use makes it anew."""
+    """Restores a :func:`global_seed_state`. After ``None``, the next use makes a new generator."""
     if state is None:
         forget = _private("backend.common.global_state", "set_global_attribute")
         if forget is not None:

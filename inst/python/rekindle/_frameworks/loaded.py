@@ -1,6 +1,6 @@
-"""The frameworks that this process has imported: none is imported for a value that is not its own.
+"""Finds the frameworks that this process has imported, and imports none to check a value.
 
-A value can only be of a framework that its maker has imported.
+A value can only belong to a framework that some code has already imported.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ from typing import Any
 
 
 def loaded(module: str) -> Any:
-    """The module of this name, such as ``"torch"``; ``None`` when nobody has imported it."""
+    """The module of this name, such as ``"torch"``; ``None`` if it is not imported."""
     return sys.modules.get(module)

@@ -1,4 +1,4 @@
-"""NumPy's arrays."""
+"""NumPy arrays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def spec(value: Any) -> str:
 
 
 def fits(value: Any, array: AnyArray) -> bool:
-    # The names of dtypes take their time, and there may be thousands of arrays.
+    # Getting the name of a dtype is slow, and there may be thousands of arrays.
     same = value.dtype == array.dtype and value.shape == array.shape
     return same or spec(value) == spec(array)
 
@@ -38,6 +38,6 @@ def from_numpy(kind: str, array: AnyArray, impl: str | None) -> Any:
 def like(value: Any, array: AnyArray) -> Any:
     if not value.flags.writeable:
         return array.copy()
-    # The order of its bytes may be another one.
+    # The live array may have another byte order.
     np.copyto(value, array, casting="equiv")
     return value

@@ -1,7 +1,7 @@
-"""Arrays of every framework, as NumPy arrays on the host and back: the table of frameworks.
+"""The table of frameworks: turns their arrays into NumPy arrays on the host, and back.
 
-No framework is imported here. Keras' variables are looked through: what they hold is an array of
-one of the others.
+This module imports no framework. A Keras variable holds an array of one of the other frameworks.
+The functions use this array.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rekindle._frameworks.loaded import loaded
 
 __all__ = ["elsewhere", "fits", "framework", "from_numpy", "key_impl", "like", "spec", "to_numpy"]
 
-# By the name of the module that its user imports.
+# Each under the name of the module that users import.
 _ENTRIES: dict[str, Entry] = {
     "numpy": numpy,
     "jax": jax,
@@ -28,7 +28,7 @@ _ENTRIES: dict[str, Entry] = {
 
 
 def framework(value: Any) -> str | None:
-    """Whose array or variable the value is, or ``None`` when it is none.
+    """The framework of an array or a variable; ``None`` if the value is neither.
 
     One of "numpy", "jax", "jax.key", "torch", "tensorflow" and "keras".
     """
@@ -57,10 +57,10 @@ def elsewhere(value: Any) -> str | None:
 
 
 def to_numpy(value: Any) -> AnyArray:
-    """The array on the host. It may share memory with `value`: it is to be read at once, or copied.
+    """The array on the host. It may share memory with `value`: read it at once, or copy it.
 
     Raises:
-        TypeError: The array has no such form; the message says why.
+        TypeError: The array has no such form. The message says why.
     """
     kind = framework(value)
     if kind is None:
@@ -73,7 +73,7 @@ def to_numpy(value: Any) -> AnyArray:
 
 
 def spec(value: Any) -> str:
-    """Dtype and shape in words, as ``float32 (3, 4)``, without reading a byte of it."""
+    """Dtype and shape in words, such as ``float32 (3, 4)``. Reads no byte of the array."""
     kind = framework(value)
     if kind in (None, "keras"):
         return f"{getattr(value.dtype, 'name', None) or value.dtype} {tuple(value.shape)}"
@@ -81,7 +81,7 @@ def spec(value: Any) -> str:
 
 
 def fits(value: Any, array: AnyArray) -> bool:
-    """Whether the array has the dtype of the value, and a shape that it can have."""
+    """Whether the array has the dtype of the value, and a shape that the value can have."""
     kind = framework(value)
     if kind in (None, "keras"):
         return spec(value) == spec(array)
@@ -89,9 +89,9 @@ def fits(value: Any, array: AnyArray) -> bool:
 
 
 def from_numpy(kind: str, array: AnyArray, impl: str | None = None) -> Any:
-    """A new array of that framework; the NumPy array itself where nobody has imported it.
+    """A new array of that framework; the NumPy array itself if the framework is not imported.
 
-    What a file says imports nothing.
+    The contents of a file never cause an import.
     """
     name = kind.partition(".")[0]
     if name not in _ENTRIES or loaded(name) is None:
@@ -100,7 +100,7 @@ def from_numpy(kind: str, array: AnyArray, impl: str | None = None) -> Any:
 
 
 def like(value: Any, array: AnyArray) -> Any:
-    """What `value` becomes when given these bytes: itself where it can be changed in place."""
+    """Puts these bytes into `value` if it can be changed in place, else into a new array."""
     kind = framework(value)
     if kind == "keras":
         _assign(value, array)
@@ -115,7 +115,7 @@ def like(value: Any, array: AnyArray) -> Any:
 def _assign(variable: Any, array: AnyArray) -> None:
     inner = framework(variable.value)
     if inner == "torch":
-        # Keras would copy twice.
+        # Keras itself would copy twice.
         torch.like(variable.value, array)
     else:
         variable.assign(tensorflow.shared(array) if inner == "tensorflow" else array)

@@ -1,4 +1,4 @@
-"""TensorFlow's tensors and variables, and its random state in eager execution."""
+"""TensorFlow tensors and variables, and TensorFlow's random state in eager execution."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from rekindle._base.arrays import AnyArray
 from rekindle._frameworks.loaded import loaded
 
-# What is smaller is copied in no time.
+# In bytes. The copy of a smaller array takes almost no time.
 _WORTH_SHARING = 1 << 20
 
 
@@ -23,14 +23,14 @@ def elsewhere(value: Any) -> str | None:
 
 
 def to_numpy(value: Any) -> AnyArray:
-    # A variable's own __array__ would copy, and its read_value() take twice the time; that of a
-    # tensor knows no scalar of the dtypes that NumPy itself has not.
+    # A variable's own __array__ would copy, and its read_value() would take twice the time. The
+    # __array__ of a tensor cannot handle a scalar of a dtype that NumPy itself does not have.
     tensor = value.value() if hasattr(value, "read_value") else value
     return np.asarray(tensor.numpy() if tensor.shape.rank == 0 else tensor)
 
 
 def spec(value: Any) -> str:
-    # The shape of a variable may be open.
+    # The shape of a variable may be undefined.
     shape = "of any shape" if value.shape.rank is None else tuple(value.shape)
     return f"{value.dtype.name} {shape}"
 
@@ -56,10 +56,10 @@ def like(value: Any, array: AnyArray) -> Any:
 
 
 def shared(array: AnyArray) -> Any:
-    """A tensor that shares the array's memory, where that is worth it and can be; else the array.
+    """A tensor that shares the array's memory, if that is possible and worth it; else the array.
 
-    TensorFlow never writes into memory that is not its own: the first update of a variable that was
-    given such a tensor copies it, and then lets go of the array.
+    TensorFlow never writes into memory that it does not own. If a variable is given such a tensor,
+    its first update copies the tensor, and then releases the array.
     """
     plain = array.dtype.isbuiltin == 1 and array.dtype.kind in "iuf" and array.dtype.isnative
     if not plain or array.nbytes < _WORTH_SHARING:
@@ -68,12 +68,12 @@ def shared(array: AnyArray) -> Any:
         return array
     import tensorflow as tf
 
-    data: Any = array  # NumPy's stubs know of it for arrays of numbers alone.
+    data: Any = array  # NumPy's type stubs have __dlpack__() only for arrays of numbers.
     return tf.experimental.dlpack.from_dlpack(data.__dlpack__())
 
 
 def random_state() -> Any:
-    """TensorFlow's eager random state: where operations get their seeds once one is set."""
+    """TensorFlow's eager random state. Operations get their seeds from it once a seed is set."""
     from tensorflow.python.eager import context
     from tensorflow.python.ops import stateful_random_ops
 
@@ -86,7 +86,7 @@ def random_state() -> Any:
 
 
 def set_random_state(state: Any) -> None:
-    """Puts back what :func:`random_state` gave."""
+    """Restores a state that :func:`random_state` returned."""
     from tensorflow.python.eager import context
     from tensorflow.python.ops import stateful_random_ops
 

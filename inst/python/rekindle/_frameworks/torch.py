@@ -1,4 +1,4 @@
-"""PyTorch's tensors, and the random states of the process' devices."""
+"""PyTorch tensors, and the random states of the devices of this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from rekindle._base.arrays import AnyArray
 from rekindle._frameworks.loaded import loaded
 
-# Dtypes that PyTorch has and its NumPy bridge has not, by way of an integer of their size.
+# Dtypes that PyTorch has but its NumPy bridge lacks. An integer of the same size carries them.
 _BRIDGED = {
     "bfloat16": ("int16", ml_dtypes.bfloat16),
     "float8_e4m3fn": ("uint8", ml_dtypes.float8_e4m3fn),
@@ -55,7 +55,7 @@ def fits(value: Any, array: AnyArray) -> bool:
 
 
 def from_numpy(kind: str, array: AnyArray, impl: str | None) -> Any:
-    # A copy, writable and with memory of its own.
+    # A copy that is writable and has memory of its own.
     return _view(np.array(array))
 
 
@@ -68,7 +68,7 @@ def like(value: Any, array: AnyArray) -> Any:
 
 
 def _view(array: AnyArray) -> Any:
-    """A tensor that shares the array's memory, where PyTorch can: it wants to be able to write."""
+    """A tensor that shares the array's memory, if it is writable: PyTorch requires that."""
     import torch
 
     array = np.asarray(array, order="C") if array.flags.writeable else np.array(array)
@@ -87,7 +87,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: dict[str, Any]) -> None:
-    """Puts back what :func:`random_states` gave."""
+    """Restores the states that :func:`random_states` returned."""
     import torch
 
     torch.set_rng_state(torch.from_numpy(np.array(states["cpu"])))

@@ -1,1 +1,1 @@
-"""Looks into a folder without its lock."""
+"""Reads a backup folder without its lock."""

@@ -1,4 +1,4 @@
-"""Removing a whole backup, on request: what is rekindle's, and nothing else."""
+"""Removes a whole backup on request: rekindle's own files, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def delete(directory: str) -> Deletion:
     prefixes = list(reader.catalogs(directory))
     with lookup.refusals(directory):
         before = inventory.survey(directory, reader.catalogs(directory))
-        # Refused before the first file goes.
+        # If the folder must be refused, this raises before the first file is removed.
         for prefix in prefixes:
             index.scan(directory, prefix)
     if not before.ours and not before.leftovers:
         return Deletion([], [*before.set_aside, *before.foreign], False)
-    # A fit() of this process that was interrupted holds its folder until somebody else asks.
+    # An interrupted fit() of this process holds its folder until another caller needs the folder.
     open_runs.let_go(directory)
     refused = _clear(directory, prefixes)
     left = _names(directory)
@@ -43,10 +43,10 @@ def delete(directory: str) -> Deletion:
 
 
 def _clear(directory: str, prefixes: list[str]) -> str | None:
-    """Clears each prefix, and says what the system refused."""
+    """Clears each prefix. Returns the reports of files that the system refused to remove."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SaveWarning)
-        # Without a save, what is left of a crash goes all the same.
+        # Even without a checkpoint, remove the files that a crash left.
         for prefix in prefixes or [layout.PREFIX]:
             folder = Repository(directory, __version__, prefix=prefix)
             try:

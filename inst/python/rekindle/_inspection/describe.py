@@ -1,4 +1,4 @@
-"""A folder's saves, described: what :func:`rekindle.inspection.info` gives."""
+"""Describes the checkpoints of a folder for :func:`rekindle.inspection.info`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rekindle._storage.local import lock_probe
 
 _Told = TypeVar("_Told", SaveInfo, Check)
 
-# What Keras' own callback leaves in a folder.
+# The files that Keras' own callback leaves in a folder.
 _KERAS_FILES = ("latest.weights.h5", "training_metadata.json")
 
 
@@ -75,15 +75,15 @@ def _described(
 
 
 def _schedule(manifest: Manifest) -> dict[str, Any]:
-    """What a clocked `save_freq` had chosen, as far as it makes sense."""
+    """The choices of a `save_freq` by the clock, without values that make no sense."""
     row = manifest.state.get("schedule")
     items = row.items() if isinstance(row, dict) else ()
     return {k: v for k, v in items if v is None or isinstance(v, str | int | float)}
 
 
 def placed(saves: list[_Told], damaged: list[_Told]) -> list[_Told]:
-    """All saves, oldest first: one whose manifest cannot be read stands where its number would."""
-    # For each prefix the saves whose number is higher than those of all before, and their places.
+    """All checkpoints, oldest first. If a manifest is unreadable, the number decides the place."""
+    # For each prefix: the checkpoints with a higher number than all before, and their places.
     highest: dict[str, tuple[list[int], list[int]]] = {}
     for index, one in enumerate(saves):
         numbers, places = highest.setdefault(_prefix(one), ([], []))
@@ -108,7 +108,7 @@ def _prefix(one: SaveInfo | Check) -> str:
 
 
 def _sizes(found: inventory.Inventory) -> dict[tuple[str, int], int]:
-    """Bytes of the files of each save, by prefix and number."""
+    """Bytes of the files of each checkpoint, by prefix and number."""
     sizes: dict[tuple[str, int], int] = {}
     for name, size in found.ours.items():
         match = layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name)

@@ -1,4 +1,4 @@
-"""Finding a save and reading parts of it, while a run may be replacing it."""
+"""Finds a checkpoint and reads parts of it, while a run may replace it."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ Which = str | int
 
 
 def folder(directory: Any) -> str:
-    """The folder's absolute path; `~` is expanded. What an ended fit() still saves is waited for.
+    """The folder's absolute path, with `~` expanded. Waits for the last save of an ended fit().
 
     Raises:
-        ArgumentError: It is not a path of the local file system.
+        ArgumentError: `directory` is not a path of the local file system.
     """
     path = os.path.abspath(checks.path("directory", directory))
-    # A fit() that was interrupted in this session may have its last save still on the way.
+    # The last save of a fit() that was interrupted in this session may not be durable yet.
     open_runs.settle(path)
     return path
 
 
 @contextlib.contextmanager
 def refusals(directory: str) -> Iterator[None]:
-    """Tells what the system refuses as the :class:`RestoreError` that it is."""
+    """Turns a refusal of the system into a :class:`RestoreError`."""
     try:
         yield
     except RestoreError:
@@ -53,18 +53,18 @@ def refusals(directory: str) -> Iterator[None]:
 def with_save(
     directory: str, which: Which, read: Callable[[str, Manifest], _T], *, whole: bool = False
 ) -> _T:
-    """What `read` gives of the prefix and the manifest of a save.
+    """Finds a checkpoint, and returns the result of `read` for its prefix and its manifest.
 
     Args:
         directory: The folder.
         which: ``"latest"``, a number or a name.
-        read: Raises :class:`Damage` on bytes that are not those written; then the save is looked
-            for again when it is no longer there.
-        whole: Whether every byte of the latest save is read before it is taken.
+        read: Raises :class:`Damage` on bytes that are not those written. If the checkpoint is no
+            longer there, this function then looks for it again.
+        whole: Whether to read every byte of the latest checkpoint before using it.
 
     Raises:
-        DamageError: The save, or every save, is damaged.
-        RestoreError: There is no such save, or the system refused to read.
+        DamageError: The checkpoint, or every checkpoint, is damaged.
+        RestoreError: There is no such checkpoint, or the system refused to read.
     """
     for _ in range(reader.ATTEMPTS):
         found = _find(directory, which, whole=whole)
@@ -81,7 +81,7 @@ def with_save(
 
 
 def _find(directory: str, which: Which, *, whole: bool) -> tuple[str, Manifest] | None:
-    """The save; ``None`` when it went away in the middle of the look."""
+    """The checkpoint; ``None`` if a run removed it during the search."""
     if which != "latest":
         return _named(directory, which)
     found = reader.newest(directory) if whole else _newest_at_a_glance(directory)
@@ -172,15 +172,15 @@ def _damaged(directory: str, name: str, damage: str) -> DamageError:
 
 
 def oldest_first(catalogs: Mapping[str, index.Index]) -> list[tuple[str, Manifest]]:
-    """Every save with a whole manifest, with its prefix."""
+    """Every checkpoint with a whole manifest, with its prefix."""
     return reader.newest_first(catalogs)[::-1]
 
 
 def tree(directory: str, manifest: Manifest, key: str) -> Any:
-    """A part of the save's state, as it was before it was taken apart into JSON and arrays.
+    """A part of the checkpoint's state, rebuilt from JSON values and arrays.
 
     Raises:
-        Damage: Its arrays, or it itself, are not what was written.
+        Damage: The part, or its arrays, are not as they were written.
         RestoreError: The system refused to read.
     """
     names = [name for name in manifest.arrays if name.startswith(f"{key}/")]
@@ -192,9 +192,9 @@ def tree(directory: str, manifest: Manifest, key: str) -> Any:
 
 
 def metrics(directory: str, manifest: Manifest) -> dict[str, Any]:
-    """What was reported with the save: the user's own values, else those of its last epoch."""
+    """The metrics of the checkpoint: the user's own values, else those of its last epoch."""
     found: dict[str, Any] = {}
-    # What cannot be read is told of where the save is verified.
+    # Leave out metrics that cannot be read. The verification of the checkpoint reports them.
     with contextlib.suppress(Damage, RestoreError, KeyError, TypeError, AttributeError):
         if isinstance(manifest.state.get("metadata"), dict) and manifest.state["metadata"]:
             found = dict(tree(directory, manifest, "metadata"))
@@ -215,12 +215,12 @@ def plain_value(value: Any) -> Any:
 def verified(
     directory: str, manifest: Manifest, seen: set[Any], packs: set[tuple[str, Pack]]
 ) -> str | None:
-    """What is wrong with the save's bytes.
+    """The damage of the checkpoint's bytes; ``None`` if there is none.
 
     Args:
         directory: The folder.
-        manifest: The save.
-        seen: Arrays that were read already; they are not read again. It is added to.
+        manifest: The manifest of the checkpoint.
+        seen: Arrays that were read already, and are not read again. This function adds to the set.
         packs: The same for the headers of packs.
 
     Raises:
@@ -245,7 +245,7 @@ def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
 
     Raises:
         DamageError: Its manifest is not whole.
-        RestoreError: There is none, or the system refused to read.
+        RestoreError: There is no checkpoint, or the system refused to read.
     """
     name = checks.path("save_path", path, _A_SAVE)
     directory = os.path.dirname(os.path.abspath(name))
@@ -263,11 +263,11 @@ def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
 
 
 def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
-    """The checkpoint at this path, every byte of it verified.
+    """The checkpoint at this path, with every byte verified.
 
     Raises:
-        DamageError: It is not whole.
-        RestoreError: There is none, or the system refused to read.
+        DamageError: The checkpoint is not whole.
+        RestoreError: There is no checkpoint, or the system refused to read.
     """
     name = checks.path("save_path", path, _A_SAVE)
     directory, _, manifest = find(name)

@@ -1,4 +1,4 @@
-"""What a look into a backup folder gives."""
+"""The results of the functions that read a backup folder."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from rekindle._storage.local.lock import Holder
 
 @dataclass(frozen=True)
 class SaveInfo:
-    """One save.
+    """One checkpoint.
 
     Attributes:
         name: Its name, such as ``ckpt-12``.
         number: Its number.
-        damage: What is wrong with it, or ``None`` when it is whole: its manifest to the last byte,
-            its packs as far as their sizes and headers show. :func:`verify` reads the rest.
-        time: When it was taken, in POSIX seconds. Like all below, ``None`` (or empty) when the
-            manifest cannot be read.
-        epoch: Whole epochs done, or ``None`` when it is not of a ``fit()``.
-        batch: Batches done of the epoch after these, or ``None``.
+        damage: The damage, or ``None`` if the checkpoint is whole: the manifest to the last byte,
+            the packs as far as their sizes and headers show. :func:`verify` reads the rest.
+        time: When it was saved, in POSIX seconds. If the manifest cannot be read, this attribute
+            and all below but `size` are ``None``, 0 or empty.
+        epoch: Whole epochs done, or ``None`` if the checkpoint is not of a ``fit()``.
+        batch: Batches done of the next epoch, or ``None``.
         step: Training steps done in all, or ``None``.
         version: The version of rekindle that wrote it.
         size: Bytes of the files that were written with it.
-        shared: Bytes of its arrays that did not change since an older save, and lie in its files.
-        metrics: What was reported with it, by name: numbers, strings and bools.
+        shared: Bytes of its arrays that did not change since an older checkpoint. They are in the
+            files of that checkpoint.
+        metrics: The metrics that were reported with it, by name: numbers, strings and bools.
         schedule: With a `save_freq` by the clock: ``save_freq`` ("time" or "auto") and the
-            ``interval`` in seconds. With "auto" also the bounds that were given; the ``reason``,
-            what decided: "max_overhead", "mean_time_between_failures", "writing" (as often as a
-            save can be written) or "shortest" (a second); what a save costs, ``stall`` and
-            ``interference``; its ``duration``, and that of a ``step``, in seconds. The first save
-            is there to measure, and has the bounds alone. Else empty.
+            ``interval`` in seconds. With "auto" also the bounds that the user gave; the ``reason``
+            for the interval: "max_overhead", "mean_time_between_failures", "writing" (as often as
+            a checkpoint can be written) or "shortest" (one second); the costs of a save, ``stall``
+            and ``interference``; the ``duration`` of a save, and that of a ``step``, in seconds.
+            The first save only measures, and has only the bounds. Without such a `save_freq`:
+            empty.
     """
 
     name: str
@@ -51,25 +53,25 @@ class SaveInfo:
 
 @dataclass(frozen=True)
 class FolderInfo:
-    """What a folder holds.
+    """The contents of a folder.
 
     Attributes:
         directory: The folder, as an absolute path.
-        state: ``"whole"``, ``"damaged"`` when a save is damaged and another is whole, ``"lost"``
-            when there are saves and none is whole, ``"foreign"`` when there is no save and
-            somebody else's files are there, ``"empty"``, or ``"missing"`` when there is no such
-            folder.
-        held: Whether a run holds the folder now; ``None`` when it cannot be told from here, as of
-            a run on another host.
-        holder: Who holds it, or last did when it cannot be told: ``host``, ``pid`` and ``started``
-            (POSIX seconds), each of which may be ``None``. ``None`` when nobody does.
-        is_here: Whether this process itself holds it.
-        saves: The saves, oldest first.
+        state: ``"whole"``; ``"damaged"`` if a checkpoint is damaged and another is whole;
+            ``"lost"`` if there are checkpoints and none is whole; ``"foreign"`` if there is no
+            checkpoint, but files that are not rekindle's; ``"empty"``; or ``"missing"`` if there is
+            no such folder.
+        held: Whether a run holds the folder now; ``None`` if this process cannot tell, for example
+            because the run is on another host.
+        holder: The run that holds the folder or, if `held` is ``None``, the last known one:
+            ``host``, ``pid`` and ``started`` (POSIX seconds), each of which may be ``None``.
+            ``None`` if the folder is unlocked.
+        is_here: Whether this process itself holds the folder.
+        saves: The checkpoints, oldest first.
         size: Bytes of all of rekindle's files.
-        set_aside: Files that were found damaged, by the names they were given then, with their
-            sizes in bytes.
+        set_aside: Quarantined files: their new names, with their sizes in bytes.
         foreign: Names of files that are not rekindle's.
-        of_keras: Whether a backup by Keras' own callback is among these.
+        of_keras: Whether `foreign` includes a backup of Keras' own callback.
     """
 
     directory: str
@@ -86,13 +88,13 @@ class FolderInfo:
 
 @dataclass(frozen=True)
 class Check:
-    """What reading every byte of a save showed.
+    """The result of reading every byte of a checkpoint.
 
     Attributes:
-        name: The save's name.
+        name: The checkpoint's name.
         number: Its number.
         bytes: Bytes of its arrays.
-        damage: What is wrong with it; ``None`` when every byte is what was written.
+        damage: The damage; ``None`` if every byte is as it was written.
     """
 
     name: str
@@ -103,14 +105,14 @@ class Check:
 
 @dataclass(frozen=True)
 class History:
-    """Every epoch of a run up to a save.
+    """Every epoch of a run up to a checkpoint.
 
     Attributes:
-        save: The save's name.
+        save: The checkpoint's name.
         epoch: The epochs that ended, counted from 0.
         metrics: For each metric, its values in the order of the epochs that reported it.
         epochs: For each metric, these epochs, one for each value. ``None`` stands for an epoch that
-            is not known: earlier versions did not save it.
+            is not known: earlier versions of rekindle did not save it.
     """
 
     save: str
@@ -121,7 +123,7 @@ class History:
 
 @dataclass(frozen=True)
 class ArrayInfo:
-    """An array of a save: its name, NumPy's name of its dtype, its shape, its size in bytes."""
+    """An array of a checkpoint: name, NumPy's name of the dtype, shape, and size in bytes."""
 
     name: str
     dtype: str
@@ -131,12 +133,12 @@ class ArrayInfo:
 
 @dataclass(frozen=True)
 class Deletion:
-    """What :func:`rekindle.inspection.delete` did.
+    """The result of :func:`rekindle.inspection.delete`.
 
     Attributes:
-        removed: Names of the files that are gone.
-        kept: Names of those that stay: somebody else's, and what was set aside as damaged.
-        folder_removed: Whether the folder, being empty and made by rekindle, went, too.
+        removed: Names of the removed files.
+        kept: Names of the files that stay: foreign files, and quarantined files.
+        folder_removed: Whether the folder was removed, too: it was empty, and rekindle had made it.
     """
 
     removed: list[str]
@@ -144,6 +146,6 @@ class Deletion:
     folder_removed: bool
 
 
-# Users meet these as `rekindle.inspection.SaveInfo`.
+# Users know these as `rekindle.inspection.SaveInfo`.
 for _class in (SaveInfo, FolderInfo, Check, History, ArrayInfo, Deletion):
     _class.__module__ = "rekindle.inspection"

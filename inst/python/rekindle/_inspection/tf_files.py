@@ -1,4 +1,4 @@
-"""Checkpoints in TensorFlow's own format, which are seen and never read nor changed."""
+"""Finds checkpoints in TensorFlow's own format. rekindle never reads or changes these."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rekindle._storage.local import fs
 _INDEX = re.compile(r"(?P<name>.+?(?:-(?P<number>[0-9]+))?)\.index", re.DOTALL)
 _DATA = re.compile(r"(?P<name>.+)\.data-[0-9]{5}-of-[0-9]{5}", re.DOTALL)
 
-# The file `checkpoint`, whose name is ours as well, names the newest one.
+# The file `checkpoint` names the newest one. rekindle has a file of this name as well.
 _NEWEST = re.compile(rb'^model_checkpoint_path: "([^"\n]*)"', re.MULTILINE)
 
 
 def newest(directory: str) -> str | None:
-    """Path of the newest checkpoint of TensorFlow in the folder; ``None`` when there is none."""
+    """Path of TensorFlow's newest checkpoint in the folder; ``None`` if there is none."""
     try:
         names = fs.names_in(directory)
     except OSError:
@@ -36,7 +36,7 @@ def newest(directory: str) -> str | None:
 def _listed(directory: str) -> str | None:
     try:
         text = fs.read_file(os.path.join(directory, layout.STATE), layout.MAX_STATE_BYTES)
-    # What cannot be read is not told of: here it is only looked at in passing.
+    # Do not report a file that cannot be read: this is only a quick check.
     except (OSError, MemoryError):
         return None
     match = None if text.startswith(layout.STATE_MAGIC) else _NEWEST.search(text)

@@ -1,6 +1,7 @@
-"""One fit() has one callback that backs up and restores.
+"""Makes sure that a fit() has only one callback that backs up and restores.
 
-Each restores the model and says with which epoch fit() begins: of two, one undoes the other.
+Each such callback restores the model and sets the epoch with which fit() begins. Of two, one would
+undo the other.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from rekindle.errors import ArgumentError
 
 
 def refuse_others(kinds: tuple[type, ...]) -> None:
-    """Refuses a fit() with more than one callback of these kinds, wherever in its list they are.
+    """Refuses a fit() with more than one callback of these kinds, also in nested lists.
 
-    To be called in a hook, before anything of the fit() has happened.
+    Call this in a hook, before anything in the fit() has happened.
 
     Raises:
-        ArgumentError: There are more.
+        ArgumentError: There is more than one.
     """
     outermost = internals.outermost_callback_list()
     if outermost is not None:
@@ -46,10 +47,10 @@ def refuse(found: list[Any]) -> None:
 
 
 def _each(callback: Any, depth: int = 0) -> Iterator[Any]:
-    """The callback, and those inside of it where it is a list of callbacks; each as often."""
+    """The callback, and those in it if it is a list of callbacks, as often as they occur."""
     yield callback
     inside = getattr(callback, "callbacks", None)
-    # Deeper than any list is nested: one that holds itself has no end.
+    # No list is nested more deeply. A list that holds itself would have no end.
     if isinstance(inside, list | tuple) and depth < 10:
         for one in inside:
             yield from _each(one, depth + 1)

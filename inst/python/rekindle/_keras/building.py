@@ -1,7 +1,7 @@
-"""Gives a model its variables before its first step: names of Keras that are not public.
+"""Makes a model's variables before its first step, by names of Keras that are not public.
 
-Needed on TensorFlow, where fit() builds a model only in its first step. With other backends, and
-where the names are missing, nothing happens, and the caller says so.
+TensorFlow needs this: there, fit() builds a model only in its first step. With other backends, or
+if the names are missing, nothing happens, and the caller reports this.
 """
 
 from __future__ import annotations
@@ -25,31 +25,32 @@ def is_built(model: Any) -> bool:
 
 
 def trains_as_keras(model: Any) -> bool:
-    """Whether a step of training is Keras' own, which calls the model on the data."""
+    """Whether the training step is Keras' own, which calls the model on the data."""
     return getattr(type(model), "train_step", None) is keras.Model.train_step
 
 
 def from_data(model: Any, epoch_iterator: Any, *, optimizer: bool = True) -> None:
-    """Builds by calling the model on the shapes of the data, as far as it can be called so.
+    """Builds the model by calling it on the shapes of the data, as far as this is possible.
 
     Args:
         model: The compiled model.
-        epoch_iterator: Keras' own, of the fit().
-        optimizer: Whether the optimizer is built, too.
+        epoch_iterator: Keras' own epoch iterator, of the fit().
+        optimizer: Whether to build the optimizer, too.
     """
     build, spec = getattr(model, "_symbolic_build", None), _spec(epoch_iterator)
     if build is None or spec is None:
         return
-    # It is the user's model that is called, with data that it may not be made for.
+    # This calls the user's model, perhaps with data for which it was not made.
     alone = contextlib.nullcontext() if optimizer else _left_alone(model.optimizer)
     with contextlib.suppress(Exception), model.distribute_strategy.scope(), alone:
         build(data_batch=spec)
 
 
 def from_step(model: Any, epoch_iterator: Any) -> None:
-    """Builds what a step of training uses, by tracing one: nothing is computed.
+    """Builds everything that a training step uses, by tracing a step. Nothing is computed.
 
-    The user's `train_step` runs as Keras has TensorFlow run it, on placeholders of the data.
+    The user's `train_step` runs in the way that Keras makes TensorFlow run it, on placeholders of
+    the data.
     """
     spec = _spec(epoch_iterator)
     if spec is None:
@@ -66,7 +67,7 @@ def from_step(model: Any, epoch_iterator: Any) -> None:
 
 
 def _spec(epoch_iterator: Any) -> Any:
-    """The shapes and dtypes of a batch; ``None`` on other backends than TensorFlow."""
+    """The shapes and dtypes of a batch; ``None`` on backends other than TensorFlow."""
     if keras.backend.backend() != "tensorflow":
         return None
     dataset = getattr(epoch_iterator, "_distributed_dataset", None)
@@ -75,7 +76,7 @@ def _spec(epoch_iterator: Any) -> Any:
 
 @contextlib.contextmanager
 def _left_alone(optimizer: Any) -> Iterator[None]:
-    """An optimizer without variables is taken for one that has them."""
+    """Makes Keras take an optimizer without variables for a built one."""
     if optimizer is None or optimizer.built:
         yield
         return

@@ -1,4 +1,4 @@
-"""What decides what a training step of Keras is, and which versions compute it."""
+"""The settings that define a training step of Keras, and the versions that compute it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 
 def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides what a training step is, as plain values, by the name a user knows it by.
+    """The settings that define a training step, as plain values, by the names that users know.
 
-    `epochs`, `verbose`, validation data and callbacks are not among it: they may change freely.
+    `epochs`, `verbose`, validation data and callbacks are not included: they may change freely.
     """
     found = {
         "backend": keras.backend.backend(),
@@ -38,7 +38,7 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of what may compute other bits in another version."""
+    """The versions of software that may compute other bits in another version."""
     backend = keras.backend.backend()
     found = {"python": platform.python_version(), "keras": keras.__version__}
     found["numpy"] = np.__version__
@@ -48,7 +48,7 @@ def versions() -> dict[str, str]:
 
 
 def _name(value: Any) -> Any:
-    """A name for an optimizer or a loss that does not depend on how it was spelled."""
+    """A name for an optimizer or a loss, the same for every way to write it in a script."""
     if isinstance(value, list | tuple):
         return [_name(item) for item in value]
     if isinstance(value, Mapping):

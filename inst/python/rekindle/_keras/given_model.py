@@ -14,10 +14,10 @@ from rekindle.errors import ArgumentError
 
 
 def load(given: str) -> Any:
-    """The model of a ``.keras`` or ``.json`` file, or of MODULE:FUNCTION or FILE.py:FUNCTION.
+    """Makes the model from a ``.keras`` or ``.json`` file, MODULE:FUNCTION or FILE.py:FUNCTION.
 
     Raises:
-        ArgumentError: None can be made of it.
+        ArgumentError: No model can be made from it.
     """
     if given.endswith((".keras", ".json")):
         try:
@@ -32,7 +32,7 @@ def load(given: str) -> Any:
 
 
 def _named(given: str) -> Any:
-    """What MODULE:FUNCTION or FILE.py:FUNCTION names."""
+    """The object that MODULE:FUNCTION or FILE.py:FUNCTION names."""
     source, _, name = given.rpartition(":")
     if not source or not name:
         raise _refused(given, "it has none of these forms")

@@ -1,6 +1,6 @@
 """Every name of Keras that is not public, in one place.
 
-Each function says what happens when a future Keras no longer has the name. Seen in Keras 3.6 to
+Each function says what happens if a future Keras no longer has the name. Checked with Keras 3.6 to
 3.15.
 """
 
@@ -15,7 +15,7 @@ import keras
 
 
 def _private(module: str, name: str) -> Any:
-    """A name of Keras' inside, or ``None`` where a version does not have it."""
+    """A private object of Keras, or ``None`` if this version does not have it."""
     try:
         return getattr(importlib.import_module(f"keras.src.{module}"), name)
     except (ImportError, AttributeError):
@@ -27,7 +27,7 @@ _EpochIterator = _private("trainers.epoch_iterator", "EpochIterator")
 _pythonify = _private("utils.python_utils", "pythonify_logs")
 
 
-# Up to Keras 3.6, an execution of several steps is reported by its first step, later by its last.
+# Keras runs several steps in an execution. Up to 3.6 it reports the first step, later the last.
 _REPORTS_FIRST_STEP = _EpochIterator is not None and not hasattr(
     _EpochIterator, "_enumerate_iterator"
 )
@@ -36,10 +36,10 @@ _CallbackList = keras.callbacks.CallbackList
 
 
 def find_callback_list() -> tuple[Any, CodeType | None]:
-    """The CallbackList that calls the hook we are in, and the code of the fit() that calls it.
+    """The CallbackList that calls the current hook, and the code of the fit() that calls the list.
 
-    The list is not handed to callbacks; it is the `self` of a frame above. ``(None, None)`` when
-    there is none, as when hooks are called by a training loop of one's own.
+    Keras does not give the list to callbacks: it is the `self` of a frame above. ``(None, None)``
+    if there is none, for example if a custom training loop calls the hooks.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -52,10 +52,9 @@ def find_callback_list() -> tuple[Any, CodeType | None]:
 
 
 def outermost_callback_list() -> Any:
-    """The CallbackList of the fit() that calls the hook we are in; it may hold other lists.
+    """The CallbackList of the fit() that calls the current hook; it may hold other lists.
 
-    ``None`` when there is none. The list of a fit() around that one is not meant: it does not hold
-    this one.
+    ``None`` if there is none. The list of an outer fit() is not meant: it does not hold this list.
     """
     found: Any = None
     frame: FrameType | None = sys._getframe(1)
@@ -84,9 +83,9 @@ def is_running(callback_list: Any, code: CodeType | None) -> bool:
 
 
 def find_fit() -> dict[str, Any]:
-    """The arguments and the data of the fit() that calls the hook we are in; empty without one.
+    """The arguments and the data of the fit() that calls the current hook; empty if there is none.
 
-    Only the names that are asked for elsewhere are taken: keeping all would keep the data alive.
+    This takes only names that other modules use: taking all would keep the data alive.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -109,28 +108,29 @@ _FIT_NAMES = (
 
 
 def can_place(epoch_iterator: Any) -> bool:
-    """Whether the place in the data of this iterator of epochs can be known and gone to again."""
+    """Whether this epoch iterator's position in the data can be known and reached again."""
     names = ["data_adapter", "_get_iterator", "_num_batches", "steps_per_epoch"]
     if keras.backend.backend() == "tensorflow":
         names += ["_distributed_dataset", "_distribute_strategy"]
     if getattr(epoch_iterator, "steps_per_epoch", None) is not None:
         names += ["_current_iterator"]
-        # Up to Keras 3.6, TensorFlow's does not count the steps of an iterator that lives on.
+        # Up to Keras 3.6, TensorFlow's epoch iterator does not count the steps of an iterator that
+        # lives on across epochs.
         names += ["_enumerate_iterator"] if keras.backend.backend() == "tensorflow" else []
     return all(hasattr(epoch_iterator, name) for name in names)
 
 
 def batches_done(model: Any, batch: int) -> int:
-    """How many batches of the epoch are done when the hooks are told that `batch` ended."""
+    """How many batches of the epoch are done when hooks get the number `batch`."""
     if _REPORTS_FIRST_STEP:
         return batch + int(getattr(model, "steps_per_execution", 1) or 1)
     return batch + 1
 
 
 def place_in_epoch(model: Any) -> tuple[int, dict[str, Any]] | None:
-    """How many batches of the epoch are trained in the fit() above us, and what the last reported.
+    """How many batches of the epoch the running fit() has trained, and the last batch's logs.
 
-    ``None`` when Keras' names for it are not there.
+    ``None`` if Keras' names for these are not there.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -146,12 +146,12 @@ def place_in_epoch(model: Any) -> tuple[int, dict[str, Any]] | None:
 
 
 def dispatch_here(callback_list: Any) -> dict[str, bool]:
-    """Has the hooks of batches called on the training thread, and not behind it, as on JAX.
+    """Makes Keras call batch hooks on the training thread, and not beside it, as on JAX.
 
-    Two attributes are set and nothing is waited for: it can be called in a signal handler.
+    This sets two attributes and waits for nothing, so a signal handler can call it.
 
     Returns:
-        What they were, for :func:`dispatch_as_before`.
+        The earlier values of the attributes, for :func:`dispatch_as_before`.
     """
     before = {
         name: True
@@ -169,22 +169,22 @@ def dispatch_as_before(callback_list: Any, before: dict[str, bool]) -> None:
 
 
 def wait_for_hooks(callback_list: Any) -> None:
-    """Waits for the hooks that were still to be called behind the training thread."""
+    """Waits for hooks that are still to run beside the training thread."""
     flush = getattr(callback_list, "_flush_futures", None)
     if flush is not None:
         flush()
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> None:
-    """What fit() begins with, read after `on_train_begin`; Keras itself never clears it."""
+    """Sets fit()'s first epoch. fit() reads it after `on_train_begin`, and never clears it."""
     model._initial_epoch = epoch
 
 
 def adopt_variables(model: Any) -> None:
-    """To be called when variables were assigned in the middle of an epoch.
+    """Makes the train loop use new values of variables. Call it after changes within an epoch.
 
-    On JAX the train loop keeps the state of its last step, and hands that over once more when the
-    data ends: it must be the state that was put back, not the one of the step before.
+    On JAX, the train loop keeps the state of its last step, and hands it over once more when the
+    data ends. It must hand over the restored state, not the state of the step before.
     """
     state = getattr(model, "_jax_state", None)
     if not isinstance(state, dict):

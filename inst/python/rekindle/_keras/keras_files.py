@@ -1,8 +1,8 @@
-"""The files of Keras' own `BackupAndRestore`: which there are, and what they say.
+"""The files of Keras' own `BackupAndRestore`: finds and reads them.
 
 Keras keeps weights and optimizer in ``latest.weights.h5`` and the epoch in
-``training_metadata.json``; with `double_checkpoint`, the pair before with ``.bkp`` at the end of
-the names. They are only ever read here. The one file that is written is ours.
+``training_metadata.json``. With `double_checkpoint`, it also keeps the previous pair, with ``.bkp``
+at the end of the names. This module only reads these files. It writes one file, which is our own.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ PAIRS = ((WEIGHTS, METADATA), (WEIGHTS + ".bkp", METADATA + ".bkp"))
 NAMES = frozenset(name for pair in PAIRS for name in pair)
 
 _LARGEST_METADATA = 1 << 20
-# More than any model that Keras writes into one file: a sparse file may be of any size.
+# Larger than any model that Keras writes into one file. A sparse file may claim any size.
 _LARGEST_WEIGHTS = 1 << 38
 _CHUNK = 1 << 20
 
 
 class UnusableError(Exception):
-    """A pair of Keras' files is not whole."""
+    """A pair of Keras' files is not complete."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A backup by Keras, its metadata read."""
+    """A backup by Keras, with the values of its metadata."""
 
     folder: str
     weights: str
@@ -92,7 +92,7 @@ def read_pair(folder: str, weights: str, metadata: str) -> Pair:
 
 
 def _refuse_what_is_no_file(folder: str, weights: str) -> None:
-    """Keras itself would wait at a FIFO, and follow a link out of the folder."""
+    """Refuses a FIFO (Keras would wait) and a link (Keras would follow it out of the folder)."""
     try:
         fd, size = fs.open_regular(os.path.join(folder, weights))
     except OSError as error:
@@ -104,7 +104,7 @@ def _refuse_what_is_no_file(folder: str, weights: str) -> None:
 
 @contextlib.contextmanager
 def under_keras_name(pair: Pair) -> Iterator[str]:
-    """A path of the weights that ends as Keras demands it."""
+    """A path of the weights with the ending that Keras requires."""
     if pair.weights == WEIGHTS:
         yield pair.path
         return
@@ -112,14 +112,14 @@ def under_keras_name(pair: Pair) -> Iterator[str]:
         path = os.path.join(folder, WEIGHTS)
         try:
             os.symlink(os.path.abspath(pair.path), path)
-        # Windows allows links to few users.
+        # Windows allows only few users to make links.
         except (OSError, NotImplementedError):
             shutil.copyfile(pair.path, path)
         yield path
 
 
 def settle(folder: str) -> None:
-    """Notes that the run that Keras' files in the folder are a backup of is complete."""
+    """Notes in the folder that the run which Keras' files back up is complete."""
     try:
         digests = _digests(folder)
         marker = os.path.join(folder, layout.SETTLED)
@@ -151,7 +151,7 @@ def is_settled(folder: str) -> bool:
 
 
 def _read_settled(folder: str) -> Any:
-    """The digests noted by :func:`settle`; ``None`` where there is no file of ours."""
+    """The digests that :func:`settle` noted; ``None`` if there is no such file."""
     try:
         text = fs.read_file(os.path.join(folder, layout.SETTLED), _LARGEST_METADATA)
         return json.loads(text)["files"] if text.startswith(layout.SETTLED_MAGIC) else None

@@ -1,6 +1,6 @@
-"""Going on with a backup that Keras' own `BackupAndRestore` left in the folder.
+"""Resumes from a backup that Keras' own `BackupAndRestore` left in the folder.
 
-Keras writes the weights first, then the epoch, both in place: killed on the way, it leaves a
+Keras writes the weights first, then the epoch, both in place. A kill in between leaves a
 half-written file, or weights and an epoch of two different saves.
 """
 
@@ -22,12 +22,12 @@ from rekindle._keras.keras_files import METADATA, PAIRS, Pair, UnusableError
 from rekindle._training import stages
 from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
 
-# How Keras' optimizers say that they did not take what was saved; they only warn.
+# Keras' optimizers only warn, in these words, if they did not load the saved state.
 _SKIPPED = "Skipping variable loading"
 
 
 class Settings(Protocol):
-    """What is read of the callback's arguments."""
+    """The callback's arguments that this module reads."""
 
     @property
     def directory(self) -> str: ...
@@ -41,18 +41,18 @@ class _OtherModelError(Exception):
 
 
 def begin(settings: Settings, model: Any, fit: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Brings back what Keras' own callback saved in the folder, where that is all there is.
+    """Restores a backup that Keras' own callback saved in the folder, if there is no other backup.
 
-    Weights and optimizer are loaded by Keras. As with its own callback, the epoch that the backup
-    was taken in begins anew.
+    Keras loads the weights and the optimizer. As with its own callback, training continues from the
+    start of the epoch in which the backup was taken.
 
     Returns:
         The callback's `resume_report`, whose `number` is ``None``; ``None`` without a backup.
 
     Raises:
-        DamageError: There is a backup, and no pair of its files is whole.
-        MismatchError: The backup is of another model, or ahead of what this fit() asks for. The
-            model is as it was.
+        DamageError: There is a backup, and no pair of its files is complete.
+        MismatchError: The backup is of another model, or has more epochs than this fit() asks for.
+            The model is as it was.
     """
     folder = settings.directory
     names = keras_files.present(folder)
@@ -123,7 +123,7 @@ def _load_first_whole(
 
 
 def _load(pair: Pair, model: Any, *, strict: bool) -> list[str]:
-    """Loads the weights into the model: what of them was left out."""
+    """Loads the weights into the model. Returns Keras' warnings of weights left out."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -147,7 +147,7 @@ def _load(pair: Pair, model: Any, *, strict: bool) -> list[str]:
 
 
 def _refuse_mixed(pair: Pair, model: Any, fit: Mapping[str, Any]) -> list[str]:
-    """Refuses weights and an epoch of two saves; notes a number of steps that is another's."""
+    """Refuses weights and an epoch of two different saves, and notes a wrong number of steps."""
     step, in_epoch = _step(model), _steps_in_epoch(fit)
     expected = None
     if step is not None and in_epoch is not None:
@@ -184,7 +184,7 @@ def _step(model: Any) -> int | None:
 
 @contextlib.contextmanager
 def _put_back_on_failure(model: Any) -> Iterator[None]:
-    """What Keras had loaded before it failed is taken back."""
+    """Undoes everything that Keras had loaded before it failed."""
     targets = variables.named(model)
     # Copies: torch's arrays are the memory of the variables.
     before = {name: np.array(value) for name, value in variables.values(targets).items()}

@@ -1,4 +1,4 @@
-"""What of the state a resumed run could not have: found at a save, and not when it is too late."""
+"""Finds, when a checkpoint is taken, state that a resumed run could not restore."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from rekindle._keras import variables
 
 
 class Rehearsal:
-    """Watches which variables of a model come to be, from the beginning of its fit() on.
+    """Watches for new variables of a model, from the beginning of its fit() on.
 
-    A fresh start of the script has those of the beginning. On TensorFlow, it can also be given
-    those of the first step.
+    A fresh start of the script has the variables of the beginning. On TensorFlow, rekindle can also
+    make the variables of the first step.
 
     Args:
         model: The compiled model, at the beginning.
@@ -27,7 +27,7 @@ class Rehearsal:
     def __init__(self, model: Any, extra: Mapping[str, Any]) -> None:
         self._model = model
         self._extra = extra
-        # The variables themselves: an id may be used again once its variable is gone.
+        # The variables themselves: Python may use an id again once its variable is gone.
         self._known: dict[int, Any] = {}
         self._counts: dict[str, int] = {}
         self._has_looked = False
@@ -35,13 +35,13 @@ class Rehearsal:
         self._learn()
 
     def step_ended(self) -> None:
-        """A step or more has been trained."""
+        """At least one step has been trained."""
         if self._is_first:
             self._is_first = False
             self._learn()
 
     def unknown(self) -> list[str]:
-        """Names of the variables that a fresh start would not have; each is told once."""
+        """Names of variables that a fresh start would not have; each is given once."""
         self.step_ended()
         grown = [
             f"extra_state[{name!r}]"
@@ -59,7 +59,7 @@ class Rehearsal:
         return names
 
     def other_optimizers(self) -> list[str]:
-        """As :func:`other_optimizers` the first time: the walk through the model takes time."""
+        """As :func:`other_optimizers`, but only once: the walk through the model takes time."""
         if self._has_looked:
             return []
         self._has_looked = True
@@ -79,14 +79,14 @@ class Rehearsal:
 
 
 def other_optimizers(model: Any, extra: Mapping[str, Any]) -> list[str]:
-    """``Class.attribute`` of each optimizer in the model that is neither its own nor in `extra`."""
+    """``Class.attribute`` of each optimizer that is not the model's own and not in `extra`."""
     own = [*keras_objects.parts(getattr(model, "optimizer", None)), *extra.values()]
     torch = loaded("torch")
     kinds = [keras.optimizers.Optimizer] + ([torch.optim.Optimizer] if torch is not None else [])
     found: dict[int, str] = {}
     for layer in keras_objects.parts(model):
         for name, value in vars(layer).items():
-            # TensorFlow's own notes of what it tracks.
+            # TensorFlow keeps its own notes of tracked objects under these names.
             for one in () if name.startswith("_self_") else _values(value):
                 if isinstance(one, tuple(kinds)) and not any(one is other for other in own):
                     found.setdefault(id(one), f"{type(layer).__name__}.{name}")

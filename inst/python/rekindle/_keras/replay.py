@@ -1,7 +1,7 @@
-"""Going over the batches that were trained before the save, without training on them again.
+"""Reads the batches that were trained before the checkpoint, without training on them again.
 
-fit() itself walks through the epoch: for as long as it is among those batches, its train function
-is one that only reads, and nobody is told.
+fit() itself goes through the epoch. As long as it is at those batches, its train function only
+reads, and no callback gets their batch hooks.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 from rekindle._keras import internals
 from rekindle.errors import MismatchError
 
-# Seconds after which it is shown that there is something to wait for, and between two looks at it.
+# Seconds until the user sees the progress for the first time, and between two updates of it.
 _PATIENCE, _PACE = 1.0, 0.1
 
 
 class Replay:
-    """The skipping of the first `batches` of an epoch.
+    """Skips the first `batches` of an epoch.
 
     Args:
         model: The model that is being fitted.
         callback_list: A weak reference to the CallbackList of its fit().
-        is_training: Whether that fit() is still going on.
+        is_training: Whether that fit() is still running.
         batches: How many batches to skip, at least 1.
-        logs: What the last of them reported.
+        logs: The logs of the last of them.
         show: Shows the progress: how many batches are read, and of how many.
-        done: Called after the last of them, before anything else runs.
-        look: Called after each; may raise what ends training.
+        done: Called after the last batch, before anything else runs.
+        look: Called after each batch. It may raise an exception that ends training.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Replay:
         self._is_shown = False
 
     def start(self) -> None:
-        """To be called before the epoch's first batch."""
+        """Begins to skip. Call this before the epoch's first batch."""
         self._train_function = self._model.train_function
         self._show_at = time.monotonic() + _PATIENCE
         self._model.train_function = self._read
@@ -64,7 +64,7 @@ class Replay:
         callback_list.on_train_batch_end = self._ended
 
     def stop(self) -> None:
-        """Puts the train function and the callbacks' hooks back. Safe to call again."""
+        """Restores the train function and the callbacks' hooks. Safe to call again."""
         if self._train_function is not None:
             self._model.train_function = self._train_function
             self._train_function = None
@@ -73,12 +73,13 @@ class Replay:
             callback_list.__dict__.pop(hook, None)
 
     def _read(self, *args: Any) -> Any:
-        # A fit() that failed while it skipped leaves this function behind, and the next must train.
+        # A fit() that failed while it skipped leaves this function behind. The next fit() must
+        # train.
         if not self._is_training():
             train_function = self._train_function
             self.stop()
             return train_function(*args)
-        # JAX passes its state first. Then comes an iterator, or the batches that were already read.
+        # JAX passes its state first. Then comes an iterator, or batches that were already read.
         if hasattr(args[-1], "__next__"):
             self._read_steps(args[-1])
         return (self._logs, args[0]) if len(args) == 2 else self._logs
@@ -102,7 +103,7 @@ class Replay:
         )
 
     def _ignore(self, batch: int, logs: Any = None) -> None:
-        """In place of a hook that the other callbacks have seen before the interruption."""
+        """Replaces a hook that the other callbacks have received before the interruption."""
 
     def _ended(self, batch: int, logs: Any = None) -> None:
         self._look()

@@ -1,4 +1,4 @@
-"""The last callback of the list: the one that sees what all the others have done."""
+"""The last callback of the list, which sees the effects of all others."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from rekindle._training.preemption import PreemptionHandler
 
 
 class Owner(Protocol):
-    """What the companion asks of the callback that the user made.
+    """The parts of the user's callback that the tail callback uses.
 
     Attributes:
-        looks_at_batches: Whether saves may be due at the end of a batch.
+        looks_at_batches: Whether checkpoints may be due at the end of a batch.
         saves_the_end: Whether the end of the last epoch is saved in any case.
-        schedule: Decides when they are.
-        csv_logs: The logs that are to stay as they were where the fit() does not begin.
+        schedule: Decides when checkpoints are due.
+        csv_logs: The logs that must stay as they were if the fit() does not begin.
     """
 
     looks_at_batches: bool
@@ -36,18 +36,18 @@ class Owner(Protocol):
     csv_logs: CsvLogs
 
     def take_due(self) -> bool:
-        """Whether a save is due; asking clears it."""
+        """Whether a checkpoint is due; this call clears it."""
 
     def resumed_after(self, batches: int) -> None:
-        """The epoch goes on after so many batches."""
+        """The epoch continues after so many batches."""
 
 
 class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
     """Does the work of a backup callback, from the end of the list of callbacks.
 
-    There, in each hook, every other callback has run: at the start of training all have reset
-    themselves, so what is put back stays; at an end all have drawn their conclusions, so they are
-    in the picture.
+    There, every other callback has already run in each hook. At the start of training, all others
+    have reset themselves, so restored state stays. At the end of a batch or an epoch, all others
+    have updated their state, so the snapshot includes these updates.
     """
 
     def __init__(self, settings: FitOptions, owner: Owner, model: Any) -> None:
@@ -55,7 +55,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
         self._settings = settings
         self._owner = owner
         self._epoch = 0
-        # Of the fit().
+        # The thread of the fit().
         self._thread = 0
         self._fit: Fit | None = None
         self._preemption: PreemptionHandler | None = None
@@ -64,7 +64,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
         self._has_begun = False
         found, self._fit_code = internals.find_callback_list()
         self.is_listed = found is not None
-        # Only on the instance that needs it, as in the callback itself.
+        # Only on an instance that needs the hooks, as in the callback itself.
         self._watch_batches(False)
         self._list: Callable[[], Any] = weakref.ref(found) if found is not None else lambda: None
         self.set_model(model)
@@ -72,7 +72,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
             self._join(found)
 
     def _watch_batches(self, always: bool) -> None:
-        # Only attributes are set: this happens in a signal handler, too.
+        # This only sets attributes, because a signal handler calls it, too.
         for name, hook in (
             ("on_train_batch_end", self._batch_ended),
             ("on_test_batch_end", self._test_batch_ended),
@@ -83,29 +83,29 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
                 self.__dict__.pop(name, None)
 
     def _join(self, found: Any) -> None:
-        # A list that the user made may hold the companion of a fit() that ended by an exception.
+        # A list that the user made may hold the tail callback of a fit() that an exception ended.
         found.callbacks[:] = [cb for cb in found.callbacks if not self._replaces(cb, found)]
         found.callbacks.append(self)
-        # fit() has no hook for its own failure. What it leaves behind is its list, which dies with
-        # it.
+        # fit() has no hook for its own failure. But its list dies with it: close the run then.
         finalizer = weakref.finalize(found, self.close)
         finalizer.atexit = False
 
     def _replaces(self, callback: Any, found: Any) -> bool:
         if not isinstance(callback, TailCallback):
             return False
-        # One that has not begun is of this fit(): its owner is in a callback that passes hooks on.
+        # A tail callback that has not begun belongs to this fit(): its owner is in a callback that
+        # passes hooks on.
         is_left = callback._has_begun and callback._owner not in found.callbacks
         return callback._owner is self._owner or is_left
 
     @property
     def save_report(self) -> dict[str, Any] | None:
-        """How many saves became durable, and how long they held training up."""
+        """How many checkpoints became durable, and how long they delayed training."""
         return self._save_report if self._fit is None else self._fit.saves.report
 
     def close(self) -> None:
-        """Ends the run where it stands. Safe to call again."""
-        # Let go of, because it holds the data of the fit().
+        """Ends the run at its current position. Safe to call again."""
+        # Release the reference, because it holds the data of the fit().
         fit, self._fit = self._fit, None
         if self._preemption is not None:
             self._preemption.close()
@@ -131,7 +131,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
         found = listed()
         left_out = (TailCallback, type(self._owner), keras.callbacks.History)
         others = [] if found is None else found.callbacks
-        # Not in the list itself, but in a callback that passes its hooks on.
+        # A second owner may not be in the list itself, but in a callback that passes its hooks on.
         backups = [one._owner for one in others if isinstance(one, TailCallback)]
         if len(backups) > 1:
             alone.refuse(backups)
@@ -174,9 +174,9 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
             self._fit.save(self._epoch, done, logs)
 
     def _is_behind(self) -> bool:
-        """Whether this is a hook of an earlier batch, which still runs behind the training thread.
+        """Whether this is a hook of an earlier batch, which still runs beside the training thread.
 
-        So it is on JAX where no callback had batch hooks, until a signal has ours called.
+        This happens on JAX if no callback had batch hooks until a signal made Keras call ours.
         """
         return not self._owner.looks_at_batches and threading.get_ident() != self._thread
 
@@ -204,18 +204,18 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
             self._fit.save(epoch + 1, 0, logs)
 
     def _must_show_the_end(self, epoch: int) -> bool:
-        """Whether this epoch is the last of a run whose end is saved, whatever is due."""
+        """Whether this is the last epoch of a run whose end is saved in any case."""
         return self._owner.saves_the_end and self._fit is not None and self._fit.is_last(epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
         found = self._list()
         if found is not None:
-            # A new list: Keras is iterating over this one, and would pass over whoever comes next.
+            # A new list: Keras iterates over the current list, and would skip the next callback.
             found.callbacks = [callback for callback in found.callbacks if callback is not self]
         if self._fit is not None:
             self._fit.saves.look(wait=True)
-            # Before anything is removed: a signal that came too late to be answered may end the
-            # process here, and what was trained is then in the backup alone.
+            # Before rekindle removes anything: a signal that came too late to be answered may end
+            # the process here. Then only the backup holds the trained state.
             if self._preemption is not None:
                 self._preemption.close()
             self._fit.end()

@@ -1,4 +1,4 @@
-"""A `fit()` of Keras 3, as :class:`rekindle._training.trainer.Trainer` asks for it."""
+"""A `fit()` of Keras 3, as a :class:`rekindle._training.trainer.Trainer`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from rekindle._training.options import FitOptions
 
 
 class KerasTrainer:
-    """One fit() of one model. Made in a hook of it.
+    """One fit() of one model. Created in a hook of this fit().
 
     Args:
         model: The compiled model.
         callbacks: The other callbacks.
-        callback_list: A weak reference to their CallbackList, which is to die with its fit(); it
-            gives ``None`` when there is none.
-        code: The code of the fit() that calls the list, where there is one.
+        callback_list: A weak reference to their CallbackList, so that the list can die with its
+            fit(). The reference gives ``None`` if there is no list.
+        code: The code of the fit() that calls the list, if there is one.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class KerasTrainer:
         return variables.unbuilt(self._model, manifest)
 
     def build_to_skip(self) -> None:
-        # Even with no epoch to run, Keras asks the optimizer for the averages.
+        # Keras asks the optimizer for its moving averages even if there is no epoch to run.
         if getattr(getattr(self._model, "optimizer", None), "use_ema", False):
             variables.build(self._model, self._iterator)
 

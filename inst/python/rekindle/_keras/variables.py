@@ -1,4 +1,4 @@
-"""The variables of a compiled model, named so that the same script finds its own again."""
+"""The variables of a compiled model, with the same names in each run of the same script."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rekindle._frameworks import table as frameworks
 from rekindle._frameworks.keras import Names, add, unique
 from rekindle._keras import building
 
-# Less than this may stay in the heap: looking through it takes its time.
+# Less memory than this may stay in the heap: giving it back takes time.
 _WORTH_GIVING_BACK = 64 << 20
 
 
@@ -33,7 +33,7 @@ def named(model: Any) -> dict[str, Any]:
 
 
 def metrics(model: Any) -> dict[str, Any]:
-    """The variables of the model's metrics, by name: what an epoch has added up so far."""
+    """The variables of the model's metrics, by name: the sums of the epoch so far."""
     found: dict[str, Any] = {}
     for variable in unique(model.metrics_variables):
         add(found, f"metrics/{len(found)}", variable)
@@ -50,13 +50,13 @@ def assign(variables: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None
         frameworks.like(variable, arrays[name])
     size = sum(arrays[name].nbytes for name in variables)
     if keras.backend.backend() == "jax" and size >= _WORTH_GIVING_BACK:
-        # It cannot write over an array: what the variables held before is memory to give back,
-        # beside the training.
+        # JAX cannot overwrite an array. So the previous values of the variables are memory to give
+        # back, while training continues.
         threading.Thread(target=memory.give_back, name="rekindle-heap").start()
 
 
 def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
-    """How the save's variables differ from the model's: a line for each, empty when they fit."""
+    """A line for each difference between saved and live variables; empty if they fit."""
     saved = {
         name: f"{array.dtype} {array.shape}"
         for name, array in manifest.arrays.items()
@@ -79,9 +79,9 @@ def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
 
 
 def build(model: Any, epoch_iterator: Any) -> bool:
-    """Gives the model, its optimizer and its metrics their variables: whether the model has them.
+    """Makes the variables of model, optimizer and metrics. Returns whether the model has them.
 
-    For a backup of which it is not known which variables are in it.
+    For a backup whose variables are not known.
     """
     if not building.is_built(model):
         building.from_data(model, epoch_iterator)
@@ -92,21 +92,21 @@ def build(model: Any, epoch_iterator: Any) -> bool:
 
 
 def build_saved(model: Any, epoch_iterator: Any, manifest: Manifest) -> None:
-    """Gives the model, its optimizer and its metrics those of the saved variables they lack.
+    """Makes the saved variables that the model, its optimizer and its metrics lack.
 
-    What was not built when the save was taken is left alone, where that is possible.
+    If possible, this does not build parts that were not built when the checkpoint was taken.
     """
     saved = _saved(manifest)
     missing = _missing(model, saved)
     if not missing:
         return
-    # The optimizer last: a layer may have variables in training alone.
+    # The optimizer last: a layer may have variables only in training.
     ways: list[Callable[[Any, Any], None]] = [
         partial(building.from_data, optimizer=False),
         building.from_step,
     ]
     if not building.trains_as_keras(model) and not model.run_eagerly:
-        # The data may be of other shapes than those that the model is called with.
+        # The shapes of the data may differ from the shapes with which the model is called.
         ways.reverse()
     for way in ways:
         if _of("model/", missing) or _of("metrics/", missing):
@@ -117,7 +117,7 @@ def build_saved(model: Any, epoch_iterator: Any, manifest: Manifest) -> None:
 
 
 def unbuilt(model: Any, manifest: Manifest) -> list[str]:
-    """The saved variables that the model and its optimizer have still to be given."""
+    """The saved variables that the model and its optimizer still lack."""
     optimizer = getattr(model, "optimizer", None)
     kinds = [] if all(part.built for part in keras_objects.parts(model)) else ["model/"]
     if optimizer is not None and not optimizer.built:
@@ -127,7 +127,7 @@ def unbuilt(model: Any, manifest: Manifest) -> list[str]:
 
 
 def _saved(manifest: Manifest) -> set[str]:
-    """The names of the saved variables; in the midst of an epoch, the metrics count as well."""
+    """The names of the saved variables; in the middle of an epoch, those of metrics, too."""
     kinds = ("model/", "optimizer/") + (("metrics/",) if manifest.position.batch else ())
     return {name for name in manifest.arrays if name.startswith(kinds)}
 

@@ -1,4 +1,4 @@
-"""A save's weights, into a Keras model outside of `fit()`, and into a file that Keras reads."""
+"""Restores a checkpoint's weights outside of `fit()`, or exports them to a file for Keras."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ from rekindle._repository import reader
 from rekindle._storage.local import fs
 from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, SaveError, bulleted
 
-# What follows the name of a model, where its optimizer is kept as a part of it.
+# Follows the name of a model whose optimizer is saved as a part of it.
 _OPTIMIZER = "optimizer/"
 
-# No part of a `Checkpoint` lies deeper.
+# No part of a `Checkpoint` is nested more deeply.
 _MOST_LEVELS = 101
 
 
 def restore(
     model: Any, directory: str, which: Which, *, optimizer: bool = False
 ) -> tuple[str, bool]:
-    """Puts a save's weights into the model: the save's name, and whether the optimizer's, too.
+    """Restores a checkpoint's weights into the model.
 
-    With `optimizer`, its variables are put back where all of them fit.
+    With `optimizer`, this also restores the optimizer's variables, if all of them fit.
+
+    Returns:
+        The checkpoint's name, and whether the optimizer was restored, too.
 
     Raises:
-        ArgumentError: It is no Keras model.
+        ArgumentError: `model` is not a Keras model.
         MismatchError: The weights do not fit; nothing was changed.
         DamageError, RestoreError: As :func:`rekindle._inspection.lookup.with_save`.
     """
@@ -52,7 +55,7 @@ def restore(
         name = f"{prefix}-{manifest.number}"
         rows = _rows_of(model, directory, name, manifest)
         extra = _slots_of(model, manifest, rows) if optimizer else {}
-        # Renamed to the names that the model's own variables have.
+        # Under the names of the model's own variables.
         wanted = {key: saved for key, (saved, _) in (rows | extra).items()}
         arrays = reader.read(directory, manifest, set(wanted.values())).arrays
         return name, {key: arrays[saved] for key, saved in wanted.items()}, bool(extra)
@@ -67,7 +70,7 @@ _Rows = dict[str, tuple[str, Array]]
 
 
 def _rows_of(model: Any, directory: str, name: str, manifest: Manifest) -> _Rows:
-    """For each variable of the model its array in the save: name there, and place."""
+    """For each variable of the model, its array in the checkpoint: the array's name and row."""
     if not model.built:
         raise MismatchError(
             "The model has no variables yet to restore weights into. Build it first, by calling it"
@@ -94,9 +97,10 @@ def _rows_of(model: Any, directory: str, name: str, manifest: Manifest) -> _Rows
 
 
 def _parts(manifest: Manifest, targets: dict[str, Any]) -> dict[str, _Rows]:
-    """The arrays of each part of the save that may be the model: "model" in a save of a fit().
+    """The arrays of each part of the checkpoint that may be the model.
 
-    In one of a `Checkpoint` it is the name that the user gave the model, or its place in a list.
+    In a checkpoint of a fit(), this part is "model". In a checkpoint of a `Checkpoint`, it is the
+    name that the user gave the model, or its place in a list.
     """
     first = next(iter(targets), "model/").removeprefix("model")
     found = {name.removesuffix(first) for name in manifest.arrays if name.endswith(first)}
@@ -113,9 +117,9 @@ def _parts(manifest: Manifest, targets: dict[str, Any]) -> dict[str, _Rows]:
 
 
 def _alike(targets: dict[str, Any], rows: _Rows) -> _Rows:
-    """The arrays under the model's names, when these differ by numbers alone; else none.
+    """The arrays under the model's names, if the names differ only by numbers; else none.
 
-    In a `Checkpoint` of several models Keras' numbers are counted from the first model on.
+    In a `Checkpoint` of several models, Keras counts its numbers from the first model on.
     """
     pairs = list(zip(targets, rows, strict=False))
     if len(rows) != len(targets) or any(_plain(one) != _plain(other) for one, other in pairs):
@@ -132,7 +136,7 @@ def _only(manifest: Manifest, rows: _Rows) -> Manifest:
 
 
 def _slots_of(model: Any, manifest: Manifest, rows: _Rows) -> _Rows:
-    """The same for the variables of its optimizer; none unless all of them fit."""
+    """The arrays for the variables of the model's optimizer; none unless all of them fit."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or not rows:
         return {}
@@ -175,12 +179,13 @@ def _mismatch(directory: str, name: str, differences: list[str]) -> MismatchErro
 def export(
     directory: str, path: str, model: Any, which: Which, *, force: bool = False
 ) -> tuple[str, bool]:
-    """Writes a save's weights into a new file for `load_weights()`, whole or not at all.
+    """Writes a checkpoint's weights into a new file for `load_weights()`, completely or not at all.
 
-    What it gives is what :func:`restore` gives.
+    Returns:
+        The same as :func:`restore`.
 
     Raises:
-        ForeignFileError: A file of that name is there, and it is not to be replaced.
+        ForeignFileError: A file of that name exists, and `force` is False.
         SaveError: The system refused to write.
         ArgumentError, MismatchError, DamageError, RestoreError: As :func:`restore`.
     """
@@ -218,7 +223,7 @@ def export(
 def _write(model: Any, temporary: str, *, with_optimizer: bool) -> None:
     model.save_weights(temporary)
     if not with_optimizer:
-        # That of the model in hand, which has learnt nothing.
+        # The optimizer in the file is that of the given model, which has learnt nothing.
         with h5py.File(temporary, "a") as file:
             if "optimizer" in file:
                 del file["optimizer"]
@@ -232,7 +237,7 @@ def _publish(temporary: str, path: str, *, force: bool) -> None:
         fs.rename(temporary, path)
     else:
         try:
-            # Unlike renaming, this does not replace what came in between.
+            # Unlike a rename, a link does not replace a file that was created meanwhile.
             os.link(temporary, path)
         except FileExistsError:
             raise _in_the_way(path) from None

@@ -1,1 +1,1 @@
-"""When to save and what to keep: pure functions of what happened so far."""
+"""When to save and which checkpoints to keep: pure functions of the past events."""

@@ -1,12 +1,13 @@
-"""How often to save: from what saves cost, what they may cost, and how often a run fails. Pure.
+"""How often to save: from the cost of saving, its bound, and how often a run fails. Pure.
 
 The sources: Mohan, Phanishayee and Chidambaram, "CheckFreq: Frequent, Fine-Grained DNN
-Checkpointing", FAST'21, for an interval tuned while training runs, from the measured cost of saves
+Checkpointing", FAST'21, for an interval tuned while training runs, from the measured cost of saving
 and a bound on it. Young, "A first order approximation to the optimum checkpoint interval",
 Communications of the ACM 17(9), 1974. Daly, "A higher order estimate of the optimum checkpoint
 interval for restart dumps", Future Generation Computer Systems 22(3), 2006.
 
-All times are in seconds. An interval is from the beginning of one save to that of the next.
+All times are in seconds. An interval is from the beginning of one save to the beginning of the
+next.
 """
 
 from __future__ import annotations
@@ -23,24 +24,24 @@ from typing import Any
 from rekindle._base import checks
 from rekindle._base.durations import seconds, spoken
 
-# Costs are measured, and vary: this much of the bound is planned for.
+# Measured costs vary, so plans use only this share of the bound.
 MARGIN = 0.9
-# Below, nothing is gained: no more work than that can be lost.
+# A shorter interval gains nothing: a failure loses no more work than this.
 SHORTEST = 1.0
 
 
 def young(cost: float, mtbf: float) -> float:
-    """How long to work between saves so that least time is lost, to the first order (Young 1974).
+    """The time to work between saves that loses least time, to the first order (Young 1974).
 
     Args:
-        cost: What a save costs.
+        cost: The cost of a save.
         mtbf: Mean time between failures.
     """
     return math.sqrt(2 * cost * mtbf)
 
 
 def daly(cost: float, mtbf: float) -> float:
-    """As :func:`young`, to a higher order (Daly 2006): right where failures are frequent, too."""
+    """As :func:`young`, to a higher order (Daly 2006): also right if failures are frequent."""
     if cost >= 2 * mtbf:
         return mtbf
     part = cost / (2 * mtbf)
@@ -49,14 +50,14 @@ def daly(cost: float, mtbf: float) -> float:
 
 @dataclass(frozen=True)
 class Auto:
-    """Intervals that are chosen while training runs, from what saves cost: a `save_freq`.
+    """A `save_freq`: rekindle chooses the interval between checkpoints during training.
 
     Args:
-        max_overhead: float above 0 and up to 1. How much longer saves may make training, as a share
-            of it. Defaults to 0.035, that is 3.5 %.
+        max_overhead: float above 0 and up to 1. How much longer saving may make training, as a
+            share of its time. Defaults to 0.035, that is 3.5 %.
         mean_time_between_failures: A number of seconds above 0, a time such as ``"6 h"`` or a
-            ``datetime.timedelta``, or ``None``. How long such a run lasts, on average, until it is
-            killed. Defaults to ``None``: not known. Then the shortest interval is the best one.
+            ``datetime.timedelta``, or ``None``. How long such a run lasts on average until it is
+            killed. Defaults to ``None``: not known. Then the shortest interval is the best.
 
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
@@ -85,15 +86,15 @@ class Auto:
 
 @dataclass(frozen=True)
 class Costs:
-    """What one save costs.
+    """The cost of one save.
 
     Attributes:
-        stall: How long it holds training up.
-        interference: How much longer the steps take in all that run while it is written.
-        duration: From its beginning until it is durable.
-        step: What a step takes that no save disturbs; 0 when it is not known.
-        doubt: The standard error of stall and interference together. The bound is to hold though
-            the saves that were measured may have been cheap ones.
+        stall: How long the save stalls training.
+        interference: How much longer, in total, the steps take that run while it is written.
+        duration: From the beginning of the save until the checkpoint is durable.
+        step: The time of a step that no save disturbs; 0 if unknown.
+        doubt: The standard error of stall and interference together. The bound must hold even if
+            the measured saves happened to be cheap.
     """
 
     stall: float
@@ -107,7 +108,7 @@ class Costs:
         return self.stall + self.interference
 
 
-# Why an interval is what it is, in words.
+# The reasons for an interval, in words.
 REASONS = {
     "max_overhead": "as often as the bound on the overhead allows",
     "mean_time_between_failures": "so that failures lose least time",
@@ -118,13 +119,14 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """An interval, and why.
+    """An interval and its reason.
 
     Attributes:
-        interval: From the beginning of one save to that of the next.
-        reason: What decided: ``"max_overhead"``; ``"mean_time_between_failures"``; ``"writing"``,
-            how long one save takes to be written; or ``"shortest"``, the floor of a second.
-        costs: What was known of a save.
+        interval: From the beginning of one save to the beginning of the next.
+        reason: The deciding limit: ``"max_overhead"``; ``"mean_time_between_failures"``;
+            ``"writing"``, the time to write one checkpoint; or ``"shortest"``, the minimum of one
+            second.
+        costs: The known cost of a save.
     """
 
     interval: float
@@ -133,7 +135,7 @@ class Plan:
 
     @property
     def overhead(self) -> float:
-        """The share of training that the saves cost, by what is known."""
+        """The expected cost of the saves, as a share of training."""
         return self.costs.total / (self.interval - self.costs.total)
 
     def in_words(self) -> str:
@@ -154,16 +156,18 @@ class Plan:
 def choose(costs: Costs, goal: Auto) -> Plan:
     """The shortest interval within the bound, and that loses no more time by being so short.
 
-    The second counts where the mean time between failures is known.
+    If the mean time between failures is known, the interval is not shorter than the optimum for
+    failures: a shorter interval would cost more time than it saves.
 
-    While a save is written behind the training, a failure loses what came after the save before
-    it. That adds the same to each failure whatever the interval, and does not move the optimum.
+    While a checkpoint is being written in the background, a failure loses the work since the
+    previous checkpoint. This adds the same loss to each failure, whatever the interval, so the
+    optimum stays the same.
     """
     cost = costs.total
     feared = cost + costs.doubt
     candidates = {
         "max_overhead": feared + feared / (MARGIN * goal.max_overhead),
-        # Not at the next step: one must go by undisturbed, or what it takes would not stay known.
+        # Leave one undisturbed step between two saves, so that the time of a step stays known.
         "writing": costs.duration + costs.step / 2,
         "shortest": SHORTEST + cost,
     }
@@ -174,17 +178,18 @@ def choose(costs: Costs, goal: Auto) -> Plan:
 
 
 def typical(values: Iterable[float]) -> float:
-    """The mean, where what stands out above counts for no more than the value below it.
+    """The mean, in which the highest values count only as much as the value below them.
 
-    That is one value of 50, and one at least. A save beside which something else happened says
-    nothing of the next ones. Two such saves are what saves cost: a median would not see them.
+    The highest values are one of 50 values, and at least one. A single slow save, disturbed by
+    something else, does not predict the next saves. But if two saves are slow, that belongs to the
+    cost of saving, and a median would hide it.
     """
     settled = _settled(values)
     return sum(settled) / len(settled) if settled else 0.0
 
 
 def doubt(values: Iterable[float]) -> float:
-    """The standard error of what is :func:`typical`."""
+    """The standard error of :func:`typical`."""
     settled = _settled(values)
     if len(settled) < 2:
         return 0.0
@@ -200,10 +205,11 @@ def _settled(values: Iterable[float]) -> list[float]:
 
 
 class Measurements:
-    """What is known of steps and saves, from the latest of them.
+    """Measures the latest steps and saves.
 
-    The first save is slower than the others, as memory is set up for it: it counts until there is
-    another. So does what a resumed run knows of the run before.
+    The first save is slower than later saves, because it sets up memory. Its measurement counts
+    only until there is another. The same holds for the costs that a resumed run recalls from the
+    run before.
     """
 
     def __init__(self) -> None:
@@ -214,25 +220,25 @@ class Measurements:
         self._disturbed: list[float] = []
 
     def recall(self, costs: Costs) -> None:
-        """What the run before has measured."""
+        """Takes over the costs that the run before measured."""
         self._saves.append((costs.stall, costs.interference, costs.duration))
 
     @property
     def clear_steps(self) -> int:
-        """How many steps were measured that no save disturbed; the latest 100 count."""
+        """How many measured steps no save disturbed; only the latest 100 count."""
         return len(self._steps)
 
     def stepped(self, seconds: float, *, disturbed: bool) -> None:
-        """A step took so long, while a save was being written or not."""
+        """Adds a step that took `seconds`; `disturbed` while a save was being written."""
         (self._disturbed if disturbed else self._steps).append(seconds)
 
     def save_began(self, stall: float) -> None:
-        """A save held training up for so long; it may still be being written."""
+        """Notes that a save stalled training for `stall` seconds; its writing may go on."""
         self._stall, self._disturbed = stall, []
 
     def save_ended(self) -> None:
-        """It is durable."""
-        # Signed: noise of a step that happened to be fast makes up for that of a slow one.
+        """Notes that the checkpoint is durable."""
+        # Keep the sign, so that the noise of fast steps cancels the noise of slow steps.
         excess = sum(self._disturbed) - len(self._disturbed) * typical(self._steps)
         duration = self._stall + sum(self._disturbed)
         if self._is_first and self._saves:
@@ -242,7 +248,7 @@ class Measurements:
 
     @property
     def costs(self) -> Costs | None:
-        """What a save costs, ``None`` before there was one."""
+        """The cost of a save; ``None`` before the first save."""
         if not self._saves:
             return None
         stalls, excesses, durations = zip(*self._saves, strict=True)
@@ -256,7 +262,7 @@ class Measurements:
 
 
 def is_marked(change: Plan, told: Plan | None) -> bool:
-    """Whether an interval is so far from the one last told of that it is worth a line."""
+    """Whether an interval differs enough from the last reported interval to report it."""
     if told is None:
         return True
     ratio = change.interval / told.interval

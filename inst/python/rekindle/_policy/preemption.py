@@ -18,17 +18,21 @@ class Preemption:
     """How to answer signals that announce the end of the process.
 
     Args:
-        signals: A name, or a sequence of names. Handlers that are there are called as well, and put
-            back after training. Defaults to ``("SIGTERM", "SIGUSR1", "SIGUSR2")``.
-        then: ``"stop"`` or ``"continue"``. ``"stop"`` raises ``TrainingPreempted``, a
-            ``SystemExit``, once the checkpoint is durable; ``"continue"``, for early warnings,
-            trains on. Defaults to ``"stop"``.
-        exit_code: int from 1 to 255. The exit status of the process that stopped so, for a
-            scheduler to run it again by. Defaults to 75, which ``sysexits.h`` calls a temporary
-            failure.
-        grace: float from 0 up. Seconds between such a signal and the kill that follows it. If a
-            checkpoint is being written when the signal comes, and another one would not be complete
-            in time, no other is begun. Defaults to 30.
+        signals: A name of a signal, or a sequence of names. rekindle also calls the handlers that
+            are already there, and restores them after training. Defaults to
+            ``("SIGTERM", "SIGUSR1", "SIGUSR2")``.
+        then: ``"stop"`` or ``"continue"``. What to do after the checkpoint. ``"stop"`` raises
+            ``TrainingPreempted``, a ``SystemExit``, once the checkpoint is durable. ``"continue"``
+            continues training: it is for signals that come as an early warning. A second signal,
+            more than one second after the first, ends training at once, without another
+            checkpoint. A script that catches ``TrainingPreempted`` continues: the signal has been
+            answered, and rekindle does not send it again. Defaults to ``"stop"``.
+        exit_code: int from 1 to 255. The exit status of a process that ends in this way. A
+            scheduler can use it to run the process again. Defaults to 75, which ``sysexits.h``
+            calls a temporary failure.
+        grace: float from 0 up. Seconds between such a signal and the kill that follows it. If
+            rekindle is writing a checkpoint when the signal comes, and could not finish another
+            checkpoint in time, it relies on that checkpoint and begins no other. Defaults to 30.
 
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.

@@ -1,6 +1,6 @@
-"""What to keep: pure decisions on the saves there are.
+"""Which checkpoints to keep: pure decisions on the existing checkpoints.
 
-The rules are those of ``tf.train.CheckpointManager``, and one beside them: the best by a metric.
+The rules are those of ``tf.train.CheckpointManager``, and one more: the best by a metric.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Entry:
-    """A save that the rules are applied to.
+    """A checkpoint that the retention rules apply to.
 
     Attributes:
-        number: Its number.
+        number: The checkpoint's number.
         time: POSIX seconds at which it was saved.
-        metadata: What was said of it; metrics are looked for here.
+        metadata: The checkpoint's metadata, including its metrics.
     """
 
     number: int
@@ -32,12 +32,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Best:
-    """Keeps the `count` saves with the best value of a metric.
+    """Keeps the `count` checkpoints with the best value of a metric.
 
     Attributes:
-        metric: Its name in the metadata of the saves.
-        mode: "min" or "max": whether lower or higher is better.
-        count: How many.
+        metric: The metric's name in the metadata of the checkpoints.
+        mode: "min" if lower is better, "max" if higher is better.
+        count: How many checkpoints to keep.
     """
 
     metric: str
@@ -47,16 +47,17 @@ class Best:
 
 @dataclass(frozen=True)
 class Retention:
-    """Which checkpoints stay. The others are removed after each save.
+    """Which checkpoints to keep. rekindle removes the others after each save.
 
     Args:
-        last: int from 1 up, or ``None`` for all. How many of the newest stay. Defaults to 1.
-        best: ``(metric, mode, count)``, or ``None``. Beside the newest, the `count` checkpoints
-            stay whose `metric` is the lowest (`mode` "min") or the highest ("max"), as in
-            ``("val_loss", "min", 2)``. Defaults to ``None``.
-        every_hours: float above 0, hours, or ``None``. A checkpoint that would be removed stays for
-            good if it was saved at least so long after the last one that stayed so. Defaults to
-            ``None``.
+        last: int from 1 up, or ``None`` to keep all. How many of the newest checkpoints to keep.
+            Defaults to 1.
+        best: ``(metric, mode, count)``, or ``None``. Beside the newest checkpoints, rekindle keeps
+            the `count` checkpoints whose `metric` is the lowest (`mode` "min") or the highest
+            ("max"), as in ``("val_loss", "min", 2)``. Defaults to ``None``.
+        every_hours: float above 0, hours, or ``None``. A checkpoint that rekindle would remove
+            stays for good if it was taken at least that many hours after the last checkpoint that
+            stayed in this way. Defaults to ``None``.
 
     Raises:
         ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
@@ -107,11 +108,11 @@ def best_of(name: str, value: Any) -> Best:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The saves under management.
+    """The managed checkpoints.
 
     Attributes:
-        entries: They, in the order of saving.
-        preserved: The time of the save that was last preserved for good, in POSIX seconds.
+        entries: The checkpoints, in the order of saving.
+        preserved: The time of the checkpoint last preserved for good, in POSIX seconds.
     """
 
     entries: tuple[Entry, ...]
@@ -123,15 +124,15 @@ class Ledger:
 
 
 def add(ledger: Ledger, entry: Entry) -> Ledger:
-    """With one save more, which is the newest; a number saved again moves to the end."""
+    """Adds the newest checkpoint. If its number was saved before, the number moves to the end."""
     others = tuple(one for one in ledger.entries if one.number != entry.number)
     return Ledger((*others, entry), ledger.preserved)
 
 
 def sweep(ledger: Ledger, rules: Retention) -> tuple[Ledger, list[int]]:
-    """What stays under management, and the numbers of the saves that are to be removed.
+    """The checkpoints that stay managed, and the numbers of the checkpoints to remove.
 
-    A save that is preserved is in neither: it stays, and is not looked at again.
+    A preserved checkpoint is in neither: it stays on disk, and later sweeps ignore it.
     """
     if rules.last is None:
         return ledger, []
@@ -151,14 +152,14 @@ def sweep(ledger: Ledger, rules: Retention) -> tuple[Ledger, list[int]]:
 
 
 def best(entries: Sequence[Entry], rule: Best | None) -> set[int]:
-    """The numbers of the best saves; of equal ones, the newer are better."""
+    """The numbers of the best checkpoints; among equal values, the newer is better."""
     if rule is None:
         return set()
     sign = 1 if rule.mode == "min" else -1
     ranked = []
     for place, entry in enumerate(entries):
         value = entry.metadata.get(rule.metric)
-        # NaN alone is not itself. `math.isnan()` refuses whole numbers that no float can be.
+        # Only NaN differs from itself. `math.isnan()` refuses whole numbers too large for a float.
         if isinstance(value, int | float) and value == value:
             ranked.append((sign * value, -place, entry.number))
     return {number for _, _, number in sorted(ranked)[: rule.count]}
@@ -167,17 +168,18 @@ def best(entries: Sequence[Entry], rule: Best | None) -> set[int]:
 def recover(
     entries: Sequence[Entry], preserved: float, rules: Retention, now: float
 ) -> tuple[Ledger, float]:
-    """The ledger of an earlier manager, from its saves and what the newest of them says.
+    """Recovers the ledger of an earlier manager from its checkpoints.
 
     Args:
-        entries: The saves that it managed and that are still there, in the order of saving.
-        preserved: The time last preserved, as it was when the newest was saved.
-        rules: The rules in force then: what they decided after that save follows from them.
+        entries: The checkpoints that it managed and that still exist, in the order of saving.
+        preserved: The ledger's `preserved` when the newest of them was saved.
+        rules: The rules at that time. With them, this function repeats the decisions that the
+            earlier manager made after that save.
         now: POSIX seconds.
 
     Returns:
-        The ledger, and by how many seconds the clock was set back: then what exists is kept, and
-        no longer managed.
+        The ledger, and by how many seconds the clock was set back. If it was set back, the
+        existing checkpoints are kept and no longer managed.
     """
     behind = max(0.0, preserved - now)
     preserved = min(preserved, now)
@@ -187,6 +189,7 @@ def recover(
         if min(entry.time, now) > preserved
     )
     swept, removed = sweep(Ledger(managed, preserved), rules)
-    # What was to be removed and is there, as after a crash, is removed after the next save.
+    # After a crash, checkpoints that the rules remove may still exist. They stay managed, and are
+    # removed after the next save.
     left = set(removed) | set(swept.numbers)
     return Ledger(tuple(one for one in managed if one.number in left), swept.preserved), behind

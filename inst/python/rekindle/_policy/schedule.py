@@ -1,4 +1,4 @@
-"""When to save: pure decisions on what the training loop reports."""
+"""When to save: pure decisions from the events that the training loop reports."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from rekindle._base import durations
 from rekindle._policy import intervals
 from rekindle._policy.intervals import Auto, Costs, Measurements, Plan
 
-# "auto" knows nothing of saves before the first: it is taken after so many batches, of which the
-# first compiles, or after so many seconds where batches take long.
+# "auto" knows no costs before the first save. It saves first after this many batches, of which the
+# first compiles, or after this many seconds if batches take long.
 _FIRST_AFTER = (6, 60.0)
 
 
 class Schedule:
-    """Decides, at the end of each batch or epoch, whether a save is due: by itself, never.
+    """Decides at the end of each batch or epoch whether a save is due. This base class never saves.
 
     Attributes:
-        by_batch: Whether it needs to be told of batches at all; being told has a price on JAX.
-        last_batch: Zero-based index, in its epoch, of the last batch it was told of.
+        by_batch: Whether the schedule needs a call at each batch. On JAX, these calls cost time.
+        last_batch: Zero-based index, in its epoch, of the last reported batch.
     """
 
     by_batch = False
     last_batch = 0
 
     def restored(self, state: Any) -> None:
-        """A save was brought back, in which :meth:`as_state` is this."""
+        """A checkpoint was restored; `state` is its value of :meth:`as_state`."""
 
     def resumed_after(self, batches: int) -> None:
-        """The epoch goes on after so many batches, of which the last was followed by a save."""
+        """The epoch resumes after `batches` batches; a save followed the last of them."""
         self.last_batch = batches - 1
 
     def epoch_began(self) -> None:
-        """Training is about to begin an epoch, or to go on with one."""
+        """Training is about to begin or resume an epoch."""
 
     def batch_ended(self, batch: int) -> bool:
         self.last_batch = batch
@@ -47,25 +47,25 @@ class Schedule:
         return False
 
     def saved(self, held: float) -> None:
-        """A save was taken, for whatever reason, and has held training up for so many seconds."""
+        """A save began, for any reason, and stalled training for `held` seconds."""
 
     def saved_out_of_turn(self) -> None:
-        """A save was taken and waited for, as no other is: it says nothing of what saves cost."""
+        """A save ended that training waited for; its duration does not count as a normal cost."""
 
     def writing(self, is_writing: bool, has_failed: bool) -> None:
-        """How it is with the last save, at each batch end: being written, failed, or durable."""
+        """Gets the last save's state at each batch end: being written, failed, or durable."""
 
     def news(self) -> Plan | None:
-        """What it has chosen, once for each marked change."""
+        """The chosen plan, once after each marked change; ``None`` otherwise."""
         return None
 
     def as_state(self) -> dict[str, Any]:
-        """JSON values, to be saved with the run; empty where it chooses nothing by the clock."""
+        """JSON values to save with the run; empty for a schedule that does not use a clock."""
         return {}
 
 
 class EachEpoch(Schedule):
-    """A save at the end of every epoch."""
+    """Saves at the end of every epoch."""
 
     def epoch_ended(self) -> bool:
         self.last_batch = 0
@@ -73,10 +73,10 @@ class EachEpoch(Schedule):
 
 
 class EachBatches(Schedule):
-    """A save whenever `count` batches or more ended since the last one, over epochs' borders.
+    """Saves when `count` batches or more ended since the last save, also across epochs.
 
-    With ``steps_per_execution`` above 1, Keras reports only the last batch of each execution: the
-    batches in between are counted with it, as Keras' own callback does.
+    With ``steps_per_execution`` above 1, Keras reports only the last batch of each execution. This
+    class also counts the batches in between, as Keras' own callback does.
     """
 
     by_batch = True
@@ -107,22 +107,22 @@ class EachBatches(Schedule):
 
 
 class _Clocked(Schedule):
-    """What the schedules share that look at a clock.
+    """The base of the schedules that use a clock.
 
     Args:
-        clock: Gives seconds, from any beginning.
+        clock: Returns seconds, counted from any start.
     """
 
     by_batch = True
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        # When the last save was taken, or training began.
+        # The time of the last save, or of the beginning of training.
         self._since = clock()
         self._has_trained = False
 
     def epoch_began(self) -> None:
-        # Restoring, and reading what a resumed epoch has had, is no training.
+        # Restoring, and replaying the trained batches of a resumed epoch, do not count as training.
         if not self._has_trained:
             self._since = self._clock()
 
@@ -139,7 +139,7 @@ class _Clocked(Schedule):
 
 
 class EachSeconds(_Clocked):
-    """A save at the first batch end after so many seconds since the last save, or the beginning."""
+    """Saves at the first batch end at least `seconds` after the last save or the beginning."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
@@ -149,7 +149,8 @@ class EachSeconds(_Clocked):
         return now - self._since >= self._seconds
 
     def saved(self, held: float) -> None:
-        # From its end: where saves take longer than the interval, training must still go on.
+        # Count from the end of the save. If saves take longer than the interval, training must
+        # still go on.
         self._since = self._clock()
 
     def as_state(self) -> dict[str, Any]:
@@ -159,9 +160,9 @@ class EachSeconds(_Clocked):
 class EachInterval(_Clocked):
     """Measures what saves cost and what steps take, and keeps to the interval that follows.
 
-    A step is from the end of a batch to that of the next, without what a save held up between
-    them. The first one of an epoch is left out: it compiles, makes iterators, or has a validation
-    in it.
+    A step is the time from the end of one batch to the end of the next, without the stall of a
+    save between them. The first step of an epoch does not count: it compiles, makes iterators, or
+    includes a validation.
     """
 
     def __init__(self, goal: Auto, clock: Callable[[], float] = time.monotonic) -> None:
@@ -196,13 +197,13 @@ class EachInterval(_Clocked):
         if self._plan is not None:
             return elapsed >= self._plan.interval
         batches, seconds = _FIRST_AFTER
-        # One that failed is tried again as slowly as one that is waited for.
+        # A failed save is tried again only after `seconds`, whatever the number of batches.
         return elapsed >= seconds or (self._batches >= batches and not self._has_saved)
 
     def saved(self, held: float) -> None:
         now = self._clock()
         if self._is_writing:
-            # It waited for the one before.
+            # This save waited until the previous save ended.
             self._ended()
         self._since = now - held
         self._has_saved = True
@@ -213,14 +214,14 @@ class EachInterval(_Clocked):
 
     def saved_out_of_turn(self) -> None:
         super().saved_out_of_turn()
-        # The batch that it came after ended before it.
+        # The last batch ended before this save, so the next step would include the save's time.
         self._step_began = None
 
     def writing(self, is_writing: bool, has_failed: bool) -> None:
         if not self._is_writing or is_writing:
             return
         self._is_writing = False
-        # What failed says nothing of what a save costs.
+        # A failed save says nothing about the cost of a save.
         if not has_failed:
             self._ended()
 
@@ -251,7 +252,7 @@ class EachInterval(_Clocked):
 
 
 def _costs(state: Any) -> Costs | None:
-    """The costs in what a schedule has saved; ``None`` where there are none, or no such numbers."""
+    """The costs in a schedule's saved state; ``None`` if they are missing or not valid numbers."""
     if not isinstance(state, dict) or state.get("save_freq") != "auto":
         return None
     found = [state.get(name) for name in ("stall", "interference", "duration", "step")]

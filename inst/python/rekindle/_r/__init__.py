@@ -1,4 +1,4 @@
-"""The private door of the R package: all that it calls beside the public modules is named here."""
+"""The private door of the R package: lists all that it calls beside the public modules."""
 
 from rekindle._base.checks import path
 from rekindle._base.durations import parse as seconds_of

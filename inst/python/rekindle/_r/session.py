@@ -1,10 +1,10 @@
-"""The R session that Python runs in, by reticulate: interrupts between the two.
+"""Interrupts between Python and the R session that Python runs in, through reticulate.
 
-R takes a pending interrupt wherever its code looks for one, and jumps. In the R code by which
-reticulate calls an R function for Python, outside of its handlers, the jump is over the frames of
-Python, whose interpreter crashes at one of the next calls: one Ctrl-C in some tens, measured with
-saves at each batch. While R is kept from taking it, it stays pending, and Python raises
-KeyboardInterrupt as soon as it is back.
+R takes a pending interrupt wherever its code checks for one, and then jumps. If this happens in the
+R code by which reticulate calls an R function for Python, outside of reticulate's handlers, R jumps
+over the frames of Python. The Python interpreter then crashes at one of the next calls. Measured
+with a save at each batch, one Ctrl-C in some tens crashed it. If R is kept from taking the
+interrupt, the interrupt stays pending, and Python raises KeyboardInterrupt once it runs again.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-# Seconds between two looks whether an interrupt that Python ignored is still pending, and how many.
+# Seconds between two checks whether an interrupt that Python ignored is still pending, and the
+# number of these checks.
 _GLANCE = 0.05
 _LOOKS = 20
 
 
 class Uninterrupted:
-    """An R function, during which R takes no interrupt.
+    """Wraps an R function, so that R takes no interrupt during a call of the function.
 
     Args:
-        function: The function, as reticulate gives it to Python.
+        function: The function, as reticulate passes it to Python.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -45,15 +46,16 @@ class Uninterrupted:
         finally:
             flags.suspended.value = before
             if flags.pending.value and not before:
-                # Python may have been told already, and found it suspended.
+                # Python may have been told already, and found interrupts suspended. Tell it again.
                 _thread.interrupt_main()
 
 
 def keep_interrupts() -> None:
-    """Keeps interrupts from getting lost, once and for the rest of the session.
+    """Keeps interrupts from getting lost, from now until the session ends.
 
-    reticulate before 1.37 looks by an R function whether R has one pending, in which R may take the
-    interrupt itself. And Python may raise it where no exception goes any further: see `_Ignored`.
+    reticulate before 1.37 calls an R function to check whether R has a pending interrupt. In this
+    function, R may take the interrupt itself. And Python may raise the interrupt in a place that no
+    exception can leave: see `_Ignored`.
     """
     flags = _flags()
     if flags is None:
@@ -66,11 +68,11 @@ def keep_interrupts() -> None:
 
 
 class _Ignored:
-    """In place of `sys.unraisablehook`: an interrupt that Python would ignore is pending again.
+    """Replaces `sys.unraisablehook`: makes an interrupt that Python would ignore pending again.
 
-    Python raises KeyboardInterrupt in whatever Python code comes next. After an R function that is
-    often a callback of the garbage collector, as JAX has one; or it is a destructor. An exception
-    in these is only printed, and training would go on.
+    Python raises KeyboardInterrupt in the next Python code that runs. After an R function, this is
+    often a callback of the garbage collector (JAX has one) or a destructor. Python only prints an
+    exception in these, and training would go on.
 
     Args:
         flags: R's flags.
@@ -85,10 +87,10 @@ class _Ignored:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._earlier(unraisable)
             return
-        # Not told to Python here, which would raise it at once, in this hook.
+        # Do not tell Python here: Python would raise the interrupt at once, in this hook.
         with contextlib.suppress(RuntimeError):
             _thread.start_new_thread(_tell_python, (self._flags,))
-        # Last: until then Python finds none pending, whatever it is told.
+        # Set this last: until then, Python finds no pending interrupt, even if Python is told.
         self._flags.pending.value = 1
 
 
@@ -101,19 +103,19 @@ def _tell_python(flags: _Flags) -> None:
 
 @dataclass(frozen=True)
 class _Flags:
-    """R's own flags, by which it knows of interrupts.
+    """R's own flags for interrupts.
 
     Attributes:
-        suspended: That it takes none now. An int, or in newer versions of R maybe a bool: one byte
-            of it is enough to make it true.
-        pending: That there is one, which nobody has taken yet.
+        suspended: True if R takes no interrupt now. In R this is an int, or maybe a bool in newer
+            versions: one byte is enough to make it true.
+        pending: True if there is an interrupt that no code has taken yet.
     """
 
     suspended: ctypes.c_ubyte
     pending: ctypes.c_int
 
     def is_pending(self, reset: bool) -> bool:
-        """Whether an interrupt is Python's to raise; with `reset`, none is pending from now on."""
+        """Whether Python is to raise an interrupt. With `reset`, none is pending from now on."""
         if self.suspended.value:
             return False
         if reset:
@@ -123,8 +125,8 @@ class _Flags:
 
 @functools.cache
 def _flags() -> _Flags | None:
-    """R's flags, or ``None`` where R cannot be looked at, or is not there."""
-    # There, R has other flags, and does not ask the first of these.
+    """R's flags; ``None`` if R is not there, or if its flags cannot be read."""
+    # On Windows, R has other flags, and does not read the first of these.
     if sys.platform == "win32":
         return None
     try:

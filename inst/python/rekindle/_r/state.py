@@ -12,13 +12,13 @@ class ExternalState:
     """State that R keeps, as an object with `state_dict()` and `load_state_dict()`.
 
     Args:
-        take: Gives the state as it is now, as a plain value.
-        put: Puts such a value back.
-        compare: Why such a value cannot be put back, one line each: place, expected, found. By
-            default any value can.
+        take: Returns the state as it is now, as a plain value.
+        put: Restores such a value.
+        compare: Returns why such a value cannot be restored, one line each: place, expected, found.
+            By default, any value can be restored.
     """
 
-    # For messages: what stands in the user's script is no object of Python's.
+    # For messages: in the user's script, this is not a Python object.
     described_as = "a value of R's"
 
     def __init__(
@@ -44,7 +44,8 @@ class ExternalState:
 def _owned(value: Any) -> Any:
     """The value, with its arrays in memory of our own.
 
-    R's would be given back to R by whatever thread lets go of them last, and R has but one.
+    Any thread may be the last to release an array of R, and then gives it back to R. But R has only
+    one thread.
     """
     if isinstance(value, np.ndarray):
         return value.copy()

@@ -1,4 +1,4 @@
-"""What Python has, as values that R can have."""
+"""Turns Python values into values that R can have."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PLAIN = (bool, int, float, str)
 
 
 def checkpoint_values(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, AnyArray]]:
-    """Values that :class:`rekindle._r.state.ExternalState` gave, plain ones, and other arrays.
+    """Values of :class:`rekindle._r.state.ExternalState`, plain values, and other arrays.
 
-    Each by its place in the tree.
+    Each value is under its place in the tree.
 
     Raises:
         DamageError: The checkpoint is not whole.
-        RestoreError: There is none, or the system refused to read.
+        RestoreError: There is no checkpoint, or the system refused to read.
     """
     save = lookup.load(path)
     external: dict[str, Any] = {}
@@ -49,7 +49,7 @@ def _places(group: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
 
 
 def _external_state(value: Any) -> Any:
-    """The state in a saved object, if it has the form of another language's."""
+    """The state in a saved object, if it has the form of external state; else ``None``."""
     kind, content = _tree.tagged(value)
     if kind != "object" or not isinstance(content, list) or len(content) != 2:
         return None
@@ -59,9 +59,9 @@ def _external_state(value: Any) -> Any:
 
 
 def as_lists(value: Any) -> Any:
-    """Facts as dicts and lists, for R: its integers end at 2**31, so that all numbers are floats.
+    """Turns facts into dicts and lists for R. R's integers end at 2**31, so numbers become floats.
 
-    Values of metrics that are arrays of one number are that number; other arrays are ``None``.
+    An array of one number, as a metric's value, becomes that number. Other arrays become ``None``.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
@@ -78,7 +78,7 @@ def as_lists(value: Any) -> Any:
 
 
 def _for_r(text: str) -> str:
-    """R's strings have no zeros and no halves of characters."""
+    """Escapes zero characters and half characters, which R's strings cannot have."""
     halves = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return halves.replace("\0", "\\x00")
 
@@ -91,7 +91,7 @@ def _as_float(value: int) -> float:
 
 
 def as_convertible(arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
-    """Arrays of dtypes that R can have; the small floats of machine learning fit into its own."""
+    """Turns arrays into dtypes that R can have. Machine learning's small floats become float64."""
     return {
         _for_r(name): array if array.dtype.kind in "biufc" else array.astype(np.float64)
         for name, array in arrays.items()

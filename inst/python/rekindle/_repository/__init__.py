@@ -1,1 +1,1 @@
-"""The checkpoints of one name in one storage: commit, read, retain, remove."""
+"""The checkpoints of one name in one storage: commits, reads, retains and removes them."""

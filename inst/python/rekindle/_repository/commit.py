@@ -1,18 +1,20 @@
-"""Writing a save so that a crash at any instant leaves the one before it, or it, whole.
+"""Commits a checkpoint: after a crash at any instant, the new or the previous checkpoint is whole.
 
-The order, and what is in the folder if the machine stops right after each step:
+The steps, and the state of the folder if the machine stops right after each step:
 
-1. A pack is written under a temporary name, at times over the spare, and synced: a leftover, swept
-   after the next save.
-2. It is renamed to its own name: a pack that no manifest names, swept likewise. At times there is a
-   second pack to write, in the same two steps.
-3. The manifest is written under a temporary name and synced: the same, and a second leftover.
-4. The folder is synced: the same, now also after a power cut.
-5. The manifest is renamed to its own name: the new save, or after a power cut the old one.
-6. The folder is synced: the new save, for good. It is acknowledged.
+1. Write a pack under a temporary name, sometimes over the recycled file, and sync it. The folder
+   has a leftover, which rekindle sweeps after the next save.
+2. Rename the pack to its own name. The folder has a pack that no manifest names, which rekindle
+   sweeps likewise. Sometimes there is a second pack to write, in the same two steps.
+3. Write the manifest under a temporary name and sync it. The folder has the same pack, and a second
+   leftover.
+4. Sync the folder. The folder has the same files, now also after a power cut.
+5. Rename the manifest to its own name. The folder has the new checkpoint, or after a power cut the
+   previous checkpoint.
+6. Sync the folder. The folder has the new checkpoint for good. rekindle acknowledges the save.
 
-Without step 4 a power cut could keep the rename of the manifest and lose that of a pack. Only
-after step 6 may anything older go.
+Without step 4, a power cut could keep the rename of the manifest and lose the rename of a pack.
+Nothing older may be removed before step 6 is complete.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from rekindle.errors import ArgumentError
 
 @dataclass(frozen=True)
 class Identity:
-    """What names a save: number, place in the order of saving, run, time, rekindle's version."""
+    """The identity of a checkpoint: number, serial (order of saving), run, time, version."""
 
     number: int
     serial: int
@@ -45,7 +47,7 @@ class Identity:
 
 
 class Commit:
-    """One save on its way to the disk."""
+    """Writes one checkpoint to the disk."""
 
     def __init__(
         self,
@@ -56,7 +58,7 @@ class Commit:
         base: Manifest | None,
         pack_file: PackFile,
     ) -> None:
-        """Decides what has to be written; `base` is a whole save whose arrays may be shared."""
+        """Decides which arrays to write; `base` is a whole checkpoint whose arrays it may share."""
         self._pack_file = pack_file
         self._folder = folder
         self._prefix = prefix
@@ -74,19 +76,20 @@ class Commit:
 
     @property
     def written(self) -> list[str]:
-        """The paths of its packs, as far as they are written."""
+        """The paths of the packs that are already written."""
         return list(self._written)
 
     @property
     def bytes_needed(self) -> int:
-        """Bytes of array data that this save adds to the folder."""
+        """Bytes of array data that this checkpoint adds to the folder."""
         return sum(self._snapshot.arrays[name].nbytes for pack in self._plan.packs for name in pack)
 
     def prepare(self) -> Manifest:
-        """Steps 1 to 4. On failure, everything written is gone again."""
+        """Does steps 1 to 4. On failure, removes everything that it wrote."""
         manifest = self._manifest_path()
         temporary = self._temporary(manifest)
-        # Leftovers of a crash may stand under these names; the lock says that nobody writes them.
+        # A crash may have left files under these names. We hold the lock, so no run is writing
+        # them.
         fs.remove(temporary)
         try:
             prepared = self._prepared()
@@ -99,7 +102,7 @@ class Commit:
         return prepared
 
     def _encoded(self, manifest: Manifest) -> bytes:
-        """The manifest's file. What no reader would take is not written."""
+        """The bytes of the manifest's file. Refuses a manifest that no reader would accept."""
         try:
             text = encode(manifest)
             if len(text) > layout.MAX_MANIFEST_BYTES:
@@ -116,25 +119,25 @@ class Commit:
         return text
 
     def publish(self) -> None:
-        """Step 5, the commit point. On failure, everything written is gone again."""
+        """Does step 5, the commit point. On failure, removes everything that was written."""
         manifest = self._manifest_path()
         temporary = self._temporary(manifest)
         try:
             fs.rename(temporary, manifest)
         except BaseException:
-            # A network file system may have renamed and lost the answer. Then the manifest needs
-            # its packs, and a pack too many is swept after the next save.
+            # A network file system may have renamed the manifest and lost the reply. Then the
+            # manifest needs its packs. rekindle sweeps an unneeded pack after the next save.
             if _is_gone(temporary):
                 self._written.clear()
             self.abandon()
             raise
 
     def acknowledge(self) -> None:
-        """Step 6. On failure the save is there, and may or may not outlive a power cut."""
+        """Does step 6. On failure the checkpoint exists, but a power cut may still undo it."""
         fs.sync_folder(self._folder)
 
     def abandon(self) -> None:
-        """Removes what was written, as far as the system lets us; a later save sweeps the rest."""
+        """Removes the written files, if the system allows it; a later save sweeps the rest."""
         fs.discard(self._temporary(self._manifest_path()))
         for path in self._written:
             fs.discard(path)
@@ -161,7 +164,7 @@ class Commit:
         )
 
     def _write_pack(self, names: list[str]) -> tuple[str, Pack, dict[str, Array]]:
-        """Steps 1 and 2, for the pack that these arrays go into."""
+        """Does steps 1 and 2 for the pack of these arrays."""
         name = self._free_pack_name()
         path = os.path.join(self._folder, name)
         temporary = self._temporary(path)
@@ -184,8 +187,8 @@ class Commit:
         return name, written, rows
 
     def _free_pack_name(self) -> str:
-        # A name is in use when this save has a pack already, when its number was saved before, or
-        # when somebody else's file has it.
+        # A name is in use if this checkpoint already has a pack, if its number was saved before, or
+        # if a foreign file has the name.
         again = 0
         while True:
             name = layout.pack_name(self._prefix, self._identity.number, again)

@@ -1,4 +1,4 @@
-"""Which arrays of a save are written, and which lie already in a pack of the save before."""
+"""Decides which arrays to write, and which arrays to share with the previous checkpoint's packs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from rekindle._base.arrays import AnyArray, dtype_name
 from rekindle._format.manifest import Array, Manifest
 
-# Bytes that no save needs, in packs that are kept, by those of the whole state. While a save is
-# written that shares nothing, the folder then holds 2.2 times the state for one kept save, and one
-# state more for each further one: each of those has added a whole state at most.
+# The limit for dead bytes (bytes that no checkpoint needs) in shared packs, as a share of the whole
+# state. While rekindle writes a checkpoint that shares nothing, the folder then holds up to 2.2
+# times the state for one kept checkpoint. Each further kept checkpoint adds at most one state.
 _MOST_DEAD = 0.2
 
-# Arrays that change in turn, one each save, would leave a file each.
+# The limit for shared packs. If a different array changed at each save, every array would keep a
+# pack of its own in use.
 _MOST_PACKS = 16
 
 # Fewer bytes than this are not worth a file of their own.
@@ -24,11 +25,11 @@ _LEAST_SETTLED = 1 << 20
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the arrays of a save are to lie.
+    """The plan for the arrays of a checkpoint.
 
     Attributes:
         shared: Arrays that are not written again, and where they lie.
-        packs: The packs to write, by the names of their arrays.
+        packs: The packs to write, each as the names of its arrays.
     """
 
     shared: Mapping[str, Array]
@@ -41,12 +42,12 @@ def plan(
     arrays: Mapping[str, AnyArray],
     digests: Mapping[str, str],
 ) -> Plan:
-    """Shares with `base`, a save that is whole, what can be shared."""
+    """Plans to share as many arrays as possible with `base`, a whole checkpoint."""
     same = _unchanged(base, arrays, digests) if base else {}
     kept = _worth_keeping(folder, base, same, arrays) if base else set()
     shared = {name: row for name, row in same.items() if row.pack in kept}
-    # What did not change since the last save may not change until the next: beside what did, it
-    # would be among dead bytes by then, and be written once more.
+    # Arrays that did not change since the last save may not change until the next save. In one pack
+    # with changed arrays, they would lie among dead bytes by then, and be written once more.
     settled = [name for name in same if name not in shared]
     if sum(arrays[name].nbytes for name in settled) < _LEAST_SETTLED:
         settled = []
@@ -71,12 +72,12 @@ def _unchanged(
 def _worth_keeping(
     folder: str, base: Manifest, same: Mapping[str, Array], arrays: Mapping[str, AnyArray]
 ) -> set[str]:
-    """The packs of `base` that go on to be used: not too many, and not too much in them is dead."""
+    """The packs of `base` to keep in use: not too many packs, and not too many dead bytes."""
     live: dict[str, int] = {}
     for row in same.values():
         live[row.pack] = live.get(row.pack, 0) + row.stop - row.start
     sizes = {name: base.packs[name].size - base.packs[name].header for name in live}
-    # The deadest goes first: it frees the most for what has to be written again.
+    # Drop the pack with the largest dead share first: it frees most for the bytes written again.
     order = sorted(live, key=lambda name: (sizes[name] - live[name]) / (sizes[name] or 1))
     order = [name for name in order if _is_intact(folder, name, base.packs[name].size)]
     most = _MOST_DEAD * sum(array.nbytes for array in arrays.values())
@@ -89,7 +90,7 @@ def _worth_keeping(
 
 
 def _is_intact(folder: str, name: str, size: int) -> bool:
-    """Whether the pack is there in its size: a folder can be tidied by hand while a run lives."""
+    """Whether the pack exists with its size: a user may tidy the folder by hand during a run."""
     try:
         status = os.lstat(os.path.join(folder, name))
     except OSError:

@@ -1,4 +1,4 @@
-"""Taking away what is no longer needed, and setting aside what is damaged: only files of ours."""
+"""Removes unneeded files and quarantines damaged files; never touches foreign files."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from rekindle._storage.local.pack_file import PackFile
 
 
 class GarbageCollector:
-    """The removals in one folder, in an order that no power cut can turn against a reader.
+    """Removes files of one folder, in an order that keeps readers safe after a power cut.
 
     Args:
         folder: The folder.
-        prefix: First part of the names of the saves.
-        pack_file: Which the packs of the folder go; the spare is its.
+        prefix: First part of the checkpoints' names.
+        pack_file: Writes the packs of the folder, and owns the recycled file.
 
     Attributes:
-        removals_are_durable: Whether every manifest that is gone is gone for good.
+        removals_are_durable: Whether every removed manifest is gone for good.
     """
 
     def __init__(self, folder: str, prefix: str, pack_file: PackFile) -> None:
         self._folder = folder
         self._prefix = prefix
-        # Those of an earlier run may not be.
+        # The removals of an earlier run may not be durable.
         self.removals_are_durable = False
         self._pack_file = pack_file
 
@@ -45,8 +45,8 @@ class GarbageCollector:
     def sweep(self, catalog: index.Index, *, to_the_last: bool = False) -> None:
         """Removes temporary files, and packs of ours that no manifest names.
 
-        One of these packs may become the spare, which stays until it is written over; unless all
-        go.
+        One of these packs may become the recycled file, which stays until a new pack overwrites it.
+        With `to_the_last`, this method removes all of them, and the recycled file.
         """
         if to_the_last:
             self._pack_file.spare.discard()
@@ -57,7 +57,7 @@ class GarbageCollector:
             if is_ours and name != self._pack_file.spare.name:
                 fs.remove(self._path(name))
         lost = self._lost_packs(catalog, index.Listing.of(names))
-        # Else a power cut could bring back a manifest without its pack.
+        # Without this sync, a power cut could bring back a manifest without its pack.
         if lost and not self.removals_are_durable:
             self.sync()
         for name in lost:
@@ -74,12 +74,12 @@ class GarbageCollector:
         ]
 
     def write_state(self, manifests: list[Manifest], preserved: float | None) -> None:
-        """Writes the file `checkpoint` anew, with these saves, unless it is somebody else's."""
+        """Rewrites the file `checkpoint` with these checkpoints, unless the file is foreign."""
         if not index.state_is_ours(self._folder):
             return
         temporary = self._path(layout.temporary_name(layout.STATE))
         fs.remove(temporary)
-        # Not synced: the manifests say the same, and are right where this file is not.
+        # Not synced: the manifests hold the same facts, and count if this file is wrong.
         text = index.state_text(manifests, self._prefix, preserved)
         fs.write_new(temporary, text, durable=False)
         try:
@@ -93,12 +93,12 @@ class GarbageCollector:
             fs.remove(self._path(layout.STATE))
 
     def set_aside(self, catalog: index.Index, numbers: Collection[int]) -> dict[int, str | OSError]:
-        """Renames manifests and packs of damaged saves.
+        """Quarantines damaged checkpoints: renames their manifests and packs.
 
-        Nothing is synced: should a power cut undo it, the damage is found once more.
+        The renames are not synced. If a power cut undoes them, rekindle finds the damage again.
 
         Returns:
-            By number, the manifest's new name, or the error that kept it from having one.
+            By number, the manifest's new name, or the error that prevented the rename.
         """
         done: dict[int, str | OSError] = {}
         try:

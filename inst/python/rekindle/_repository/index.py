@@ -1,4 +1,4 @@
-"""Which saves a folder holds, told from their names and their manifests' own bytes."""
+"""The index of a folder: which checkpoints it holds, by file names and manifests' bytes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from rekindle.errors import ForeignFileError, FormatError
 
 @dataclass
 class Index:
-    """The saves of one prefix in one folder.
+    """The checkpoints of one prefix in one folder.
 
     Attributes:
-        manifests: By number, the saves whose manifest is whole.
-        damaged: By number, what is wrong with the manifest of each other save.
+        manifests: By number, the manifests that are whole.
+        damaged: By number, the damage of each manifest that is not whole, in words.
     """
 
     manifests: dict[int, Manifest] = field(default_factory=dict)
     damaged: dict[int, str] = field(default_factory=dict)
 
     def in_order(self) -> list[Manifest]:
-        """The saves in the order of saving."""
+        """The checkpoints in the order of saving."""
         return sorted(self.manifests.values(), key=lambda save: (save.serial, save.number))
 
     def next_number(self) -> int:
-        """The number after the highest.
+        """The number after the highest number in use.
 
         Raises:
-            OSError: There is none that a reader would know.
+            OSError: Readers would not accept the next number.
         """
         number = max([0, *self.manifests, *self.damaged]) + 1
         if number > layout.MAX_NUMBER:
@@ -45,14 +45,14 @@ class Index:
         return number
 
     def next_serial(self) -> int:
-        """The place after the newest save's; raises as :meth:`next_number` does."""
+        """The serial after the newest checkpoint's; raises as :meth:`next_number` does."""
         serial = max([0, *(manifest.serial for manifest in self.manifests.values())]) + 1
         if serial >= layout.COUNT_LIMIT:
             raise OSError(errno.EOVERFLOW, "no place is left in the order of saving")
         return serial
 
     def protected_packs(self, names: Listing, prefix: str) -> set[str]:
-        """Packs that must stay: in use, or of a save whose damage is still to be set aside."""
+        """Packs that must stay: in use, or of a damaged checkpoint that is not yet quarantined."""
         waiting = (names.packs.get((prefix, number), []) for number in self.damaged)
         return self.packs_in_use().union(*waiting)
 
@@ -62,11 +62,11 @@ class Index:
 
 @dataclass
 class Listing:
-    """The names in a folder that are those of saves.
+    """The names of checkpoint files in a folder.
 
     Attributes:
-        manifests: By the prefix, the numbers for which there is a manifest's name.
-        packs: By prefix and number, the names of packs.
+        manifests: The numbers in the names of manifests, by prefix.
+        packs: The names of packs, by prefix and number.
     """
 
     manifests: dict[str, list[int]] = field(default_factory=dict)
@@ -87,8 +87,8 @@ def scan(folder: str, prefix: str) -> Index:
     """Reads every manifest of a prefix in the folder, and changes nothing.
 
     Raises:
-        FormatError: One of them is of a newer format.
-        ForeignFileError: A file under a manifest's name is not rekindle's.
+        FormatError: A manifest has a newer format.
+        ForeignFileError: A file has a manifest's name, but rekindle did not write it.
         OSError: The system refused to list or to read.
     """
     names = Listing.of(fs.names_in(folder))
@@ -100,9 +100,9 @@ def scan(folder: str, prefix: str) -> Index:
 
 
 def look(folder: str, names: list[str]) -> dict[str, Index]:
-    """As :func:`scan` for each prefix among the names, for a caller that only looks.
+    """As :func:`scan` for each prefix among the names, for a caller without the lock.
 
-    Foreign files are passed over, and saves in a newer format are told of as damaged ones.
+    This function skips foreign files, and reports checkpoints in a newer format as damaged.
 
     Raises:
         OSError: The system refused to read.
@@ -121,7 +121,7 @@ def look(folder: str, names: list[str]) -> dict[str, Index]:
 def _read_all(
     folder: str, prefix: str, names: Listing, *, refuses: bool
 ) -> tuple[Index, dict[int, str]]:
-    """The saves and, by number, what is wrong with files that may never have been manifests."""
+    """The checkpoints and, by number, the damage of files that may never have been manifests."""
     catalog, suspects = Index(), {}
     for number in names.manifests.get(prefix, ()):
         try:
@@ -138,25 +138,25 @@ def _read_all(
 
 
 def read_manifest(folder: str, prefix: str, number: int) -> Manifest:
-    """The manifest of one save.
+    """The manifest of one checkpoint.
 
     Raises:
-        Damage: What stands under its name is not what was written.
-        FormatError: It is of a newer format.
-        OSError: It is not there, or the system refused to read.
+        Damage: The file under the manifest's name is not the file that was written.
+        FormatError: The manifest has a newer format.
+        OSError: The manifest does not exist, or the system refused to read it.
     """
     path = os.path.join(folder, layout.manifest_name(prefix, number))
     return decode(_read(path), prefix=prefix, number=number, path=path)
 
 
 def read_serial(folder: str, prefix: str, number: int) -> int:
-    """Its place in the order of saving; raises as :func:`read_manifest` does."""
+    """A checkpoint's place in the order of saving; raises as :func:`read_manifest` does."""
     return serial(_read(os.path.join(folder, layout.manifest_name(prefix, number))))
 
 
 def _read(path: str) -> bytes:
     try:
-        # A sparse file, or a large one of somebody else's, is known by its ends.
+        # Check both ends first: they reveal a sparse file, or a large foreign file.
         may_be_whole(*_ends(path))
         return fs.read_file(path, layout.MAX_MANIFEST_BYTES)
     except fs.NotRegularError:
@@ -173,10 +173,11 @@ def _ends(path: str) -> tuple[bytes, bytes]:
 def _foreign(
     folder: str, suspects: dict[str, dict[int, str]], names: Listing
 ) -> dict[str, set[int]]:
-    """By prefix, the suspects of which nothing shows that they ever were manifests.
+    """By prefix, the numbers of suspects without any sign that they ever were manifests.
 
-    Damage can take every byte of one, so a pack of the same save, or the mention in our state file,
-    speaks for it too. With no such sign, it may be anybody's file, and is not ours to touch.
+    Damage can change every byte of a manifest. A pack of the same checkpoint, or an entry in our
+    file `checkpoint`, is therefore a sign too. A file without any sign may be foreign, and rekindle
+    must not touch it.
     """
     found: dict[str, set[int]] = {prefix: set() for prefix in suspects}
     unknown: dict[bytes, tuple[str, int]] = {}
@@ -207,19 +208,20 @@ def _looks_like_manifest(path: str) -> bool:
         head, tail = _ends(path)
         if head == layout.MANIFEST_MAGIC or layout.DIGEST_LINE.fullmatch(tail) is None:
             return head == layout.MANIFEST_MAGIC
-        # No document begins so: the bytes were changed. All of a sparse file is not worth reading.
+        # No document that ends in a digest line begins so: damage changed the bytes. Return now,
+        # because it is not worth reading the whole of a sparse file.
         if head.strip() and not head.lstrip().startswith(b"{"):
             return True
         text = fs.read_file(path, layout.MAX_MANIFEST_BYTES).decode("utf-8", "surrogateescape")
     except (FileNotFoundError, fs.NotRegularError, fs.TooLargeError):
         return False
     try:
-        # As much as the rows of a manifest may come to.
+        # The most that the rows of a manifest may cost.
         weigh(text, 0, times=12)
     except ValueError:
         return False
-    # A flipped bit in the first line leaves everything after it; a whole document of somebody
-    # else's that ends in such a line is no manifest of ours.
+    # A flipped bit in the first line leaves everything after that line intact. A whole foreign
+    # document that ends in such a digest line is not a manifest of ours.
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -228,7 +230,7 @@ def _looks_like_manifest(path: str) -> bool:
 
 
 def state_text(manifests: list[Manifest], prefix: str, preserved: float | None) -> bytes:
-    """The file `checkpoint`: the saves in the order of saving, in TensorFlow's own words for it."""
+    """The text of the file `checkpoint`, as TensorFlow writes it: checkpoints in saving order."""
     lines = ["# rekindle writes this file anew at each save and does not depend on it."]
     if manifests:
         lines.append(f'model_checkpoint_path: "{prefix}-{manifests[-1].number}"')
@@ -240,19 +242,19 @@ def state_text(manifests: list[Manifest], prefix: str, preserved: float | None) 
 
 
 def state_is_ours(folder: str) -> bool:
-    """Whether the file `checkpoint` is absent or ours: TensorFlow, too, has one of that name."""
+    """Whether the file `checkpoint` is absent or ours; TensorFlow, too, writes such a file."""
     try:
         data = fs.read_file(os.path.join(folder, layout.STATE), layout.MAX_STATE_BYTES)
     except FileNotFoundError:
         return True
     except OSError:
         return False
-    # It is not synced: a power cut may leave it empty, zeroed or cut off anywhere.
+    # Our file is not synced: a power cut may leave it empty, zeroed or cut off anywhere.
     return data.startswith(layout.STATE_MAGIC) or layout.STATE_MAGIC.startswith(data.rstrip(b"\0"))
 
 
 def _listed(folder: str, names: Collection[bytes]) -> set[bytes]:
-    """Those of the names that our own state file has; none when it is absent or not ours."""
+    """The given names that our file `checkpoint` lists; none if the file is absent or foreign."""
     try:
         data = fs.read_file(os.path.join(folder, layout.STATE), layout.MAX_STATE_BYTES)
     except OSError:

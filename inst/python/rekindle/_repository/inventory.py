@@ -1,4 +1,4 @@
-"""What lies in a folder, by name and size; hardly anything is read, and nothing changed."""
+"""Lists the files in a folder with their sizes; reads few bytes, and changes nothing."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Inventory:
     """The names in a folder, and the sizes of their files in bytes.
 
     Attributes:
-        ours: Files of the saves, the lock and the list of saves.
-        set_aside: Files that were found damaged, under the names they were given then.
-        leftovers: What is being written or, when no run holds the folder, what a crash left.
-        foreign: Everything else; a folder counts as 0 bytes.
+        ours: Files of the checkpoints, the lock file, the list of checkpoints, ``takeover.json``.
+        set_aside: Quarantined files, under the names that rekindle gave them.
+        leftovers: Files being written or, if no run holds the folder, leftovers of a crash.
+        foreign: Everything else. A folder counts as 0 bytes.
     """
 
     ours: dict[str, int] = field(default_factory=dict)
@@ -33,15 +33,15 @@ class Inventory:
 
     @property
     def size(self) -> int:
-        """Bytes of all files that are rekindle's."""
+        """Total bytes of the files that rekindle wrote."""
         return sum(sum(files.values()) for files in (self.ours, self.set_aside, self.leftovers))
 
 
 def survey(directory: str, catalogs: Mapping[str, index.Index]) -> Inventory:
-    """Tells the files of the folder apart, given the saves in it.
+    """Sorts the files of the folder by kind, given its checkpoints.
 
     Raises:
-        OSError: The system refused to list it.
+        OSError: The system refused to list the folder.
     """
     found = Inventory()
     packs = {prefix: catalog.packs_in_use() for prefix, catalog in catalogs.items()}
@@ -54,7 +54,7 @@ def survey(directory: str, catalogs: Mapping[str, index.Index]) -> Inventory:
 
 
 def _status(path: str) -> os.stat_result | None:
-    """``None`` when a run has taken the file away meanwhile."""
+    """The file's status; ``None`` if a run removed the file meanwhile."""
     try:
         return os.lstat(path)
     except OSError:
@@ -120,7 +120,7 @@ def _is_lock(path: str) -> bool:
 
 
 def shared_bytes(prefix: str, manifest: Manifest) -> int:
-    """Bytes of this save's arrays that lie in packs of older saves."""
+    """Bytes of this checkpoint's arrays that lie in packs of older checkpoints."""
     own = {name for name in manifest.packs if layout.pack_number(name, prefix) == manifest.number}
     return sum(row.stop - row.start for row in manifest.arrays.values() if row.pack not in own)
 
@@ -128,12 +128,12 @@ def shared_bytes(prefix: str, manifest: Manifest) -> int:
 def damage_at_a_glance(
     directory: str, manifest: Manifest, seen: set[tuple[str, Pack]] | None = None
 ) -> str | None:
-    """What is wrong with the packs, as far as their sizes and headers show; ``None`` if nothing.
+    """The damage of the packs, as far as their sizes and headers show; ``None`` if none.
 
     Args:
         directory: The folder.
-        manifest: The save.
-        seen: Packs that were found to be whole; they are not looked at again. It is added to.
+        manifest: The manifest of the checkpoint.
+        seen: Packs already found whole, which are not checked again. This function adds to them.
 
     Raises:
         OSError: The system refused to read.

@@ -1,7 +1,7 @@
 """Packs: safetensors files, written in one pass and read back with every byte checked.
 
-The safetensors library writes whole files from whole buffers and syncs nothing, so the writing is
-done here; what is written is plain safetensors, and the tests read it with that library.
+The safetensors library writes whole files from whole buffers and syncs nothing, so this module
+writes the files itself. The files are plain safetensors, and the tests read them with the library.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ from rekindle._format.manifest import Array, Damage, Manifest, Pack
 from rekindle._storage.local import direct_io, fs
 from rekindle._storage.local.pack_file import PackFile
 
-# Small arrays are written and read together: ten thousand of them would else be ten thousand system
-# calls. Who keeps one of them keeps no more than this in memory.
+# Small arrays are written and read together, in batches of this size. Otherwise ten thousand arrays
+# would need ten thousand system calls. A caller that keeps one array of a batch keeps at most this
+# many bytes in memory.
 _BATCH = 1 << 20
 
-# What is read at once is hashed while the processor's cache still holds it.
+# The size of one read, small enough that the processor's cache still holds it when it is hashed.
 _PIECE = 1 << 20
 
 
-# Enough of a pack to see whose it is.
+# The first bytes of a pack that show whether rekindle wrote it.
 _HEAD = 64
 
 
@@ -48,12 +49,13 @@ def write(
     metadata: Mapping[str, str],
     pack_file: PackFile,
 ) -> tuple[Pack, dict[str, Array]]:
-    """Writes a new pack at `path`, synced, which is to be `name`: it, and where each array lies.
+    """Writes and syncs a new pack; returns the pack, and where each array lies.
 
-    On failure the file is gone again.
+    The file is at `path`, and gets its final name `name` later. On failure, this function removes
+    the file.
     """
-    # Whole blocks first, so that each lies at a block; then larger elements first: every array is
-    # aligned to its element without the gaps that safetensors forbids.
+    # Arrays of whole blocks come first, so that each begins at a block. Then come larger elements
+    # first. So every array is aligned to its element without the gaps that safetensors forbids.
     order = sorted(arrays, key=lambda key: _rank(key, arrays[key]))
     large = sum(array.nbytes for array in arrays.values()) >= direct_io.LEAST
     header, offsets = _header(
@@ -119,7 +121,7 @@ def _batches(header: bytes, parts: Iterator[memoryview]) -> Iterator[memoryview]
 
 @dataclass
 class _Block:
-    """Bytes of a pack that are read in one go: one array, or small ones that lie side by side."""
+    """Bytes of a pack that are read together: one array, or small arrays side by side."""
 
     start: int
     stop: int
@@ -127,13 +129,14 @@ class _Block:
 
 
 def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
-    """Every array of the save, each checked against its digest, in the manifest's order.
+    """Every array of the checkpoint, checked against its digest, in the manifest's order.
 
-    The bytes are read into memory, not mapped: a disk that fails, or a file that is cut off later,
-    would end the process and not be an error; and what was checked could change afterwards.
+    This function reads the bytes into memory and does not map the files. With mapped files, a
+    failing disk, or a file that is cut off later, would end the process and not raise an error; and
+    checked bytes could change afterwards.
 
     Raises:
-        Damage: A pack is missing, or is not what was written.
+        Damage: A pack is missing, or its bytes are not those that were written.
         OSError: The system refused to read.
     """
     found: dict[str, AnyArray] = {}
@@ -149,7 +152,8 @@ def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict
     found: dict[str, AnyArray] = {}
 
     def read_part(part: Iterator[_Block]) -> None:
-        # A descriptor for each thread: two of them must not move one file's position.
+        # Each thread has its own descriptor: two threads must not move the position of one
+        # descriptor.
         with _opened(folder, name, pack) as fd, direct_io.reader(fd, pack.size) as read:
             for block in part:
                 found.update(_read_block(block, read))
@@ -160,7 +164,7 @@ def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict
 
 
 def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
-    """The arrays of one pack in blocks, the largest first: so threads that share them end alike."""
+    """The arrays of one pack in blocks, largest first, so that the threads finish together."""
     blocks: list[_Block] = []
     for key, row in sorted(rows, key=lambda entry: (entry[1].start, entry[1].stop)):
         last = blocks[-1] if blocks else None
@@ -175,7 +179,7 @@ def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
 
 @contextlib.contextmanager
 def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
-    """The pack's descriptor, once its size and its header are seen to be those written."""
+    """Opens a pack, and checks that its size and its header are those that were written."""
     try:
         fd, size = fs.open_regular(os.path.join(folder, name))
     except FileNotFoundError:
@@ -200,10 +204,10 @@ def _header_digest(fd: int, size: int) -> str:
 
 
 def look(folder: str, name: str, pack: Pack) -> None:
-    """Looks at a pack's size and header alone.
+    """Checks only the size and the header of a pack.
 
     Raises:
-        Damage: It is missing, or these are not what was written.
+        Damage: The pack is missing, or does not have the size and header that were written.
         OSError: The system refused to read.
     """
     with _opened(folder, name, pack):
@@ -235,20 +239,20 @@ def _check(key: str, row: Array, found: str) -> None:
 
 def _array(data: npt.NDArray[np.uint8], row: Array) -> AnyArray:
     array: AnyArray = data.view(_dtype(row.dtype)).reshape(row.shape)
-    # A pack of somebody else's making may have them at any place.
+    # In a pack that another program made, arrays may lie at any offset.
     return array if array.flags.aligned else array.copy()
 
 
 @functools.lru_cache(maxsize=256)
 def _dtype(name: str) -> np.dtype[np.generic]:
-    """The dtype with this NumPy name; ml_dtypes has those that NumPy itself has not."""
+    """The dtype with this NumPy name; ml_dtypes has the dtypes that NumPy itself lacks."""
     special: Any = getattr(ml_dtypes, name, None)
     dtype = np.dtype(name if special is None else special)
     return dtype if np.little_endian else dtype.newbyteorder("<")
 
 
 def is_ours(path: str) -> bool:
-    """Whether the file is a pack of rekindle's, as the metadata in its header says."""
+    """Whether the metadata in the file's header shows that the file is a pack of rekindle."""
     try:
         fd, size = fs.open_regular(path)
     except OSError:

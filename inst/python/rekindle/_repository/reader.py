@@ -1,4 +1,4 @@
-"""Looking into a folder without its lock: nothing in it is changed, and a run may go on there."""
+"""Reads a folder without its lock: changes nothing, and a run may go on in the folder."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from rekindle._repository import index, inventory, pack
 from rekindle._storage.local import fs, os_errors
 from rekindle.errors import DamageError, RestoreError, bulleted
 
-# A run that saves meanwhile may take away what was just found; each attempt sees a newer save.
+# A run that saves meanwhile may remove checkpoints that we just found. Each attempt sees newer
+# checkpoints.
 ATTEMPTS = 20
 
 _T = TypeVar("_T")
 
 
 def catalogs(directory: str) -> dict[str, index.Index]:
-    """What there is, by the prefix of the saves' names; empty when there is no such folder.
+    """The checkpoints in the folder, by the prefix of their names; empty without such a folder.
 
     Raises:
         RestoreError: The system refused to list or to read.
@@ -35,7 +36,7 @@ def catalogs(directory: str) -> dict[str, index.Index]:
             listed = fs.names_in(directory)
             names = set(filter(layout.ANY_MANIFEST.fullmatch, listed))
             found = index.look(directory, listed)
-            # Of a run that keeps one save, all that were listed can be gone when they are read.
+            # If a run keeps only one checkpoint, it may remove all listed ones before we read them.
             if found or names == before:
                 break
             before = names
@@ -50,10 +51,10 @@ def catalogs(directory: str) -> dict[str, index.Index]:
 def read(
     directory: str, manifest: Manifest, names: Collection[str] | None = None
 ) -> LoadedCheckpoint:
-    """The save that has this manifest, with the arrays of these names, by default with all.
+    """The checkpoint of this manifest, with the arrays of these names; by default with all arrays.
 
     Raises:
-        Damage: A pack is missing, or is not what was written.
+        Damage: A pack is missing, or its bytes are not those that were written.
         RestoreError: The system refused to read.
     """
     rows = manifest.arrays
@@ -73,15 +74,15 @@ def _read(directory: str, manifest: Manifest, rows: Mapping[str, Array]) -> dict
 
 
 def verify(directory: str, manifest: Manifest) -> None:
-    """Reads every byte of a save, holding only a part of it in memory at a time.
+    """Reads and checks every byte of a checkpoint, with only a part of it in memory at a time.
 
     Raises:
-        Damage: It is not what was written.
+        Damage: The bytes are not those that were written.
         RestoreError: The system refused to read.
     """
     part: dict[str, Array] = {}
     size = 0
-    # One pack after the other: with each part, the headers of its packs are read again.
+    # Read the packs one after the other, because each part reads the headers of its packs again.
     order = sorted(manifest.arrays, key=lambda name: _place(manifest.arrays[name]))
     for name in order:
         row = part[name] = manifest.arrays[name]
@@ -100,12 +101,12 @@ _PART = 64 << 20
 
 
 def newest(directory: str) -> tuple[str, Manifest] | None:
-    """Prefix and manifest of the newest save that is whole, or ``None`` when there is no save.
+    """Prefix and manifest of the newest whole checkpoint; ``None`` if there are no checkpoints.
 
-    Among the saves of one prefix the order of saving counts; between prefixes, the time.
+    Within one prefix, the order of saving decides; between prefixes, the time decides.
 
     Raises:
-        DamageError: There are saves, and none is whole.
+        DamageError: There are checkpoints, and none is whole.
         RestoreError: The system refused to list or to read.
     """
     found = _first_whole(directory, verify)
@@ -113,18 +114,18 @@ def newest(directory: str) -> tuple[str, Manifest] | None:
 
 
 def load_newest(directory: str) -> tuple[str, LoadedCheckpoint] | None:
-    """Prefix and content of the newest whole save; as :func:`newest` otherwise."""
+    """Prefix and content of the newest whole checkpoint; otherwise as :func:`newest`."""
     found = _first_whole(directory, read)
     return None if found is None else (found[0], found[2])
 
 
 def newest_prefix(directory: str) -> str | None:
-    """The prefix of the newest save, as far as its manifest can be read; ``None`` without one."""
-    # What the system refuses here, it refuses below, where it is told.
+    """The prefix of the newest checkpoint with a readable manifest; ``None`` if there is none."""
+    # If the system refuses here, it refuses again below, where rekindle reports the error.
     with contextlib.suppress(OSError):
         matches = filter(None, map(layout.ANY_MANIFEST.fullmatch, fs.names_in(directory)))
         prefixes = {match["prefix"] for match in matches}
-        # Mostly there is one alone, and then no manifest has to be read to know it.
+        # Usually there is only one prefix. Then no manifest has to be read.
         if len(prefixes) == 1:
             return prefixes.pop()
     found = newest_first(catalogs(directory))
@@ -166,10 +167,10 @@ def too_fast(directory: str) -> RestoreError:
 
 
 def newest_first(found: Mapping[str, index.Index]) -> list[tuple[str, Manifest]]:
-    """All saves that have a whole manifest, with their prefixes."""
+    """All checkpoints that have a whole manifest, newest first, with their prefixes."""
     saves: list[tuple[float, str, Manifest]] = []
     for prefix, catalog in found.items():
-        # A clock that was set back must not turn the order within one prefix.
+        # If the clock was set back, the order within one prefix must stay the order of saving.
         latest = -math.inf
         for manifest in catalog.in_order():
             latest = max(latest, manifest.time)
@@ -179,9 +180,10 @@ def newest_first(found: Mapping[str, index.Index]) -> list[tuple[str, Manifest]]
 
 
 def stands(directory: str, prefix: str) -> bool | None:
-    """Whether a save of the prefix is whole at a glance; ``None`` when the system refused to look.
+    """Whether the prefix has a checkpoint that is whole by sizes and headers; ``None`` if unknown.
 
-    It raises nothing: it is asked after a failure.
+    The answer is ``None`` if the system refused to read. This function raises no error for that,
+    because its callers already handle a failure.
     """
     try:
         manifests = (name for name in fs.names_in(directory) if layout.ANY_MANIFEST.fullmatch(name))
@@ -195,7 +197,7 @@ def stands(directory: str, prefix: str) -> bool | None:
 
 
 def still_there(directory: str, prefix: str, manifest: Manifest) -> bool:
-    """Whether this very save stands under its name, and not another, or none."""
+    """Whether this checkpoint still has its name: another save may have replaced or removed it."""
     try:
         return index.read_serial(directory, prefix, manifest.number) == manifest.serial
     except (OSError, Damage):
@@ -214,12 +216,12 @@ def all_damaged(directory: str, damages: dict[str, str]) -> DamageError:
 
 
 def find(path: str) -> tuple[str, str, Manifest]:
-    """Folder, prefix and manifest of the save that ``<folder>/<prefix>-<number>`` names.
+    """Folder, prefix and manifest of the checkpoint that ``<folder>/<prefix>-<number>`` names.
 
     Raises:
-        Damage: Its manifest is not what was written.
-        FormatError: It is of a newer format.
-        FileNotFoundError: There is none.
+        Damage: The bytes of the manifest are not those that were written.
+        FormatError: The manifest has a newer format.
+        FileNotFoundError: There is no such checkpoint.
         RestoreError: The system refused to read.
     """
     directory, name = os.path.split(os.path.abspath(path))

@@ -1,4 +1,4 @@
-"""The folder that saves live in: opening, committing, keeping, restoring, clearing."""
+"""The repository: opens a folder of checkpoints, and commits, keeps, reads and clears them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from rekindle.errors import (
     SaveWarning,
 )
 
-# Each attempt to open ends at once unless another run cleans up at that very moment.
+# How often to try to open a folder. A new attempt is needed only if another run cleans up at the
+# same moment.
 _ATTEMPTS = 100
 
 
@@ -38,15 +39,15 @@ def _warn(text: str, category: type[Warning]) -> None:
 
 
 class Repository:
-    """One folder of saves, held by a lock from :meth:`open` to :meth:`close`.
+    """One folder of checkpoints, locked from :meth:`open` to :meth:`close`.
 
     Args:
-        directory: The folder, made when it is not there. An absolute path.
+        directory: The folder, as an absolute path. It is made if it does not exist.
         version: The version of rekindle, for the manifests.
-        prefix: First part of the names of the saves.
-        tell: Told of what is to be a warning: its text and its class.
+        prefix: First part of the checkpoints' names.
+        tell: Called with the text and the class of each warning.
         past_cache: Whether large packs are written past the system's cache; see
-        :class:`PackFile`.
+            :class:`PackFile`.
     """
 
     def __init__(
@@ -70,14 +71,15 @@ class Repository:
         self._index = index.Index()
         # Paths of the packs that the last save wrote.
         self._written: list[str] = []
-        # Numbers of saves that are known to be whole: later ones may share their arrays.
+        # Numbers of checkpoints known to be whole. Later checkpoints may share their arrays.
         self._verified: set[int] = set()
 
     def open(self) -> bool:
-        """Takes the lock and looks at what is there. Nothing but the lock is written.
+        """Takes the lock and reads the manifests. Writes nothing but the lock file.
 
         Returns:
-            Whether that had to be done: the folder was not held, or it had been removed.
+            Whether this had to be done: the folder was not locked by this object, or the folder
+            had been removed.
 
         Raises:
             LockError: Another run holds the folder.
@@ -92,7 +94,7 @@ class Repository:
             try:
                 self._index = index.scan(self.directory, self.prefix)
             except BaseException:
-                # A folder that is refused is left as it was found.
+                # If rekindle refuses the folder, it leaves the folder as it was.
                 self._lock.release(remove=self._lock.made_file)
                 raise
         except (OSError, MemoryError) as error:
@@ -105,7 +107,7 @@ class Repository:
 
     def _acquire(self) -> None:
         for _ in range(_ATTEMPTS):
-            # The folder may be cleaned away by its former holder between any two of these calls.
+            # The previous holder may remove the folder between any two of these calls.
             with contextlib.suppress(FileNotFoundError):
                 made = home.make_folder(self.directory)
                 if self._lock.acquire(made_folder=made):
@@ -113,40 +115,40 @@ class Repository:
         raise OSError(None, "it is taken and removed by other runs all the time")
 
     def close(self) -> None:
-        """Lets go of the folder, whose saves stay as they are."""
+        """Unlocks the folder; its checkpoints stay as they are."""
         with contextlib.suppress(OSError):
-            # In a folder that was removed and made again, the name may be another run's.
+            # If the folder was removed and made again, the name may belong to another run.
             if self._lock.is_held:
                 self._pack_file.spare.discard()
             self._lock.release()
 
     @property
     def manifests(self) -> list[Manifest]:
-        """The saves, in the order of saving."""
+        """The manifests of the checkpoints, in the order of saving."""
         return self._index.in_order()
 
     @property
     def numbers(self) -> list[int]:
-        """Their numbers."""
+        """The numbers of the checkpoints, in the order of saving."""
         return [manifest.number for manifest in self._index.in_order()]
 
     @property
     def taken(self) -> set[int]:
-        """The numbers that are in use, those of damaged saves among them."""
+        """The numbers in use, including those of damaged checkpoints."""
         return {*self._index.manifests, *self._index.damaged}
 
     def commit(self, snapshot: Snapshot, number: int | None = None) -> Manifest:
-        """Writes a save and returns once it is durable. Nothing older is touched.
+        """Writes a checkpoint and returns when it is durable. Changes no older checkpoint.
 
         Args:
-            snapshot: What to save.
-            number: The save's number; by default the one after the highest there is. A save that
-                has this number is replaced in the instant of the commit.
+            snapshot: The state to save.
+            number: The checkpoint's number; by default, the number after the highest. The commit
+                replaces an existing checkpoint of this number in one instant.
 
         Raises:
-            SaveError: The save could not be made durable, for whatever reason. The saves before
-                still stand, and no partial file is left.
-            ArgumentError: An array is of a dtype that the format does not know.
+            SaveError: The checkpoint could not be made durable, for whatever reason. The previous
+                checkpoints still exist, and no partial file is left.
+            ArgumentError: The format does not support the dtype of an array.
         """
         needed = sum(array.nbytes for array in snapshot.arrays.values())
         try:
@@ -154,12 +156,12 @@ class Repository:
             commit = self._begin(snapshot, number)
             needed = commit.bytes_needed
             return self._carry_out(commit)
-        # Training must not end because somebody removed the folder, or began another run in it.
+        # Training must not end because the folder was removed, or because another run began in it.
         except (OSError, MemoryError, LockError, ForeignFileError, FormatError) as error:
             raise self.not_saved(error, needed) from error
 
     def not_saved(self, error: BaseException, needed: int) -> SaveError:
-        """What a save that failed is reported as, after a look at the folder as it is now."""
+        """The error that reports a failed save, after a check of the folder's present state."""
         stands = reader.stands(self.directory, self.prefix)
         return os_errors.not_saved(self.directory, error, needed, stands=stands)
 
@@ -171,13 +173,13 @@ class Repository:
         known = number in self._index.manifests or number in self._index.damaged
         manifest = os.path.join(self.directory, layout.manifest_name(self.prefix, number))
         if not known and fs.exists(manifest):
-            # It came in after we looked, or a signal hit us right after a commit.
+            # The manifest appeared after our scan, or a signal interrupted us right after a commit.
             self._index = index.scan(self.directory, self.prefix)
             number = self._index.next_number() if given is None else given
         if number in self._index.damaged:
             self._set_all_aside([number])
         serial = self._index.next_serial()
-        # A clock can be set to anything, and readers take no other times than these.
+        # A clock can have any time, but readers accept only times within these limits.
         now = max(-layout.LAST_TIME, min(layout.LAST_TIME, time.time()))
         identity = Identity(number, serial, self._run, now, self._version)
         base = self._base()
@@ -186,10 +188,10 @@ class Repository:
     def _carry_out(self, commit: Commit) -> Manifest:
         manifest = commit.prepare()
         self._verified.discard(manifest.number)
-        # One of the same number goes with it.
+        # The commit also removes the existing checkpoint of the same number, if there is one.
         self._garbage.removals_are_durable = False
         commit.publish()
-        # From here on the new save is what a reader finds, acknowledged or not.
+        # From here on, readers find the new checkpoint, whether it is acknowledged or not.
         self._index.manifests[manifest.number] = manifest
         commit.acknowledge()
         self._verified.add(manifest.number)
@@ -207,14 +209,16 @@ class Repository:
         listed: Collection[int] | None = None,
         preserved: float | None = None,
     ) -> None:
-        """Removes the other saves, and whatever an earlier crash left behind.
+        """Removes all other checkpoints, and the leftovers of an earlier crash.
 
-        What the system refuses to remove stays for the next time, with a :class:`SaveWarning`.
+        If the system refuses to remove files, they stay until the next call, and a
+        :class:`SaveWarning` reports it.
 
         Args:
-            numbers: The saves that stay.
-            listed: Those among them that the file `checkpoint` is to list, by default all.
-            preserved: The time last preserved, in POSIX seconds, for that file.
+            numbers: The checkpoints to keep.
+            listed: Those among them that the file `checkpoint` lists; by default all.
+            preserved: The time of the checkpoint last preserved for good, in POSIX seconds, for
+                that file.
         """
         try:
             if not self._lock.is_held:
@@ -229,10 +233,10 @@ class Repository:
             self._warn_uncleared(error)
 
     def read_back(self, stop: Callable[[], bool]) -> None:
-        """Has the system read into its cache what the last save wrote past it.
+        """Makes the system read into its cache the packs that the last save wrote past it.
 
         Args:
-            stop: Asked from time to time whether to end.
+            stop: Called from time to time; returns whether to stop.
         """
         self._pack_file.read_back(self._written, stop)
 
@@ -241,13 +245,13 @@ class Repository:
         self._garbage.remove_manifests(self._index, numbers)
 
     def newest(self) -> LoadedCheckpoint | None:
-        """The newest save that is whole, or ``None`` when there is no save.
+        """The newest whole checkpoint; ``None`` if there are no checkpoints.
 
-        Damaged saves that are newer than it are set aside under names that say so, with a
-        :class:`DamageWarning`; when none is whole, nothing is changed.
+        This method quarantines newer damaged checkpoints under names that say so, and reports each
+        with a :class:`DamageWarning`. If no checkpoint is whole, it changes nothing.
 
         Raises:
-            DamageError: There are saves, and none is whole.
+            DamageError: There are checkpoints, and none is whole.
             RestoreError: The system refused to read.
         """
         self.open()
@@ -278,7 +282,7 @@ class Repository:
         numbers = sorted(damages, reverse=True)
         for number, done in self._garbage.set_aside(catalog, numbers).items():
             if isinstance(done, OSError):
-                # The save that is taken is whole all the same.
+                # The checkpoint that rekindle uses is whole, even if a damaged one stays.
                 told = f"It could not be set aside ({os_errors.reason(done)})"
             else:
                 del catalog.damaged[number]
@@ -287,7 +291,7 @@ class Repository:
                 f"Save {number} in {self.directory!r} is damaged ({damages[number]})."
                 f" {told}, and save {taken} is used."
             )
-        # Only now: where warnings are errors, the first ends all.
+        # Warn only now: if warnings are errors, the first warning ends this method.
         for line in lines:
             self._tell(line, DamageWarning)
 
@@ -298,10 +302,10 @@ class Repository:
             del self._index.damaged[number]
 
     def clear(self) -> None:
-        """Removes every save and every other file of rekindle's, and lets go of the folder.
+        """Removes every checkpoint and other file of rekindle, and unlocks the folder.
 
-        The folder itself goes when it is then empty and rekindle made it. What the system refuses
-        to remove stays, with a :class:`SaveWarning`.
+        If the folder is then empty and rekindle made it, this method removes the folder too. If the
+        system refuses to remove files, they stay, and a :class:`SaveWarning` reports it.
         """
         try:
             if self._lock.is_held:
@@ -312,9 +316,11 @@ class Repository:
             self.close()
 
     def _remove_all(self) -> None:
-        # Else the next run would find nothing but damage, and refuse to start.
+        # Quarantine damaged checkpoints. Otherwise the next run would find only damaged checkpoints
+        # and refuse to start.
         self._set_all_aside(list(self._index.damaged))
-        # The newest goes last, for good: no crash may leave an older save to be taken for it.
+        # Remove the newest checkpoint last, after the other removals are durable. After a crash, no
+        # older checkpoint may count as the newest.
         numbers = self.numbers
         if numbers[:-1]:
             self._remove(numbers[:-1])
@@ -325,7 +331,7 @@ class Repository:
         made_folder = self._lock.holder.made_folder
         self._lock.release(remove=True)
         if made_folder:
-            # Not empty: somebody put files there, and they are not ours to remove.
+            # If the folder is not empty, it holds foreign files, which rekindle must not remove.
             with contextlib.suppress(OSError):
                 os.rmdir(self.directory)
 

@@ -1,1 +1,1 @@
-"""Numbered checkpoints of one writer, written here or behind a training."""
+"""Numbered checkpoints of one source, written on this thread or beside a training."""

@@ -1,4 +1,4 @@
-"""Checks of what users give: the value in plain form, or an error that says what is accepted."""
+"""Checks the arguments of users: returns a plain value, or raises an error with the valid form."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def max_to_keep(value: Any) -> int | None:
         return None
     if is_int(value) and value >= 1:
         return int(value)
-    # TensorFlow's words, which its users' code looks for.
+    # TensorFlow's words: the code of its users looks for them.
     raise ArgumentError(
         f"Expected a positive integer or `None` for `max_to_keep`, got {value!r}.",
         argument="max_to_keep",
@@ -36,7 +36,7 @@ def hours(name: str, value: Any) -> float | None:
     raise invalid(name, value, "a number of hours above 0, or None")
 
 
-# Where Keras 2 has its models: on its own, in Keras before 3, and in TensorFlow before 2.6.
+# The modules of Keras 2 models: the separate package, Keras before 3, and TensorFlow before 2.6.
 _KERAS_2 = ("tf_keras", "keras.src.engine", "keras.engine", "tensorflow.python.keras")
 
 
@@ -87,7 +87,7 @@ def interval(value: Any, counter: Any) -> int | None:
 
 
 def step_counter(value: Any, checkpoint: Any) -> Callable[[], int] | None:
-    """What gives the current step."""
+    """Returns a function that returns the current step."""
     if value is None:
         return None
     if isinstance(value, str) and is_integer(getattr(checkpoint, value, None)):
@@ -132,7 +132,7 @@ def integer(value: Any, name: str) -> int:
 
 
 def write_callbacks(options: Any) -> list[Callable[[str], Any]]:
-    """The functions that a ``tf.train.CheckpointOptions`` wants called with the path of a save."""
+    """The functions in a ``tf.train.CheckpointOptions`` to call with the path of a checkpoint."""
     if options is None:
         return []
     if not hasattr(options, "experimental_write_callbacks"):
@@ -141,7 +141,7 @@ def write_callbacks(options: Any) -> list[Callable[[str], Any]]:
 
 
 def metadata(value: Any) -> dict[str, Any]:
-    """Plain JSON values: NumPy's numbers become Python's; what JSON cannot say is refused."""
+    """Plain JSON values. NumPy numbers become Python numbers. Other types are refused."""
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
@@ -149,7 +149,7 @@ def metadata(value: Any) -> dict[str, Any]:
     return {name: _json(item, f"with_metadata[{name!r}]") for name, item in value.items()}
 
 
-# As for what else is saved: more than a reader of JSON can be trusted to take.
+# The same limits as for the rest of a checkpoint: not every reader of JSON can handle more.
 _MAX_DEPTH = 100
 _MAX_BITS = 1024
 
@@ -168,6 +168,6 @@ def _json(value: Any, name: str, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        # A loss that is NaN is worth knowing of, and JSON has no word for it.
+        # A loss that is NaN is worth saving, and JSON has no NaN.
         return value if math.isfinite(value) else repr(value)
     raise invalid(name, value, "numbers, strings, lists and dicts of these")

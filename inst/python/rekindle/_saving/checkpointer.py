@@ -1,4 +1,4 @@
-"""Numbered checkpoints of one source: what a manager and a running fit() save through."""
+"""Numbered checkpoints of one source. A manager and a running ``fit()`` save through this."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from rekindle.errors import SaveError, SaveWarning
 
 
 class Source(Protocol):
-    """What is saved and restored: a :class:`rekindle.Checkpoint`, or a running ``fit()``.
+    """The object to save and restore: a :class:`rekindle.Checkpoint`, or a running ``fit()``.
 
     Attributes:
         save_counter: How often it was saved.
-        was_restored: Whether a save was brought back into it.
+        was_restored: Whether a checkpoint was restored into it.
     """
 
     save_counter: int
     was_restored: bool
 
     def take(self) -> Snapshot:
-        """The state as it is now. The arrays may share memory with it."""
+        """Captures the state as it is now. The arrays may share memory with the source."""
 
     def put(self, save: LoadedCheckpoint) -> Any:
-        """Brings a save's state back, or raises and changes nothing."""
+        """Restores a checkpoint, or raises and changes nothing."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a save was asked for with, until it is durable or has failed.
+    """The request for a save, kept until the checkpoint is durable or the save has failed.
 
     Attributes:
-        counter: How often the source was saved, this save counted.
-        step: The training step, as far as it is known.
-        name: The save's name, such as ``ckpt-3``.
-        callbacks: Called with that name once it is durable.
+        counter: How often the source was saved, including this save.
+        step: The training step, or ``None`` if it is not known.
+        name: The checkpoint's name, such as ``ckpt-3``.
+        callbacks: Called with that name once the checkpoint is durable.
     """
 
     counter: int
@@ -52,21 +52,21 @@ class Request:
 
 
 class Checkpointer:
-    """Saves one source under numbers, restores the newest, and keeps what the rules keep.
+    """Saves one source as numbered checkpoints, restores the newest, and applies retention.
 
     Args:
-        source: What is saved.
+        source: The object to save.
         directory: The folder. An absolute path.
         name: First part of the names of the checkpoints.
-        rules: What is kept.
-        background: Whether checkpoints are written on a thread of their own.
+        rules: The retention rules.
+        background: Whether a writer thread writes the checkpoints.
 
     Attributes:
-        source: What is saved.
+        source: The object to save.
         directory: The folder.
         latest: Name of the checkpoint that was last restored, or is known to be durable.
-        last_step: The step of that save, where one was given.
-        pending: The save that is being written.
+        last_step: The step of the last save, if the caller gave one.
+        pending: The request of the save that is being written.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Checkpointer:
 
     @property
     def is_new(self) -> bool:
-        """Whether the folder, once taken, has no checkpoint of this name."""
+        """Whether the folder, once it is locked, has no checkpoint of this name."""
         return not self._writer.taken
 
     @property
@@ -101,30 +101,31 @@ class Checkpointer:
 
     @property
     def took(self) -> float:
-        """Seconds that the last save took until it was durable, 0 before the first."""
+        """Seconds until the last checkpoint was durable; 0 before the first save."""
         return self._writer.took
 
     def open(self) -> None:
-        """Takes the folder, and makes it where it is missing.
+        """Locks the folder, and makes it if it is missing.
 
         Raises:
-            LockError: Another manager, or run, holds it.
-            ForeignFileError, FormatError: It holds files that rekindle must not write beside.
+            LockError: Another manager, or run, holds the folder.
+            ForeignFileError, FormatError: The folder has files that rekindle must not write beside.
             RestoreError: The system refused.
         """
         self._writer.open()
 
     def open_to_save(self) -> None:
-        """Takes the folder once the save before is durable.
+        """Locks the folder once the previous checkpoint is durable.
 
         Raises:
-            SaveError: The system refused; or the save before failed.
+            SaveError: The system refused, or the previous save failed.
             LockError, FormatError: As :meth:`open`.
-            ForeignFileError: Likewise; or the folder, or a checkpoint in it, is another user's.
+            ForeignFileError: As :meth:`open`; or the folder, or a checkpoint, is another user's.
         """
         self.sync()
         if not self._is_ours:
-            # A folder that no process of this user will restore from is not to take days of saves.
+            # No process of this user will restore from another user's folder. Refuse it now, before
+            # it takes days of saves.
             ownership.refuse_others(self.directory)
             self._is_ours = True
         self._writer.open_to_save()
@@ -138,18 +139,18 @@ class Checkpointer:
         callbacks: Sequence[Callable[[str], Any]] = (),
         opened: Callable[[], Any] = lambda: None,
     ) -> str:
-        """Saves the source as it is now: the checkpoint's name.
+        """Saves the source as it is now. Returns the checkpoint's name.
 
         Args:
             number: The number to save under; by default the save counter.
             step: The training step.
-            metadata: JSON values to be shown with it.
-            callbacks: Called with the name once it is durable.
-            opened: Called once the folder is taken, before anything is saved.
+            metadata: JSON values to show with the checkpoint.
+            callbacks: Called with the name once the checkpoint is durable.
+            opened: Called once the folder is locked, before anything is saved.
 
         Raises:
-            SaveError, LockError, ForeignFileError, FormatError: As :meth:`open_to_save`; or it
-                could not be made durable.
+            SaveError, LockError, ForeignFileError, FormatError: As :meth:`open_to_save`; or the
+                checkpoint could not be made durable.
             ArgumentError: Something in the source cannot be saved.
         """
         self.open_to_save()
@@ -168,7 +169,7 @@ class Checkpointer:
         return request.name
 
     def save_unmanaged(self) -> str:
-        """Saves what no manager will ever let go: its name."""
+        """Saves a checkpoint that no manager will ever remove. Returns its name."""
         self.open_to_save()
         number = self._free(self.source.save_counter + 1)
         self._writer.commit_unmanaged(self._snapshot(None, {}), number)
@@ -176,7 +177,7 @@ class Checkpointer:
         return f"{self._name}-{number}"
 
     def _free(self, counter: int) -> int:
-        """The number of a plain save: the counter, unless that would write over somebody's."""
+        """The number of a plain save: the counter, unless another run's checkpoint has it."""
         taken = self._writer.taken
         if counter not in taken or counter in self._own or self.source.was_restored:
             return counter
@@ -190,21 +191,21 @@ class Checkpointer:
         return Snapshot(taken.arrays, records.versioned({**taken.state, **beside}), position)
 
     def sync(self) -> None:
-        """Returns once everything that was asked for is durable.
+        """Waits until every requested checkpoint is durable.
 
         Raises:
-            SaveError: A save in the background failed. Checkpoints before it still stand.
+            SaveError: A save in the background failed. Earlier checkpoints are intact.
         """
         self._settle(wait=True)
 
     def poll(self, *, wait: bool = False) -> Manifest | None:
-        """The save that became durable since the last call, or ``None``.
+        """The checkpoint that became durable since the last call, or ``None``.
 
         Args:
-            wait: Whether to wait for one that is still being written.
+            wait: Whether to wait for a checkpoint that is still being written.
 
         Raises:
-            SaveError: It failed.
+            SaveError: The save failed.
         """
         self._settle(wait=wait)
         manifest, self._unseen = self._unseen, None
@@ -214,7 +215,7 @@ class Checkpointer:
         try:
             manifest = self._writer.outcome(wait=wait)
         except BaseException:
-            # Ctrl-C ends the waiting, and not the save that is waited for.
+            # Ctrl-C ends the wait, but not the save.
             if not self._writer.is_busy:
                 self.pending = None
             raise
@@ -228,16 +229,16 @@ class Checkpointer:
             callback(request.name)
 
     def notice(self) -> None:
-        """Takes note of a save that became durable; of one that failed, the next save tells."""
+        """Notes a checkpoint that became durable. If a save failed, the next save reports it."""
         if not self._writer.has_failed:
             self._settle(wait=False)
 
     def restore(self) -> LoadedCheckpoint | None:
-        """Takes the folder and brings back its newest whole checkpoint, if it has any.
+        """Locks the folder and restores its newest whole checkpoint, if it has any.
 
         Raises:
-            ForeignFileError: The folder, or a checkpoint in it, belongs to another user. Nothing
-                was read.
+            ForeignFileError: The folder, or a checkpoint in it, belongs to another user. rekindle
+                read nothing.
             DamageError: There are checkpoints, and none is whole.
             FormatError: A newer rekindle wrote it.
             LockError, RestoreError: As :meth:`open`.
@@ -256,7 +257,7 @@ class Checkpointer:
         return save
 
     def close(self) -> None:
-        """Waits for the last save, and lets go of the folder, whose checkpoints stay.
+        """Waits for the last save, and releases the folder. The checkpoints stay.
 
         Raises:
             SaveError: The last save in the background failed.
@@ -267,13 +268,13 @@ class Checkpointer:
             self._writer.close()
 
     def clear(self) -> None:
-        """Removes every checkpoint of this name in the folder, and lets go of it."""
+        """Removes every checkpoint of this name in the folder, and releases the folder."""
         self.sync_quietly()
         self._writer.clear()
         self.latest = None
 
     def sync_quietly(self) -> None:
-        """As :meth:`sync`, with a warning in place of the error."""
+        """Like :meth:`sync`, but warns instead of raising the error."""
         try:
             self.sync()
         except SaveError as error:

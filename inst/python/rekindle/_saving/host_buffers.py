@@ -1,4 +1,4 @@
-"""The copy of the state that is written while training goes on."""
+"""The copy of the state that rekindle writes while training goes on."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from rekindle._base import memory, parallel
 from rekindle._base.arrays import AnyArray, copy_and_digest
 from rekindle._format.snapshot import Snapshot
 
-# Below, starting a thread takes longer than it saves.
+# In bytes. Below this size, it takes longer to start a thread than the thread saves.
 _WORTH_A_THREAD = 32 << 20
 
-# More than this gain nothing on one memory.
+# More threads gain nothing, because they share one memory.
 _MOST_THREADS = 4
 
-# Below, a digest is made in no time by whoever writes the save.
+# In bytes. Below this size, the writer of the checkpoint makes a digest in almost no time.
 _WORTH_A_DIGEST = 1 << 20
 
 
 class HostBuffers:
-    """Memory that the state is copied into, so that training can go on; used again and again."""
+    """Memory for a copy of the state, so that training can go on. Each save reuses the memory."""
 
     def __init__(self) -> None:
         self._buffers: dict[str, AnyArray] = {}
 
     def hold(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with copies of its arrays. They stand until the next call.
+        """The snapshot with copies of its arrays. The copies are valid until the next call.
 
         Raises:
-            MemoryError: There is no memory for them.
+            MemoryError: There is no memory for the copies.
         """
         arrays = snapshot.arrays
         held = {name: self._buffer(name, array) for name, array in arrays.items()}
-        # What is no longer saved is let go.
+        # Release the buffers of arrays that are no longer saved.
         self._buffers = held
         digests = _copy({name: (held[name], array) for name, array in arrays.items()})
         return replace(snapshot, arrays=dict(held), digests=digests)
@@ -47,21 +47,21 @@ class HostBuffers:
         return buffer
 
     def release(self) -> None:
-        """Gives the memory back."""
+        """Releases the memory."""
         self._buffers = {}
 
 
-# A target, and the source that is copied into it; of a piece, the name that its digest is for.
+# The target and the source of a copy. A piece has first the array's name, if it gets a digest.
 _Pair = tuple[AnyArray, AnyArray]
 _Piece = tuple[str, AnyArray, AnyArray]
 
 
 def _copy(pairs: Mapping[str, _Pair]) -> dict[str, str]:
-    """Copies the second of each pair into the first: the digests of those where it cost nothing.
+    """Copies the second of each pair into the first. Returns the digests that cost no extra time.
 
-    The training thread waits for it, so the cores that training has are free. Two use up what the
-    memory can give, and have time left: while one makes a digest of what it has just copied, the
-    other copies.
+    The training thread waits for this, so the cores of the training are free. Two cores use all
+    that the memory can deliver, and have time left: while one makes a digest of the bytes that it
+    has just copied, the other copies.
     """
     digests: dict[str, str] = {}
     size = sum(source.nbytes for _, source in pairs.values())
@@ -80,7 +80,7 @@ def _copy(pairs: Mapping[str, _Pair]) -> dict[str, str]:
 
 
 def _pieces(name: str, target: AnyArray, source: AnyArray) -> Iterator[_Piece]:
-    """The pair, or where it is large, parts of it; with the name where a digest is to be made."""
+    """Yields the pair or, if it is large, its parts; with the name if a digest is to be made."""
     if source.nbytes <= _WORTH_A_THREAD or not source.flags.c_contiguous:
         yield name if source.nbytes >= _WORTH_A_DIGEST else "", target, source
         return

@@ -1,4 +1,4 @@
-"""What a manager writes of itself into each checkpoint, so that the next manager knows it."""
+"""The record of a manager in each checkpoint. The next manager reads it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Record:
     """A manager's own state at the moment of a save.
 
     Attributes:
-        save_counter: The counter, this save counted.
-        preserved: The time last preserved before it, in POSIX seconds.
-        rules: What is kept: what the manager decided after the save follows from them.
-        since: The first place in the order of saving that is under management. What was saved
-            before it stays for good.
+        save_counter: The counter, including this save.
+        preserved: The time of the last preserved checkpoint before this save, in POSIX seconds.
+        rules: The retention rules. The manager's decisions after the save follow from them.
+        since: The first place in the order of saving that is under management. Earlier checkpoints
+            stay for good.
     """
 
     save_counter: int
@@ -37,7 +37,7 @@ class Record:
     since: int = 0
 
     def as_state(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """JSON values for the state of the save."""
+        """JSON values for the state in the checkpoint."""
         rules = self.rules
         best = rules.best_rule
         record = {
@@ -52,7 +52,7 @@ class Record:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Record:
-        """The record in a save; whatever makes no sense in it is as if it was not there."""
+        """The record in a checkpoint. Values in it that make no sense are ignored."""
         row = manifest.state.get(_RECORD)
         row = row if isinstance(row, dict) else {}
         best = row.get("keep_best")
@@ -102,12 +102,12 @@ def refuse_newer(directory: str, manifest: Manifest) -> None:
 
 
 def is_managed(manifest: Manifest) -> bool:
-    """Whether a manager saved it, so that one may let it go."""
+    """Whether a manager saved the checkpoint, so that a manager may remove it."""
     return isinstance(manifest.state.get(_RECORD), dict)
 
 
 def save_counter(manifest: Manifest) -> int:
-    """The counter as it was with this save; its number where no manager says."""
+    """The counter as of this checkpoint; the checkpoint's number if there is no valid record."""
     row = manifest.state.get(_RECORD)
     found = row.get("save_counter") if isinstance(row, dict) else None
     return found if type(found) is int and found >= 0 else manifest.number
@@ -123,7 +123,7 @@ def entry(manifest: Manifest) -> Entry:
 
 
 def _number(value: Any) -> float | None:
-    # A whole number may be larger than any that can be reckoned with.
+    # A whole number may be too large to calculate with.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return value if is_number and abs(value) < 1e15 else None
 

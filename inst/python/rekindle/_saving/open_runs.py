@@ -1,4 +1,4 @@
-"""The run that last took each folder in this process, by the folder's real path."""
+"""The run that last locked each folder in this process, by the folder's real path."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class OpenRun(Protocol):
-    """What is asked of a run whose fit() ended by an exception."""
+    """The methods that are called on a run whose ``fit()`` ended by an exception."""
 
     @property
     def knows_fit(self) -> bool: ...
@@ -24,30 +24,30 @@ _runs: weakref.WeakValueDictionary[str, OpenRun] = weakref.WeakValueDictionary()
 
 
 def add(directory: str, run: OpenRun) -> None:
-    """This run has taken the folder."""
+    """Notes that this run has locked the folder."""
     _runs[os.path.realpath(directory)] = run
 
 
 def let_go(directory: str) -> None:
-    """Closes what a fit() of this process that ended by an exception left open in the folder."""
+    """Closes the folder's run, if a ``fit()`` of this process left it open by an exception."""
     earlier = _ended(directory)
     if earlier is not None:
         earlier.close()
 
 
 def let_go_ended() -> None:
-    """Lets go of the folders of every fit() that ended by an exception; for a host language.
+    """Releases the folders of every ``fit()`` that ended by an exception; for a host language.
 
-    There, the exception is kept until the next one, and with it the frames of the fit().
+    A host language keeps the exception until the next one, and with it the frames of the ``fit()``.
     """
     for run in list(_runs.values()):
-        # Of a training loop of one's own it is not known whether it has ended.
+        # rekindle does not know whether a custom training loop has ended.
         if run.knows_fit and not run.is_training():
             run.close()
 
 
 def settle(directory: str) -> None:
-    """Waits until what such a fit() has asked to be saved there is saved."""
+    """Waits for the saves in this folder that such a ``fit()`` has requested."""
     earlier = _ended(directory)
     if earlier is not None:
         earlier.settle()

@@ -1,8 +1,8 @@
-"""What a run tells ``python -m rekindle run`` of its folders, where that started it.
+"""Reports the folders of a run to ``python -m rekindle run``, if that started the run.
 
-The runner names a file in the environment, and each folder that is taken or cleared becomes a line
-of JSON at its end. Nothing depends on it: no runner, no line, and a line that cannot be written is
-left out.
+The supervisor names a file in the environment. For each folder that the run locks or clears, the
+run adds a line of JSON to the end of this file. Nothing depends on the report: without a supervisor
+there is no line, and a line that cannot be written is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VARIABLE = "REKINDLE_RUN_REPORT"
 
 @dataclass(frozen=True)
 class Place:
-    """How far a folder's newest save is. Fields are those of its manifest."""
+    """How far a folder's newest checkpoint is. The fields are those of its manifest."""
 
     name: str
     serial: int
@@ -37,11 +37,11 @@ class Place:
         return Place(name, manifest.serial, at.step, at.epoch, at.batch)
 
     def is_beyond(self, other: Place | None) -> bool:
-        """Whether it is further than the other.
+        """Whether this place is further than the other.
 
-        Steps count where both have them: a run that begins anew each time saves, too, and gets
-        nowhere. Else epochs and batches do, and for saves that know of neither, the order of
-        saving.
+        If both places have steps, the steps decide: a run that begins anew each time saves, too,
+        but makes no progress. Else epochs and batches decide. If a place has no epoch either, the
+        order of saving decides.
         """
         if other is None:
             return True
@@ -59,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Event:
-    """A folder was taken, with this newest save in it, or cleared because training is complete."""
+    """A run locked a folder with this newest checkpoint, or cleared it at the end of training."""
 
     directory: str
     prefix: str
@@ -68,7 +68,7 @@ class Event:
 
 
 def opened(directory: str, prefix: str, manifests: Iterable[Manifest]) -> None:
-    """A run has taken the folder, which holds these saves, the newest last."""
+    """Reports that a run has locked the folder, with these checkpoints in it, newest last."""
     if os.environ.get(VARIABLE):
         places = [Place.of(prefix, manifest) for manifest in manifests]
         _tell(
@@ -77,13 +77,14 @@ def opened(directory: str, prefix: str, manifests: Iterable[Manifest]) -> None:
 
 
 def cleared(directory: str, prefix: str) -> None:
-    """A run has removed its saves from the folder: its training is complete."""
+    """Reports that a run has removed its checkpoints, because its training is complete."""
     if os.environ.get(VARIABLE):
         _tell({"cleared": directory, "prefix": prefix})
 
 
 def _tell(fact: Mapping[str, Any]) -> None:
-    # Never made here: a variable left over from a runner that is gone must leave no file behind.
+    # Never create the file: the variable may be left over from a supervisor that has ended. It must
+    # then leave no file behind.
     flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
     with contextlib.suppress(OSError):
         file = os.open(os.environ[VARIABLE], flags)
@@ -94,7 +95,7 @@ def _tell(fact: Mapping[str, Any]) -> None:
 
 
 def events(text: str) -> list[Event]:
-    """The lines of such a file. One that is not whole, or not ours, is passed over."""
+    """The events in such a file. Lines that are not whole, or not rekindle's, are skipped."""
     found = []
     for line in text.splitlines():
         try:

@@ -1,4 +1,4 @@
-"""The saves of one manager: written, here or behind the loop, listed, and let go by the rules."""
+"""Writes the checkpoints of one manager, on this thread or beside it, and applies retention."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ from rekindle.errors import RekindleWarning, RestoreError
 
 @dataclass(frozen=True)
 class _Saved:
-    """What came of one save."""
+    """The result of one save."""
 
     manifest: Manifest
     ledger: Ledger
 
 
 class CheckpointWriter:
-    """Writes saves of one name into one folder, and keeps those that the rules keep.
+    """Writes checkpoints of one name into one folder, and keeps those that the rules keep.
 
     Args:
         directory: The folder. An absolute path.
-        name: First part of the names of the saves.
-        rules: What is kept.
-        background: Whether saves are written on a thread of their own.
+        name: First part of the names of the checkpoints.
+        rules: The retention rules.
+        background: Whether a writer thread writes the checkpoints.
     """
 
     def __init__(self, directory: str, name: str, rules: Retention, background: bool) -> None:
-        # The folder may speak on another thread, where nobody listens and R must not be called.
+        # The repository may report on another thread, where no caller listens and R must not be
+        # called.
         self._told: list[tuple[str, type[Warning]]] = []
-        # Beside a training, saves go past the system's cache; who waits for them has them sooner
-        # through it.
+        # Beside a training, the packs go past the system's cache. A caller that waits for the save
+        # gets it sooner through the cache.
         self._repository = Repository(
             directory,
             __version__,
@@ -57,27 +58,27 @@ class CheckpointWriter:
         self._background = background
         self._thread: WriterThread[_Saved] = WriterThread()
         self._buffers = HostBuffers()
-        # Until a save is preserved, hours count from here; a little back, so that what is saved in
-        # this very instant counts as saved after it.
+        # Until a checkpoint is preserved, hours count from here: one second back, so that a
+        # checkpoint of this same instant counts as a later one.
         self._ledger = Ledger((), time.time() - 1.0)
         self._since = 0
-        # Looked at without the lock, which the first save takes.
+        # This reads the folder without the lock. The first save takes the lock.
         catalog = reader.catalogs(directory).get(name)
         manifests = [] if catalog is None else catalog.in_order()
         self._known = _serials(manifests)
         self._ledger = self._recovered(manifests)
-        # Saves that nobody keeps any more hold no folder, and a program that ends without close()
-        # leaves no spare in it.
+        # A writer without references must not keep the folder locked, and a program that ends
+        # without close() must not leave a recycled file in it.
         weakref.finalize(self, _let_go, self._thread, self._repository)
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the saves under management, in the order of saving."""
+        """The numbers of the checkpoints under management, in the order of saving."""
         return self._ledger.numbers
 
     @property
     def taken(self) -> set[int]:
-        """The numbers in use in the folder, by whomever."""
+        """The numbers in use in the folder, by any run."""
         return self._repository.taken
 
     @property
@@ -87,7 +88,7 @@ class CheckpointWriter:
 
     @property
     def took(self) -> float:
-        """Seconds that the last save took until it was durable, 0 before the first."""
+        """Seconds until the last checkpoint was durable; 0 before the first save."""
         return self._thread.took
 
     @property
@@ -97,22 +98,23 @@ class CheckpointWriter:
 
     @property
     def has_failed(self) -> bool:
-        """Whether a save has failed, and nobody was told yet."""
+        """Whether a save has failed, and rekindle has not reported this yet."""
         return self._thread.has_failed
 
     def open(self) -> None:
-        """Takes the folder; raises what a checkpointer's `open()` does."""
+        """Locks the folder. Raises the same errors as a checkpointer's `open()`."""
         if not self._repository.open():
             return
         found = self._repository.manifests
         run_report.opened(self._repository.directory, self._name, found)
-        # What this manager knows of its saves by itself is more than what it wrote into them.
+        # This manager knows more of its own checkpoints than it wrote into them. So it reads the
+        # records only if the folder has other checkpoints.
         if _serials(found) != self._known:
             self._ledger = self._recovered(found)
             self._known = _serials(found)
 
     def open_to_save(self) -> None:
-        """As :meth:`open`, for which a refusal of the system is a save that failed."""
+        """Like :meth:`open`, but a refusal of the system is a failed save."""
         try:
             self.open()
         except RestoreError as error:
@@ -120,7 +122,7 @@ class CheckpointWriter:
             raise self._repository.not_saved(cause, 0) from error
 
     def _recovered(self, manifests: list[Manifest]) -> Ledger:
-        """What the manager before this one left, from what it wrote into its saves."""
+        """The ledger of the previous manager, from the records in its checkpoints."""
         now = time.time()
         managed = [manifest for manifest in manifests if metadata.is_managed(manifest)]
         if not managed:
@@ -130,7 +132,7 @@ class CheckpointWriter:
         entries = [metadata.entry(one) for one in managed if one.serial >= record.since]
         ledger, behind = retention.recover(entries, record.preserved, record.rules, now)
         if behind:
-            # The times in these saves lie in the future, and would make them look new for good.
+            # The times of these checkpoints are in the future. They would look new for good.
             self._since = manifests[-1].serial + 1
             warnings.warn(
                 f"The clock is {behind:.0f} seconds behind the time at which a checkpoint in"
@@ -142,11 +144,11 @@ class CheckpointWriter:
         return ledger
 
     def record(self, save_counter: int) -> Record:
-        """What the next save is to say of its manager."""
+        """The record of this manager for the next checkpoint."""
         return Record(save_counter, self._ledger.preserved, self._rules, self._since)
 
     def begin(self, snapshot: Snapshot, number: int) -> None:
-        """Writes a save, or begins to; :meth:`outcome` tells what came of it.
+        """Writes a checkpoint, or begins to. :meth:`outcome` reports the result.
 
         Raises:
             SaveError: There is no memory for a copy of the state.
@@ -167,13 +169,13 @@ class CheckpointWriter:
         )
 
     def outcome(self, *, wait: bool) -> Manifest | None:
-        """The save that became durable since the last call, ``None`` when there is none.
+        """The checkpoint that became durable since the last call; ``None`` if there is none.
 
         Args:
-            wait: Whether to wait for one that is still being written.
+            wait: Whether to wait for a checkpoint that is still being written.
 
         Raises:
-            SaveError: It failed.
+            SaveError: The save failed.
         """
         outcome = self._thread.outcome(wait=wait)
         if outcome is None:
@@ -189,13 +191,14 @@ class CheckpointWriter:
         return saved.manifest
 
     def commit_unmanaged(self, snapshot: Snapshot, number: int) -> None:
-        """Writes a save that no manager will ever let go."""
+        """Writes a checkpoint that no manager will ever remove."""
         self._repository.commit(snapshot, number)
 
     def newest(self) -> tuple[str, LoadedCheckpoint | None]:
-        """The newest whole save of the folder, and the name under which it was saved."""
+        """The newest whole checkpoint of the folder, and the name that it was saved under."""
         directory = self._repository.directory
-        # Only to know whose is the newest: what is damaged under our own name is for the folder.
+        # This only finds out which name has the newest checkpoint. The repository deals with damage
+        # under our own name.
         if reader.newest_prefix(directory) not in (None, self._name):
             found = reader.load_newest(directory)
             if found is not None:
@@ -205,7 +208,7 @@ class CheckpointWriter:
         return self._name, save
 
     def clear(self) -> None:
-        """Removes every save of this name, and lets go of the folder."""
+        """Removes every checkpoint of this name, and releases the folder."""
         self._thread.end()
         self._repository.clear()
         run_report.cleared(self._repository.directory, self._name)
@@ -214,7 +217,7 @@ class CheckpointWriter:
         self._buffers.release()
 
     def close(self) -> None:
-        """Lets go of the folder, whose saves stay."""
+        """Releases the folder. Its checkpoints stay."""
         self._thread.end()
         self._repository.close()
         self._buffers.release()
@@ -226,7 +229,7 @@ class CheckpointWriter:
 
 
 class _Listener:
-    """Keeps what the folder has to say for the thread that may speak."""
+    """Keeps the warnings of the repository for the thread that may show them."""
 
     def __init__(self, told: list[tuple[str, type[Warning]]]) -> None:
         self._told = told
@@ -238,9 +241,9 @@ class _Listener:
 def _save(
     repository: Repository, snapshot: Snapshot, number: int, ledger: Ledger, rules: Retention
 ) -> _Saved:
-    """Writes one save, and lets go what the rules no longer keep. Knows no live object."""
+    """Writes one checkpoint, and removes those that the rules drop. Knows no live object."""
     manifest = repository.commit(snapshot, number)
-    # The folder may have been removed and made again, with all that was in it.
+    # The folder, with everything in it, may have been removed and made again.
     there = set(repository.numbers)
     entries = tuple(entry for entry in ledger.entries if entry.number in there)
     grown = retention.add(replace(ledger, entries=entries), metadata.entry(manifest))

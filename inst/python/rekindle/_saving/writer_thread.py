@@ -1,7 +1,7 @@
-"""Work that goes on behind the training thread: one piece at a time, on a thread of its own.
+"""Work beside the training thread: one piece at a time, on a thread of its own.
 
-The thread lives for one piece of work. So nothing is left to end at the end of the interpreter,
-which waits for such threads by itself, and nothing runs in a forked child.
+The thread lives for one piece of work. The interpreter waits for such threads by itself when it
+ends, so nothing else must be stopped then. And nothing runs in a forked child.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
-# Asked from time to time whether to end.
+# Called from time to time. Returns whether to end.
 _Stop = Callable[[], bool]
 
 
@@ -23,30 +23,30 @@ class WriterThread(Generic[_T]):
 
     Attributes:
         waited: Seconds that callers have waited for work that was still going on.
-        took: Seconds that the last piece of work took, 0 before the first.
+        took: Seconds that the last piece of work took; 0 before the first.
     """
 
     def __init__(self) -> None:
         self.waited = 0.0
         self.took = 0.0
-        # The one that was started last: it may have done its work, and be at what comes after.
+        # The thread that was started last. It may have done its work already, and run `then`.
         self._thread: threading.Thread | None = None
         self._done = self._newest = threading.Event()
         self._pid = 0
         self._outcome: tuple[_T | None, BaseException | None] | None = None
 
     def start(self, work: Callable[[], _T], then: Callable[[_Stop], None] | None = None) -> None:
-        """Begins a piece of work. The one before has been asked for by :meth:`outcome`.
+        """Begins a piece of work. The caller has taken the previous result by :meth:`outcome`.
 
         Args:
             work: The work.
-            then: What is done after it, unless it failed, and that nobody waits for. It is to end
-                when its argument says so: other work has begun, :meth:`end` was called, or the
-                interpreter ends.
+            then: Called after the work, unless the work failed. :meth:`outcome` does not wait for
+                this call. The call must end when its argument returns True: other work has begun,
+                :meth:`end` was called, or the interpreter ends.
         """
         done = self._newest = threading.Event()
         begun = threading.Lock()
-        # Not a daemon: the interpreter's end waits for it.
+        # Not a daemon: the interpreter waits for this thread before it ends.
         thread = threading.Thread(
             target=self._run,
             args=(work, then, done, begun),
@@ -57,13 +57,14 @@ class WriterThread(Generic[_T]):
             self._pid, self._done, self._thread = os.getpid(), done, thread
             thread.start()
         except BaseException as error:
-            # At an interrupt the thread may go already, or be about to: who takes this is first.
+            # At an interrupt, the thread may run already, or be about to. The side that takes this
+            # lock first decides: if the thread has it, the thread does the work.
             if not begun.acquire(blocking=False):
                 raise
             self._thread = None
             if not isinstance(error, RuntimeError):
                 raise
-            # No thread can be had, as under a limit on processes: then it is done here.
+            # The system gives no thread, for example under a limit on processes. Do the work here.
             self.do(work)
 
     def _run(
@@ -84,11 +85,11 @@ class WriterThread(Generic[_T]):
             then(lambda: self._newest is not done or not main.is_alive())
 
     def do(self, work: Callable[[], _T]) -> bool:
-        """Does a piece of work here and now: whether it ended without an error."""
+        """Does a piece of work on this thread. Returns whether it ended without an error."""
         began = time.monotonic()
         try:
             outcome = (work(), None)
-        # Whatever it is, it belongs to who asks for the outcome.
+        # Any error belongs to the caller of outcome().
         except BaseException as error:  # noqa: BLE001
             self._outcome = (None, error)
             return False
@@ -99,17 +100,17 @@ class WriterThread(Generic[_T]):
             self.took = time.monotonic() - began
 
     def end(self) -> None:
-        """Ends what is done after the work, and returns when no thread is left of it."""
+        """Ends the call of `then`, and returns when its thread has ended."""
         self._newest = threading.Event()
         thread = self._thread
-        # While the work itself goes on, its thread ends after it.
+        # If the work itself still runs, do not wait: its thread will end right after the work.
         mine = self._pid == os.getpid() and thread is not threading.current_thread()
         if thread is not None and mine and self._done.is_set():
             thread.join()
 
     @property
     def has_failed(self) -> bool:
-        """Whether the work has ended by an error that nobody asked for yet."""
+        """Whether the work has ended by an error that :meth:`outcome` has not returned yet."""
         outcome = self._outcome
         return not self.is_busy and outcome is not None and outcome[1] is not None
 
@@ -119,10 +120,10 @@ class WriterThread(Generic[_T]):
         return self._thread is not None and self._pid == os.getpid() and not self._done.is_set()
 
     def outcome(self, *, wait: bool) -> tuple[_T | None, BaseException | None] | None:
-        """What came of the work, once: its result or its error. ``None`` when there is nothing new.
+        """The result or the error of the work, only once; ``None`` if there is nothing new.
 
         Args:
-            wait: Whether to wait for work that is going on, or to answer ``None`` then.
+            wait: Whether to wait for work that is going on, or to return ``None`` then.
         """
         thread = self._thread
         if thread is not None and self._pid == os.getpid():
@@ -133,7 +134,7 @@ class WriterThread(Generic[_T]):
                 self._done.wait()
                 self.waited += time.monotonic() - began
         elif thread is not None:
-            # A forked child has the object, and not the thread.
+            # A forked child has this object, but not the thread.
             self._thread = self._outcome = None
         outcome, self._outcome = self._outcome, None
         return outcome

@@ -1,1 +1,1 @@
-"""Where the bytes of checkpoints lie."""
+"""Storage: the places where the bytes of checkpoints lie."""

@@ -16,20 +16,21 @@ from rekindle._supervisor import guard
 from rekindle._supervisor.output import Output
 from rekindle._supervisor.signals import Signals
 
-# Seconds between two looks at what nobody tells of; and for the end of what is left running.
+# In seconds: the time between two checks of things that send no event (normal and brief), and the
+# time that processes get to end if the command left them running.
 _GLANCE = 1.0
 _BRIEF = 0.05
 _LEFT_RUNNING = 2.0
 
 _CHUNK = 65536
-# How many chunks a pipe holds at its end, at most.
+# The most chunks that a pipe holds when the command has ended.
 _REST = 64
 
 _PR_SET_PDEATHSIG = 1
 
 
 class Guard:
-    """The process that ends the command's when this one dies; see :mod:`guard`."""
+    """The process that ends the command's processes if this one dies; see :mod:`guard`."""
 
     def __init__(self, report: str) -> None:
         self._process = subprocess.Popen(
@@ -37,12 +38,12 @@ class Guard:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # What is done to the runner's group must not be done to it.
+            # A signal to the supervisor's process group must not reach the guard.
             start_new_session=True,
         )
 
     def tell(self, group: int) -> None:
-        """The command's process group, 0 when there is none."""
+        """Tells the guard the command's process group; 0 if there is none."""
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.write(b"%d\n" % group)
@@ -56,16 +57,17 @@ class Guard:
 
 
 class Child:
-    """The command, started: a session of its own, so that a signal reaches each process once.
+    """The started command. It has its own session, so that a signal reaches each process once.
 
     Args:
         command: The program and its arguments.
-        variables: What its environment has beside the runner's.
-        output: Where its output goes when it is kept; else it has the runner's own.
-        watch: Told of its process group.
+        variables: The variables that its environment has beside those of the supervisor.
+        output: Takes the command's output, if there is a log. Else the command writes to the
+            supervisor's own standard output and error.
+        watch: The guard. It gets the command's process group.
 
     Raises:
-        OSError: The system cannot start it.
+        OSError: The system cannot start the command.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class Child:
         environment = {**os.environ, **variables}
         pipe = subprocess.PIPE if output.is_kept else None
         if output.is_kept:
-            # A killed Python would take with it what stands in the buffer that a pipe gets.
+            # Python buffers the output to a pipe. A killed Python would lose what is in the buffer.
             environment.setdefault("PYTHONUNBUFFERED", "1")
         self._process = subprocess.Popen(
             command,
@@ -105,15 +107,15 @@ class Child:
         glance: Callable[[], None],
         is_asked: Callable[[int], bool],
     ) -> int:
-        """Waits for its end: the status as a shell has it. No process of it is left then.
+        """Waits for the command's end. Returns the status as a shell has it. No process is left.
 
         Args:
-            signals: Where signals come from.
-            on_signal: Called with each.
+            signals: The source of signals.
+            on_signal: Called with each signal.
             glance: Called about once a second.
-            is_asked: Whether an end with this status was asked for. What the command has left
-                running, such as the training that a shell script had started, is then ending by
-                itself and is waited for; else it is ended.
+            is_asked: Returns whether an end with this status was asked for. If so, the processes
+                that the command left running, such as the training of a shell script, are ending by
+                themselves, and this method waits for them. Else this method ends them.
         """
         pipes = {
             stream.fileno(): fd
@@ -139,9 +141,10 @@ class Child:
         return self.status
 
     def _hold_back(self, selector: selectors.BaseSelector, pipes: Mapping[int, int]) -> bool:
-        """Listens to the pipes that can be passed through now: whether there are others.
+        """Listens only to pipes that can be passed through now. Returns whether there are others.
 
-        The command then waits for the reader of its output, as it does without the runner.
+        For these others, the command waits for the reader of its output, as it does without the
+        supervisor.
         """
         listened = selector.get_map()
         held = [pipe for pipe, fd in pipes.items() if not self._output.accepts(fd)]
@@ -154,7 +157,8 @@ class Child:
 
     def _pass_rest_through(self, pipes: Mapping[int, int]) -> None:
         for pipe, fd in pipes.items():
-            # Not for ever: what has left the group may still hold the pipe, and go on writing.
+            # Not for ever: a process that has left the group may still hold the pipe, and go on
+            # writing.
             for _ in range(_REST):
                 if not self._pass_through(pipe, fd, last=True):
                     break
@@ -164,12 +168,12 @@ class Child:
 
     @property
     def status(self) -> int:
-        """Of the program that was started, once it has ended: its exit code, or 128 + a signal."""
+        """The status of the started program, once it has ended: exit code, or 128 + a signal."""
         code: int = self._process.returncode
         return 128 - code if code < 0 else code
 
     def _pass_through(self, pipe: int, fd: int, *, last: bool = False) -> bool:
-        """Whether there may be more."""
+        """Passes one chunk through. Returns whether there may be more."""
         try:
             data = os.read(pipe, _CHUNK)
         except BlockingIOError:
@@ -179,17 +183,17 @@ class Child:
         return bool(data)
 
     def end(self) -> None:
-        """Ends what is left of its processes: asked first, for a moment, and then killed."""
+        """Ends the processes that are left: asks them first, waits a moment, and then kills."""
         self.send(signal.SIGTERM if self._process.poll() is not None else signal.SIGKILL)
         self._process.wait()
         if not self._is_gone():
             self.send(signal.SIGKILL)
-            # Until then they hold memory, and files, that the next start may need.
+            # Until they are gone, they hold memory and files that the next start may need.
             self._is_gone()
         self._guard.tell(0)
 
     def _is_gone(self) -> bool:
-        """Whether nothing of it is left, or is not after a moment."""
+        """Waits a moment, if necessary. Returns whether no process of the command is left."""
         deadline = time.monotonic() + _LEFT_RUNNING
         while self._is_left():
             if time.monotonic() >= deadline:
@@ -198,8 +202,8 @@ class Child:
         return True
 
     def _is_left(self) -> bool:
-        # Orphans come to the first process of a container: if that is this one, they are its to
-        # bury, and would count as left until then. The program itself was waited for before.
+        # The first process of a container inherits orphans. If this is that process, it must reap
+        # them, or they would count as left. The program itself was waited for before.
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-self.pid, os.WNOHANG)[0]:
                 pass
@@ -211,7 +215,11 @@ class Child:
 
 
 def _dies_with_parent() -> Callable[[], None] | None:
-    """For the moment before the guard knows of the command, and for a guard that is killed, too."""
+    """Makes Linux kill the command when the supervisor dies; ``None`` on another system.
+
+    The guard does the same, but not in the moment before it knows the command, and not if the guard
+    itself is killed, too.
+    """
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl

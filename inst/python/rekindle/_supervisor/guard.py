@@ -1,9 +1,9 @@
-"""Ends the command's processes when the runner died without a chance to: a program of its own.
+"""A separate program that ends the command's processes if the supervisor dies and cannot end them.
 
-It reads the number of their process group, a line for each, and 0 while there is none. The end of
-that input is the end of the runner, by whatever means. The file that the command reported into,
-which is alone in a folder of its own, is removed then, too. No module of rekindle is imported here:
-it has to be small, and there at once.
+The guard reads the number of their process group, one per line, and 0 while there is none. The end
+of this input means that the supervisor has ended, by whatever means. The guard then also removes
+the report of the command, and the folder that holds only this file. The guard imports no module of
+rekindle: it has to be small, and to start at once.
 """
 
 import contextlib
@@ -13,7 +13,8 @@ import sys
 
 
 def main() -> None:
-    # It outlives what ends the runner by a moment; its own end comes from the input.
+    # The guard must outlive the supervisor by a moment, so it ignores signals that may have ended
+    # the supervisor. The guard ends at the end of its input.
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     group = 0

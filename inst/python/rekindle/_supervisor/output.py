@@ -1,7 +1,7 @@
-"""What the command writes, passed through and kept in the log; and what the runner says.
+"""The output of the command, passed through and kept in the log, and the supervisor's messages.
 
-A reader may stand still, and a log may be on a disk that hangs. So each place is written by a
-thread of its own, and the runner's loop, which passes signals on, waits for none of them.
+A reader may stop reading, and a log may be on a disk that hangs. So each place has a thread of its
+own that writes to it. The supervisor's loop, which passes signals on, waits for none of them.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from collections.abc import Callable
 from rekindle._printable import printable
 from rekindle.errors import ArgumentError
 
-# How many bytes wait for one place before no more is read from the command for it.
+# In bytes: if so much output waits for one place, the supervisor reads no more output for it.
 _MOST = 1 << 20
-# Seconds without progress after which a place stands still, once the end was asked for.
+# In seconds: once the end was asked for, a place without progress for so long stands still.
 _STILL = 2.0
 _BRIEF = 0.01
 
 
 class Output:
-    """The log, and the runner's own standard output and error.
+    """The log, and the supervisor's own standard output and error.
 
     Args:
         log: A file to append to, or ``None``.
 
     Attributes:
-        ends: Whether the end was asked for. From then on nothing is held back by a place that
-            stands still: what it does not take is left out there.
+        ends: Whether the end was asked for. From then on, a place that stands still holds nothing
+            back: the output that the place does not take is left out there.
 
     Raises:
         ArgumentError: The log cannot be opened.
@@ -79,13 +79,13 @@ class Output:
             self._at_line_start = data.endswith(b"\n")
 
     def header(self, text: str) -> None:
-        """A line of the runner's in the log, on a line of its own."""
+        """Writes a line of the supervisor into the log, always on a new line."""
         moment = time.strftime("%Y-%m-%d %H:%M:%S")
         start = "" if self._at_line_start else "\n"
         self.note(f"{start}=== rekindle {moment}: {printable(text)}\n".encode())
 
     def say(self, text: str) -> None:
-        """A line of the runner's on standard error, and in the log."""
+        """Writes a line of the supervisor to standard error, and into the log."""
         encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
         line = f"rekindle: {printable(text)}\n".encode(encoding, "backslashreplace")
         self._standard[2].put(line, self.ends)
@@ -95,12 +95,12 @@ class Output:
         self.say(f"the log cannot be written any more: {error.strerror}; the command goes on")
 
     def finish(self, is_asked: Callable[[], bool]) -> None:
-        """Waits until all is written.
+        """Waits until all output is written.
 
         Args:
-            is_asked: Whether the end is asked for now.
+            is_asked: Returns whether the end is asked for now.
         """
-        # The log first: its failure is said on standard error.
+        # The log first: if it fails, a message goes to standard error.
         places = [place for place in (self._log, *self._standard.values()) if place is not None]
         while not all(place.is_done(self.ends) for place in places):
             self.ends = self.ends or is_asked()
@@ -112,11 +112,11 @@ class _Place:
 
     Args:
         fd: The descriptor.
-        failed: Called on that thread when it cannot be written any more. Without it, nothing is
-            done: that nobody reads is no reason to end a training.
+        failed: Called on that thread if the descriptor cannot be written any more. Without this
+            function, nothing happens then: a missing reader is no reason to end a training.
 
     Attributes:
-        is_gone: Whether that has happened. What is put from then on is dropped.
+        is_gone: Whether the descriptor cannot be written any more. Further output is dropped.
     """
 
     def __init__(self, fd: int, failed: Callable[[OSError], None] | None = None) -> None:
@@ -127,7 +127,7 @@ class _Place:
         self._lock = threading.Lock()
         self._waiting = 0
         self._moved = time.monotonic()
-        # A daemon: a write that never ends must not keep the process.
+        # A daemon: a write that never ends must not keep the process alive.
         threading.Thread(target=self._write, name=f"rekindle-output-{fd}", daemon=True).start()
 
     def put(self, data: bytes, ends: bool) -> None:
@@ -144,7 +144,7 @@ class _Place:
         return self._waiting < _MOST or self._stands_still(ends)
 
     def is_done(self, ends: bool) -> bool:
-        """Whether nothing is left to be waited for."""
+        """Whether there is nothing left to wait for."""
         return not self._waiting or self._stands_still(ends)
 
     def _stands_still(self, ends: bool) -> bool:
@@ -171,7 +171,7 @@ class _Place:
 
 
 def open_to_write(path: str, flags: int) -> int:
-    """Opens a file, a device, or a FIFO that somebody reads, and waits for nobody."""
+    """Opens a file, a device, or a FIFO that has a reader. Never waits for a reader."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | flags, 0o666)
     os.set_blocking(fd, True)
     return fd

@@ -1,4 +1,4 @@
-"""Whether a command that has ended is started again, and after how long: pure."""
+"""Decides whether to restart a command that has ended, and after how long. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Rules:
-    """What the caller asked for.
+    """The rules that the caller gave.
 
     Attributes:
         max_restarts: Restarts after failures in all; ``None`` for no limit.
-        max_idle_restarts: Restarts in a row that bring the backup no further.
+        max_idle_restarts: Restarts in a row without progress of the backup.
         backoff: Seconds before the first restart.
-        max_backoff: The most seconds that doubling makes of it.
+        max_backoff: The most seconds that the doubled `backoff` can reach.
         preempted_code: Exit code of a command that has saved because it was asked to end.
     """
 
@@ -28,13 +28,13 @@ class Rules:
 
 @dataclass(frozen=True)
 class Tally:
-    """What was so far.
+    """The counts so far.
 
     Attributes:
-        starts: Starts, the one that has just ended among them.
-        restarts: Those that count towards `max_restarts`.
-        idle: Restarts in a row that brought the backup no further.
-        stuck: Starts in a row that did not.
+        starts: Starts, including the one that has just ended.
+        restarts: Restarts that count towards `max_restarts`.
+        idle: Restarts in a row without progress of the backup.
+        stuck: Starts in a row without progress of the backup.
     """
 
     starts: int = 1
@@ -48,11 +48,11 @@ class Ended:
     """How a start ended.
 
     Attributes:
-        status: As a shell has it: the exit code, or 128 and the signal's number.
+        status: As a shell has it: the exit code, or 128 plus the signal's number.
         progress: Whether the backup is further than it ever was.
-        is_complete: Whether the last thing that became of the backup was its removal, because
-            training was complete.
-        passed_on: The signals that were passed on meanwhile.
+        is_complete: Whether the last event of the backup was its removal, because training was
+            complete.
+        passed_on: The signals that the supervisor passed on during this start.
         was_started: Whether the system could start the command at all.
     """
 
@@ -65,13 +65,13 @@ class Ended:
 
 @dataclass(frozen=True)
 class Decision:
-    """What follows.
+    """The decision after a start has ended.
 
     Attributes:
         outcome: ``"again"``, ``"completed"``, ``"stopped"`` or ``"gave_up"``.
-        why: A clause for the reader.
+        why: The reason, as a clause for the reader.
         wait: Seconds before the next start.
-        tally: For the next decision.
+        tally: The counts for the next decision.
     """
 
     outcome: str
@@ -80,20 +80,20 @@ class Decision:
     tally: Tally = field(default_factory=Tally)
 
 
-# Asked by these, the runner ends with its command. The others are warnings, with which a command
-# may well go on: only its end by them is an end.
+# After one of these signals, the supervisor ends with its command. The other signals are warnings,
+# and a command may well go on after them. They end the supervisor only if the command ends by them.
 ENDING = frozenset({"SIGTERM", "SIGINT", "SIGHUP"})
 
 
 def decide(rules: Rules, tally: Tally, ended: Ended, jitter: float) -> Decision:
-    """What follows from how a start ended.
+    """Decides what to do after a start has ended.
 
     Args:
-        rules: What the caller asked for.
-        tally: What was so far.
-        ended: How it ended.
-        jitter: A random number from 0 to 1; the wait is from half its length to all of it, so that
-            many runs that one event ended do not come back in one instant.
+        rules: The rules that the caller gave.
+        tally: The counts so far.
+        ended: How the start ended.
+        jitter: A random number from 0 to 1. It sets the wait, from half its length to all of it. So
+            many runs that one event ended do not start again in the same instant.
     """
     if ended.status == 0:
         return Decision("completed", "the command has ended with exit code 0", tally=tally)
@@ -135,7 +135,7 @@ def _counted(tally: Tally, progress: bool) -> Tally:
 
 
 def _wait(rules: Rules, stuck: int, jitter: float) -> float:
-    # The exponent is bounded because a float is.
+    # The exponent is bounded because the range of a float is.
     longest = min(rules.backoff * 2.0 ** min(max(stuck - 1, 0), 60), rules.max_backoff)
     return longest * (0.5 + 0.5 * jitter)
 

@@ -1,4 +1,4 @@
-"""How far the backup of a command is: what its folders say, and which they are."""
+"""The progress of a command's backup: finds its folders, and reads how far they are."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rekindle.errors import RekindleError
 
 
 class Progress:
-    """The folders of a command, and how far each ever was.
+    """The folders of a command, and the furthest place that each ever reached.
 
     Args:
-        directories: Folders that the caller named. Those that the command takes come by themselves.
+        directories: Folders that the caller named. The command itself reports those that it locks.
 
     Attributes:
-        report: The file that the command tells of these in.
-        is_complete: Whether, at the last look, all was removed because training was complete.
-        newest: The furthest save that was seen to be new, or ``None``.
-        newest_in: Its folder.
+        report: The file for the reports of the command.
+        is_complete: Whether, at the last check, all was removed because training was complete.
+        newest: The furthest checkpoint that was seen to be new, or ``None``.
+        newest_in: The folder of this checkpoint.
     """
 
     def __init__(self, directories: Iterable[str]) -> None:
@@ -40,7 +40,7 @@ class Progress:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the command's environment has to say."""
+        """The variables for the command's environment."""
         return {run_report.VARIABLE: self.report}
 
     @property
@@ -49,7 +49,7 @@ class Progress:
         return sorted(self._named | {directory for directory, _ in self._best})
 
     def look(self) -> bool:
-        """Whether a folder is further than it ever was before this look."""
+        """Reads the folders. Returns whether one is further than it ever was before."""
         was_cleared = self._take_in(self._new_events())
         found = {
             (directory, prefix): place
@@ -64,14 +64,14 @@ class Progress:
         return bool(moved)
 
     def _take_in(self, events: list[run_report.Event]) -> bool:
-        """Takes note of what the command told: whether the last of it is that it is complete."""
+        """Notes the command's reports. Returns whether the last one says that it is complete."""
         for event in events:
             key = (os.path.realpath(event.directory), event.prefix)
             if event.cleared:
-                # What comes now is another training, which begins at its own beginning.
+                # Later checkpoints are of another training, which begins at its own beginning.
                 self._best[key] = None
             elif event.place is not None and event.place.is_beyond(self._best.get(key)):
-                # What was there before, in a folder that the caller did not name, is no progress.
+                # If the caller did not name the folder, its old checkpoints are no progress.
                 self._best[key] = event.place
             else:
                 self._best.setdefault(key, None)
@@ -92,7 +92,7 @@ class Progress:
 
 
 def _places(directory: str) -> dict[str, Place]:
-    """The newest save of each name; nothing of a folder that cannot be read now."""
+    """The newest checkpoint of each name; empty if the folder cannot be read now."""
     try:
         catalogs = reader.catalogs(directory)
     except RekindleError:

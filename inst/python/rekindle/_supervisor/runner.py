@@ -1,4 +1,4 @@
-"""Starts a command, waits for it, and starts it again for as long as that makes sense."""
+"""Starts a command, waits for it, and starts it again for as long as the rules allow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from rekindle._supervisor.progress import Progress
 from rekindle._supervisor.signals import Signals
 from rekindle._supervisor.summary import Start, Summary, duration
 
-# What comes to a process often comes to its group as well: only a later signal is a second.
+# In seconds. A signal to a process often comes to its group as well. A signal is a second one only
+# if it comes later than this.
 _SAME = 1.0
 
 
@@ -27,11 +28,10 @@ class Runner:
 
     Args:
         command: The program and its arguments.
-        rules: When it is started again.
-        progress: What tells whether its backup moves forward.
-        output: Where its output goes.
-        end_with_parent: Whether the end of the process that started this one asks for the end, as
-            SIGTERM does.
+        rules: The rules for restarts.
+        progress: Finds out whether the command's backup moves forward.
+        output: Takes the command's output.
+        end_with_parent: Whether to take the end of the process that started this one as SIGTERM.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Runner:
         self._summary = Summary(self._command)
 
     def run(self, signals: Signals) -> Summary:
-        """Until it has completed, was asked to end, or gets no further."""
+        """Runs the command until it has completed, was asked to end, or makes no progress."""
         tally = Tally()
         self._guard = Guard(self._progress.report)
         try:
@@ -68,7 +68,7 @@ class Runner:
                 if asked is not None:
                     return self._ended(asked)
         finally:
-            # An error of our own leaves nothing running, either.
+            # Even after an error of our own, no process may be left running.
             if self._child is not None:
                 self._child.end()
             self._guard.close()
@@ -128,14 +128,14 @@ class Runner:
         return policy.asked_by(self._passed_on, status, self._rules.preempted_code) is not None
 
     def _sleep(self, signals: Signals, seconds: float) -> Decision | None:
-        """What ends the runner between two starts, or ``None``."""
+        """Waits between two starts. Returns the decision if a signal ends the wait, or ``None``."""
         until = time.monotonic() + seconds
         while True:
             taken = signals.taken()
             if self._parent is not None and os.getppid() != self._parent:
                 taken = [signal.SIGTERM]
             if taken:
-                # Nothing is lost: what was saved can be gone on with.
+                # Nothing is lost: the command can resume from the last checkpoint.
                 self._summary.status = self._rules.preempted_code
                 name = signal.Signals(taken[0]).name
                 return Decision("stopped", f"{name} asked for the end between two starts")

@@ -1,4 +1,4 @@
-"""Signals as something to read: nothing is done in a handler, and each one is seen once."""
+"""Signals as data to read. The handlers do nothing, and each signal is seen once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 from types import FrameType
 from typing import Any
 
-# Those that are passed on to the command.
+# The signals that the supervisor passes on to the command.
 PASSED_ON = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 
@@ -15,7 +15,7 @@ class Signals:
     """From the beginning of a ``with`` statement to its end, signals come as numbers.
 
     Attributes:
-        fd: Readable when there are some.
+        fd: A file descriptor that is readable when there are signals.
     """
 
     def __init__(self) -> None:
@@ -28,10 +28,10 @@ class Signals:
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for name in PASSED_ON:
             number = getattr(signal, name)
-            # What is ignored, as SIGHUP is under nohup, stays so, here and in the command.
+            # An ignored signal, such as SIGHUP under nohup, stays ignored, here and in the command.
             if signal.getsignal(number) != signal.SIG_IGN:
                 self._listen(number)
-        # Ignored, it would take the exit status with it.
+        # If SIGCHLD were ignored, the exit status of the command would be lost.
         self._listen(signal.SIGCHLD)
         return self
 
@@ -39,7 +39,7 @@ class Signals:
         self._before[number] = signal.signal(number, _nothing)
 
     def taken(self) -> list[int]:
-        """The signals since the last call, in their order, SIGCHLD left out."""
+        """The signals since the last call, in their order, without SIGCHLD."""
         try:
             data = os.read(self.fd, 65536)
         except BlockingIOError:
@@ -55,4 +55,4 @@ class Signals:
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
-    """The byte in the pipe is all there is to it."""
+    """Does nothing: the byte in the pipe is enough."""

@@ -1,4 +1,4 @@
-"""What became of a command: each of its starts, and how it ended."""
+"""The summary of a command: each of its starts, and how it ended."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Start:
     Attributes:
         began: POSIX seconds.
         seconds: How long it ran.
-        status: As a shell has it: the exit code, or 128 and the signal's number.
+        status: As a shell has it: the exit code, or 128 plus the signal's number.
         progress: Whether the backup came further than it ever was.
-        place: The furthest save after it, or ``None``.
+        place: The furthest checkpoint after this start, or ``None``.
     """
 
     began: float
@@ -29,15 +29,15 @@ class Start:
 
 @dataclass
 class Summary:
-    """All of them.
+    """All starts of a command, and the result.
 
     Attributes:
         command: The program and its arguments.
         outcome: ``"completed"``, ``"stopped"`` because a signal asked for it, or ``"gave_up"``.
-        why: A clause for the reader.
-        status: What the runner exits with.
-        directory: The folder with the furthest save, or ``None``.
-        folders: All folders that were looked at.
+        why: The reason, as a clause for the reader.
+        status: The exit status of the supervisor.
+        directory: The folder with the furthest checkpoint, or ``None``.
+        folders: All folders that were read.
         was_started: Whether the system could start the command.
         starts: Each start.
     """

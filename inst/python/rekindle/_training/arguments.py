@@ -1,4 +1,4 @@
-"""Checks of the callback's arguments: the value as it is used, or an error that says what is."""
+"""Checks the callback's arguments: returns the value to use, or raises an error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rekindle.errors import ArgumentError
 
 
 def folder(value: Any) -> str:
-    # Keras' words, which its tests and its users' code look for.
+    # Keras' own words: its tests and its users' code look for them.
     if value is None or value in ("", b""):
         raise ArgumentError(
             "Empty `backup_dir` argument passed. Give the path of a folder for the backup.",
@@ -33,7 +33,7 @@ def save_freq(value: Any) -> str | int | timedelta | Auto:
         or (isinstance(value, str) and value in ("epoch", "auto"))
     ):
         return value
-    # True would save after every batch: to isinstance() alone it is a whole number.
+    # True would save after every batch: isinstance() alone takes it for a whole number.
     if checks.is_int(value) and value >= 1:
         return int(value)
     if isinstance(value, str | timedelta) and durations.parse(value) is not None:

@@ -1,4 +1,4 @@
-"""Checks of a saved place in the data: that it is one, and that going there comes to an end."""
+"""Checks a saved position in the data: that it is valid, and that reading up to it ends."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from rekindle._codec.tree import is_count
 from rekindle._training import random_states
 from rekindle.errors import BrokenTreeError, MismatchError
 
-# How many iterators Keras makes in an epoch, at most, beside those that end within it.
+# The largest number of iterators that Keras makes in an epoch, beside those that end within it.
 _MADE_IN_EPOCH = 4
 
 
 def check(
     place: Any, batch: int, epochs: int, batches: int | None, loaders: list[AnyArray]
 ) -> None:
-    """Checks one place.
+    """Checks one position.
 
     Args:
-        place: The place, as plain values and arrays.
+        place: The position, as plain values and arrays.
         batch: How many batches of its epoch were trained.
-        epochs: How many epochs this fit() has, which is what the script says.
-        batches: How many batches an epoch has at most; ``None`` where that is not known.
+        epochs: How many epochs this fit() has, as the script says.
+        batches: How many batches an epoch has at most; ``None`` if that is not known.
         loaders: The states of the data's own generators, as they are now.
 
     Raises:
         MismatchError: An epoch has fewer batches than were trained.
-        BrokenTreeError: It is none that this fit() can come to.
+        BrokenTreeError: This fit() cannot reach this position.
     """
     if batches is not None and batch > batches:
         raise MismatchError(
@@ -47,8 +47,8 @@ def check(
     _expect(is_count(place["steps"]), "steps")
     _expect(is_count(place["earlier"] + 1), "earlier")
     if batches is not None:
-        # An iterator that lives on gives at most all batches of all epochs. And each that was made
-        # gave a batch, or was made at the beginning or the end of an epoch.
+        # An iterator that lives on across epochs gives at most all batches of all epochs. Each
+        # iterator gave a batch, or was made at the beginning or the end of an epoch.
         all_batches = batches * (epochs + 1)
         _expect(place["steps"] <= all_batches, "steps")
         _expect(place["earlier"] <= all_batches + _MADE_IN_EPOCH * (epochs + 1), "earlier")

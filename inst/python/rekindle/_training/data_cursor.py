@@ -1,9 +1,9 @@
-"""Where a fit() is in its data, and how to get there again without training.
+"""The position of a fit() in its data, and how to get there again without training.
 
 Keras draws batches from iterators that it makes from the data, most often one for each epoch. A
-place is known by how the iterator was born (the random states when it was made and when it was
-first read, and how many were made before it) and by how many steps it has given. On resume the same
-iterator is born again, and read as far.
+position has two parts. The first is the birth of the iterator: the random states when it was made
+and when it was first read, and how many iterators were made before it. The second is how many steps
+the iterator has given. On resume, rekindle makes the same iterator again and reads as many steps.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class _Birth:
 
 
 class DataCursor:
-    """The place of one fit() in its data.
+    """The position of one fit() in its data.
 
     Args:
-        source: The data, which is watched from now on.
+        source: The data. The cursor watches it from now on.
     """
 
     def __init__(self, source: DataSource) -> None:
@@ -38,30 +38,31 @@ class DataCursor:
         self._given = 0
         self._birth = _Birth()
         self._births = 0
-        # Iterators made so far, and the birth of the one before the last, with the births by then.
+        # How many iterators were made so far; and the birth of the iterator before the current one,
+        # with the number of births at that time.
         self._makes = 0
         self._before: tuple[_Birth, int] = (self._birth, 0)
         self._script: _Birth | None = None
         self._at_epoch: dict[str, Any] = {}
         self._last_batch: Any = None
-        # Whether batches are drawn ahead from random states that training draws from, too.
+        # Whether reading ahead draws from random states that training draws from, too.
         self._draws_ahead = False
         source.attach(self)
         self._dataset = source.dataset_state()
 
     @property
     def batches(self) -> int | None:
-        """How many batches an epoch has, where that is known."""
+        """How many batches an epoch has, if that is known."""
         return self._source.batches
 
     def stop_watching(self) -> None:
         self._source.detach()
 
-    # What the source reports.
+    # Calls from the source.
 
     @property
     def looks_for_draws(self) -> bool:
-        """Whether a read that draws from the process' random states is news."""
+        """Whether the cursor still looks for reads that draw from the process' random states."""
         return self._source.reads_ahead and not self._draws_ahead
 
     def made(self) -> None:
@@ -75,14 +76,14 @@ class DataCursor:
         self._given = 0
         if not self._source.reads_ahead:
             return
-        # These iterators are real as soon as they are made, and most are read out of sight.
+        # Such an iterator counts as soon as it is made: most of them are read out of sight.
         self._births += 1
         if not self._source.sees_reads:
             self._script = None
         self._source.begin(self._births)
 
     def first_read(self) -> None:
-        """It is about to be read for the first time."""
+        """The iterator is about to be read for the first time."""
         script, self._script = self._script, None
         if script is not None and script.read is not None:
             self._put_random(script.read)
@@ -91,27 +92,27 @@ class DataCursor:
             self._births += 1
 
     def has_read(self, batch: Any, *, drew: bool) -> None:
-        """It gave a batch; `drew` tells whether that changed the process' random states."""
+        """The iterator gave a batch. `drew`: whether this changed the process' random states."""
         if self._source.reads_ahead:
-            # Read ahead by another thread: it is not the batch that is trained on next.
+            # Another thread read this batch ahead: it is not the batch that training uses next.
             self._draws_ahead = self._draws_ahead or drew
         else:
             self._last_batch = batch
             self._given += 1
 
     def _look_for_external_draws(self) -> None:
-        """Whether R drew since the epoch began while Python code is read ahead.
+        """Notes whether R has drawn since the epoch began, while Python code is read ahead.
 
-        The data may be R code, or a callback may have drawn: nobody can tell from here.
+        The data may be R code, or a callback may have drawn: rekindle cannot tell which.
         """
         began = self._at_epoch.get("random", {}).get("foreign")
         if began is not None and self._source.reads_ahead and self._source.sees_reads:
             self._draws_ahead = self._draws_ahead or random_states.take_external() != began
 
-    # What the run asks for.
+    # Calls from the run.
 
     def epoch_begins(self) -> None:
-        """Notes where the epoch begins, after every callback's `on_epoch_begin`."""
+        """Notes the position where the epoch begins, after every callback's `on_epoch_begin`."""
         self._at_epoch = {
             "live": self._source.is_live(),
             "steps": self._steps_given(),
@@ -124,20 +125,20 @@ class DataCursor:
     def has_left_epoch(self) -> bool:
         """Whether Keras has made an iterator beyond that of the current epoch.
 
-        It does so after the last batch, before validation, and throws it away.
+        Keras makes it after the last batch, before validation, and throws it away.
         """
         expected = 0 if self._at_epoch["live"] else 1
         return self._makes > int(self._at_epoch["makes"]) + expected
 
     def random_at_end(self) -> Any:
-        """The random states at the end of the epoch's last batch; ``None``: they are as they were.
+        """Random states at the end of the epoch's last batch; ``None`` if they are still the same.
 
-        For a look from the validation that follows it.
+        For a snapshot in the validation that follows this batch.
         """
         return self._birth.made["process"] if self.has_left_epoch() else None
 
     def take(self, batch: int, arrays: dict[str, AnyArray]) -> Any:
-        """The place after `batch` batches of the current epoch, 0 for the one about to begin."""
+        """Captures the position after `batch` batches of the epoch; 0 if it is about to begin."""
         self._look_for_external_draws()
         if batch == 0:
             self._last_batch = None
@@ -164,21 +165,21 @@ class DataCursor:
 
     @property
     def lost(self) -> Mapping[str, str]:
-        """``Class.attribute`` of what of the data set does not come back, each with the reason."""
+        """Attributes of the data set that are not restored: ``Class.attribute`` and the reason."""
         return self._dataset.lost
 
     def check(self, saved: Any, batch: int, epochs: int, arrays: Mapping[str, AnyArray]) -> None:
-        """Checks what :meth:`put` would put back, and that going there comes to an end.
+        """Checks the position that :meth:`put` would restore, and that reading up to it ends.
 
         Args:
-            saved: The saved place.
+            saved: The saved position.
             batch: How many batches of its epoch were trained.
             epochs: How many epochs this fit() has.
-            arrays: The arrays of the save.
+            arrays: The arrays of the checkpoint.
 
         Raises:
             MismatchError: An epoch has fewer batches than were trained.
-            BrokenTreeError: It is not a place that was taken, or none that this fit() can come to.
+            BrokenTreeError: It is not a captured position, or this fit() cannot reach it.
         """
         self._dataset.check(saved["dataset"], arrays)
         most = self._source.most_batches
@@ -186,10 +187,10 @@ class DataCursor:
         cursor_check.check(tree.unflatten(saved["place"], arrays), batch, epochs, most, loaders)
 
     def put(self, saved: Any, batch: int, arrays: Mapping[str, AnyArray]) -> bool:
-        """Goes to the beginning of a place's epoch, from where `batch` batches are left to read.
+        """Goes to the beginning of the position's epoch; `batch` batches are then left to read.
 
         Returns:
-            Whether what follows in the data can be what followed before the interruption.
+            Whether the data can continue as it did before the interruption.
         """
         now = random_states.take()
         place = tree.unflatten(saved["place"], arrays)
@@ -210,9 +211,9 @@ class DataCursor:
         return not place["draws_ahead"]
 
     def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
-        """Whether the batch read last is the one that was read last before the save.
+        """Whether the batch read last is the batch that was read last before the checkpoint.
 
-        True also where nobody could look: on TensorFlow batches stay inside its graph.
+        Also ``True`` where rekindle cannot see the batch: on TensorFlow, batches stay in its graph.
         """
         expected = tree.unflatten(saved["place"], arrays)["batch"]
         found = self._source.digest(self._last_batch)
@@ -227,7 +228,7 @@ class DataCursor:
         return {"process": random_states.take(), "loaders": self._source.generators()}
 
     def _rehearsed(self, place: Mapping[str, Any]) -> _Birth:
-        """The states that are put back later, put once: broken ones are found while it is time."""
+        """Restores the states once, as a test: this finds broken states before they are needed."""
         now = self._take_random()
         for states in (place["made"], place["read"], now):
             self._put_random(states)

@@ -1,4 +1,4 @@
-"""Stands between a trainer and its data, and tells what is made of it and read from it."""
+"""Stands between a trainer and its data, and reports iterators and reads."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rekindle._training.trainer import DataListener
 
 
 class Proxy:
-    """What the trainer makes its iterators from, reporting when it does.
+    """Takes the place of the data when the trainer makes its iterators, and reports this.
 
     Args:
-        listener: Who is told.
+        listener: Receives the reports.
         source: The data.
-        reports_making: Whether the listener is told of iterators.
-        reports_reads: Whether it is told of reads.
+        reports_making: Whether to report iterators.
+        reports_reads: Whether to report reads.
     """
 
     def __init__(
@@ -70,11 +70,12 @@ class _Reader:
 
 
 def _forget_foreign_thread() -> None:
-    """Has `threading` forget what it noted of this thread, when it is none of Python's own.
+    """Makes `threading` forget its note of this thread, if Python did not start the thread.
 
-    TensorFlow reads its data in threads of its own. A child forked from one that was noted (or that
-    got the identifier of one that was) takes the note for its main thread and ends, all well, with
-    exit code 1 (CPython 3.11). DataLoader, whose workers are such children, then raises an error in
+    TensorFlow reads its data in threads of its own, and `threading` notes such threads. A child may
+    be forked from a noted thread, or from a thread that got the identifier of a noted one. Such a
+    child takes the note for its main thread, and ends with exit code 1 although all is well
+    (CPython 3.11). The workers of DataLoader are such children: DataLoader then raises an error in
     the middle of training.
     """
     here = threading.get_ident()

@@ -1,4 +1,4 @@
-"""The user's own objects that belong to the run, beside the model: `extra_state`."""
+"""`extra_state`: objects of the user that belong to the run, beside the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rekindle._frameworks import table as frameworks
 
 
 def take(extra: Mapping[str, Any], arrays: dict[str, AnyArray]) -> dict[str, Any]:
-    """The states by name, as JSON values."""
+    """Captures the states by name, as JSON values."""
     return {
         name: kinds.take(kinds.numbers_of(value), f"extra/{name}", arrays)
         for name, value in extra.items()
@@ -24,7 +24,7 @@ def take(extra: Mapping[str, Any], arrays: dict[str, AnyArray]) -> dict[str, Any
 def read(
     extra: Mapping[str, Any], saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
 ) -> list[Callable[[], Any]]:
-    """What puts the states back into the objects, once they have been checked.
+    """Checks the states, and returns functions that restore them into the objects.
 
     Raises:
         BrokenTreeError: A state cannot be that of its object.
@@ -36,7 +36,7 @@ def read(
 def put(
     extra: Mapping[str, Any], saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
 ) -> list[str]:
-    """Puts the states back: what of them was not used, one sentence each."""
+    """Restores the states. Returns a sentence for each state that was not used."""
     for put_one in read(extra, saved, arrays):
         put_one()
     return [
@@ -63,7 +63,7 @@ def _read_one(
 def needs_building(
     extra: Mapping[str, Any], saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
 ) -> bool:
-    """Whether an object has fewer variables than were saved of it."""
+    """Whether an object has fewer variables than the checkpoint has for it."""
     return any(
         len(extra[name].variables) < len(state)
         for name, state in _variables(extra, saved, arrays).items()
@@ -73,7 +73,7 @@ def needs_building(
 def differences(
     extra: Mapping[str, Any], saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
 ) -> list[str]:
-    """Why the states cannot be those of these objects, as far as can be told beforehand."""
+    """Why the states cannot be those of these objects, as far as this is known beforehand."""
     return [
         f"extra_state[{name!r}]{line}"
         for name, value in extra.items()

@@ -1,4 +1,4 @@
-"""What must be the same in both runs for the resumed one to be the interrupted one."""
+"""Compares the settings that must be the same in the interrupted and in the resumed run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rekindle.errors import MismatchError, bulleted
 
 
 def differences(expected: Mapping[str, Any], saved: Any) -> list[str]:
-    """A line for each thing that is known of both runs and differs."""
+    """A line for each setting that is known of both runs and differs."""
     if not isinstance(saved, dict):
         return []
     return [
@@ -20,15 +20,15 @@ def differences(expected: Mapping[str, Any], saved: Any) -> list[str]:
 
 
 def refuse(directory: str, what: str, differences: list[str]) -> None:
-    """Refuses the backup in a folder for its differences, if there are any.
+    """Refuses the backup in a folder if there are differences.
 
     Args:
         directory: The folder.
-        what: What the backup is "of".
-        differences: A line for each.
+        what: The words after "The backup is", such as "of another model".
+        differences: A line for each difference.
 
     Raises:
-        MismatchError: There are some.
+        MismatchError: There are differences.
     """
     if differences:
         raise MismatchError(

@@ -1,4 +1,4 @@
-"""One fit() under backup, from its beginning to its end, however it ends."""
+"""One fit() under backup, from its beginning to any kind of end."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from rekindle.errors import SaveError, SaveWarning
 
 
 class Fit:
-    """One fit() of one model. Made at its beginning, after every other callback has begun.
+    """One fit() of one model. Created at its beginning, after every other callback has begun.
 
-    Making it takes the folder and brings back what is in it.
+    Creating it locks the folder and restores the checkpoint in it.
 
     Args:
         settings: The callback's arguments.
-        trainer: Whose fit() it is.
-        schedule: Is told how long saves hold training up, and when they are done.
+        trainer: The trainer of this fit().
+        schedule: Gets reports of how long saving delays training, and when a checkpoint is written.
 
     Raises:
-        LockError: Another run holds the folder.
-        DamageError, FormatError, ForeignFileError, RestoreError: The folder cannot be used.
-        MismatchError: The save does not fit.
+        LockError: Another run has locked the folder.
+        DamageError, FormatError, ForeignFileError, RestoreError: rekindle cannot use the folder.
+        MismatchError: The checkpoint does not fit.
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class Fit:
 
     @property
     def knows_fit(self) -> bool:
-        """Whether the trainer's fit() was found, and not a loop of one's own."""
+        """Whether the trainer's fit() was found; false in a custom training loop."""
         return self._trainer.knows_fit
 
     def is_training(self) -> bool:
-        """Whether it is still going on."""
+        """Whether this fit() is still running."""
         return self._trainer.is_training()
 
     @property
     def is_skipped(self) -> bool:
-        """Whether no epoch is left to run: a later fit() of the script has the folder."""
+        """Whether no epoch is left to run: the backup is of a later fit() of the script."""
         return self._state.is_done
 
     def _begin(self) -> None:
@@ -112,14 +112,14 @@ class Fit:
             self._import()
 
     def _import(self) -> None:
-        """Resumes from a backup of the library's own callback, where that is all there is."""
+        """Resumes from a backup of the library's own callback, if there is no other backup."""
         report = self._trainer.import_backup(self._settings)
         if report is not None:
             self._state.position = Position(report["step"], report["epoch"], 0)
             self.report = dict(report)
 
     def _skip(self) -> None:
-        """A later fit() of the script has the folder: no epoch is left to run in this one."""
+        """Leaves the backup to a later fit() of the script: this fit() has no epoch left to run."""
         state, epochs = self._state, int(self._trainer.fit["epochs"])
         if self._settings.restore_history:
             state.history.fill(self._trainer.history, before=epochs)
@@ -159,13 +159,16 @@ class Fit:
         self._reporter.inexact(notes)
 
     def epoch_begins(self, epoch: int, look: Callable[[], None]) -> int:
-        """After every other callback's `on_epoch_begin`: how many batches of it are skipped.
+        """Begins an epoch, and returns how many of its batches are skipped.
+
+        Called after every other callback's `on_epoch_begin`.
 
         Args:
             epoch: Counted from 0.
-            look: Called after each batch that is skipped; may raise what ends training.
+            look: Called after each skipped batch. It may raise an exception that ends training.
         """
-        # fit() has read it. Left there, the next fit() of this model would begin here, too.
+        # fit() has read this value. If it stayed, the next fit() of this model would begin here,
+        # too.
         self._trainer.start_at(None)
         self._schedule.epoch_began()
         save, self._resuming = self._resuming, None
@@ -189,7 +192,7 @@ class Fit:
             lambda: self._replayed(save),
             look,
         )
-        # Weak: it lives for as long as the hooks it has taken over.
+        # A weak reference: the replay lives as long as the hooks that it has replaced.
         self._replay = weakref.ref(replay)
         replay.start()
         return state.position.batch
@@ -205,7 +208,7 @@ class Fit:
         self._tell_notes()
 
     def epoch_ends(self, epoch: int, logs: Any) -> None:
-        """After every other callback's `on_epoch_end`."""
+        """Ends an epoch. Called after every other callback's `on_epoch_end`."""
         self._state.history.add(epoch, logs)
         self._rehearsal.step_ended()
 
@@ -215,7 +218,7 @@ class Fit:
         return bool(self._trainer.stop_training) or (epochs is not None and epoch + 1 >= epochs)
 
     def save(self, epoch: int, batch: int, logs: Any) -> None:
-        """Saves the run as one that goes on with this batch of this epoch, counted from 0."""
+        """Saves the run. It would resume with this batch of this epoch, both counted from 0."""
         began = time.perf_counter()
         self._stands_at(epoch, batch, logs)
         self._saves.save(epoch, batch, self._state.logs)
@@ -225,68 +228,68 @@ class Fit:
         self._tell_rehearsal()
 
     def _tell_rehearsal(self) -> None:
-        """What of this save a resumed run could not have."""
+        """Reports the parts of this checkpoint that a resumed run could not restore."""
         self._reporter.not_restorable(self._rehearsal.unknown())
         self._reporter.not_saved(self._rehearsal.other_optimizers())
 
     def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
-        """Notes the place that the next look at the state is of."""
+        """Notes the position of the next snapshot."""
         state = self._state
         state.position = Position(self._trainer.step(), epoch, batch)
         state.logs = logs or {}
         state.schedule = self._schedule.as_state()
 
     def settle(self) -> None:
-        """Waits for a save that is still being written; its failure is a warning."""
+        """Waits for a checkpoint that is still being written. If it fails, this warns."""
         try:
             self._saves.look(wait=True)
         except SaveError as error:
             warnings.warn(str(error), SaveWarning, stacklevel=4)
 
     def save_last(self, epoch: int, batch: int, logs: Any, seconds_left: float) -> bool:
-        """Saves before the process is ended: whether it could be done for this very place."""
+        """Saves before the process ends. Returns whether exactly this position is saved."""
         self._stands_at(epoch, batch, logs)
         saved = self._saves.save_last(epoch, batch, self._state.logs, seconds_left)
-        # Training may go on, and the next save is not due at once.
+        # Training may continue. The next checkpoint must not be due at once.
         self._schedule.saved_out_of_turn()
         self._tell_rehearsal()
         self._tell_schedule()
         return saved
 
     def validation_begins(self, epoch: int, batch: int, logs: Any) -> None:
-        """The batches of the epoch are trained; what its validation changes is put aside."""
+        """The epoch's batches are trained: captures the state that its validation changes."""
         self._stands_at(epoch, batch, logs)
         self._state.validation_begins()
 
     def validation_ends(self) -> None:
-        """The state is the live one again."""
+        """The state is the live state again."""
         self._state.validation_ends()
 
     @property
     def saves(self) -> Saves:
-        """Its saves."""
+        """The checkpoints of this fit()."""
         return self._saves
 
     def look(self) -> None:
-        """Deals with a save that became durable, or failed, behind the training."""
+        """Handles a checkpoint that became durable, or failed, while training continued."""
         self._saves.look()
         self._tell_schedule()
 
     def _tell_schedule(self) -> None:
-        """What it needs to know of the last save; and what it has chosen, to the user."""
+        """Reports the last checkpoint to the schedule, and the schedule's choice to the user."""
         self._schedule.writing(self._saves.is_writing, self._saves.has_failed)
         plan = self._schedule.news()
         if plan is not None:
             self._reporter.say(1, plan.in_words(), "interval", **plan.as_state())
 
     def end(self) -> None:
-        """Training is complete, and the last save is waited for."""
+        """Ends a complete training, after the last checkpoint is written."""
         if self._settings.delete_checkpoint and not self._state.is_done:
             self._trainer.settle_import(self._settings.directory)
             self._checkpointer.clear()
 
     def close(self) -> None:
-        """Leaves no trace on the model, and lets go of the folder. Safe to call again."""
+        """Removes every change to the model, and unlocks the folder. Safe to call again."""
         replay = self._replay()
         if replay is not None:
             replay.stop()

@@ -1,4 +1,4 @@
-"""Every epoch and metric of the run, over however many calls of fit() it took."""
+"""Every epoch and metric of the run, over all of its calls of fit()."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from rekindle._frameworks import table as frameworks
 
 
 class HistoryRecord:
-    """What Keras' `History` would hold had the run never been interrupted.
+    """The content that Keras' `History` would have if the run had never been interrupted.
 
     Attributes:
         epoch: Zero-based indices of the epochs that ended.
         metrics: For each metric, its values in the order of the epochs that reported it.
-        epochs: For each metric, these epochs; ``None`` for one that an old save does not tell.
+        epochs: For each metric, these epochs; ``None`` for an epoch that an old checkpoint does not
+            name.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class HistoryRecord:
             self.epochs.setdefault(name, []).append(int(epoch))
 
     def take(self, arrays: dict[str, AnyArray]) -> Any:
-        """As JSON values; values that are arrays go into `arrays`."""
+        """Captures the record as JSON values; values that are arrays go into `arrays`."""
         metrics = {name: [_plain(v) for v in values] for name, values in self.metrics.items()}
         epochs = _epochs.to_save(self.epoch, self.epochs)
         tree = {"epoch": self.epoch, "metrics": metrics, "epochs": epochs}
@@ -42,7 +43,7 @@ class HistoryRecord:
 
     @classmethod
     def from_state(cls, state: Any, arrays: Mapping[str, AnyArray]) -> HistoryRecord:
-        """What :meth:`take` gave; reading anything else fails as broken trees do."""
+        """Reads a result of :meth:`take`. Reading anything else fails as for broken trees."""
         record = cls()
         tree = _tree.unflatten(state, arrays)
         record.epoch = [int(epoch) for epoch in tree["epoch"]]
@@ -54,21 +55,21 @@ class HistoryRecord:
         return record
 
     def fill(self, history: Any, before: int | None = None) -> None:
-        """Puts the run into a `History` as Keras has it: all of it, or the epochs before one.
+        """Fills a `History` of Keras with the whole run, or with the epochs before `before`.
 
-        Of an old save, nothing says which epochs reported a metric that not every epoch did. Such a
-        metric is left out where only some of the epochs are wanted.
+        An old checkpoint does not say which epochs reported a metric, if only some epochs did. If
+        only some of the epochs are wanted, this method leaves such a metric out.
         """
         history.epoch = [epoch for epoch in self.epoch if before is None or epoch < before]
         if len(history.epoch) == len(self.epoch):
             history.history = {name: list(values) for name, values in self.metrics.items()}
         else:
             history.history = self._of(set(history.epoch))
-        # R makes a table of so many epochs of it.
+        # R makes a table with this number of epochs.
         history.params["epochs"] = max(history.params.get("epochs", 0), len(history.epoch))
 
     def _of(self, epochs: set[int]) -> dict[str, list[Any]]:
-        """The values of these epochs, of the metrics that have some."""
+        """The values of these epochs, for each metric that has values in them."""
         found = {}
         for name, own in self.epochs.items():
             pairs = zip(own, self.metrics[name], strict=True)
@@ -85,7 +86,7 @@ def _saved(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A metric's value without its backend: a loop of one's own may report tensors."""
+    """A metric's value without its backend: a custom training loop may report tensors."""
     if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
         return value
     return frameworks.to_numpy(value) if frameworks.framework(value) else float(value)

@@ -1,4 +1,4 @@
-"""What the last batch reported: handed to the other callbacks where a resumed epoch is over."""
+"""The logs of the last batch. A resumed epoch that is already over gives them to callbacks."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from rekindle._frameworks import table as frameworks
 
 
 def take(logs: Mapping[str, Any], arrays: dict[str, AnyArray]) -> Any:
-    """The numbers among the logs, as JSON values; what else a callback has put there is left out.
+    """Captures the numbers among the logs, as JSON values, and leaves out all else.
 
-    A file name may be made of them, as `ModelCheckpoint` does: a save gives it numbers alone.
+    Other code may make a file name of the logs, as `ModelCheckpoint` does. So a checkpoint gives it
+    numbers only.
     """
     numbers = {name: value for name, value in logs.items() if _is_numeric(value)}
     return tree.flatten(numbers, "logs", arrays)
 
 
 def read(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any]:
-    """What :func:`take` gave.
+    """Reads a result of :func:`take`.
 
     Raises:
-        BrokenTreeError: It gave something else.
+        BrokenTreeError: It is not a result of :func:`take`.
     """
     logs = tree.unflatten(saved, arrays)
     if not isinstance(logs, dict) or not all(map(_is_numeric, logs.values())):

@@ -1,4 +1,4 @@
-"""What the callback was asked for, checked."""
+"""The options of a fit() under backup, checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a signal that announces the end, to a save and the end of training at the next hook."""
+"""Answers a signal that announces the end: saves and ends training at the next hook."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class PreemptionHandler:
     """Answers signals for one fit().
 
     Args:
-        asked: What the user wants to be done.
+        asked: What the user asked for.
         run: The run.
-        trainer: Whose fit() it is.
-        watch_batches: Has the companion told of the ends of batches from now on. Sets attributes
+        trainer: The trainer of this fit().
+        watch_batches: Makes Keras call the tail callback at batch ends from now on. Sets attributes
             and does nothing else.
-        verbose: From 1 up, it is said what was done.
+        verbose: From 1 up, the handler reports what it did.
     """
 
     def __init__(
@@ -44,21 +44,21 @@ class PreemptionHandler:
         self._signals = SignalListener(
             asked.names, self._notice, self._stop_now, trainer.is_training, asked.grace
         )
-        # Before any signal: a second one ends training from within a handler.
+        # Before any signal comes: a second signal ends training from within a handler.
         events.hint("exit_code", code=asked.exit_code if asked.stops else None)
         self._signals.install()
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether a signal came that is not yet dealt with, and this is the thread to do so on.
+        """Whether a signal waits for an answer, and this thread is the one to answer it.
 
-        A hook of an earlier batch may still run behind the training thread, as on JAX.
+        A hook of an earlier batch may still run beside the training thread, as on JAX.
         """
         here = threading.current_thread() is threading.main_thread()
         return here and self._signals.received is not None
 
     def close(self) -> None:
-        """Listens no more. A signal that was not answered does what it does without us."""
+        """Stops listening. An unanswered signal does what it would do without rekindle."""
         self._signals.restore()
 
     def _notice(self) -> None:
@@ -78,18 +78,18 @@ class PreemptionHandler:
         )
 
     def while_reading(self) -> None:
-        """While the batches before a save are read again, nothing is to be saved."""
+        """Answers while batches are read again: saves nothing, and may raise to end training."""
         if self.is_asked_for and self._asked.stops:
             raise self._preempted(saved=True)
 
     def at_batch_end(self, epoch: int, done: int, logs: Any) -> None:
-        """After so many batches of the epoch; raises what ends training."""
-        # They may still be changing what is to be saved.
+        """Answers after `done` batches of the epoch. May raise an exception that ends training."""
+        # Hooks that still run may change the state that is about to be saved.
         self._trainer.wait_for_hooks()
         self._end(epoch, done, logs)
 
     def at_epoch_end(self, epoch: int, logs: Any) -> None:
-        """After the epoch before this one; raises what ends training."""
+        """Answers before `epoch` begins. May raise an exception that ends training."""
         self._end(epoch, 0, logs)
 
     def validation_begins(self, epoch: int) -> None:
@@ -99,7 +99,7 @@ class PreemptionHandler:
             self._fit.validation_begins(*self._in_validation)
 
     def at_validation_step(self) -> None:
-        """In the midst of a validation; raises what ends training."""
+        """Answers within a validation. May raise an exception that ends training."""
         if self._in_validation is not None:
             self._end(*self._in_validation)
 

@@ -1,4 +1,4 @@
-"""The random states of the process: taken and put back so that the next draw is the next draw."""
+"""Captures and restores the process' random states, so that the same draws follow."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _external: dict[str, External] = {}
 
 
 def add(name: str, state: External) -> None:
-    """Counts a random state of another language as one of the process: R's, when R drives."""
+    """Adds a random state of another language to those of the process: R's, if R runs Python."""
     _external[name] = state
 
 
 def take() -> dict[str, Any]:
-    """Every random state that training may draw from, as a tree of plain values and arrays.
+    """Captures every random state that training may draw from, as plain values and arrays.
 
-    PyTorch's and TensorFlow's count when they are imported, whatever Keras' backend is: data may
-    come from either.
+    If PyTorch or TensorFlow is imported, its states are included, whatever Keras' backend is: the
+    data may come from either.
     """
     version, words, gauss = random.getstate()
     found: dict[str, Any] = {
@@ -49,7 +49,7 @@ def take() -> dict[str, Any]:
         found["torch"] = torch.random_states()
     if loaded("tensorflow") is not None:
         found["tensorflow"] = tensorflow.random_state()
-    # R cannot be called from another thread while its own waits for that thread's batch.
+    # R cannot be called from another thread while R's own thread waits for that thread's batch.
     if _external and threading.current_thread() is threading.main_thread():
         found["foreign"] = take_external()
     return found
@@ -61,10 +61,10 @@ def take_external() -> dict[str, Any]:
 
 
 def check(states: Any) -> None:
-    """Checks what :func:`put` would put back.
+    """Checks the states that :func:`put` would restore.
 
     Raises:
-        BrokenTreeError: It is not what :func:`take` gave.
+        BrokenTreeError: They are not a result of :func:`take`.
     """
     if not isinstance(states, dict) or not {"python", "numpy", "keras"} <= states.keys():
         raise BrokenTreeError("the random states are not those of a process")
@@ -84,10 +84,10 @@ def check(states: Any) -> None:
 
 
 def put(states: dict[str, Any]) -> None:
-    """Puts back what :func:`take` gave.
+    """Restores a result of :func:`take`.
 
     Raises:
-        BrokenTreeError: It gave something else. Nothing was changed.
+        BrokenTreeError: It is not a result of :func:`take`. Nothing was changed.
     """
     check(states)
     python = states["python"]
@@ -105,7 +105,7 @@ def put(states: dict[str, Any]) -> None:
 
 
 def fast_mark() -> Any:
-    """Something that changes when Python's or NumPy's global generator is drawn from; quick."""
+    """A value that changes with each draw from Python's or NumPy's global generator; quick."""
     state = np.random.get_state(legacy=False)["state"]
     return random.getstate()[1][-1], state["pos"], state["key"][0]
 

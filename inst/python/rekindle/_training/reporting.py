@@ -1,4 +1,4 @@
-"""What one fit() says to its user: lines by the wanted verbosity, and each warning once."""
+"""The messages of one fit(): lines up to the wanted verbosity, and each warning once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rekindle.errors import InexactWarning, RekindleWarning, bulleted
 
 
 class Reporter:
-    """Says things, and remembers which warnings were said.
+    """Prints messages, and remembers which warnings it has given.
 
     Args:
-        verbose: 0 says nothing but warnings.
-        progress_bar: Makes the bar of so many batches.
+        verbose: 0 prints nothing but warnings.
+        progress_bar: Makes a progress bar for a number of batches.
     """
 
     def __init__(self, verbose: int, progress_bar: Callable[[int], Any]) -> None:
@@ -28,16 +28,16 @@ class Reporter:
         self._bar: Any = None
 
     def say(self, verbosity: int, text: str, kind: str, **facts: Any) -> None:
-        """A line, when the user wants that much; `kind` and `facts` are for other languages."""
+        """Prints a line if the user wants it; `kind` and `facts` are for other languages."""
         if self._verbose >= verbosity:
             events.tell(kind, text, **facts)
 
     def resumed(self, manifest: Manifest, batches: int | None) -> dict[str, Any]:
-        """Says from where the run goes on: the same as a report.
+        """Prints where the run resumes, and returns the same as a report.
 
         Args:
-            manifest: The save's.
-            batches: How many batches an epoch has, where that is known.
+            manifest: The checkpoint's manifest.
+            batches: How many batches an epoch has, if that is known.
         """
         position = manifest.position
         report = {
@@ -59,7 +59,7 @@ class Reporter:
         return report
 
     def reads_again(self, done: int, total: int) -> None:
-        """Shows how many of the batches that were trained before the save are read again."""
+        """Shows how many of the batches before the checkpoint have been read again."""
         text = "Reading over batches trained before."
         if events.go_elsewhere():
             self.say(1, text, "replaying", done=done, total=total)
@@ -72,12 +72,12 @@ class Reporter:
         self._bar.update(done, finalize=done == total)
 
     def inexact(self, notes: Iterable[str]) -> None:
-        """What of the interrupted run could not be brought back exactly."""
+        """Warns of parts of the interrupted run that could not be restored exactly."""
         for note in notes:
             self._warn_once(f"The resumed run may differ from the interrupted one: {note}.")
 
     def lost(self, reasons: Mapping[str, str]) -> None:
-        """Attributes that a resume does not bring back, each with the reason."""
+        """Warns of attributes that a resume does not restore, each with the reason."""
         for name, reason in reasons.items():
             advice = (
                 "Set it in the constructor or in on_train_begin() to have it saved."
@@ -90,7 +90,7 @@ class Reporter:
             )
 
     def not_restorable(self, names: list[str]) -> None:
-        """Saved variables that the same script would not have when it is run again."""
+        """Warns of saved variables that the same script would not have in its next run."""
         if names:
             self._warn_once(
                 "These variables came to be in the midst of training, and are saved. The same"
@@ -100,7 +100,7 @@ class Reporter:
             )
 
     def not_saved(self, optimizers: Iterable[str]) -> None:
-        """Optimizers beside the model's own."""
+        """Warns of optimizers beside the model's own, which are not saved."""
         for name in optimizers:
             self._warn_once(
                 f"{name} is an optimizer beside `model.optimizer`, and is not saved. A resumed run"
@@ -109,7 +109,7 @@ class Reporter:
             )
 
     def done(self, text: str) -> None:
-        """That nothing is run, although training was asked for."""
+        """Warns that this fit() runs nothing, although the script asked for training."""
         warnings.warn(text, RekindleWarning, stacklevel=4)
 
     def _warn_once(self, text: str) -> None:

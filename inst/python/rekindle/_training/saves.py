@@ -1,4 +1,4 @@
-"""The saves of one fit(): asked for, looked after while they are written, and spoken of."""
+"""The checkpoints of one fit(): requests them, follows their writing, and reports them."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from rekindle.errors import (
 
 
 class Saves:
-    """Saves a run, and deals with what comes of it as the user asked for.
+    """Saves a run, and handles the result as the user asked for.
 
     Args:
-        checkpointer: Writes them.
+        checkpointer: Writes the checkpoints.
         on_save_error: "warn" or "raise".
-        verbose: From 2 up, each save is said once it is durable.
-        metric: The metric by which the best saves are kept, or ``None``.
+        verbose: From 2 up, reports each checkpoint once it is durable.
+        metric: The metric by which the best checkpoints are kept, or ``None``.
 
     Attributes:
-        is_writing: Whether a save was begun of which it is not known yet what came of it.
-        has_failed: Whether the last save has failed.
+        is_writing: Whether a checkpoint was begun whose result is not known yet.
+        has_failed: Whether the last checkpoint has failed.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Saves:
         self._verbose = verbose
         self._metric = metric
         self._warned: set[Any] = set()
-        # The place of the save that is being written.
+        # Epoch and batch of the checkpoint that is being written.
         self._place = (0, 0)
         self._held = 0.0
         self._count = 0
@@ -56,7 +56,7 @@ class Saves:
 
     @property
     def report(self) -> dict[str, Any]:
-        """How many saves became durable, and how long they held training up, in seconds."""
+        """How many checkpoints became durable, and how long they delayed training, in seconds."""
         return {
             "saves": self._count,
             "seconds_held": self._held,
@@ -64,20 +64,20 @@ class Saves:
         }
 
     def save(self, epoch: int, batch: int, logs: Mapping[str, Any]) -> None:
-        """Saves the run as one that goes on with this batch of this epoch.
+        """Saves the run. It would resume with this batch of this epoch.
 
         Raises:
-            SaveError: It failed, and the user asked for the error.
+            SaveError: Saving failed, and the user asked for the error.
         """
         began = time.perf_counter()
-        # One at a time: what came of the one before is dealt with first.
+        # One checkpoint at a time: first handle the result of the previous one.
         self.look(wait=True)
         self._place = (epoch, batch)
         metrics = _metrics(logs)
         self._look_for_metric(metrics)
         try:
             self._checkpointer.save(metadata=arguments.metadata(metrics))
-        # Training must not end because somebody removed the folder, or began another run in it.
+        # Training must not end because the folder was removed, or another run began in it.
         except (SaveError, LockError, ForeignFileError, FormatError) as error:
             self._failed(error)
         else:
@@ -89,16 +89,17 @@ class Saves:
     def save_last(
         self, epoch: int, batch: int, logs: Mapping[str, Any], seconds_left: float
     ) -> bool:
-        """Saves before the process is ended, and waits for it: whether this very place is saved.
+        """Saves before the process ends, and waits. Returns whether exactly this position is saved.
 
-        Where the save before is still being written, and the next would take too long by what the
-        last one took, that one has to do. Raises nothing: the end is coming anyway.
+        If the previous checkpoint is still being written, and another would take too long by the
+        time that the last one took, rekindle relies on the previous one. This raises nothing: the
+        process ends anyway.
 
         Args:
             epoch: As for :meth:`save`.
             batch: As for :meth:`save`.
             logs: As for :meth:`save`.
-            seconds_left: Until the process is killed.
+            seconds_left: Seconds until the process is killed.
         """
         raises, self._raises = self._raises, False
         try:
@@ -111,13 +112,13 @@ class Saves:
 
     @property
     def newest(self) -> str | None:
-        """Path of the save that the run would go on from, ``None`` when there is none."""
+        """Path of the checkpoint from which the run would resume, or ``None``."""
         self._checkpointer.notice()
         return self._path(self._checkpointer.latest or reader.newest_name(self.directory))
 
     @property
     def known(self) -> str | None:
-        """The same as far as it is known, without a look: a signal's handler may ask."""
+        """The same, as far as known without reading the folder: safe in a signal handler."""
         return self._path(self._checkpointer.latest)
 
     @property
@@ -141,10 +142,10 @@ class Saves:
             )
 
     def look(self, *, wait: bool = False) -> None:
-        """Deals with a save that became durable, or failed, since the last look.
+        """Handles a checkpoint that became durable, or failed, since the last call.
 
         Args:
-            wait: Whether to wait for one that is still being written.
+            wait: Whether to wait for a checkpoint that is still being written.
 
         Raises:
             SaveError: As :meth:`save`.
@@ -186,18 +187,18 @@ class Saves:
         )
 
     def close(self) -> None:
-        """Waits for the last save, and lets go of the folder. A failure is a warning."""
-        # fit() may be ending by an error of its own, which matters more.
+        """Waits for the last checkpoint, and unlocks the folder. A failure is a warning."""
+        # fit() may be ending by its own error, which matters more.
         self._raises = False
         try:
             self.look(wait=True)
         finally:
-            # Where warnings are errors, the failed save above is one.
+            # If warnings are errors, the failure above raises.
             self._checkpointer.close()
 
 
 def _metrics(logs: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the logs is a number, as it is to be shown with the save."""
+    """The numbers among the logs, to show them with the checkpoint."""
     found = {}
     for name, value in logs.items():
         is_array = isinstance(value, np.generic) or frameworks.framework(value) is not None

@@ -1,9 +1,9 @@
-"""Signals that announce the end of the process, heard while a fit() runs.
+"""Receives signals that announce the end of the process, while a fit() runs.
 
-A handler may run between any two steps of the interpreter. So it notes the signal and leaves all
-work to the next hook of training, where the state is whole. A fit() can end before that hook: in
-`on_train_end`, or by an exception. Then the signal is sent again once the earlier handlers are
-back, and does what it would have done without us.
+A handler may run between any two steps of the interpreter. So the handler only notes the signal. It
+leaves all work to the next hook of training, where the state is consistent. A fit() can end before
+that hook: in `on_train_end`, or by an exception. rekindle then restores the earlier handlers and
+sends the signal again, and the signal does what it would have done without rekindle.
 """
 
 from __future__ import annotations
@@ -22,30 +22,34 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
-# The same signal often comes twice: to the process, and to its group. Only a later one is a second.
+# The same signal often comes twice: to the process, and to its group. A signal counts as a second
+# one only if it comes more than this many seconds after the first.
 _SAME = 1.0
 
-# Seconds between two looks whether a fit() that a signal has come to is still going on.
+# Seconds between two checks whether a fit() that received a signal is still running.
 _GLANCE = 0.05
 
 # How long a forked child waits to learn whether a signal was for the whole group, in seconds.
 _HEARSAY = 1.0
 
-# More than any system's `struct sigaction`, which is kept as it is and never looked into.
+# More than the size of `struct sigaction` on any system. rekindle keeps its bytes and never reads
+# them.
 _SIGACTION_BYTES = 512
 
 
 class SignalListener:
-    """The signals that a run is asked to end by.
+    """Listens for the signals that ask a run to end.
 
     Args:
-        signals: Names of signals, such as "SIGTERM"; those that the system lacks are left out.
-        noticed: Called in the handler, when the first one comes. It must not do any work.
-        stop_now: Gives the exception that a second signal, a second or more after the first, ends
-            training by wherever it is.
-        is_active: Whether the fit() is still going on: one that failed may not have let go yet.
-        ends_within: Seconds after a signal in which further ones change nothing once the fit() has
-            ended.
+        signals: Names of signals, such as "SIGTERM". The listener ignores signals that the system
+            lacks.
+        noticed: Called in the handler, when the first signal comes. It must not do any work.
+        stop_now: Returns an exception. A second signal, a second or more after the first, ends
+            training by this exception, wherever training is.
+        is_active: Whether the fit() is still running: a failed fit() may still have its handlers
+            installed.
+        ends_within: Seconds after a signal in which further signals change nothing, once the fit()
+            has ended.
 
     Attributes:
         received: Name of the signal that came, or ``None``.
@@ -69,16 +73,16 @@ class SignalListener:
         self._ends_within = ends_within
         # Whether training ends because of the signal, and not by itself.
         self._ends = False
-        # Signals that came and nobody answered yet, in their order. One that an earlier handler of
-        # Python's was called for is answered by that.
+        # Signals that came and are not answered yet, in their order. If an earlier Python handler
+        # was called for a signal, that handler has answered it.
         self._unanswered: list[int] = []
         self._earlier: dict[signal.Signals, tuple[Any, Any]] = {}
         self._pid = os.getpid()
-        # Seen by forked children, too.
+        # Forked children share this memory.
         self._heard = mmap.mmap(-1, 1) if sys.platform != "win32" else None
 
     def install(self) -> None:
-        """Begins to listen; on another thread than the main one, the system does not allow it."""
+        """Begins to listen, but only on the main thread: the system allows no other."""
         if threading.current_thread() is not threading.main_thread():
             return
         self._pid = os.getpid()
@@ -88,46 +92,46 @@ class SignalListener:
             signal.signal(number, self._handle)
 
     def restore(self) -> None:
-        """Puts the handlers back that were there before. Safe to call again.
+        """Restores the earlier handlers. Safe to call again.
 
-        Signals that were not answered are then sent again.
+        Then sends the unanswered signals again.
         """
         if threading.current_thread() is not threading.main_thread():
             return
         for number, (handler, system) in list(self._earlier.items()):
-            # Somebody put a handler of their own in place meanwhile, and may put ours back.
+            # Other code has installed its own handler meanwhile, and may restore ours later.
             if signal.getsignal(number) != self._handle:
                 continue
             del self._earlier[number]
-            # None stands for one that Python did not install, as R's own; it does not know either
-            # of one that replaced its own, as faulthandler's.
+            # None stands for a handler that Python did not install, such as R's own. Python also
+            # does not know of a handler that replaced Python's own, such as faulthandler's.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
             _put_system_handler(number, system)
         self.release_children()
         while self._unanswered:
             again = self._unanswered.pop(0)
-            # Not in a forked child: it was its parent that the signal came to.
+            # Not in a forked child: the signal came to its parent.
             if os.getpid() == self._pid:
-                # `signal.raise_signal` releases the interpreter's lock meanwhile. A handler of R's
-                # ends R in it, and that calls Python.
+                # Not `signal.raise_signal`, which releases the interpreter's lock during the call.
+                # A handler of R ends R within that call, and ending R calls Python.
                 os.kill(self._pid, again)
 
     def release_children(self) -> None:
-        """From here on a child that gets a signal is meant by it: its pool may be ending it."""
+        """From here on, a signal to a child is for that child: its pool may be ending it."""
         if self._heard is not None:
             self._heard[0] = 0
 
     def answered(self) -> None:
-        """The signal was dealt with, and training goes on: the next one is a first one again."""
+        """The signal is answered, and training continues. The next signal is a first one again."""
         self.received, self._ends = None, False
         self._unanswered.clear()
         self.release_children()
 
     def ends(self) -> None:
-        """Training ends because of the signal: that is its answer."""
+        """Training ends because of the signal. This answers the signal."""
         self._ends = True
         self._unanswered.clear()
-        # A fit() around this one heard the same signal, and ends by the same exception.
+        # An outer fit() received the same signal, and ends by the same exception.
         for handler, _ in self._earlier.values():
             outer = getattr(handler, "__self__", None)
             if isinstance(outer, SignalListener):
@@ -135,7 +139,7 @@ class SignalListener:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether a signal came that would be lost if the process went on now."""
+        """Whether a signal came that would be lost if the process continued now."""
         return bool(self._unanswered)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -162,18 +166,19 @@ class SignalListener:
             self._unanswered.append(number)
         if not is_watched:
             # Not `threading.Thread`: starting one takes locks, which the code below this handler
-            # may hold. Without a thread, the signal is sent again later, when the handlers go.
+            # may hold. If no thread can start, the signal is sent again later, when the earlier
+            # handlers are restored.
             with contextlib.suppress(RuntimeError):
                 _thread.start_new_thread(self._watch, ())
 
     def _watch(self) -> None:
         """Sends the signal again as soon as the fit() has ended without answering it.
 
-        An exception that ended it may be kept, and with it its frames, its list of callbacks and
-        our handlers.
+        Other code may keep the exception that ended the fit(), and with it the frames of the fit(),
+        its list of callbacks and our handlers.
         """
         while self._unanswered:
-            # The frames that this looks through run meanwhile, and may change under it.
+            # `is_active` looks through frames that run meanwhile and may change.
             with contextlib.suppress(RuntimeError):
                 if not self.is_active():
                     break
@@ -182,9 +187,9 @@ class SignalListener:
             os.kill(os.getpid(), self._unanswered.pop(0))
 
     def _handle_when_over(self, number: int, frame: FrameType | None) -> None:
-        """The fit() has ended by an exception, and something still keeps its frames."""
+        """Handles a signal after an exception ended the fit(), while its frames are still kept."""
         if self._ends and time.monotonic() - self.since < self._ends_within:
-            # That was the end that was asked for: the process is to end by it, with its exit code.
+            # The first signal asked for this end. The process must end by it, with its exit code.
             return
         if signal.getsignal(number) != self._handle:
             self._chain(number, frame)
@@ -193,10 +198,11 @@ class SignalListener:
         os.kill(os.getpid(), number)
 
     def _handle_in_child(self, number: int, frame: FrameType | None) -> None:
-        """A worker that was forked during training: what the whole group got is not its business.
+        """Handles a signal in a worker process that was forked during training.
 
-        It dies with the run, whose pipes it reads from. One that is meant alone, as by the pool
-        that it belongs to, does as it would have done.
+        The worker ignores a signal that the whole group got. It ends with the run, because it reads
+        from the run's pipes. A signal for the worker alone, such as one from its own pool, does
+        what it would have done without rekindle.
         """
         waited = 0.0
         while waited < _HEARSAY:
@@ -210,7 +216,7 @@ class SignalListener:
         os.kill(os.getpid(), number)
 
     def _chain(self, number: int, frame: FrameType | None) -> bool:
-        """Calls the handler that was there before, if it is one of Python's: whether it was."""
+        """Calls the earlier handler if it is a Python handler. Returns whether it is."""
         handler = self._earlier.get(signal.Signals(number), (None, None))[0]
         if not callable(handler):
             return False
@@ -219,9 +225,9 @@ class SignalListener:
 
 
 def restore_ended() -> None:
-    """Puts back what fits that ended by an exception left behind; for a host language.
+    """Removes the handlers of each fit() that ended by an exception. For a host language.
 
-    There, a handler of Python's is not even called before Python runs again.
+    There, a Python handler is not even called before Python code runs again.
     """
     for number in signal.Signals:
         _restore_those_before(number)
@@ -229,9 +235,10 @@ def restore_ended() -> None:
 
 @atexit.register
 def send_again() -> None:
-    """Sends what a fit() did not answer that ended by an exception: the process is about to end.
+    """Sends the signals that a fit() did not answer because an exception ended it.
 
-    A host language calls this itself: Python's end may not be a part of its own.
+    Called when the process is about to end. A host language calls this itself: when the host ends,
+    Python's own end may not run.
     """
     for number in signal.Signals:
         preemption = getattr(signal.getsignal(number), "__self__", None)
@@ -240,7 +247,7 @@ def send_again() -> None:
 
 
 def _restore_those_before(number: int) -> None:
-    """Puts back what fits left behind that ended by an exception, whose frames somebody keeps."""
+    """Removes handlers of each fit() that ended by an exception while its frames are kept."""
     while True:
         earlier = getattr(signal.getsignal(number), "__self__", None)
         if not isinstance(earlier, SignalListener) or earlier.is_active():
@@ -251,7 +258,7 @@ def _restore_those_before(number: int) -> None:
 
 
 def _system_handler(number: int) -> Any:
-    """What the system would do at the signal: in R, that may be a handler of R's."""
+    """The system's action for the signal: in R, it may be a handler of R."""
     if sys.platform == "win32":
         return None
     kept = ctypes.create_string_buffer(_SIGACTION_BYTES)

@@ -1,7 +1,8 @@
-"""How far a backup is, beside what a fit() asks for. Pure.
+"""Compares how far a backup is with the epochs that a fit() asks for. Pure.
 
 A script may train in stages, on one folder: ``fit(epochs=3)``, and then
-``fit(initial_epoch=3, epochs=6)``. Run again, its first fit() meets the backup of its second.
+``fit(initial_epoch=3, epochs=6)``. If the script runs again, its first fit() may find the backup of
+its second fit().
 """
 
 from __future__ import annotations
@@ -14,38 +15,38 @@ from rekindle.errors import MismatchError
 
 
 def initial_epoch(fit: Mapping[str, Any]) -> int:
-    """The epoch, counted from 0, that the script has this fit() begin with."""
+    """The epoch, counted from 0, with which the script begins this fit()."""
     return int(fit.get("initial_epoch") or 0)
 
 
 def began(manifest: Manifest) -> int:
-    """The `initial_epoch` of the fit() that was saved; an older rekindle did not save it."""
+    """The `initial_epoch` of the saved fit(). An older rekindle did not save it."""
     saved = manifest.state.get("initial_epoch", 0)
     return saved if isinstance(saved, int) else 0
 
 
 def after_stop(epoch: int, began: int, fit: Mapping[str, Any]) -> tuple[int, bool]:
-    """Where a fit() begins whose backup was stopped early, and whether it, too, is stopped.
+    """Where a fit() begins if its backup was stopped early, and whether this fit() is stopped, too.
 
     Args:
-        epoch: Where the backup stands.
-        began: The `initial_epoch` of the fit() that it is of.
+        epoch: The epoch of the backup.
+        began: The `initial_epoch` of the backup's fit().
         fit: The arguments of this fit().
     """
     initial = initial_epoch(fit)
     if initial > began:
-        # The stage before this one was stopped.
+        # The previous stage was stopped.
         return max(epoch, initial), False
-    # Killed before it could end: no epoch is left to run.
+    # The stopped fit() was killed before it could end: no epoch is left to run.
     return max(epoch, int(fit.get("epochs") or 0)), True
 
 
 def is_later(position: Position, began: int, fit: Mapping[str, Any]) -> bool:
-    """Whether the backup is of a fit() that begins where this one ends, or later.
+    """Whether the backup is of a fit() that begins where this fit() ends, or later.
 
     Args:
-        position: Where the backup stands.
-        began: The `initial_epoch` of the fit() that it is of.
+        position: The position of the backup.
+        began: The `initial_epoch` of the backup's fit().
         fit: The arguments of this fit().
     """
     epochs = fit.get("epochs")
@@ -53,10 +54,10 @@ def is_later(position: Position, began: int, fit: Mapping[str, Any]) -> bool:
 
 
 def refuse_ahead(directory: str, position: Position, fit: Mapping[str, Any]) -> None:
-    """Refuses a backup that is further than this fit() is to go; one at its very end is complete.
+    """Refuses a backup that is ahead of the end of this fit(). A backup at the end is complete.
 
     Raises:
-        MismatchError: It is further.
+        MismatchError: The backup is ahead.
     """
     epochs = fit.get("epochs")
     epoch, batch = position.epoch or 0, position.batch or 0
@@ -74,7 +75,7 @@ def refuse_ahead(directory: str, position: Position, fit: Mapping[str, Any]) -> 
 
 
 def skipped(directory: str, position: Position, began: int, epochs: int) -> str:
-    """What the user is told of a fit() that is done, because a later one has begun."""
+    """The message for a fit() that runs no epoch because a later fit() has begun."""
     return (
         f"This fit() is done, and runs no epoch: it ends at epoch {epochs} (counted from 0), and"
         f" the backup in {directory!r} is of a later fit(), which began at epoch {began} and has"

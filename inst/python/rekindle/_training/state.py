@@ -1,4 +1,4 @@
-"""The whole state of a fit(): taken as one snapshot, and put back in the places it came from."""
+"""The whole state of a fit(): captures it as one snapshot, and restores it in place."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ _T = TypeVar("_T")
 
 @dataclass
 class FitState:
-    """The state of one fit(); what is saved and restored by a checkpointer.
+    """The state of one fit(). A checkpointer saves and restores it.
 
     Attributes:
         directory: The backup folder, for messages.
-        trainer: Whose fit() it is.
+        trainer: The trainer of this fit().
         callbacks: The other callbacks.
-        data: The place in the data, or ``None`` when it cannot be known.
+        data: The position in the data, or ``None`` if it cannot be known.
         extra: The user's own objects, by name.
-        refuses: Whether another set-up than the saved one is refused, or only noted.
+        refuses: Whether a set-up other than the saved one is refused, or only noted.
         history: Every epoch so far.
-        position: Where the run stands.
-        logs: What the last batch reported.
-        notes: What of the save could not be brought back exactly.
-        lost: ``Class.attribute`` of what a resume does not bring back, each with the reason.
-        save_counter: How often the run was saved, over however many calls of fit().
-        was_restored: Whether a save was brought back.
-        schedule: What the schedule has chosen, and from what; empty where it chooses nothing.
+        position: The position of the run.
+        logs: The logs of the last batch.
+        notes: Parts of the checkpoint that could not be restored exactly.
+        lost: Attributes that a resume does not restore: ``Class.attribute`` and the reason.
+        save_counter: How often the run was saved, over all calls of fit().
+        was_restored: Whether a checkpoint was restored.
+        schedule: The choice of the schedule, and the numbers behind it; empty if the schedule
+            chooses nothing.
         began: The `initial_epoch` of the backup's fit(), 0 without a backup.
         is_done: Whether the backup is of a later fit() of the script; then it was not restored.
     """
@@ -64,17 +65,17 @@ class FitState:
     _before_validation: Snapshot | None = None
 
     def take(self) -> Snapshot:
-        """The state as it is now; in a validation, as it was when that began."""
+        """Captures the state as it is now; in a validation, as it was when validation began."""
         if self._before_validation is None:
             return self._take()
-        # Validation changes no weights. All else is as it was put aside.
+        # Validation changes no weights. All else comes from the snapshot before it.
         aside = self._before_validation
         arrays = self.trainer.capture(metrics=False)
         return Snapshot({**arrays, **aside.arrays}, aside.state, aside.position)
 
     def validation_begins(self) -> None:
-        """Puts aside what a validation changes: metrics, random states, other callbacks."""
-        # Keras may have left the epoch for the next already, which draws.
+        """Captures the state that a validation changes: metrics, random states, callbacks."""
+        # Keras may already have made the next iterator, which draws random numbers.
         random = None if self.data is None else self.data.random_at_end()
         taken = self._take(random)
         rest = {
@@ -85,7 +86,7 @@ class FitState:
         self._before_validation = Snapshot(rest, taken.state, taken.position)
 
     def validation_ends(self) -> None:
-        """From here on the state is the live one again."""
+        """From here on, the state is the live state again."""
         self._before_validation = None
 
     def _take(self, random: Any = None) -> Snapshot:
@@ -105,18 +106,18 @@ class FitState:
             "stop_training": bool(trainer.stop_training),
             "initial_epoch": max(self.began, stages.initial_epoch(self.trainer.fit)),
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
-            # Last: nothing of the above may draw after it.
+            # Last, after everything above that may draw random numbers.
             "random": tree.flatten(random or random_states.take(), "random", arrays),
         }
         return Snapshot(arrays, state, self.position)
 
     def put(self, save: LoadedCheckpoint) -> None:
-        """Brings the state back as far as it can be before the first epoch.
+        """Restores the state, as far as this is possible before the first epoch.
 
         Raises:
-            MismatchError: The save is of another model or set-up; nothing was changed.
-            DamageError: The state is not one that was taken; nothing was changed. Or an object
-                that takes its state by itself refused it.
+            MismatchError: The checkpoint is of another model or set-up; nothing was changed.
+            DamageError: The state is not a captured state; nothing was changed. Or an object that
+                loads its own state refused it.
         """
         manifest = save.manifest
         self._refuse_no_fit(manifest)
@@ -137,13 +138,13 @@ class FitState:
         self.position = manifest.position
         put = self.trainer.put(save.arrays)
         if not self.position.batch:
-            # Not needed once more, and as large as all that was restored.
+            # These arrays are not needed again, and are as large as everything restored.
             for name in put:
                 del save.arrays[name]
         self._put_beside(save)
 
     def _leave_to_later(self, save: LoadedCheckpoint) -> None:
-        """Only looks: the later fit() restores what is in the backup."""
+        """Only reads: the later fit() restores the backup."""
         self.is_done, self.position = True, save.manifest.position
         self.history = self._history_of(save)
 
@@ -152,7 +153,7 @@ class FitState:
         return self._read(lambda: HistoryRecord.from_state(state["history"], save.arrays))
 
     def _check_beside(self, save: LoadedCheckpoint) -> None:
-        """Checks all that is put back beside the variables, before anything is."""
+        """Checks everything but the variables, before anything is restored."""
         state, arrays = save.manifest.state, save.arrays
         self.callbacks.check(state["callbacks"], arrays)
         logs.read(state["logs"], arrays)
@@ -160,17 +161,17 @@ class FitState:
         random_states.check(tree.unflatten(state["random"], arrays))
         if self.data is not None and state.get("data") is not None:
             position = save.manifest.position
-            # A save that is ahead of what is asked for ends training before its place is used.
+            # If the checkpoint is ahead of `epochs`, training ends before its position is used.
             epochs = max(int(self.trainer.fit.get("epochs") or 1), position.epoch or 0)
             self.data.check(state["data"], position.batch or 0, epochs, arrays)
 
     def put_after_replay(self, save: LoadedCheckpoint) -> None:
-        """Brings back what the epoch's beginning and the reading of its batches have changed."""
+        """Restores state that the epoch's beginning and the reading of its batches changed."""
         self._read(lambda: self.trainer.put_again(save.arrays))
         self._put_beside(save)
 
     def begin_epoch(self, save: LoadedCheckpoint | None) -> None:
-        """At the beginning of an epoch, and of the one that a save resumes in."""
+        """Begins an epoch. With a checkpoint, it is the epoch in which the run resumes."""
         if self.data is None:
             return
         if save is not None:
@@ -186,12 +187,12 @@ class FitState:
         self.data.epoch_begins()
 
     def logs_of(self, save: LoadedCheckpoint) -> dict[str, Any]:
-        """What the last batch before the save reported."""
+        """The logs of the last batch before the checkpoint."""
         state = save.manifest.state
         return self._read(lambda: logs.read(state["logs"], save.arrays))
 
     def data_is_the_same(self, save: LoadedCheckpoint) -> bool:
-        """Whether the data gave again what it gave before the save, as far as can be seen."""
+        """Whether the data gave the same as before the checkpoint, as far as can be seen."""
         data, saved = self.data, save.manifest.state.get("data")
         if data is None or saved is None:
             return True
@@ -199,7 +200,7 @@ class FitState:
         return self._read(lambda: place.gave_the_same(saved, save.arrays))
 
     def _put_beside(self, save: LoadedCheckpoint) -> None:
-        """Everything but the variables."""
+        """Restores everything but the variables."""
         state, arrays = save.manifest.state, save.arrays
         for note in self._read(lambda: self.callbacks.put(state["callbacks"], arrays)):
             self._note(note)
@@ -236,13 +237,13 @@ class FitState:
         ]
 
     def _read(self, read: Callable[[], _T]) -> _T:
-        """What `read` gives; what it raises on a state that is none is told as the damage it is."""
+        """The result of `read`. An error on an invalid state becomes a DamageError."""
         try:
             return read()
         except RekindleError:
             raise
-        # A state that somebody made up is put into Keras, a backend and anybody's callbacks, and
-        # there is no list of what these may raise.
+        # The state may be made up, and is loaded into Keras, a backend and callbacks of any origin.
+        # There is no list of the exceptions that these may raise.
         except Exception as error:
             raise DamageError(
                 f"The state in the save in {self.directory!r} cannot be put back: {error!r:.500}."
@@ -254,7 +255,7 @@ class FitState:
             ) from error
 
     def _build(self, save: LoadedCheckpoint) -> None:
-        """Gives the model and the user's own objects the variables that were saved of them."""
+        """Makes the saved variables of the model and of the user's own objects."""
         trainer, state = self.trainer, save.manifest.state
         trainer.build(save.manifest)
         if self._read(lambda: extra_state.needs_building(self.extra, state["extra"], save.arrays)):

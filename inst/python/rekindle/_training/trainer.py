@@ -1,7 +1,7 @@
-"""What a `fit()` of any library is to the rest of this package: a trainer and its data.
+"""The interface to a `fit()` of any library: a trainer and its data.
 
 An adapter of a library (for Keras 3, :mod:`rekindle._keras`) gives a :class:`Trainer` to
-:class:`rekindle._training.fit.Fit` and calls that at the hooks of its library's loop.
+:class:`rekindle._training.fit.Fit`. It calls this `Fit` at the hooks of its library's loop.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from rekindle._training.options import FitOptions
 
 
 class DataListener(Protocol):
-    """Who is told of what is read of the data.
+    """Receives reports of reads from the data.
 
     Attributes:
-        looks_for_draws: Whether it wants to know of draws; looking takes longer than a fast step.
+        looks_for_draws: Whether to report draws. Looking for them takes longer than a fast step.
     """
 
     @property
@@ -28,46 +28,46 @@ class DataListener(Protocol):
         """An iterator is about to be made."""
 
     def first_read(self) -> None:
-        """It is about to be read for the first time."""
+        """The iterator is about to be read for the first time."""
 
     def has_read(self, batch: Any, *, drew: bool) -> None:
-        """It gave a batch; `drew` tells whether that changed the process' random states."""
+        """The iterator gave a batch. `drew`: whether this changed the process' random states."""
 
 
 class DatasetState(Protocol):
-    """What the data keeps beside its place: attributes that training changes.
+    """The state of the data beside its position: attributes that training changes.
 
     Attributes:
-        lost: ``Class.attribute`` of what does not come back, each with the reason.
+        lost: Attributes that are not restored: ``Class.attribute`` and the reason.
     """
 
     @property
     def lost(self) -> Mapping[str, str]: ...
 
     def take(self) -> Any:
-        """What has changed, with copies of the arrays."""
+        """Captures the changed attributes, with copies of the arrays."""
 
     def flatten(self, taken: Any, arrays: dict[str, AnyArray]) -> Any:
-        """As JSON values; the arrays go into `arrays`."""
+        """Turns them into JSON values; the arrays go into `arrays`."""
 
     def check(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Checks what :meth:`put` would put back."""
+        """Checks the attributes that :meth:`put` would restore."""
 
     def put(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Puts the attributes back."""
+        """Restores the attributes."""
 
 
 class DataSource(Protocol):
     """The data of one fit(), and how the trainer reads it.
 
     Attributes:
-        batches: How many batches an epoch has, where that is known.
-        most_batches: How many the trainer may count in one, where that is known.
-        counted: How many an epoch was found to have, once one has ended. Setting it has no effect
-            where the data says so itself.
-        reads_ahead: Whether batches are read ahead of training, on other threads.
-        sees_reads: Whether the listener is told of reads.
-        seed: The seed that is drawn from where the data has none; ``None`` for other data.
+        batches: How many batches an epoch has, if that is known.
+        most_batches: How many batches the trainer may count in an epoch, if that is known.
+        counted: How many batches an epoch was found to have, once an epoch has ended. Setting it
+            has no effect if the data itself gives the number.
+        reads_ahead: Whether other threads read batches ahead of training.
+        sees_reads: Whether the listener gets reports of reads.
+        seed: The seed for data that has no seed of its own; ``None`` for other data.
     """
 
     seed: int | None
@@ -86,74 +86,74 @@ class DataSource(Protocol):
     def sees_reads(self) -> bool: ...
 
     def attach(self, listener: DataListener) -> None:
-        """Tells the listener of each iterator and each read, from now on."""
+        """Reports each iterator and each read to the listener, from now on."""
 
     def detach(self) -> None:
-        """Tells nobody any more."""
+        """Reports nothing any more."""
 
     def is_live(self) -> bool:
-        """Whether the last epoch's iterator goes on in the next."""
+        """Whether the last epoch's iterator continues in the next epoch."""
 
     def steps_given(self) -> int | None:
-        """How many steps the current iterator has given; ``None`` where the listener sees them."""
+        """How many steps the current iterator has given; ``None`` if the listener sees them."""
 
     def wait(self) -> None:
-        """Waits until the data is ready for an iterator to be made."""
+        """Waits until an iterator can be made from the data."""
 
     def begin(self, number: int) -> None:
-        """The next iterator is the one of this number."""
+        """Gives this number to the next iterator."""
 
     def renew(self, times: int) -> None:
-        """Makes so many iterators of data whose order depends on how many were made."""
+        """Makes so many iterators, if the data's order depends on how many were made."""
 
     def advance(self, steps: int) -> None:
-        """Makes the iterator that goes on beyond epochs, and reads so many steps of it."""
+        """Makes the iterator that continues across epochs, and reads so many steps of it."""
 
     def digest(self, batch: Any) -> str | None:
-        """A digest of a batch; ``None`` when there is none."""
+        """A digest of a batch; ``None`` if there is none."""
 
     def generators(self) -> list[AnyArray]:
         """The states of the data's own random generators."""
 
     def set_generators(self, states: list[AnyArray]) -> None:
-        """Puts such states back."""
+        """Restores such states."""
 
     def dataset_state(self) -> DatasetState:
-        """The data's own attributes, compared with what they are now."""
+        """The data's own attributes, compared with their values now."""
 
 
 class Rehearsal(Protocol):
-    """Finds at a save what a resumed run could not have."""
+    """Finds, when a checkpoint is taken, state that a resumed run could not restore."""
 
     def step_ended(self) -> None:
-        """A step or more has been trained."""
+        """At least one step has been trained."""
 
     def unknown(self) -> list[str]:
-        """Names of variables that a fresh start would not have; each is told once."""
+        """Names of variables that a fresh start would not have; each is given once."""
 
     def other_optimizers(self) -> list[str]:
-        """Names of optimizers that are not saved; each is told once."""
+        """Names of optimizers that are not saved; each is given once."""
 
 
 class Replay(Protocol):
-    """The reading of batches that were trained before the save, without training on them."""
+    """Reads the batches that were trained before the checkpoint, without training on them."""
 
     def start(self) -> None:
-        """Before the first of them."""
+        """Called before the first of them."""
 
     def stop(self) -> None:
-        """The trainer trains again. Safe to call again."""
+        """Makes the trainer train again. Safe to call again."""
 
 
 class Trainer(Protocol):
     """One fit() of one library.
 
     Attributes:
-        fit: What it was asked for, by the names of its arguments, as far as that is known:
-            `epochs` and `initial_epoch` among it.
-        knows_fit: Whether a fit() was found, and not a loop of one's own.
-        can_replay: Whether batches can be read without being trained on.
-        data: The data; ``None`` when a place in it cannot be known.
+        fit: The arguments of the fit() by name, as far as they are known; `epochs` and
+            `initial_epoch` are among them.
+        knows_fit: Whether a fit() was found; false in a custom training loop.
+        can_replay: Whether batches can be read without training on them.
+        data: The data; ``None`` if a position in it cannot be known.
         history: The epochs of this call, with `epoch`, `history` and `params` as Keras has them.
         stop_training: Whether training stops after this epoch.
     """
@@ -179,31 +179,31 @@ class Trainer(Protocol):
         """The other callbacks, in their order."""
 
     def is_training(self) -> bool:
-        """Whether the fit() is still going on."""
+        """Whether the fit() is still running."""
 
     def start_at(self, epoch: int | None) -> None:
-        """The fit() begins with this epoch, counted from 0; ``None``: as the script has it."""
+        """Sets the fit()'s first epoch, counted from 0; ``None``: as the script has it."""
 
     def step(self) -> int | None:
-        """How many steps the optimizer has made in all, where that is known."""
+        """How many steps the optimizer has made in all, if that is known."""
 
     def versions(self) -> dict[str, str]:
-        """Of what may compute other bits in another version."""
+        """The versions of software that may compute other bits in another version."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """What decides what a training step is, as plain values."""
+        """The settings that define a training step, as plain values."""
 
     def build(self, manifest: Manifest) -> None:
-        """Gives the model what was saved of it and does not exist yet."""
+        """Makes the saved variables that the model does not have yet."""
 
     def trace(self) -> None:
-        """Gives objects beside the model what a first step would give them."""
+        """Makes the variables that a first step would make in objects beside the model."""
 
     def unbuilt(self, manifest: Manifest) -> list[str]:
-        """Names of what was saved and does still not exist."""
+        """Names of saved variables that still do not exist."""
 
     def build_to_skip(self) -> None:
-        """Gives the model what the trainer asks it for even when no epoch is left to run."""
+        """Makes the variables that the trainer needs even if no epoch is left to run."""
 
     def capture(self, *, metrics: bool) -> dict[str, AnyArray]:
         """Weights and optimizer by name, and metrics. They may share memory with the model.
@@ -212,16 +212,16 @@ class Trainer(Protocol):
         """
 
     def differences(self, manifest: Manifest) -> list[str]:
-        """How the saved weights differ from the model's: a line for each."""
+        """A line for each difference between the saved weights and the model's weights."""
 
     def put(self, arrays: Mapping[str, AnyArray]) -> list[str]:
-        """Puts weights and optimizer back: the names of what was used."""
+        """Restores weights and optimizer. Returns the names of the arrays that were used."""
 
     def put_again(self, arrays: Mapping[str, AnyArray]) -> None:
-        """Puts weights, optimizer and metrics back in the midst of an epoch."""
+        """Restores weights, optimizer and metrics in the middle of an epoch."""
 
     def rehearsal(self, extra: Mapping[str, Any]) -> Rehearsal:
-        """Watches, from now on, for what a resumed run could not have."""
+        """Watches, from now on, for state that a resumed run could not restore."""
 
     def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
         """Names of the optimizers that are neither the model's own nor in `extra`."""
@@ -234,37 +234,37 @@ class Trainer(Protocol):
         done: Callable[[], None],
         look: Callable[[], None],
     ) -> Replay:
-        """What reads the first batches of an epoch.
+        """The replay that reads the first batches of an epoch.
 
         Args:
-            batches: How many, at least 1.
-            logs: What the last of them reported.
+            batches: How many batches, at least 1.
+            logs: The logs of the last of them.
             show: Shows the progress: how many batches are read, and of how many.
-            done: Called after the last of them, before anything else runs.
-            look: Called after each; may raise what ends training.
+            done: Called after the last batch, before anything else runs.
+            look: Called after each batch. It may raise an exception that ends training.
         """
 
     def progress_bar(self, total: int) -> Any:
-        """A bar with ``update(done, finalize=)``."""
+        """A progress bar with ``update(done, finalize=)``."""
 
     def place_in_epoch(self) -> tuple[int, dict[str, Any]] | None:
-        """How many batches of the epoch are trained, and what the last reported, if known."""
+        """How many batches of the epoch are trained, and the last batch's logs, if known."""
 
     def answer_here(self) -> None:
-        """Has hooks called on the training thread. Called in a handler: sets attributes alone."""
+        """Makes hooks run on the training thread. For a signal handler: only sets attributes."""
 
     def answer_as_before(self) -> None:
-        """Takes that back."""
+        """Undoes :meth:`answer_here`."""
 
     def wait_for_hooks(self) -> None:
-        """Waits for hooks that still run behind the training thread."""
+        """Waits for hooks that still run beside the training thread."""
 
     def import_backup(self, settings: FitOptions) -> Mapping[str, Any] | None:
-        """Resumes from what the library's own callback left in the folder: what it was.
+        """Resumes from a backup that the library's own callback left in the folder.
 
         Returns:
-            The callback's `resume_report`; ``None`` where there is nothing.
+            The callback's `resume_report`; ``None`` if there is no such backup.
         """
 
     def settle_import(self, directory: str) -> None:
-        """The run is complete: the library's own backup in the folder is done with."""
+        """Notes that the run is complete: rekindle has finished with the library's backup."""

@@ -1,9 +1,9 @@
-"""One of two processes, each of which fits with a backup: what came of it, as an exit code.
+"""One of two processes that both call fit() with a backup. The exit code tells the result.
 
-A process that was refused closes its standard output, and lives on until its standard input ends.
+A refused process closes its standard output, and lives until its standard input ends.
 
-Arguments: the folder, who connects the processes ("jax", "torch", "tensorflow" or "nobody"), and,
-where torchrun does not say it, this process' index and the addresses of both.
+Arguments: the folder, the library that connects the processes ("jax", "torch", "tensorflow" or
+"nobody"), and, if torchrun does not set them, this process' index and the addresses of both.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ REFUSED = 42
 
 
 def connect(how, index, addresses):
-    """What connects the processes, and the `tf.distribute` strategy when it is one."""
+    """Connects the processes. Returns the `tf.distribute` strategy, if there is one."""
     if how == "jax":
         import jax
 
@@ -51,17 +51,17 @@ def main(folder, how, index="0", *addresses):
             x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
             model.fit(x, y, verbose=0, callbacks=[callback])
         else:
-            # Keras 3 itself fails in such a fit(), before or after this hook.
+            # Keras 3 itself fails in such a fit(), before this hook or after it.
             with strategy.scope():
                 callback.set_model(keras.Sequential([keras.layers.Dense(1)]))
             callback.on_train_begin()
     except rekindle.ArgumentError as error:
         sys.stderr.write(f"refused: {error}\n")
         sys.stderr.flush()
-        # What connects them may end a process when the other has ended, refused or not.
+        # The connecting library may end a process when the other process has ended, refused or not.
         os.close(1)
         sys.stdin.read()
-        # Not by way of what the frameworks do at the end, which may wait for the other process.
+        # Skip the frameworks' own clean-up at exit, which may wait for the other process.
         os._exit(REFUSED)
 
 

@@ -1,4 +1,4 @@
-"""What the loops share: where they are killed, and what is written of them at their end."""
+"""Shared code of the loops: the points of the kills, and the report at the end."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ import rekindle
 from rekindle._storage.local import fs
 
 STEPS = 24
-# Not a divisor of the number of steps, and saves are not where the kills are.
+# Steps 1, 4, 7, ... are saved, so a kill can also hit a step without a save.
 INTERVAL = 3
 
 
 def batch(rng):
-    """The data of one step: eight samples, drawn anew each time."""
+    """The data of one step: eight new samples."""
     x = rng.normal(size=(8, 4)).astype("float32")
     return x, (x @ np.arange(4, dtype="float32"))[:, None]
 
 
 class Loop:
-    """Runs `train()` until all steps are done, under a manager; `checkpoint.step` counts.
+    """Runs `train()` under a manager until all steps are done. `checkpoint.step` counts them.
 
-    The process dies by SIGKILL at the step and place of its configuration: "before" or "after"
-    save() is called, or "in" it, with everything written and nothing committed.
+    SIGKILL ends the process at the step and place in its configuration: "before" or "after" the
+    call of save(), or "in" it, when everything is written and nothing is committed.
     """
 
     def __init__(self):

@@ -1,6 +1,6 @@
-"""Data-parallel training on PyTorch by several processes, as the article on loops shows it.
+"""Data-parallel training on PyTorch with several processes, as in the article on loops.
 
-Run by torchrun, with a configuration as JSON: the folder, and where which rank kills itself.
+torchrun runs it, with a configuration as JSON: the folder, and the place and rank of the kill.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def die_in_save(old, new, rename=fs.rename):
 
 
 def train_step(model, optimizer, step, rank):
-    """Everything random is of the step and the rank, so that no rank has a random state to save."""
+    """All random draws depend only on step and rank, so that no rank has a state to save."""
     rng = np.random.default_rng([step, rank])
     x = torch.from_numpy(rng.normal(size=(8, 4)).astype("float32"))
     optimizer.zero_grad()
@@ -71,7 +71,7 @@ model = DistributedDataParallel(network)
 optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
 checkpoint = rekindle.Checkpoint(model=model, optimizer=optimizer, step=0)
 
-# One process saves, and says which checkpoint all of them restore.
+# One process saves, and tells all processes which checkpoint to restore.
 manager = rekindle.CheckpointManager(checkpoint, folder, max_to_keep=2) if rank == 0 else None
 latest = [manager.latest_checkpoint if manager else None]
 dist.broadcast_object_list(latest, src=0)

@@ -1,4 +1,4 @@
-"""A network with dropout and Adam by hand, in plain JAX: arrays that cannot be changed in place."""
+"""A network with dropout and its own Adam, in plain JAX: arrays that cannot change in place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import rekindle
 
 
 class Adam(NamedTuple):
-    """As the libraries of optimizers for JAX have their states."""
+    """The state of an optimizer, in the form that optimizer libraries for JAX use."""
 
     count: Any
     mean: Any

@@ -1,4 +1,4 @@
-"""A module, momentum by hand and tf.GradientTape in a tf.function, with TensorFlow's generator."""
+"""A module, its own momentum and tf.GradientTape in a tf.function, with TensorFlow's generator."""
 
 from __future__ import annotations
 

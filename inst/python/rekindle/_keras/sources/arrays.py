@@ -1,4 +1,4 @@
-"""NumPy arrays and the like, in memory: shuffled by a seed of ours where Keras has none."""
+"""NumPy arrays and the like, in memory: shuffled by our own seed if Keras has none."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class ArrayData(Data):
 
 
 def new_pipeline(epoch_iterator: Any) -> Any:
-    """TensorFlow's pipeline of the data, made anew; nothing is read."""
+    """Makes TensorFlow's pipeline of the data anew, and reads nothing."""
     dataset = epoch_iterator.data_adapter.get_tf_dataset()
     return epoch_iterator._distribute_strategy.experimental_distribute_dataset(dataset)
 
 
 class UnseededArrays:
-    """Arrays shuffled by TensorFlow without a seed: made to be shuffled by a seed of ours.
+    """Arrays that TensorFlow shuffles without a seed: makes it shuffle them by our own seed.
 
-    Without `keras.utils.set_random_seed()`, TensorFlow's shuffle of arrays cannot be repeated by
-    anybody. The same data is drawn in an order that depends on `base` and on the number of the
-    iterator alone.
+    Without `keras.utils.set_random_seed()`, TensorFlow's shuffle of arrays cannot be repeated. This
+    class draws the same data in an order that depends only on `base` and on the number of the
+    iterator.
 
-    Both stand in variables of the pipeline, which takes tens of milliseconds to make: it is made
-    once, when it is wanted.
+    Both are variables of the pipeline. Making a pipeline takes tens of milliseconds, so this class
+    makes it once, when it is needed.
     """
 
     def __init__(self, epoch_iterator: Any) -> None:
@@ -43,7 +43,7 @@ class UnseededArrays:
 
     @classmethod
     def of(cls, epoch_iterator: Any) -> UnseededArrays | None:
-        """For data on TensorFlow; ``None`` when it is of another kind, or can be repeated."""
+        """For data on TensorFlow; ``None`` if it is of another kind, or can be repeated."""
         adapter = epoch_iterator.data_adapter
         if type(adapter).__name__ != "ArrayDataAdapter":
             return None
@@ -57,7 +57,7 @@ class UnseededArrays:
 
     @property
     def base(self) -> int:
-        """The seed of every iterator made from now on."""
+        """The seed of all iterators made from now on."""
         return int(self._base.numpy())
 
     @base.setter
@@ -65,7 +65,7 @@ class UnseededArrays:
         self._base.assign(base)
 
     def begin(self, number: int) -> Any:
-        """The pipeline, of which the next iterator is the one of this number."""
+        """The pipeline, after giving this number to its next iterator."""
         if self._pipeline is None:
             with self._shuffling_by_base():
                 self._pipeline = new_pipeline(self._iterator)
@@ -74,7 +74,8 @@ class UnseededArrays:
 
     @contextlib.contextmanager
     def _shuffling_by_base(self) -> Iterator[None]:
-        # The adapter's own pipeline, with one operation of it exchanged while its graph is traced.
+        # This is the adapter's own pipeline, but one operation is replaced while its graph is
+        # traced.
         import tensorflow as tf
 
         original, base, number = tf.random.shuffle, self._base, self._number

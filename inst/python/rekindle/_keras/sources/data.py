@@ -1,4 +1,4 @@
-"""What is asked of any kind of data, answered for one that has nothing particular."""
+"""The interface of each kind of data, with defaults for data without special needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Data:
-    """Data of which Keras' adapter says all: a generator, say.
+    """Data about which Keras' adapter says everything, such as a generator.
 
     Args:
         adapter: Keras' data adapter.
@@ -14,17 +14,17 @@ class Data:
 
     # The adapter's method that gives the Python iterator which a tf.data pipeline wraps.
     python_iterator: str | None = None
-    # Whether the order of its batches depends on how many iterators were made of it before.
+    # Whether the order of the batches depends on how many iterators were made before.
     counts_iterators = False
 
     def __init__(self, adapter: Any) -> None:
         self._adapter = adapter
 
     def begin(self) -> None:
-        """Before the first iterator of the fit() is made."""
+        """Called before the first iterator of the fit() is made."""
 
     def wait(self) -> None:
-        """Before an iterator is made."""
+        """Called before an iterator is made."""
 
     def generators(self) -> list[Any]:
         """Random generators of PyTorch that belong to the data, each once."""
@@ -38,6 +38,6 @@ class GeneratorData(Data):
 
 
 class TensorFlowData(Data):
-    """A tf.data dataset: its shuffles count iterators, and so do its caches."""
+    """A tf.data dataset. Its shuffles and its caches count iterators."""
 
     counts_iterators = True

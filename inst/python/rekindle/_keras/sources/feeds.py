@@ -1,6 +1,6 @@
 """How Keras reads data: batch by batch in Python, or ahead and out of sight in TensorFlow.
 
-Each is the source that :class:`rekindle._training.data_cursor.DataCursor` finds its place in.
+Each feed is the source in which :class:`rekindle._training.data_cursor.DataCursor` has a position.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from rekindle._training.trainer import DataListener
 
 
 class _Feed:
-    """What both have in common.
+    """The common part of both feeds.
 
     Args:
-        epoch_iterator: Keras' own, of the fit().
+        epoch_iterator: Keras' own epoch iterator, of the fit().
     """
 
     def __init__(self, epoch_iterator: Any) -> None:
@@ -33,13 +33,13 @@ class _Feed:
 
     @property
     def batches(self) -> int | None:
-        """How many batches an epoch has, where Keras knows."""
+        """How many batches an epoch has, if Keras knows."""
         known = self._iterator.steps_per_epoch or self._iterator._num_batches
         return None if known is None else int(known)
 
     @property
     def most_batches(self) -> int | None:
-        """How many an epoch can be told to have: its last execution may count more than it has."""
+        """How many batches Keras may count: the last execution may count more than there are."""
         spare = int(getattr(self._iterator, "steps_per_execution", 1) or 1) - 1
         return None if self.batches is None else self.batches + spare
 
@@ -51,17 +51,17 @@ class _Feed:
 
     @counted.setter
     def counted(self, count: int | None) -> None:
-        # Where the data itself says how many there are, that counts.
+        # If the data itself gives the number, that number counts.
         if self._iterator._num_batches is None:
             self._iterator._num_batches = count
 
     def is_live(self) -> bool:
-        """Whether the last epoch's iterator goes on in the next, as with `steps_per_epoch`."""
+        """Whether the last epoch's iterator continues in the next, as with `steps_per_epoch`."""
         iterator = self._iterator
         return iterator.steps_per_epoch is not None and iterator._current_iterator is not None
 
     def wait(self) -> None:
-        """Waits until the data is ready for an iterator to be made."""
+        """Waits until an iterator can be made from the data."""
         self._data.wait()
 
     def generators(self) -> list[AnyArray]:
@@ -69,7 +69,7 @@ class _Feed:
         return [generator.get_state().numpy() for generator in self._data.generators()]
 
     def set_generators(self, states: list[AnyArray]) -> None:
-        """Puts such states back."""
+        """Restores such states."""
         for generator, state in zip(self._data.generators(), states, strict=False):
             import torch
 
@@ -87,7 +87,7 @@ class _Feed:
 
 
 class PythonFeed(_Feed):
-    """On JAX and PyTorch: each batch is seen when it is read."""
+    """The feed on JAX and PyTorch: rekindle sees each batch when Keras reads it."""
 
     reads_ahead = False
     sees_reads = True
@@ -102,7 +102,7 @@ class PythonFeed(_Feed):
         """Has no effect."""
 
     def attach(self, listener: DataListener) -> None:
-        """Tells the listener of each iterator and each batch from now on."""
+        """Reports each iterator and each batch to the listener, from now on."""
         make = self._iterator._get_iterator
         self._iterator._get_iterator = lambda: Proxy(listener, make())
         self._data.begin()
@@ -115,7 +115,7 @@ class PythonFeed(_Feed):
         return None
 
     def begin(self, number: int) -> None:
-        """The next iterator is the one of this number."""
+        """Gives this number to the next iterator."""
 
     def renew(self, times: int) -> None:
         """Makes so many iterators of data that counts them, and reads none."""
@@ -125,19 +125,19 @@ class PythonFeed(_Feed):
                 iter(dataset)
 
     def advance(self, steps: int) -> None:
-        """Makes the iterator that goes on beyond epochs, and reads so many steps of it."""
+        """Makes the iterator that continues across epochs, and reads so many steps of it."""
         self._advance(iter(self._iterator._get_iterator()), steps)
 
     def digest(self, batch: Any) -> str | None:
-        """A digest of a batch; ``None`` when there is none."""
+        """A digest of a batch; ``None`` if there is none."""
         return batch_digest(batch)
 
 
 class TensorFlowFeed(_Feed):
-    """On TensorFlow: read ahead, on other threads, most of it out of sight.
+    """The feed on TensorFlow, which reads ahead, on other threads, mostly out of sight.
 
     Attributes:
-        sees_reads: Whether the data is Python code, whose reads are seen.
+        sees_reads: Whether the data is Python code, whose reads rekindle sees.
     """
 
     reads_ahead = True
@@ -158,15 +158,15 @@ class TensorFlowFeed(_Feed):
             self._unseeded.base = seed
 
     def attach(self, listener: DataListener) -> None:
-        """Tells the listener of each iterator, and of what is read of Python code, from now on."""
+        """Reports each iterator, and each read of Python code, to the listener, from now on."""
         self.sees_reads = self._watch_python(lambda it: Proxy(listener, it, reports_making=False))
-        # TensorFlow reads its own iterators inside its graphs: nothing can stand in their place.
+        # TensorFlow reads its own iterators inside its graphs: nothing can replace them.
         dataset = _unwrapped(self._iterator._distributed_dataset)
         self._iterator._distributed_dataset = Proxy(listener, dataset, reports_reads=False)
         self._data.begin()
 
     def _watch_python(self, watch: Callable[[Any], Any]) -> bool:
-        """Wraps the Python iterator inside of the pipeline: whether there is one."""
+        """Wraps the Python iterator in the pipeline. Returns whether there is one."""
         adapter, name = self._iterator.data_adapter, self._data.python_iterator
         original = getattr(adapter, name, None) if name is not None else None
         if name is None or original is None:
@@ -183,7 +183,7 @@ class TensorFlowFeed(_Feed):
         return int(getattr(self._iterator, "_steps_seen", 0))
 
     def begin(self, number: int) -> None:
-        """The next iterator is the one of this number."""
+        """Gives this number to the next iterator."""
         if self._unseeded is not None:
             self._iterator._distributed_dataset.source = self._unseeded.begin(number)
 
@@ -191,18 +191,18 @@ class TensorFlowFeed(_Feed):
         """Makes so many iterators of data that counts them, and reads none."""
         if not self._data.counts_iterators or self._unseeded is not None:
             return
-        # Not of the proxy, which would tell of them.
+        # Not from the proxy, which would report them.
         dataset = _unwrapped(getattr(self._iterator, "_distributed_dataset", None))
         if dataset is not None:
             for _ in range(times):
                 iter(dataset)
 
     def advance(self, steps: int) -> None:
-        """Makes the iterator that goes on beyond epochs, and reads so many steps of it."""
+        """Makes the iterator that continues across epochs, and reads so many steps of it."""
         self._advance(iter(self._iterator._distributed_dataset), steps)
 
     def digest(self, batch: Any) -> str | None:
-        """``None``: batches stay inside of TensorFlow's graph."""
+        """``None``: batches stay inside TensorFlow's graph."""
         return batch_digest(batch)
 
 
@@ -214,12 +214,12 @@ def feed_of(epoch_iterator: Any) -> PythonFeed | TensorFlowFeed:
 
 
 def _unwrapped(dataset: Any) -> Any:
-    """The dataset itself, where a proxy stands in its place."""
+    """The dataset itself, also if a proxy stands in its place."""
     return getattr(dataset, "source", dataset)
 
 
 def batch_digest(batch: Any) -> str | None:
-    """A digest of a batch's arrays; ``None`` when there is no batch, or it holds none."""
+    """A digest of a batch's arrays; ``None`` if there is no batch, or it holds no arrays."""
     arrays = [np.asarray(_as_host_array(leaf)) for leaf in _leaves(batch)]
     parts = [f"{array.dtype}{array.shape}{_digest(array)}" for array in arrays]
     return digest("".join(parts).encode()) if parts else None

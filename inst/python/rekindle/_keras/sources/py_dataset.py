@@ -17,7 +17,7 @@ from rekindle._codec.changeable import Baseline
 from rekindle._keras.sources.data import Data
 from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
-# An attribute that is larger than this holds the data, not a place in it.
+# An attribute that is larger than this holds the data, not a position in the data.
 _DATA_BYTES = 1 << 26
 
 # Saved attributes, each with its arrays.
@@ -32,8 +32,8 @@ class PyDatasetData(Data):
     def begin(self) -> None:
         """Empties the queue of a data set with workers before training begins.
 
-        What Keras' workers prepared while the model was built stands in that queue, as many batches
-        as there was time for: the first epochs would begin with these, and with no two runs the
+        Keras' workers fill that queue while the model is built, with as many batches as there is
+        time for. The first epochs would begin with these batches, and no two runs would be the
         same.
         """
         ready = getattr(getattr(self._adapter, "enqueuer", None), "ready_queue", None)
@@ -45,8 +45,8 @@ class PyDatasetData(Data):
     def wait(self) -> None:
         """Waits until the workers have shuffled, by Python's own random generator.
 
-        They do so in a thread of theirs, at the beginning of the epoch; without waiting, whether
-        this comes before or after the next draw is a matter of luck.
+        They shuffle in a thread of their own, at the beginning of the epoch. Without waiting, it
+        would be a matter of luck whether they shuffle before or after the next draw.
         """
         enqueuer: Any = getattr(self._adapter, "enqueuer", None)
         thread = getattr(enqueuer, "run_thread", None)
@@ -63,14 +63,14 @@ class PyDatasetData(Data):
 class DatasetState:
     """The attributes of one data set, from the beginning of a fit().
 
-    Only those that differ from what they were then are state. What the script sets is the
-    script's, and no save changes it: paths, the number of workers, functions.
+    An attribute is state only if its value differs from the value at that moment. No checkpoint
+    changes the values that the script sets: paths, the number of workers, functions.
 
     Args:
-        dataset: The PyDataset; ``None`` when the data is of another kind, which has no such state.
+        dataset: The PyDataset; ``None`` if the data is of another kind, which has no such state.
 
     Attributes:
-        lost: ``Class.attribute`` of what does not come back, each with the reason.
+        lost: Attributes that are not restored: ``Class.attribute`` and the reason.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -88,7 +88,7 @@ class DatasetState:
         }
 
     def take(self) -> Taken:
-        """What has changed, with copies of the arrays."""
+        """Captures the changed attributes, with copies of the arrays."""
         taken: Taken = {}
         self.lost = {}
         for name, value in self._attributes().items():
@@ -108,21 +108,22 @@ class DatasetState:
 
     @staticmethod
     def flatten(taken: Taken, arrays: dict[str, AnyArray]) -> dict[str, Any]:
-        """As JSON values; the arrays go into `arrays`."""
+        """Turns them into JSON values; the arrays go into `arrays`."""
         for _, own in taken.values():
             arrays.update(own)
         return {name: saved for name, (saved, _) in taken.items()}
 
     def check(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Checks what :meth:`put` would put back.
+        """Checks the attributes that :meth:`put` would restore.
 
         Raises:
-            BrokenTreeError: It is not what was taken, or it would change what the script set.
+            BrokenTreeError: They are not captured attributes, or they would change values that the
+                script set.
         """
         self._read(saved, arrays)
 
     def put(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Puts the attributes back; raises as :meth:`check` does, before anything is changed."""
+        """Restores the attributes; raises as :meth:`check` does, before anything is changed."""
         for put in self._read(saved, arrays):
             put()
 
@@ -132,9 +133,9 @@ class DatasetState:
         if self._dataset is None:
             return []
         puts = [self._baseline.read(name, state, arrays) for name, state in saved.items()]
-        # The class may have changed since, and not know a name any more.
+        # The class may have changed since, and may no longer know a name.
         return [put for put in puts if put is not None]
 
 
-# What Keras' constructor sets.
+# The attributes that Keras' constructor sets.
 _CONFIGURATION = set(vars(keras.utils.PyDataset()))

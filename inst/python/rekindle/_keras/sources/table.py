@@ -1,4 +1,4 @@
-"""Which class is for which of Keras' data adapters."""
+"""Maps each data adapter of Keras to its class here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file written through the system's cache, to a disk that begins to write at once."""
+"""Writes a file through the system's cache, and makes the disk begin to write at once."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from rekindle._base import linux
 from rekindle._storage.local import fs
 
-# Whoever writes is asked to wait for nothing smaller; the disk gets such pieces to work on.
+# Ask the system to begin writing only after this many new bytes, so the disk gets large pieces.
 _PIECE = 8 << 20
 
 
-# Linux' SYNC_FILE_RANGE_WRITE: begin to write, wait for nothing. The flags that wait would also
-# take the error that fsync() is to tell of.
+# Linux' SYNC_FILE_RANGE_WRITE: begin to write, but do not wait. The flags that wait would also
+# consume the error that fsync() must report.
 _BEGIN_WRITING = 2
 
 
 def write(fd: int, chunks: Iterable[memoryview]) -> None:
-    """Writes the chunks, one after the other from the file's beginning on, not synced.
+    """Writes the chunks in order from the beginning of the file; does not sync them.
 
-    The system would else begin to write when it is asked to sync: after the last byte is there.
+    Otherwise the system would begin to write only at the sync, after the last byte.
     """
     begun = written = 0
     for chunk in chunks:
@@ -38,7 +38,7 @@ def write(fd: int, chunks: Iterable[memoryview]) -> None:
 def _begin_writing(fd: int, offset: int, length: int) -> None:
     call = _sync_file_range()
     if call is not None:
-        # Whatever it answers: it is a hint, and fsync() tells the errors of writing.
+        # Ignore the result: the call is a hint, and fsync() reports the errors of writing.
         call(fd, offset, length, _BEGIN_WRITING)
 
 

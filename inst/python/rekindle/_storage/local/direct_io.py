@@ -1,11 +1,11 @@
-"""Large packs past the system's cache: written from where they lie, and then read into it.
+"""Writes large packs past the system's cache, straight from memory, then reads them into it.
 
-A page of the cache has to be got and filled by the processors that training needs, while the disk
-fetches by itself what is written past it. On two of them, beside a training that uses both, a save
-of 400 MB through the cache cost training 0.2 s and one past it 0.07. A restart, however, finds in
-memory only what is in the cache; so what was written is read into it. That costs training another
-0.07 s, so it is done only as far as an allowance of time goes. What is not there by then is read
-past the cache, too.
+To write through the cache, the processors must allocate and fill its pages, and training needs
+these processors. For a write past the cache, the disk fetches the data by itself. On two
+processors, beside a training that used both, a save of 400 MB cost training 0.2 s through the cache
+and 0.07 s past it. However, a restart finds in memory only the data in the cache, so rekindle then
+reads the written packs into the cache. That costs training another 0.07 s, so rekindle does it only
+within an allowance of time. A restart reads the data that is not in the cache past the cache, too.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from rekindle._base import linux, memory
 from rekindle._format import layout
 from rekindle._storage.local import buffered, fs
 
-# Less than this is in the cache in no time.
+# The system writes less than this into its cache in almost no time.
 LEAST = 16 << 20
 
-# At once, so that the disk is kept busy.
+# The size of one write, large enough to keep the disk busy.
 _PIECE = 8 << 20
 
-# What does not lie in memory as the disk wants it is gathered in so much.
+# The size of the buffer for data that is not aligned in memory as the disk requires.
 _ROOM = 4 << 20
 
-# How a system refuses to write past its cache, or from that memory.
+# The errors of a system that refuses to write past its cache, or from that memory.
 _NOT_DIRECT = {errno.EINVAL, errno.ENOTSUP}
 
 
 class Direct:
-    """Writes a file from its beginning on, past the system's cache where that can be done.
+    """Writes a file from its beginning, past the system's cache if the system allows that.
 
-    A process that forks meanwhile does no harm, of which open(2) warns: nothing is written into the
+    open(2) warns of a fork during direct writes. A fork does no harm here: no code writes into the
     memory that the disk reads from.
 
     Args:
         fd: The file, open for writing.
 
     Attributes:
-        works: Whether all that was written so far went past the cache.
+        works: Whether all data so far went past the cache.
     """
 
     def __init__(self, fd: int) -> None:
@@ -59,7 +59,7 @@ class Direct:
         self.works = fs.set_direct(fd, True)
 
     def write(self, chunks: Iterable[memoryview]) -> None:
-        """Writes the chunks, one after the other, not synced."""
+        """Writes the chunks in order; does not sync them."""
         if not self.works:
             buffered.write(self._fd, chunks)
             return
@@ -70,12 +70,12 @@ class Direct:
                 if self._held == _ROOM:
                     self._flush(_ROOM)
         self._flush(self._held // layout.BLOCK * layout.BLOCK)
-        # The file ends where it ends, and not with a block.
+        # The end of the file is not a whole block, so it cannot go past the cache.
         fs.set_direct(self._fd, False)
         fs.write_all(self._fd, self._view(0, self._held))
 
     def _take_blocks(self, chunk: memoryview) -> memoryview:
-        """Writes what can be written from where it lies: the rest of the chunk."""
+        """Writes the whole blocks of an aligned chunk without a copy; returns the rest."""
         size = len(chunk) // layout.BLOCK * layout.BLOCK
         at_blocks = self._held % layout.BLOCK == 0 and _address(chunk) % layout.BLOCK == 0
         if not (self.works and size and at_blocks):
@@ -92,7 +92,7 @@ class Direct:
         return count
 
     def _flush(self, size: int) -> None:
-        """Writes so many of the bytes gathered, and moves what is left of them to the front."""
+        """Writes `size` of the gathered bytes, and moves the rest to the front of the buffer."""
         if not size:
             return
         self._put(self._view(0, size))
@@ -113,7 +113,7 @@ class Direct:
                 if error.errno not in _NOT_DIRECT:
                     raise
             if done < len(data):
-                # What follows begins within a block, or the system wants none of it.
+                # The rest begins inside a block, or the system refuses direct writes.
                 self.works = False
                 fs.set_direct(self._fd, False)
         fs.write_all(self._fd, data[done:])
@@ -125,13 +125,14 @@ def _address(data: memoryview | mmap.mmap) -> int:
 
 @contextlib.contextmanager
 def reader(fd: int, size: int) -> Iterator[Callable[[memoryview, int], int]]:
-    """What reads a file as :func:`fs.read_into` does, and past the cache what is not in it.
+    """Gives a function like :func:`fs.read_into` that reads uncached data past the cache.
 
-    On a machine that has just started, the pages for it would cost more than the disk. A small file
-    is read as ever, and so is all where it cannot be done, or nobody can tell what is in the cache.
+    On a machine that has just started, the pages of the cache would cost more than the disk. The
+    function reads normally if the file is small, if the system cannot read past its cache, or if
+    the system cannot tell which data is cached.
 
     Args:
-        fd: The file, open for reading, for this reader alone.
+        fd: The file, open for reading. No other reader may use this descriptor.
         size: The file's size.
     """
     if size < LEAST:
@@ -155,17 +156,17 @@ def _read_blocks(fd: int, buffer: memoryview, offset: int, cached: _Cached) -> i
     try:
         return os.preadv(fd, [buffer[:size]], offset)
     except OSError:
-        # Of a true error the read that follows tells.
+        # The normal read that follows reports a true error.
         return 0
     finally:
         fs.set_direct(fd, False)
 
 
 class _Cached:
-    """Which parts of a file are in the cache; all of them, where nobody can tell.
+    """Tells which parts of a file are in the cache; all of them, if the system cannot tell.
 
-    The file is mapped for it once, and nothing is read there: who maps and unmaps each part holds
-    up the other threads, whose memory is being got at the same time.
+    This class maps the file once, and never reads through the map. Mapping and unmapping each part
+    would hold up the other threads, which allocate memory at the same time.
     """
 
     def __init__(self, fd: int) -> None:
@@ -185,14 +186,14 @@ class _Cached:
             self._window.close()
 
     def has(self, offset: int, size: int) -> bool:
-        """Whether the first and the last page of a part are: what lies between goes with them."""
-        # Not by a read that does not wait: it has the system begin to read ahead.
+        """Whether a part's first and last page are cached; assumes the same of those between."""
+        # A read that does not wait cannot replace this check: it makes the system read ahead.
         return self._has_page(offset) and self._has_page(offset + size - 1)
 
     def _has_page(self, offset: int) -> bool:
         if self._window is None:
             return True
-        # Refused, the page is as it was found.
+        # If the call fails, this value stays, and the page counts as cached.
         self._page[0] = 1
         self._call(self._start + offset - offset % mmap.PAGESIZE, 1, self._page.ctypes.data)
         return bool(self._page[0] & 1)
@@ -203,23 +204,23 @@ def _mincore() -> Any:
     return linux.call("mincore", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p))
 
 
-# Linux' MADV_POPULATE_READ, for which Python has no name: reads as a fault of each page would, and
-# answers with an error where a fault would end the process.
+# Linux' MADV_POPULATE_READ, for which Python has no name. It reads as a fault of each page would,
+# and returns an error where a fault would end the process.
 _POPULATE_READ = 22
 
-# So much of a file is mapped at once while it is read into the cache.
+# How much of a file is mapped at a time while it is read into the cache.
 _WINDOW = 16 << 20
 
 
 @functools.cache
 def _madvise() -> Any:
-    # That of Python's mmap keeps the interpreter's lock until the disk has answered, and training
-    # waits for it.
+    # Python's own mmap.madvise() holds the interpreter lock until the disk has answered, and
+    # training would wait for the lock.
     return linux.call("madvise", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int))
 
 
 def _read_into_cache(path: str, stop: Callable[[], bool]) -> None:
-    """Has the system read a file into its cache, until it is told to stop. It is only a hint."""
+    """Makes the system read a file into its cache, until `stop` returns True. Only a hint."""
     advise = _madvise()
     if advise is None:
         return
@@ -233,29 +234,29 @@ def _read_into_cache(path: str, stop: Callable[[], bool]) -> None:
                 with mmap.mmap(fd, length, prot=mmap.PROT_READ, offset=start) as window:
                     window.madvise(mmap.MADV_SEQUENTIAL)
                     if advise(_address(window), length, _POPULATE_READ) != 0:
-                        # Too old a system, or a disk that fails.
+                        # The system is too old, or the disk fails.
                         return
     except (OSError, ValueError):
-        # A file that has gone or has become shorter since.
+        # The file was removed or became shorter.
         return
 
 
-# Of the time that passes, and what may be used up in advance, in seconds. Training loses a sixth of
-# it. The first ten saves of 400 MB are read whole where the disk gives 2 GB/s, and later those that
-# come every minute.
+# The allowance grows by this share of the time that passes, up to _ADVANCE seconds, which may be
+# used in advance. Training loses a sixth of the used time. If the disk reads 2 GB/s, the allowance
+# is enough for all of the first ten saves of 400 MB, and later for one such save every minute.
 _SHARE = 0.005
 _ADVANCE = 2.0
 
 
 class ReadBack:
-    """Reads packs that were written past the cache into it, for a small share of the time."""
+    """Reads packs that were written past the cache into it, in a small share of the time."""
 
     def __init__(self) -> None:
         self._allowance = _ADVANCE
         self._since = time.monotonic()
 
     def read(self, paths: Iterable[str], stop: Callable[[], bool]) -> None:
-        """Reads these files as far as the allowance goes, or until told to stop."""
+        """Reads these files until the allowance is used up, or `stop` returns True."""
         began = time.monotonic()
         allowance = min(_ADVANCE, self._allowance + _SHARE * (began - self._since))
         for path in paths:

@@ -1,4 +1,4 @@
-"""Making the folder itself, durably, and where it is safe to."""
+"""Makes the folder itself: durably, and only in a safe place."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rekindle._storage.local import fs, ownership
 
 
 def make_folder(path: str) -> bool:
-    """Makes the folder and its parents, durably, where they are missing: whether it was made.
+    """Makes the folder and its missing parents, durably; returns whether it made the folder.
 
-    Its permissions follow the umask; in a folder that everybody may write to (a shared ``/tmp``)
-    it is made for its owner alone.
+    The folder's permissions follow the umask. In a folder that everybody may write to (a shared
+    ``/tmp``), only the owner gets access.
     """
     ownership.refuse_planted_links(path)
     if os.path.isdir(path):
@@ -23,13 +23,13 @@ def make_folder(path: str) -> bool:
     try:
         fs.retrying(os.mkdir, path, 0o700 if ownership.is_shared(parent) else 0o777)
     except FileExistsError:
-        # What came in between may be a link, too.
+        # Another process made this name since the check, and it may be a link, too.
         ownership.refuse_planted_links(path)
         if not os.path.isdir(path):
             raise
         return False
-    # Else a power cut could lose the folder with every save in it. A parent that we may write to
-    # and not read cannot be synced.
+    # Without this sync, a power cut could lose the folder with every checkpoint in it. A parent
+    # that we may write to but not read cannot be synced.
     with contextlib.suppress(PermissionError):
         fs.sync_folder(parent)
     return True

@@ -1,4 +1,4 @@
-"""System calls, with what the system leaves to the caller: short writes, EINTR, a folder's sync."""
+"""System calls that also handle the caller's duties: short writes, EINTR, syncing a folder."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ except ImportError:  # Windows
 _T = TypeVar("_T")
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-# A link in place of a file is never followed: it may lead out of the folder. Opening a FIFO must
-# not wait.
+# Never follow a link in place of a file: it may lead out of the folder. Opening a FIFO must not
+# wait.
 SAFE = _CLOEXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
-# What opening a link (two systems' words for it) or a socket answers, where a file should be.
+# The errors from opening a link (two systems use different ones), a socket or a folder as a file.
 _NOT_A_FILE = {errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.EISDIR}
 
-# What a file system answers that has no such way of syncing (a folder's, or macOS' full one).
+# The errors of a file system that does not support this sync (of a folder, or macOS' full sync).
 _NO_SUCH_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
 
-# One transfer of at most this size: Linux cuts larger ones at 2 GiB, and macOS refuses them.
+# The largest single transfer. Linux cuts larger transfers at 2 GiB, and macOS refuses them.
 _LARGEST_TRANSFER = 1 << 30
 
 
 class NotRegularError(OSError):
-    """Something that is no regular file (a link, a folder, a device) stands under the name."""
+    """The name belongs to something other than a regular file: a link, a folder, a device."""
 
 
 class TooLargeError(OSError):
-    """The file is larger than any that rekindle writes under such a name."""
+    """The file is larger than any file that rekindle writes under such a name."""
 
 
 def retrying(call: Callable[..., _T], *args: object) -> _T:
-    """`call(*args)`, again after EINTR: Python sees to it for open, not for rename."""
+    """Calls `call(*args)`, and again after EINTR: Python retries open by itself, but not rename."""
     while True:
         try:
             return call(*args)
@@ -52,14 +52,15 @@ def retrying(call: Callable[..., _T], *args: object) -> _T:
 
 
 def close(fd: int) -> None:
-    # After EINTR the descriptor is gone on Linux: closing it again could hit another thread's file.
+    # After EINTR the descriptor is closed on Linux. A second close could close the file of another
+    # thread.
     with contextlib.suppress(InterruptedError):
         os.close(fd)
 
 
 @contextlib.contextmanager
 def closing(fd: int) -> Iterator[int]:
-    """Closes `fd`; close()'s own error counts only as the first (NFS reports EDQUOT there)."""
+    """Closes `fd`; raises an error of close() (NFS: EDQUOT) only if no error came before it."""
     try:
         yield fd
     except BaseException:
@@ -70,12 +71,12 @@ def closing(fd: int) -> Iterator[int]:
 
 
 def create(path: str) -> int:
-    """Opens a new file for writing. Fails when anything, a link included, stands there already."""
+    """Opens a new file for writing. Fails if the name exists already, even as a link."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE, 0o666)
 
 
 def open_regular(path: str, flags: int = os.O_RDONLY) -> tuple[int, int]:
-    """Opens a regular file that is there: its descriptor and its size in bytes."""
+    """Opens an existing regular file; returns its descriptor and its size in bytes."""
     try:
         fd = os.open(path, flags | SAFE, 0o666)
     except OSError as error:
@@ -94,12 +95,12 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> tuple[int, int]:
 
 
 def read_file(path: str, at_most: int) -> bytes:
-    """The file's bytes. A sparse file may be larger than memory: its size is looked at first."""
+    """The file's bytes. Checks the size first, because a sparse file may be larger than memory."""
     fd, size = open_regular(path)
     with closing(fd):
         if size > at_most:
             raise TooLargeError(errno.EFBIG, f"larger than {at_most} bytes", path)
-        # Read into the bytes themselves: a copy of a large file would count.
+        # Read into the final bytes: a copy of a large file would cost time and memory.
         parts = [os.read(fd, min(size, _LARGEST_TRANSFER))]
         while parts[-1] and (left := size - sum(map(len, parts))) > 0:
             parts.append(os.read(fd, min(left, _LARGEST_TRANSFER)))
@@ -107,7 +108,7 @@ def read_file(path: str, at_most: int) -> bytes:
 
 
 def read_part(path: str, start: int, length: int) -> bytes:
-    """Bytes of a file from `start` on, or from so many before its end where that is negative."""
+    """Bytes of a file from `start` on; a negative `start` counts from the end of the file."""
     fd, size = open_regular(path)
     with closing(fd):
         part = bytearray(length)
@@ -116,7 +117,7 @@ def read_part(path: str, start: int, length: int) -> bytes:
 
 
 def read_into(fd: int, buffer: memoryview, offset: int) -> int:
-    """Fills `buffer` from `offset` on: the number of bytes there were, fewer when the file ends."""
+    """Fills `buffer` from `offset` on; returns the number of bytes, fewer if the file ends."""
     file = io.FileIO(fd, closefd=False)
     file.seek(offset)
     done = 0
@@ -129,7 +130,7 @@ def read_into(fd: int, buffer: memoryview, offset: int) -> int:
 
 
 def write_all(fd: int, data: memoryview) -> None:
-    """Writes all of `data`: a filling disk or a signal may end one write early without an error."""
+    """Writes all of `data`. A full disk or a signal may end a single write early without error."""
     while len(data):
         count = os.write(fd, data[:_LARGEST_TRANSFER])
         if count == 0:
@@ -138,7 +139,7 @@ def write_all(fd: int, data: memoryview) -> None:
 
 
 def set_direct(fd: int, direct: bool) -> bool:
-    """Whether what is written to the file goes past the system's cache from now on, as asked.
+    """Turns writing past the system's cache on or off; returns False if the system refuses.
 
     Direct writes take only whole blocks, from memory that begins at a multiple of a block.
     """
@@ -160,14 +161,14 @@ def sync(fd: int) -> None:
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
             return
         except OSError as error:
-            # Network file systems know only the plain call.
+            # Network file systems support only the plain call.
             if error.errno not in _NO_SUCH_SYNC:
                 raise
     os.fsync(fd)
 
 
 def sync_folder(path: str) -> None:
-    """Returns when the folder's names are on the medium. Windows has no such call, nor needs it."""
+    """Waits until the folder's names are on the medium. Windows has no such call and needs none."""
     if sys.platform == "win32":
         return
     with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)) as fd:
@@ -179,7 +180,7 @@ def sync_folder(path: str) -> None:
 
 
 def write_new(path: str, data: bytes, *, durable: bool = True) -> None:
-    """A new file with these bytes, synced unless told not to. On failure it is gone again."""
+    """Writes a new file with these bytes; syncs it if `durable`. On failure, removes the file."""
     fd = create(path)
     try:
         with closing(fd):
@@ -196,13 +197,13 @@ def rename(old: str, new: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Removes a file; one that is gone already is no error."""
+    """Removes a file. A file that is already gone is not an error."""
     with contextlib.suppress(FileNotFoundError):
         retrying(os.unlink, path)
 
 
 def discard(path: str) -> None:
-    """Removes a partial file on the way out of a failure, whose own error matters more."""
+    """Removes a partial file after a failure; ignores errors, because the failure matters more."""
     with contextlib.suppress(OSError):
         remove(path)
 
@@ -212,7 +213,7 @@ def names_in(path: str) -> list[str]:
 
 
 def exists(path: str) -> bool:
-    """Whether anything, a dangling link included, stands under the name."""
+    """Whether the name exists, even as a dangling link."""
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -220,18 +221,18 @@ def exists(path: str) -> bool:
     return True
 
 
-# Whether :func:`is_alone` can answer yes: Linux' leases are the only way to ask.
+# Whether :func:`is_alone` can return True. Only Linux' leases can tell whether a file is open.
 CAN_TELL_OPEN_FILES = hasattr(fcntl, "F_SETLEASE")
 
 
 def is_alone(path: str) -> bool:
-    """Whether it is a regular file of this one name that no process has open; no if in doubt."""
+    """Whether a regular file has only this name and no process has it open; False if in doubt."""
     try:
         fd, _ = open_regular(path, os.O_WRONLY)
         with closing(fd):
             if os.fstat(fd).st_nlink != 1:
                 return False
-            # A file system that grants a lease on what is open twice can tell us nothing.
+            # A file system that grants a lease on a file that is open twice cannot tell us.
             with closing(open_regular(path)[0]):
                 if _may_be_leased(fd):
                     return False
@@ -241,10 +242,10 @@ def is_alone(path: str) -> bool:
 
 
 def _may_be_leased(fd: int) -> bool:
-    """Whether this is the only open descriptor of the file, as the system knows it."""
+    """Whether the system reports `fd` as the only open descriptor of the file."""
     try:
-        # Who opens the file before it is given up again has us told by a signal; that which is
-        # sent unless another is asked for would end the process.
+        # If another process opens the file before this process gives up the lease, the system
+        # sends this process a signal. The default signal would end it, so ask for another signal.
         fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)

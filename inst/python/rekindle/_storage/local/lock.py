@@ -1,4 +1,4 @@
-"""One writer a folder: a lock that the system drops when its holder dies, however it dies."""
+"""One writer per folder: a lock that the system releases when its holder dies, however it dies."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ from rekindle._format import layout
 from rekindle._storage.local import fs
 from rekindle.errors import ForeignFileError, LockError
 
-# Written in one call and padded to one disk sector: no reader meets half of it.
+# The text is written in one call and padded to one disk sector, so no reader sees half of it.
 _SIZE = 512
 
-# A holder writes its name right after it has the lock; who is refused waits for that so long.
+# A holder writes its name right after it takes the lock. A refused process waits this many seconds
+# for that name.
 _PATIENCE = 1.0
 
-# Locks that this process holds, to be let go in a forked child.
+# Locks that this process holds. A forked child closes its copies of them.
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds, or last held, a folder.
+    """The process that holds, or last held, a folder.
 
     Attributes:
         host: Name of the host.
-        pid: Process id there.
-        started: POSIX seconds at which it took the folder.
-        made_folder: Whether the folder was made by rekindle.
+        pid: Process id on that host.
+        started: POSIX seconds at which the process took the lock.
+        made_folder: Whether rekindle made the folder.
     """
 
     host: str | None = None
@@ -56,11 +57,11 @@ class Lock:
         self.made_file = False
 
     def acquire(self, *, made_folder: bool) -> bool:
-        """Takes the lock: False when the file came or went meanwhile, and the caller tries again.
+        """Takes the lock. Returns False if the file came or went meanwhile: then try again.
 
         Raises:
-            LockError: Another run holds it.
-            ForeignFileError: The file is not one of rekindle's.
+            LockError: Another run holds the lock.
+            ForeignFileError: rekindle did not write the lock file.
             OSError: The system refused.
         """
         opened = self._open()
@@ -70,8 +71,8 @@ class Lock:
         try:
             if not _try_lock(fd) and not self._outlasted(fd):
                 self._refuse(read_holder(fd, self._path))
-            # The holder before us may have cleaned up between our open and our lock: then what we
-            # hold is the lock of a file that nobody else will ever open.
+            # The previous holder may have removed the file between our open and our lock. Then we
+            # hold the lock of a file that no other process will ever open.
             if not self._is_at(fd):
                 fs.close(fd)
                 return False
@@ -79,7 +80,8 @@ class Lock:
             self.holder = Holder(
                 socket.gethostname(), os.getpid(), time.time(), made_folder or before.made_folder
             )
-            # Who we are is for the message only: a disk too full for it is no reason not to train.
+            # The holder's name is only for messages: training must go on if the disk is too full
+            # for it.
             with contextlib.suppress(OSError):
                 _write(fd, self.holder)
         except BaseException:
@@ -91,13 +93,13 @@ class Lock:
         return True
 
     def _open(self) -> tuple[int, bool] | None:
-        """The file's descriptor and whether we made it, or None when it comes and goes."""
+        """The file's descriptor and whether we made it; ``None`` if it came or went meanwhile."""
         try:
             try:
                 return fs.open_regular(self._path, os.O_RDWR)[0], False
             except OSError as error:
-                # Another user's file in a folder that we share, or a medium that can only be read:
-                # it can be locked all the same.
+                # The file is another user's in a shared folder, or the medium is read-only. A
+                # read-only descriptor can still be locked.
                 if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                     raise
                 return fs.open_regular(self._path)[0], False
@@ -112,12 +114,12 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether this object holds the lock of the file that now stands in the folder."""
-        # The process is compared because a fork made by C code (R's mclapply) tells Python nothing.
+        """Whether this object holds the lock of the file that is now in the folder."""
+        # Compare the process ids, because Python does not notice a fork by C code (R's mclapply).
         return self._fd is not None and self._pid == os.getpid() and self._is_at(self._fd)
 
     def release(self, *, remove: bool = False) -> None:
-        """Lets go; with `remove`, takes the file away first, while nobody else can hold it."""
+        """Releases the lock; with `remove`, removes the file first, while no other can hold it."""
         fd, self._fd = self._fd, None
         _held.discard(self)
         if fd is None:
@@ -134,10 +136,10 @@ class Lock:
         return os.path.samestat(there, os.fstat(fd))
 
     def _outlasted(self, fd: int) -> bool:
-        """Waits a moment while the lock is held and its holder is dead: whether it was let go.
+        """Waits a moment for a lock whose named holder is dead; returns whether we got the lock.
 
         Either a new holder is about to write its name, or a child that was forked at the moment of
-        the holder's death is about to close what it inherited.
+        the holder's death is about to close the descriptor that it inherited.
         """
         deadline = time.monotonic() + _PATIENCE
         while not may_be_alive(read_holder(fd, self._path)) and time.monotonic() < deadline:
@@ -160,8 +162,8 @@ class Lock:
         )
 
     def _drop_in_child(self) -> None:
-        # Closing is not unlocking: the parent's descriptor keeps the lock. Left open, the child
-        # would keep it alive after the parent's death.
+        # Closing the descriptor does not unlock: the parent's descriptor keeps the lock. If the
+        # child left it open, the child would hold the lock after the parent's death.
         if self._fd is not None:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
@@ -179,12 +181,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def _try_lock(fd: int) -> bool:
-    """Locks the open file without waiting: whether it could be had."""
+    """Tries to lock the open file without waiting; returns whether that succeeded."""
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            # Past the text, which a refused run wants to read.
+            # Lock a byte after the text, because a refused run must be able to read the text.
             os.lseek(fd, _SIZE, os.SEEK_SET)
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         else:
@@ -200,7 +202,7 @@ def _try_lock(fd: int) -> bool:
 
 
 def may_be_alive(holder: Holder) -> bool:
-    """Whether the process may be there, as far as this host can tell."""
+    """Whether the holder's process may be alive, as far as this host can tell."""
     if holder.pid is None:
         return False
     if holder.host != socket.gethostname() or sys.platform == "win32":
@@ -231,14 +233,14 @@ def _not_ours(path: str) -> ForeignFileError:
 
 
 def read_holder(fd: int, path: str) -> Holder:
-    """Whom the text in the open lock file names.
+    """The holder that the text in the open lock file names.
 
     Raises:
-        ForeignFileError: The text is not one of rekindle's.
+        ForeignFileError: rekindle did not write the text.
     """
     data = bytearray(_SIZE)
     text = bytes(data[: fs.read_into(fd, memoryview(data), 0)]).rstrip(b" \n\0")
-    # It is not synced: a power cut may leave it empty, zeroed or cut off anywhere.
+    # The lock file is not synced: a power cut may leave it empty, zeroed or cut off anywhere.
     if layout.LOCK_MAGIC.startswith(text):
         return Holder()
     if not text.startswith(layout.LOCK_MAGIC):
@@ -251,7 +253,7 @@ def read_holder(fd: int, path: str) -> Holder:
 
 
 def _holder(row: Any) -> Holder:
-    """Whatever of the text makes sense: it is for people, and nothing else depends on it."""
+    """The valid parts of the text. They are for people, and no decision depends on them."""
     if not isinstance(row, dict):
         return Holder()
     host: object = row.get("host")

@@ -1,6 +1,7 @@
-"""Who holds a folder, told without its lock: a look must not refuse the run that begins just now.
+"""Finds the holder of a folder without taking its lock, which could refuse a run that begins now.
 
-Trying the lock and letting go at once would be shorter, and for that instant it would be a run.
+To take the lock and release it at once would be shorter. But for that instant, the caller would
+count as a run that holds the folder.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ class LockStatus:
     """Whether a run holds a folder.
 
     Attributes:
-        held: True or False, or ``None`` when it cannot be told from here: the last holder ran on
-            another host, or this system does not say which files are locked.
-        holder: Who holds it or, when that cannot be told, who last did; ``None`` when nobody does.
+        held: True or False, or ``None`` if this process cannot tell: the last holder ran on
+            another host, or this system does not report which files are locked.
+        holder: The holder or, if `held` is ``None``, the last known holder; ``None`` if there is
+            none or it is unknown.
     """
 
     held: bool | None = False
@@ -31,7 +33,7 @@ class LockStatus:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is this very process."""
+        """Whether this process holds the folder."""
         holder = self.holder
         return bool(
             self.held
@@ -42,7 +44,7 @@ class LockStatus:
 
 
 def look(directory: str) -> LockStatus:
-    """Whether a run holds the folder, and who. Nothing is locked or changed.
+    """Whether a run holds the folder, and which. Locks and changes nothing.
 
     Raises:
         OSError: The system refused to read.
@@ -64,21 +66,21 @@ def look(directory: str) -> LockStatus:
         return LockStatus(True, _known(named, pids))
     if named.pid is None:
         return LockStatus() if pids is not None else LockStatus(None, named)
-    # A lock that a server keeps, or another container, is in no table of ours.
+    # Our table does not show a lock that a file server or another container holds.
     if named.host != socket.gethostname() or (pids is None and may_be_alive(named)):
         return LockStatus(None, named)
     return LockStatus()
 
 
 def _known(named: Holder, pids: list[int]) -> Holder:
-    """The holder in words: its own, unless it has not yet written them over its forerunner's."""
+    """The holder as the file names it, unless the file still names the previous holder."""
     if named.host != socket.gethostname() or named.pid in pids:
         return named
     return Holder(socket.gethostname(), pids[0], None, named.made_folder)
 
 
 def _lockers(fd: int) -> list[int] | None:
-    """The processes here that hold the file's lock; ``None`` where the system has no such table."""
+    """The local processes that hold the lock; ``None`` if the system has no table of locks."""
     if sys.platform != "linux":
         return None
     try:
@@ -87,7 +89,8 @@ def _lockers(fd: int) -> list[int] | None:
         file = _name_in_table(fd)
     except OSError:
         return None
-    # As in "1: FLOCK ADVISORY WRITE 4242 fe:00:2146515 0 EOF"; who waits has "->" after the "1:".
+    # For example "1: FLOCK ADVISORY WRITE 4242 fe:00:2146515 0 EOF". The line of a process that
+    # waits has "->" after the "1:".
     return [
         int(words[4])
         for words in lines
@@ -96,10 +99,10 @@ def _lockers(fd: int) -> list[int] | None:
 
 
 def _name_in_table(fd: int) -> str:
-    """Device and inode as the kernel itself counts them.
+    """Device and inode of the file as the kernel's table of locks names them.
 
-    stat() may say others: btrfs has a device number for each subvolume, overlayfs one for each
-    layer. Those of the file's mount are the ones in the table.
+    stat() may report other numbers: btrfs has a device number for each subvolume, and overlayfs
+    has one for each layer. The table has the numbers of the file's mount.
     """
     status = os.fstat(fd)
     device, inode = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}", status.st_ino

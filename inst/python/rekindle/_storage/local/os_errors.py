@@ -1,4 +1,4 @@
-"""What the system's refusals are called in messages to people."""
+"""The errors of the system, worded as messages for people."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def not_restored(what: str, directory: str, error: BaseException) -> RestoreErro
     )
 
 
-# By whether a save is there that is whole, as far as sizes and headers show.
+# The text by whether a whole checkpoint exists, as far as sizes and headers show.
 _STANDS = {
     True: "The save before it still stands.",
     False: "There is no save before it.",
@@ -31,13 +31,13 @@ _STANDS = {
 def not_saved(
     directory: str, error: BaseException, needed: int, *, stands: bool | None
 ) -> SaveError:
-    """What a save that failed is reported as.
+    """The error that reports a failed save.
 
     Args:
         directory: The folder.
-        error: What failed.
+        error: The cause of the failure.
         needed: Bytes that the save needed.
-        stands: Whether an earlier save is there; ``None`` when that could not be seen.
+        stands: Whether an earlier checkpoint exists; ``None`` if rekindle could not check that.
     """
     free = fs.free_bytes(directory)
     room = "" if free is None else f", {_size(free)} are free"

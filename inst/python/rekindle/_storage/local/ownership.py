@@ -1,7 +1,7 @@
-"""Whose a folder of saves is: only what is our own, or root's, is resumed from.
+"""Checks who owns a folder: rekindle resumes only from files of this user or of root.
 
-A digest shows that bytes are what was written, not that the writer was honest. In a folder that
-everybody may write to, another user can plant a folder, a link or a save of theirs.
+A digest shows that the bytes are those that were written, not that the writer was honest. In a
+folder that everybody may write to, another user can plant a folder, a link or a checkpoint.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from rekindle._format import layout
 from rekindle._storage.local import fs, os_errors
 from rekindle.errors import ForeignFileError
 
-# As many links as Linux itself follows.
+# The number of links that Linux itself follows.
 _MOST_LINKS = 40
 
 _ROOT = 0
 
 
 def refuse_others(directory: str, also: Collection[str] = ()) -> None:
-    """Refuses a folder that is another user's, or holds a save that is, before any file is read.
+    """Refuses a folder of another user, or with another user's checkpoint, before any file is read.
 
-    On Windows nothing is checked.
+    On Windows, this function checks nothing.
 
     Args:
-        directory: The folder, which need not be there. An absolute path.
-        also: Names of other files that may be read.
+        directory: The folder, as an absolute path. It need not exist.
+        also: Names of other files in the folder that may be read.
 
     Raises:
-        ForeignFileError: It is another user's.
-        RestoreError: The system refused to list it.
+        ForeignFileError: The folder, or a file to read, belongs to another user.
+        RestoreError: The system refused to list the folder.
     """
     if not hasattr(os, "geteuid"):
         return
     refuse_planted_links(directory)
-    # A file system may show other owners than there are (NFS that squashes root, CIFS, a shared
-    # folder of a virtual machine). There, what we create gets the owner that our files have.
+    # A file system may show other owners than the real ones (NFS that squashes root, CIFS, a shared
+    # folder of a virtual machine). There, a new file of ours shows the owner that our files have.
     created = functools.cache(lambda: _owner_of_new_files(directory))
     try:
         _refuse_other(directory, os.stat(directory).st_uid, created, directory)
@@ -49,7 +49,7 @@ def refuse_others(directory: str, also: Collection[str] = ()) -> None:
                 path = os.path.join(directory, name)
                 _refuse_other(path, os.lstat(path).st_uid, created, directory)
     except (FileNotFoundError, NotADirectoryError):
-        # What goes away meanwhile is not read either.
+        # A file or folder that disappears meanwhile will not be read either.
         return
     except OSError as error:
         what = f"The backup folder {directory!r} cannot be opened"
@@ -57,10 +57,10 @@ def refuse_others(directory: str, also: Collection[str] = ()) -> None:
 
 
 def refuse_planted_links(path: str) -> None:
-    """Refuses a path that leads through a link of another user's in a folder that all may write to.
+    """Refuses a path through a link that another user made in a folder that all may write to.
 
     Raises:
-        ForeignFileError: It does.
+        ForeignFileError: The path leads through such a link.
     """
     if not hasattr(os, "geteuid"):
         return
@@ -77,7 +77,7 @@ def refuse_planted_links(path: str) -> None:
             status = os.lstat(here)
             target = os.readlink(here) if stat.S_ISLNK(status.st_mode) else None
         except OSError:
-            # Nothing is there, and so no link.
+            # Nothing exists under this name, so it is not a link.
             return
         if target is None:
             place = here
@@ -89,7 +89,7 @@ def refuse_planted_links(path: str) -> None:
 
 
 def is_shared(path: str) -> bool:
-    """Whether everybody may make names in the folder, and nobody may remove those of others."""
+    """Whether all users may make names in the folder, but not remove the names of other users."""
     try:
         mode = os.stat(path).st_mode
     except OSError:
@@ -125,7 +125,7 @@ def _is_of_save(name: str) -> bool:
 
 
 def _owner_of_new_files(directory: str) -> int | None:
-    """Whose a file is that we create in the folder; ``None`` when we cannot create one."""
+    """The owner of a file that we create in the folder; ``None`` if we cannot create one."""
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             return os.fstat(file.fileno()).st_uid
@@ -134,7 +134,7 @@ def _owner_of_new_files(directory: str) -> int | None:
 
 
 def _user(number: int) -> str:
-    """The user's name, or the number where it has none."""
+    """The user's name, or the number if the user has no name."""
     import pwd
 
     try:

@@ -1,4 +1,4 @@
-"""Which way the packs of one folder go to the disk: through the system's cache, or past it."""
+"""Decides how the packs of one folder go to the disk: through the system's cache, or past it."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from rekindle._storage.local.recycle import RecycledFile
 
 
 class PackFile:
-    """How files for packs are opened and written.
+    """Opens and writes the files of packs.
 
     Args:
         folder: The folder.
-        past_cache: Whether large packs go past the system's cache, as is best beside a training;
-            where that cannot be done, they go through it. Who waits for the save has it sooner
-            through the cache.
+        past_cache: Whether large packs go past the system's cache, which is best beside a training.
+            If the system does not allow that, they go through the cache. A caller that waits for
+            the save gets it sooner through the cache.
 
     Attributes:
-        spare: The file that the next pack is written over.
+        spare: The recycled file, which the next pack overwrites.
     """
 
     def __init__(self, folder: str, *, past_cache: bool) -> None:
         self.spare = RecycledFile(folder)
         self._past_cache = past_cache
         self._read_back = ReadBack()
-        # Whoever reads has a file open.
+        # Held while packs are read back: the reader has a file open.
         self._reading = threading.Lock()
 
     def create(self, path: str, size: int) -> int:
-        """Opens a file at `path`, where nothing stands, for so many bytes.
+        """Opens a file for `size` bytes at `path`, which must not exist yet.
 
         Raises:
             OSError: The system refused.
@@ -39,7 +39,7 @@ class PackFile:
         return self.spare.create(path, size)
 
     def write(self, fd: int, size: int, chunks: Iterable[memoryview]) -> None:
-        """Writes the chunks, `size` bytes in all, one after the other; they are not synced.
+        """Writes the chunks in order, `size` bytes in total; does not sync them.
 
         Raises:
             OSError: The system refused.
@@ -49,24 +49,25 @@ class PackFile:
             return
         writer = Direct(fd)
         writer.write(chunks)
-        # What was refused once is not asked for again.
+        # If the system refused once, do not try again.
         self._past_cache = writer.works
 
     def _goes_past(self, size: int) -> bool:
         return self._past_cache and size >= direct_io.LEAST
 
     def keep(self, pack: str) -> bool:
-        """Whether a pack that no save needs becomes the spare; see :meth:`RecycledFile.keep`."""
-        # It may just be read back, by who has been told to stop: nobody else has to do with it.
+        """Recycles a pack that no checkpoint needs, if possible; see :meth:`RecycledFile.keep`."""
+        # A :meth:`read_back` that was asked to stop may still have this pack open. Wait for it,
+        # because an open file cannot be recycled.
         with self._reading:
             return self.spare.keep(pack)
 
     def read_back(self, packs: Iterable[str], stop: Callable[[], bool]) -> None:
-        """Has the system read packs into its cache, if they were written past it.
+        """Makes the system read packs into its cache, if they were written past it.
 
         Args:
-            packs: Their paths.
-            stop: Asked from time to time whether to end.
+            packs: The paths of the packs.
+            stop: Called from time to time; returns whether to stop.
         """
         if self._past_cache:
             with self._reading:

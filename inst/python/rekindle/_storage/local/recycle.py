@@ -1,11 +1,11 @@
-"""The file of a pack that no save needs any more, kept for the next pack to be written over it.
+"""Recycles the file of a pack that no checkpoint needs: the next pack overwrites it.
 
-A file that is written over keeps its blocks on the disk and its pages in memory. New ones can cost
-the system more than the copying does, and training shares the processors with that: in a virtual
-machine that gives its free memory back to the host, 400 MB of new pages took a second of one
-processor, and the same pages written over 0.06 s. Past the cache, where no pages are filled, 400 MB
-took the disk 0.15 s in new blocks and 0.08 s in those of the spare, and to remove the old file
-another 0.07 s, as the disk was told of each block that became free.
+An overwritten file keeps its blocks on the disk and its pages in memory. New blocks and pages can
+cost the system more than the copying, and training shares the processors with the system. In a
+virtual machine that returns free memory to its host, 400 MB of new pages took one processor one
+second; overwriting the same pages took 0.06 s. Past the cache, where no pages are filled, the disk
+took 0.15 s to write 400 MB into new blocks, and 0.08 s into the blocks of the recycled file.
+Removing the old file took another 0.07 s, because the system reports each freed block to the disk.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import os
 from rekindle._format import layout
 from rekindle._storage.local import fs
 
-# Less than this is written anew in no time.
+# The system writes a new file of less than this in almost no time.
 _LEAST = 16 << 20
 
 
 class RecycledFile:
-    """At most one such file in a folder, under a temporary name: a leftover when the run dies.
+    """Keeps at most one recycled file in a folder. Its name is temporary: a leftover after a crash.
 
     Args:
         folder: The folder.
 
     Attributes:
-        name: The file's name, ``None`` when there is none.
+        name: The file's name; ``None`` if there is no file.
     """
 
     def __init__(self, folder: str) -> None:
@@ -35,10 +35,11 @@ class RecycledFile:
         self.name: str | None = None
 
     def keep(self, pack: str) -> bool:
-        """Takes a pack for the spare: whether it did. If not, the pack stands where it stood.
+        """Recycles a pack; returns whether it took the pack. If not, the pack stays in its place.
 
         Args:
-            pack: Its name. No save needs it, and no power cut may bring back one that does.
+            pack: The pack's name. No checkpoint may need the pack, and no power cut may bring back
+                a checkpoint that does.
         """
         if self.name is not None or not fs.CAN_TELL_OPEN_FILES:
             return False
@@ -46,30 +47,30 @@ class RecycledFile:
         try:
             if os.lstat(path).st_size < _LEAST:
                 return False
-            # First, so that nobody opens it by its old name after we looked who has.
+            # Rename first, so that no process opens the old name after we check who has it open.
             fs.rename(path, self._path(name))
         except OSError:
             return False
         self.name = name
-        # Who reads it, or has a link to it, goes on to find in it what was written.
+        # If a process reads the file or has a link to it, the file must keep its content.
         if not fs.is_alone(self._path(name)):
             self.discard()
         return True
 
     def create(self, path: str, size: int) -> int:
-        """Opens a file at `path`, where nothing stands, for `size` bytes from its beginning on.
+        """Opens a file for `size` bytes at `path`, which must not exist yet.
 
-        Until these are written it may hold others, at most as many.
+        Until the caller writes these bytes, the file may hold old bytes, at most `size` of them.
 
         Raises:
             OSError: The system refused.
         """
         if self.name is None or size < _LEAST:
-            # One that is not written over now would stand beside all that is written.
+            # A recycled file that is not overwritten now would take up space beside the new pack.
             self.discard()
             return fs.create(path)
         spare, self.name = self._path(self.name), None
-        # Once more: it stood there under a name since, and somebody may have given it another.
+        # Check again: since the last check, a process may have opened the file or linked to it.
         if not fs.is_alone(spare):
             fs.discard(spare)
             return fs.create(path)
@@ -86,7 +87,7 @@ class RecycledFile:
         return fd
 
     def discard(self) -> None:
-        """Removes the file, if there is one; what the system keeps of it is a leftover."""
+        """Removes the file, if there is one. If the system refuses, the file is a leftover."""
         if self.name is not None:
             fs.discard(self._path(self.name))
             self.name = None

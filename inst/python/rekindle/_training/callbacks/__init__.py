@@ -1,1 +1,1 @@
-"""The state of the other callbacks of a `fit()`. Those of Keras are known by name."""
+"""The state of the other callbacks of a `fit()`. Keras' own callbacks are known by name."""

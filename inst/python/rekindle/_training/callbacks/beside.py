@@ -1,8 +1,8 @@
 """Callbacks of Keras whose state is not in their attributes, but in files or in another object.
 
-`CSVLogger` wipes its file when training begins, before anybody could read it: so the save holds the
-file's bytes. `ProgbarLogger` makes its bar anew in each epoch: so the bar's numbers are in the
-save.
+`CSVLogger` wipes its file when training begins, before other code could read it. So the checkpoint
+holds the file's bytes. `ProgbarLogger` makes its bar anew in each epoch. So the checkpoint holds
+the bar's numbers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BAR = ("target", "_seen_so_far", "_values", "_values_order")
 
 
 class Beside:
-    """What one callback has beside its attributes.
+    """The state that one callback has beside its attributes.
 
     Args:
         callback: The callback, when training begins.
@@ -38,7 +38,7 @@ class Beside:
         self._event_files = EventFiles(callback) if is_board else None
 
     def take(self, place: str, arrays: dict[str, AnyArray]) -> Any:
-        """What there is; ``None`` when there is nothing."""
+        """Captures this state; ``None`` if there is none."""
         if table.is_of(self._callback, "CSVLogger"):
             data = _log(self._callback)
             return None if data is None else tree.flatten(data, f"{place}/log", arrays)
@@ -51,10 +51,10 @@ class Beside:
         return tree.flatten(numbers, f"{place}/bar", arrays)
 
     def read(self, saved: Any, arrays: Mapping[str, AnyArray]) -> Callable[[], None]:
-        """What puts back what :meth:`take` gave, once that has been checked.
+        """Checks a result of :meth:`take`, and returns a function that restores it.
 
         Raises:
-            BrokenTreeError: It gave something else.
+            BrokenTreeError: It is not a result of :meth:`take`.
         """
         callback, files, state = self._callback, self._event_files, tree.unflatten(saved, arrays)
         if table.is_of(callback, "CSVLogger"):
@@ -91,7 +91,7 @@ def _check_bar(state: Any) -> None:
 def _put_bar(callback: Any, state: Mapping[str, Any]) -> None:
     bar = _bar(callback)
     for name in _BAR if bar is not None else ():
-        # Where the script says how many steps there are, that is the script's.
+        # If the script sets the number of steps, the script's number counts.
         if name != "target" or bar.target is None:
             setattr(bar, name, state[name])
 
@@ -104,7 +104,7 @@ def _bar(callback: Any) -> Any:
 
 def _log(callback: Any) -> AnyArray | None:
     file = getattr(callback, "csv_file", None)
-    # A FIFO, or a device such as /dev/stdout, has no bytes to be kept: reading it would wait.
+    # A FIFO, or a device such as /dev/stdout, has no bytes to keep: reading it would wait.
     if file is None or file.closed or not os.path.isfile(callback.filename):
         return None
     file.flush()
@@ -113,24 +113,24 @@ def _log(callback: Any) -> AnyArray | None:
 
 
 def _put_log(callback: Any, data: bytes) -> None:
-    """Makes the file what it was, and lets the callback go on at its end without a header."""
-    # What stands there now may be a FIFO or a device, which is left in its place.
+    """Restores the file. The callback then continues at its end, without a header."""
+    # The file there now may be a FIFO or a device, which stays in its place.
     if os.path.lexists(callback.filename) and not os.path.isfile(callback.filename):
         return
     file = getattr(callback, "csv_file", None)
     if file is not None:
         file.close()
-    # The file itself, where the script names it by a link.
+    # The file itself, if the script names it by a link.
     name = os.path.realpath(callback.filename)
-    # Beside its name and renamed: a crash here must not lose the log of the whole run.
+    # Written beside its final name, then renamed: a crash here must not lose the log of the run.
     temporary = f"{name}.rekindle"
-    # A link that somebody planted under this name is removed, not followed.
+    # If other code planted a link under this name, the link is removed, not followed.
     fs.remove(temporary)
     fs.write_new(temporary, data, durable=False)
     if os.path.exists(name):
         shutil.copymode(name, temporary)
     os.replace(temporary, name)
-    # As CSVLogger itself opens it to append.
+    # CSVLogger itself opens the file in this way to append.
     callback.csv_file = open(callback.filename, "a")  # noqa: SIM115
     callback.writer = None
     callback.append_header = not data

@@ -1,8 +1,8 @@
-"""The files of `CSVLogger`, kept until it is sure that the fit() begins.
+"""Keeps the files of `CSVLogger` until it is certain that the fit() begins.
 
-CSVLogger empties its file in its own `on_train_begin`. When the fit() is refused after that, or has
-no epoch left to run, the file has to be as it was: it may be the log of a run that is complete, or
-of one that goes on in another process.
+CSVLogger empties its file in its own `on_train_begin`. If rekindle then refuses the fit(), or the
+fit() has no epoch left to run, rekindle must restore the file. It may be the log of a complete run,
+or of a run that continues in another process.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 from rekindle._storage.local import fs
 from rekindle._training.callbacks import table
 
-# A larger log is not held in memory, and stays as CSVLogger leaves it.
+# rekindle does not hold a larger log in memory: it stays as CSVLogger leaves it.
 _MOST_BYTES = 1 << 28
 
 
 class CsvLogs:
-    """What the files of the CSVLoggers in a list hold, before training begins.
+    """The content of the files of all CSVLoggers in a list, before training begins.
 
     Args:
         callbacks: The list.
@@ -30,23 +30,23 @@ class CsvLogs:
         self._held: dict[str, bytes] = {}
         for callback in callbacks:
             if table.is_of(callback, "CSVLogger") and not callback.append:
-                # A file that cannot be read is Keras' to complain of; a FIFO has nothing to keep.
+                # If a file cannot be read, Keras will report it. A FIFO has nothing to keep.
                 with contextlib.suppress(OSError, TypeError, ValueError):
                     path = os.path.realpath(callback.filename)
                     self._held[path] = fs.read_file(path, _MOST_BYTES)
 
     def put_back(self) -> None:
-        """Writes into each file that was emptied what it held."""
+        """Restores the content of each emptied file."""
         held, self._held = self._held, {}
         for path, data in held.items():
             with contextlib.suppress(OSError):
                 if fs.read_part(path, 0, len(data)) == data:
                     continue
-                # In place: another process may have the file open, and go on where it was.
+                # In place: another process may have the file open, and continue at its position.
                 fd, _ = fs.open_regular(path, os.O_WRONLY)
                 with fs.closing(fd):
                     fs.write_all(fd, memoryview(data))
 
     def forget(self) -> None:
-        """The fit() has begun: the files are CSVLogger's."""
+        """Drops the content: the fit() has begun, and the files belong to CSVLogger."""
         self._held = {}

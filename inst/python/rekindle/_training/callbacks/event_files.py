@@ -1,11 +1,11 @@
-"""TensorBoard's event files, cut back to where they stood at a save.
+"""TensorBoard's event files: truncates them to their lengths at a checkpoint.
 
-Each process appends to a file of its own, whose name tells when and by which process it was made.
-Records that came after the save belong to steps that are run again, and would be there twice.
+Each process appends to a file of its own. The file's name says when it was made and by which
+process. Records after the checkpoint belong to steps that run again, and would be there twice.
 
-Other runs may write below the same folder. A save therefore says which files its run has written.
-These are cut, whatever process and host their names tell: in a container, each process has the
-number 1, and a scheduler may start a run again on another host.
+Other runs may write below the same folder. A checkpoint therefore says which files its run has
+written. rekindle truncates these files, whatever process and host their names say: in a container,
+each process has the number 1, and a scheduler may start a run again on another host.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAME = re.compile(r"events\.out\.tfevents\.(\d{1,12})\.(.+)\.(\d{1,10})\.\d+(?:
 # An older file with the number of this process in its name was made by another process.
 _STARTED = int(time.time())
 
-# Where Keras' callback writes.
+# The folders in which Keras' callback writes.
 _FOLDERS = {"train", "validation"}
 
 
@@ -44,23 +44,23 @@ class EventFiles:
         self._inherited: set[str] = set()
 
     def take(self) -> dict[str, Any]:
-        """The lengths of the files that this run has written, in whatever process."""
+        """Captures the lengths of the files that this run has written, in all its processes."""
         return take(
             self._callback, lambda name: name in self._inherited or _is_by_this_process(name)
         )
 
     def put(self, state: dict[str, Any]) -> None:
-        """Cuts the files back; those that the saved run has written are this run's from now on."""
+        """Truncates the files. The files of the saved run are this run's from now on."""
         put(self._callback, state)
         self._inherited = set(state.get("written", ()))
 
 
 def take(callback: Any, is_own: Callable[[str], bool] = bool) -> dict[str, Any]:
-    """How long each event file of the run is, and since when that is true.
+    """Captures the length of each event file of the run, and the time of the capture.
 
     Args:
         callback: The callback.
-        is_own: Whether the run has written the file of this name, by default each.
+        is_own: Whether the run has written the file of this name; by default true for each file.
     """
     for writer in getattr(callback, "_writers", {}).values():
         writer.flush()
@@ -70,10 +70,10 @@ def take(callback: Any, is_own: Callable[[str], bool] = bool) -> dict[str, Any]:
 
 
 def check(state: Any) -> None:
-    """Checks what :func:`put` would work by.
+    """Checks the state that :func:`put` would use.
 
     Raises:
-        BrokenTreeError: It is not what :func:`take` gave.
+        BrokenTreeError: It is not a result of :func:`take`.
     """
     if not isinstance(state, dict):
         raise BrokenTreeError("the state of a TensorBoard callback is not an object")
@@ -88,13 +88,13 @@ def check(state: Any) -> None:
 
 
 def put(callback: Any, state: dict[str, Any]) -> None:
-    """Cuts the run's files back to their lengths, and to nothing those that it began later.
+    """Truncates the run's files to their saved lengths, and empties files that it began later.
 
-    The latter were made by a process of this host that is dead, or had the number of this one.
-    Other files are left as they are.
+    A later file counts as the run's if its process ran on this host and is dead, or if an earlier
+    process with the number of this process made it. Other files stay as they are.
     """
     folder, saved = str(callback.log_dir), _saved_sizes(state)
-    # Up to rekindle 0.1, a save named the files of all runs below the folder.
+    # Up to rekindle 0.1, a checkpoint named the files of all runs below the folder.
     names_own = "written" in state
     for name, size in _sizes(folder).items():
         if names_own and name in saved:
@@ -113,7 +113,7 @@ def _saved_sizes(state: dict[str, Any]) -> Any:
 
 
 def _cut(path: str, size: int) -> None:
-    """Cuts a file of our own; what has another name elsewhere, or another owner, is left alone."""
+    """Truncates our own file. Skips a file with a second name elsewhere or another owner."""
     fd, _ = fs.open_regular(path, os.O_WRONLY)
     with fs.closing(fd):
         status = os.fstat(fd)
@@ -123,7 +123,7 @@ def _cut(path: str, size: int) -> None:
 
 
 def _sizes(folder: str) -> dict[str, int]:
-    """The event files where Keras' callback writes: those of other runs may stand further below."""
+    """The event files in Keras' folders only: files of other runs may be further below."""
     found = {}
     for below in _FOLDERS:
         parent = os.path.join(folder, below)

@@ -1,4 +1,4 @@
-"""The state of the other callbacks, whoever wrote them."""
+"""The state of the other callbacks, of Keras or of users."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Puts = list[Callable[[], Any]]
 
 
 class CallbackStates:
-    """The other callbacks of one fit(), from the moment at which all have reset themselves.
+    """The other callbacks of one fit(), from the moment when all have reset themselves.
 
-    Only attributes that differ from what they were then are state; what the script sets is the
-    script's, and no save changes it.
+    An attribute is state only if its value differs from the value at that moment. No checkpoint
+    changes the values that the script sets.
 
     Args:
-        callbacks: The callbacks, in their order. A callback is known again by its class and by its
-            place among those of that class.
+        callbacks: The callbacks, in their order. rekindle recognizes a callback by its class and by
+            its place among the callbacks of that class.
     """
 
     def __init__(self, callbacks: list[Any]) -> None:
@@ -42,9 +42,9 @@ class CallbackStates:
         self._beside = {name: beside.Beside(self._callbacks[name]) for name in self._baseline}
 
     def take(self, arrays: dict[str, AnyArray]) -> tuple[dict[str, Any], dict[str, str]]:
-        """The states by name; and of each attribute that cannot come back, why.
+        """Captures the states by name, and the reason for each attribute that cannot be restored.
 
-        The latter by ``Class.attribute``, with a reason to follow that name.
+        The reasons are by ``Class.attribute``, with words that follow this name in a message.
         """
         lost: dict[str, str] = {}
         states = {name: self._take_one(name, arrays, lost) for name in self._callbacks}
@@ -79,18 +79,18 @@ class CallbackStates:
         return state | ({"beside": found_beside} if found_beside is not None else {})
 
     def check(self, states: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Checks what :meth:`put` would put back, as far as can be told before.
+        """Checks the states that :meth:`put` would restore, as far as possible beforehand.
 
         Raises:
-            BrokenTreeError: A state is not one that was taken.
+            BrokenTreeError: A state is not a captured state.
         """
         self._read(states, arrays, [])
 
     def put(self, states: Any, arrays: Mapping[str, AnyArray]) -> list[str]:
-        """Puts the states back: what of them was not used, one sentence each.
+        """Restores the states. Returns a sentence for each state that was not used.
 
         Raises:
-            BrokenTreeError: A state is not one that was taken. Nothing was changed.
+            BrokenTreeError: A state is not a captured state. Nothing was changed.
         """
         notes: list[str] = []
         for put in self._read(states, arrays, notes):

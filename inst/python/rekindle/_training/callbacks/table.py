@@ -1,7 +1,8 @@
 """Which attributes of callbacks are state: by a table for Keras' own, by rules for others.
 
-The table names what training changes. All else in Keras' callbacks is configuration (paths, metrics
-to monitor, patience): it is the script's, is not saved, and never comes from a save.
+The table names the attributes that training changes. All else in Keras' callbacks is configuration
+(paths, metrics to monitor, patience). The script sets it. rekindle does not save it, and a
+checkpoint never changes it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-# What Keras itself gives to each callback at the beginning of each fit().
+# Attributes that Keras itself sets in each callback at the beginning of each fit().
 _GIVEN = {"_model", "model", "params", "validation_data"}
 
 _OF_SAVE_FREQ = {"_batches_seen_since_last_saving", "_last_batch_seen"}
@@ -60,7 +61,7 @@ def _is_count(value: Any, least: int = 0) -> bool:
 
 
 def _is_place(value: Any) -> bool:
-    """A count that may not have begun."""
+    """A count; ``None`` or -1 if counting has not begun."""
     return value is None or _is_count(value, -1)
 
 
@@ -70,8 +71,8 @@ def _is_list(value: Any, kind: Any) -> bool:
     )
 
 
-# What these attributes can be. Keras takes anything, and fails in the midst of training, or never
-# stops.
+# The values that these attributes can have. Keras accepts any value, and then fails in the middle
+# of training, or never stops.
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "_batches_seen_since_last_saving": _is_count,
     "_current_epoch": _is_place,
@@ -93,12 +94,12 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "wait": _is_count,
 }
 
-# State of the profiler, of the process or of open files, and what is derived again in the process:
-# a callback that monitors a metric turns the sign of `min_delta` when it first sees `monitor_op`
-# unset.
+# State of the profiler, of the process or of open files, and values that each process derives
+# again: a callback that monitors a metric turns the sign of `min_delta` when it first sees
+# `monitor_op` unset.
 _TRANSIENT: Mapping[str, set[str]] = {
     "CSVLogger": {"append_header", "csv_file", "writer"},
-    # Up to Keras 3.6, without the base that callbacks that monitor have now.
+    # Up to Keras 3.6, these callbacks do not have the base class `MonitorCallback`.
     "EarlyStopping": {"min_delta", "monitor_op"},
     "ReduceLROnPlateau": {"min_delta", "monitor_op"},
     "ModelCheckpoint": {"_current_epoch", "min_delta", "monitor_op"},
@@ -122,7 +123,8 @@ _TRANSIENT: Mapping[str, set[str]] = {
     },
 }
 
-# Objects without a state of their own, or whose state is the system's: nothing is lost with them.
+# Objects without a state of their own, or whose state belongs to the system. Nothing is lost if
+# they are not saved.
 _STATELESS = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -141,12 +143,12 @@ _STATELESS = (
 )
 
 
-# The libraries whose classes the names in this file are.
+# The libraries that define the classes named in this file.
 _LIBRARIES = ("keras", "tf_keras")
 
 
 def is_of(value: Any, *names: str) -> bool:
-    """Whether the value is of one of Keras' classes with these names, or of one derived from it."""
+    """Whether the value is of a class of Keras with one of these names, or of a derived class."""
     return any(base.__name__ in names for base in _bases_in_keras(type(value)))
 
 
@@ -167,7 +169,7 @@ def attributes(callback: Any) -> dict[str, Any]:
 def may_be_state(kind: Any, name: str) -> bool:
     """Whether an attribute of this name can be state of a callback of this class.
 
-    ``False`` for what Keras gives, and for the configuration of Keras' callbacks.
+    ``False`` for attributes that Keras sets, and for the configuration of Keras' callbacks.
     """
     if name in _GIVEN or name in _configuration(kind):
         return False
@@ -175,12 +177,12 @@ def may_be_state(kind: Any, name: str) -> bool:
 
 
 def rule(kind: Any, name: str) -> Callable[[Any], bool] | None:
-    """What tells whether a value can be this attribute's; ``None`` when Keras' classes say none."""
+    """The check for values of this attribute; ``None`` if there is no check for it."""
     return _TYPES.get(name) if name in _state(kind) else None
 
 
 def transient(kind: type) -> set[str]:
-    """Attributes of Keras' callbacks that change in training and are made anew in each process."""
+    """Attributes of Keras' callbacks that change in training and that each process makes anew."""
     return set().union(*(_TRANSIENT.get(base.__name__, ()) for base in _bases_in_keras(kind)))
 
 
@@ -194,7 +196,7 @@ def _state(kind: type) -> set[str]:
 
 @functools.cache
 def _configuration(kind: Any) -> frozenset[str]:
-    """What the constructors of Keras' callbacks are given, in a class derived from one."""
+    """The arguments of the constructors of Keras' callbacks that this class derives from."""
     found: set[str] = set()
     for base in _bases_in_keras(kind):
         found |= set(inspect.signature(base.__init__).parameters)  # type: ignore[misc]
@@ -209,11 +211,11 @@ def _is_stateless(value: Any) -> bool:
     """Whether nothing is lost when the value is not saved."""
     if isinstance(value, _STATELESS) or is_of(value, "PyDataset", "Sequence", "Loss"):
         return True
-    # Data sets give the same data to whoever asks: tf.data's, PyTorch's loaders, and the like.
+    # Data sets, such as those of tf.data and PyTorch's loaders, give each reader the same data.
     return hasattr(value, "element_spec") or type(value).__name__ == "DataLoader"
 
 
 def _is_of_model(value: Any, callback: Any) -> bool:
-    # The model and its optimizer are saved as themselves.
+    # The model and its optimizer are saved by themselves.
     model = getattr(callback, "model", None)
     return model is not None and (value is model or value is getattr(model, "optimizer", None))
