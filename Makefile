@@ -35,7 +35,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
-	lint-python lint-r lint-shell check document site bench faults exact compat build-python fresh release-check clean
+	lint-python lint-r lint-shell lint-words check document site bench faults exact compat build-python fresh release-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -74,7 +74,7 @@ $(BACKENDS:%=test-python-%): test-python-%: setup
 test-r: setup install
 	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
 
-lint: lint-python lint-r lint-shell
+lint: lint-python lint-r lint-shell lint-words
 
 lint-python: setup
 	$(VENV)/bin/ruff check .
@@ -86,8 +86,11 @@ lint-r: setup install
 	$(RSCRIPT) tools/lint-r.R
 
 lint-shell: setup
-	bash -n tools/setup tools/check tools/fresh tools/release-check .ci/run
-	shellcheck tools/setup tools/check tools/fresh tools/release-check .ci/run inst/templates/slurm.sh
+	bash -n tools/setup tools/check tools/fresh tools/release-check tools/lint-words .ci/run
+	shellcheck tools/setup tools/check tools/fresh tools/release-check tools/lint-words .ci/run inst/templates/slurm.sh
+
+lint-words:
+	@tools/lint-words
 
 check: setup
 	tools/check

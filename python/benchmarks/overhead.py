@@ -139,5 +139,5 @@ def overhead(case: str, saves: int, seconds: float, folder: str) -> dict:
     watch = Watch(backup, saves, seconds)
     callbacks = [paced(STEP, array), backup, watch.callback()]
     model.fit(x, x, batch_size=8, epochs=1, verbose=0, callbacks=callbacks)
-    chosen = {**backup.save_report, **backup.schedule.as_state()}
+    chosen = {**backup.save_report, **backup._schedule.as_state()}
     return {"overhead": watch.overhead(), "bound": BOUND, "chosen": chosen}

@@ -1,5 +1,8 @@
 test_that("the arguments are checked", {
-  for (bad in list(15, NA_character_, "TERM", "SIGKILL", "SIGINT", c("SIGTERM", "sigusr1"), NULL, list("SIGTERM"))) {
+  bads <- list(
+    15, NA_character_, "TERM", "SIGKILL", "SIGINT", c("SIGTERM", "sigusr1"), NULL, list("SIGTERM")
+  )
+  for (bad in bads) {
     expect_error(preemption(signals = bad), "signals", class = "rekindle_argument")
   }
   for (bad in list("exit", NA, TRUE, c("stop", "continue"))) {

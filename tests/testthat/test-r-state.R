@@ -27,7 +27,7 @@ test_that("a value is the same after it went through Python and the format of a 
   rekindle_module("keras")
   there_and_back <- reticulate::py_run_string("
 import json
-from rekindle import _tree
+from rekindle._codec import tree as _tree
 
 def there_and_back(state):
     arrays = {}
@@ -36,7 +36,7 @@ def there_and_back(state):
 ")$there_and_back
   for (value in values()) {
     back <- "not called"
-    there_and_back(foreign_state(function() value, function(value) back <<- value))
+    there_and_back(external_state(function() value, function(value) back <<- value))
     expect_identical(back, value)
   }
 })

@@ -1,5 +1,5 @@
-# The functions of R and their counterparts in Python have the same arguments, in the same order, with the same
-# defaults. The exceptions are listed.
+# The functions of R and their counterparts in Python have the same arguments, in the same order, with the
+# same defaults. The exceptions are listed.
 
 signature_of <- function(dotted) {
   code <- paste0(
@@ -13,7 +13,7 @@ signature_of <- function(dotted) {
 
 # A default of R's in Python's spelling.
 in_python <- function(default) {
-  if (identical(default, quote(expr = ))) {
+  if (is_missing(default)) {
     return("absent")
   }
   value <- eval(default)

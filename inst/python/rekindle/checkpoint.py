@@ -169,7 +169,6 @@ class Checkpoint(Group):
         if save_path is None:
             return RestoreStatus(None, [], [])
         save = lookup.load(save_path)
-        metadata.refuse_newer(os.path.dirname(os.fspath(save_path)), save.manifest)
         status = source.restore(self, save)
         self.save_counter = metadata.save_counter(save.manifest)
         self.was_restored = True

@@ -212,15 +212,15 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             retention=arguments.retention(retention, self.double_checkpoint),
             preemption=arguments.preemption(save_before_preemption, self.save_freq),
         )
-        self.schedule = self._new_schedule()
+        self._schedule = self._new_schedule()
         self._due = False
         # For the tail callback.
-        self.csv_logs = CsvLogs(())
+        self._csv_logs = CsvLogs(())
         self._current_epoch = 0
         self._tail: TailCallback | None = None
         # Set this hook only on an instance that needs it. If the class had the hook, JAX would lose
         # its asynchronous dispatch.
-        if self.schedule.by_batch:
+        if self._schedule.by_batch:
             self.on_train_batch_end = self._train_batch_ended
 
     def _new_schedule(self) -> schedule.Schedule:
@@ -236,32 +236,32 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         return self._tail.save_report if self._tail is not None else None
 
     @property
-    def looks_at_batches(self) -> bool:
+    def _looks_at_batches(self) -> bool:
         """Whether a checkpoint may be due at the end of a batch. For the tail callback."""
-        return self.schedule.by_batch
+        return self._schedule.by_batch
 
     @property
-    def saves_the_end(self) -> bool:
+    def _saves_the_end(self) -> bool:
         """Whether the end of the last epoch is saved in any case. For the tail callback.
 
         If checkpoints are due at batch ends, the end of training falls between two of them. A
         backup that stays would then not look complete to the next run. "auto" saves only what its
         bound allows.
         """
-        stays = self.looks_at_batches and not self.delete_checkpoint
+        stays = self._looks_at_batches and not self.delete_checkpoint
         is_auto = self.save_freq == "auto" or isinstance(self.save_freq, Auto)
         return stays and not is_auto
 
     @property
     def _last_batch_seen(self) -> int:
-        return self.schedule.last_batch
+        return self._schedule.last_batch
 
     def set_model(self, model: Any) -> None:
         _arguments.refuse_keras_2(model)
         super().set_model(model)
         # Before any callback's on_train_begin.
         found, _ = internals.find_callback_list()
-        self.csv_logs = CsvLogs(() if found is None else found.callbacks)
+        self._csv_logs = CsvLogs(() if found is None else found.callbacks)
 
     def _implements_train_batch_hooks(self) -> bool:
         """Only the list of callbacks of Keras 2 calls this. It may have no model yet."""
@@ -272,9 +272,9 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
             _workers.refuse_several(self.model)
             alone.refuse_others((BackupAndRestore, keras.callbacks.BackupAndRestore))
         except BaseException:
-            self.csv_logs.put_back()
+            self._csv_logs.put_back()
             raise
-        self.schedule = self._new_schedule()
+        self._schedule = self._new_schedule()
         self._due = False
         self._tail = TailCallback(self._settings, self, self.model)
         self._tell("on_train_begin", logs)
@@ -284,25 +284,25 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         self._tell("on_epoch_begin", epoch, logs)
 
     def _train_batch_ended(self, batch: int, logs: Any = None) -> None:
-        self._due = self.schedule.batch_ended(batch)
+        self._due = self._schedule.batch_ended(batch)
         self._tell("on_train_batch_end", batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._current_epoch = epoch + 1
-        self._due = self.schedule.epoch_ended()
+        self._due = self._schedule.epoch_ended()
         self._tell("on_epoch_end", epoch, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
         self._tell("on_train_end", logs)
 
-    def take_due(self) -> bool:
+    def _take_due(self) -> bool:
         """Whether a checkpoint is due; this call clears it. For the tail callback."""
         due, self._due = self._due, False
         return due
 
-    def resumed_after(self, batches: int) -> None:
+    def _resumed_after(self, batches: int) -> None:
         """The tail callback reports that the epoch continues after so many batches."""
-        self.schedule.resumed_after(batches)
+        self._schedule.resumed_after(batches)
 
     def _tell(self, hook: str, *args: Any) -> None:
         # A custom training loop calls these hooks without a CallbackList. Then only this method

@@ -133,12 +133,7 @@ class CheckpointManager:
     @property
     def directory(self) -> str:
         """The folder as you gave it; an absolute path once your path would lead elsewhere."""
-        try:
-            leads_there = os.path.abspath(self._directory) == self._folder
-        # The working directory itself was removed.
-        except FileNotFoundError:
-            leads_there = False
-        return self._directory if leads_there else self._folder
+        return _shown(self._directory, self._folder)
 
     @property
     def checkpoint(self) -> Any:
@@ -238,19 +233,18 @@ class CheckpointManager:
             number,
             step=step,
             metadata=metadata,
-            callbacks=[partial(self._call, callback) for callback in callbacks],
+            callbacks=[
+                partial(_call, callback, self._directory, self._folder) for callback in callbacks
+            ],
             opened=self._opened,
         )
         return os.path.join(self.directory, name)
 
     def _opened(self) -> None:
-        """Before the first save: nobody may have looked what there is to be resumed."""
+        """Warns before the first save, if the program did not look for a checkpoint to resume."""
         if not self._looked and self._checkpointer.is_new:
             self._warn_of_tensorflow(stacklevel=6)
         self._looked = True
-
-    def _call(self, callback: Callable[[str], Any], name: str) -> None:
-        callback(os.path.join(self.directory, name))
 
     def _is_due(self, step: int | None, check_interval: bool) -> bool:
         pending = self._checkpointer.pending
@@ -351,6 +345,20 @@ class CheckpointManager:
         # The error that ends the block matters more than an error of a save.
         self._checkpointer.sync_quietly()
         self.close()
+
+
+def _shown(given: str, folder: str) -> str:
+    """The folder as it was given, if that still leads there from the working directory of now."""
+    try:
+        leads_there = os.path.abspath(given) == folder
+    # The working directory itself was removed.
+    except FileNotFoundError:
+        leads_there = False
+    return given if leads_there else folder
+
+
+def _call(callback: Callable[[str], Any], given: str, folder: str, name: str) -> None:
+    callback(os.path.join(_shown(given, folder), name))
 
 
 def _source(checkpoint: Any) -> Source:

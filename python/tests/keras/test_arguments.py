@@ -12,6 +12,7 @@ from datetime import timedelta
 import keras
 import numpy as np
 import pytest
+from conftest import fit, make_model
 
 import rekindle
 from rekindle import Auto, Preemption, Retention, inspection
@@ -187,6 +188,20 @@ def test_options_are_values(option):
     assert type(option).__module__ == "rekindle"
     with pytest.raises(dataclasses.FrozenInstanceError):
         option.anything = 1
+
+
+def test_numbers_of_numpy_become_pythons(backup_dir):
+    kept = Retention(np.int64(2), ("loss", "min", np.int64(1)), every_hours=np.float32(2))
+    assert (type(kept.last), type(kept.best.count), type(kept.every_hours)) == (int, int, float)
+    answer = Preemption(exit_code=np.int64(75), grace=np.float32(3))
+    assert (type(answer.exit_code), type(answer.grace)) == (int, float)
+    auto = Auto(np.float32(0.05), np.int64(60))
+    assert (type(auto.max_overhead), type(auto.mean_time_between_failures)) == (float, float)
+    callback = BackupAndRestore(
+        backup_dir, auto, retention=kept, save_before_preemption=answer, on_save_error="raise"
+    )
+    fit(make_model(), callback, epochs=4)
+    assert callback.save_report["saves"] >= 1
 
 
 def test_the_callback_has_at_most_13_arguments():

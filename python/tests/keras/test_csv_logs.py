@@ -98,4 +98,4 @@ def test_what_is_no_log_is_not_read(kind, backup_dir, log):
     callback = BackupAndRestore(backup_dir)
     found = keras.callbacks.CallbackList([callback, logger_of(log)], model=make_model())
     assert found.callbacks
-    assert callback.csv_logs._held == {}
+    assert callback._csv_logs._held == {}

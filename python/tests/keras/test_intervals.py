@@ -181,7 +181,7 @@ def test_auto_measures_a_save_says_what_it_chose_and_saves_it(backup_dir, clock,
     (save,) = inspection.info(backup_dir).saves
     assert save.schedule["save_freq"] == "auto"
     assert "interval" not in save.schedule
-    assert callback.schedule.as_state()["stall"] == pytest.approx(0.2)
+    assert callback._schedule.as_state()["stall"] == pytest.approx(0.2)
 
 
 def test_auto_goes_on_with_what_the_run_before_has_chosen(backup_dir, clock, capsys):
@@ -217,7 +217,7 @@ def test_auto_works_at_once_and_in_the_background(backup_dir, clock, background)
     how = {"max_overhead": 1.0, "background": background, "verbose": 0}
     callback = auto(backup_dir, clock, 0.05, **how)
     fit(make_model(), callback, pace(clock, 0.01), epochs=40)
-    found = callback.schedule.as_state()
+    found = callback._schedule.as_state()
     assert callback.save_report["saves"] == 2
     assert found["stall"] == pytest.approx(0.05)
     assert found["duration"] >= found["stall"]

@@ -48,7 +48,7 @@ def test_a_dearer_save_is_taken_less_often(cost, factor, share):
 
 @given(seconds, shares, st.floats(1, 100), st.none() | seconds)
 def test_a_wider_bound_never_makes_saves_rarer(cost, share, factor, mtbf):
-    narrow, wide = Auto(share, mtbf), Auto(share * factor, mtbf)
+    narrow, wide = Auto(share, mtbf), Auto(min(1.0, share * factor), mtbf)
     assert choose(costs(cost), wide).interval <= choose(costs(cost), narrow).interval
 
 

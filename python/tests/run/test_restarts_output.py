@@ -28,6 +28,11 @@ while True:
 """
 
 
+# So much is in a pipe that is full, or soon will be. A pipe has 64 KiB in pages, which the system
+# does not always fill: how much fits depends on the sizes of the writes, and they on the scheduler.
+FILLING = 16384
+
+
 def waiting_in(pipe) -> int:
     """The number of bytes in the pipe that are not read yet."""
     count = array.array("i", [0])
@@ -42,7 +47,7 @@ class TestStandingStill:
     def test_a_signal_reaches_the_command_and_its_exit_status_the_caller(self, log, fd, tmp_path):
         options = ("--log", tmp_path / "log") if log else ()
         with started(*options, *python(WRITER, tmp_path, fd)) as runner:
-            until(lambda: waiting_in(runner.stdout if fd == 1 else runner.stderr) >= 61440)
+            until(lambda: waiting_in(runner.stdout if fd == 1 else runner.stderr) >= FILLING)
             runner.terminate()
             assert runner.wait(600) == 75
         assert (tmp_path / "got").exists()
@@ -51,7 +56,7 @@ class TestStandingStill:
         code = WRITER.replace("SIGTERM, end", "SIGTERM, signal.SIG_IGN")
         log = tmp_path / "log"
         with started("--log", log, *python(code, tmp_path, 1), same=0.0) as runner:
-            until(lambda: waiting_in(runner.stdout) >= 61440)
+            until(lambda: waiting_in(runner.stdout) >= FILLING)
             runner.terminate()
             until(lambda: "SIGTERM is passed on" in text_in(log))
             runner.terminate()
@@ -61,7 +66,7 @@ class TestStandingStill:
         code = "import os\nfor i in range(200): os.write(1, b'x' * 1024)"
         with started("--log", tmp_path / "log", *python(code)) as runner:
             until(lambda: "exit code 0 after" in text_in(tmp_path / "log"))
-            assert waiting_in(runner.stdout) >= 61440
+            assert waiting_in(runner.stdout) >= FILLING
             assert runner.poll() is None
             runner.terminate()
             assert runner.wait(600) == 0
@@ -70,7 +75,7 @@ class TestStandingStill:
     def test_a_reader_that_goes_on_gets_everything(self, tmp_path):
         code = "import os\nfor i in range(3000): os.write(1, b'%1023d\\n' % i)"
         with started("--log", tmp_path / "log", *python(code)) as runner:
-            until(lambda: waiting_in(runner.stdout) >= 61440)
+            until(lambda: waiting_in(runner.stdout) >= FILLING)
             out, _ = runner.communicate(timeout=600)
         assert out == "".join(f"{i:1023}\n" for i in range(3000))
 
@@ -158,7 +163,7 @@ class TestLog:
         reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
         inner = command("--log", tmp_path / "fifo", *python(WRITER, tmp_path, 1))
         runner = subprocess.Popen(inner, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: waiting_in(reader) >= 61440)
+        until(lambda: waiting_in(reader) >= FILLING)
         runner.terminate()
         assert runner.wait(600) == 75
         os.close(reader)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rekindle._policy.intervals import Auto
 from rekindle._policy.schedule import _FIRST_AFTER, schedule
 
 
@@ -71,7 +72,8 @@ class Training:
 
     def __init__(self, save_freq, step, stall=0.0, behind=0, slower=0.0, fails=None, **more):
         self.now = 1000.0
-        self.plan = schedule(save_freq, clock=lambda: self.now, **more)
+        chosen = Auto(**more) if more else save_freq
+        self.plan = schedule(chosen, clock=lambda: self.now)
         self._step = step if callable(step) else lambda count: step
         self._stall = stall if callable(stall) else lambda count: stall
         self._behind, self._slower = behind, slower

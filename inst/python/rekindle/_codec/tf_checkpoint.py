@@ -42,6 +42,9 @@ class TensorFlowCheckpoint(Group):
     def _group_objects(self) -> dict[str, Any]:
         return {"checkpoint": self.checkpoint}
 
+    def _group_set(self, name: str, value: Any) -> None:
+        self.checkpoint = value
+
     def take(self) -> Snapshot:
         """Captures the state. The save counter in it includes this save, as in TensorFlow."""
         snapshot = source.capture(self)

@@ -15,7 +15,7 @@ from rekindle._codec import tree as _tree
 from rekindle._format.manifest import Damage, Manifest, Pack
 from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._repository import index, inventory, reader
-from rekindle._saving import open_runs
+from rekindle._saving import metadata, open_runs
 from rekindle._storage.local import os_errors
 from rekindle.errors import ArgumentError, DamageError, RestoreError
 
@@ -266,11 +266,13 @@ def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
     """The checkpoint at this path, with every byte verified.
 
     Raises:
+        FormatError: A newer rekindle wrote it, with a state that this rekindle does not know.
         DamageError: The checkpoint is not whole.
         RestoreError: There is no checkpoint, or the system refused to read.
     """
     name = checks.path("save_path", path, _A_SAVE)
     directory, _, manifest = find(name)
+    metadata.refuse_newer(directory, manifest)
     try:
         return reader.read(directory, manifest)
     except Damage as damage:

@@ -24,21 +24,21 @@ class Owner(Protocol):
     """The parts of the user's callback that the tail callback uses.
 
     Attributes:
-        looks_at_batches: Whether checkpoints may be due at the end of a batch.
-        saves_the_end: Whether the end of the last epoch is saved in any case.
-        schedule: Decides when checkpoints are due.
-        csv_logs: The logs that must stay as they were if the fit() does not begin.
+        _looks_at_batches: Whether checkpoints may be due at the end of a batch.
+        _saves_the_end: Whether the end of the last epoch is saved in any case.
+        _schedule: Decides when checkpoints are due.
+        _csv_logs: The logs that must stay as they were if the fit() does not begin.
     """
 
-    looks_at_batches: bool
-    saves_the_end: bool
-    schedule: Schedule
-    csv_logs: CsvLogs
+    _looks_at_batches: bool
+    _saves_the_end: bool
+    _schedule: Schedule
+    _csv_logs: CsvLogs
 
-    def take_due(self) -> bool:
+    def _take_due(self) -> bool:
         """Whether a checkpoint is due; this call clears it."""
 
-    def resumed_after(self, batches: int) -> None:
+    def _resumed_after(self, batches: int) -> None:
         """The epoch continues after so many batches."""
 
 
@@ -77,7 +77,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
             ("on_train_batch_end", self._batch_ended),
             ("on_test_batch_end", self._test_batch_ended),
         ):
-            if always or (name == "on_train_batch_end" and self._owner.looks_at_batches):
+            if always or (name == "on_train_batch_end" and self._owner._looks_at_batches):
                 self.__dict__[name] = hook
             else:
                 self.__dict__.pop(name, None)
@@ -117,12 +117,12 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
         try:
             self._begin()
         except BaseException:
-            self._owner.csv_logs.put_back()
+            self._owner._csv_logs.put_back()
             raise
         if self._fit is not None and self._fit.is_skipped:
-            self._owner.csv_logs.put_back()
+            self._owner._csv_logs.put_back()
         else:
-            self._owner.csv_logs.forget()
+            self._owner._csv_logs.forget()
 
     def _begin(self) -> None:
         listed, code = self._list, self._fit_code
@@ -140,7 +140,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
         ownership.refuse_others(self._settings.directory, also=keras_files.NAMES)
         callbacks = [callback for callback in others if not isinstance(callback, left_out)]
         trainer = KerasTrainer(self.model, callbacks, listed, code)
-        self._fit = Fit(self._settings, trainer, self._owner.schedule)
+        self._fit = Fit(self._settings, trainer, self._owner._schedule)
         self.report = self._fit.report
         asked = self._settings.preemption
         if asked is not None and found is not None:
@@ -155,7 +155,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
             self._fit.look()
             skipped = self._fit.epoch_begins(epoch, self._look_for_the_end)
             if skipped:
-                self._owner.resumed_after(skipped)
+                self._owner._resumed_after(skipped)
 
     def _look_for_the_end(self) -> None:
         if self._preemption is not None:
@@ -165,7 +165,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
         if self._fit is None or self._is_behind():
             return
         self._fit.look()
-        is_due = self._owner.take_due()
+        is_due = self._owner._take_due()
         if self._preemption is not None and self._preemption.is_asked_for:
             done = internals.batches_done(self.model, batch)
             self._preemption.at_batch_end(self._epoch, done, logs)
@@ -178,7 +178,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
 
         This happens on JAX if no callback had batch hooks until a signal made Keras call ours.
         """
-        return not self._owner.looks_at_batches and threading.get_ident() != self._thread
+        return not self._owner._looks_at_batches and threading.get_ident() != self._thread
 
     def on_test_begin(self, logs: Any = None) -> None:
         if self._fit is not None and self._preemption is not None:
@@ -197,7 +197,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
             return
         self._fit.look()
         self._fit.epoch_ends(epoch, logs)
-        is_due = self._owner.take_due() or self._must_show_the_end(epoch)
+        is_due = self._owner._take_due() or self._must_show_the_end(epoch)
         if self._preemption is not None and self._preemption.is_asked_for:
             self._preemption.at_epoch_end(epoch + 1, logs)
         elif is_due:
@@ -205,7 +205,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
 
     def _must_show_the_end(self, epoch: int) -> bool:
         """Whether this is the last epoch of a run whose end is saved in any case."""
-        return self._owner.saves_the_end and self._fit is not None and self._fit.is_last(epoch)
+        return self._owner._saves_the_end and self._fit is not None and self._fit.is_last(epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
         found = self._list()

@@ -18,6 +18,7 @@ from rekindle._inspection import lookup
 from rekindle._inspection.lookup import Which
 from rekindle._keras import variables
 from rekindle._repository import reader
+from rekindle._saving import metadata
 from rekindle._storage.local import fs
 from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, SaveError, bulleted
 
@@ -52,6 +53,7 @@ def restore(
         )
 
     def read(prefix: str, manifest: Manifest) -> tuple[str, dict[str, AnyArray], bool]:
+        metadata.refuse_newer(directory, manifest)
         name = f"{prefix}-{manifest.number}"
         rows = _rows_of(model, directory, name, manifest)
         extra = _slots_of(model, manifest, rows) if optimizer else {}

@@ -74,6 +74,7 @@ class Auto:
         if not checks.is_number(self.max_overhead) or not 0 < self.max_overhead <= 1:
             expected = "a number above 0 and up to 1: 0.035 is 3.5 %"
             raise checks.invalid("max_overhead", self.max_overhead, expected)
+        object.__setattr__(self, "max_overhead", float(self.max_overhead))
         name = "mean_time_between_failures"
         object.__setattr__(self, name, seconds(name, self.mean_time_between_failures))
 

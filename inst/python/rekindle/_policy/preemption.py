@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,8 +58,11 @@ class Preemption:
         checks.choice("then", self.then, ("stop", "continue"))
         if not checks.is_int(self.exit_code) or not 1 <= self.exit_code <= 255:
             raise checks.invalid("exit_code", self.exit_code, "a whole number from 1 to 255")
-        if not checks.is_number(self.grace) or not 0 <= self.grace < math.inf:
+        # SystemExit takes no other whole number for an exit status.
+        object.__setattr__(self, "exit_code", int(self.exit_code))
+        if not checks.is_number(self.grace) or not self.grace >= 0:
             raise checks.invalid("grace", self.grace, "a number of seconds from 0 up")
+        object.__setattr__(self, "grace", float(self.grace))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -74,11 +74,14 @@ class Retention:
     def __post_init__(self) -> None:
         if self.last is not None and not (checks.is_int(self.last) and self.last >= 1):
             raise checks.invalid("last", self.last, "a whole number from 1 up, or None for all")
+        # NumPy's numbers do not become JSON, and a checkpoint records these.
+        object.__setattr__(self, "last", None if self.last is None else int(self.last))
         if self.best is not None:
             object.__setattr__(self, "best", best_of("best", self.best))
         hours = self.every_hours
         if hours is not None and not (checks.is_number(hours) and 0 < hours < math.inf):
             raise checks.invalid("every_hours", hours, "a number of hours above 0, or None")
+        object.__setattr__(self, "every_hours", None if hours is None else float(hours))
 
     @property
     def best_rule(self) -> Best | None:

@@ -90,7 +90,7 @@ class _Ignored:
         # Do not tell Python here: Python would raise the interrupt at once, in this hook.
         with contextlib.suppress(RuntimeError):
             _thread.start_new_thread(_tell_python, (self._flags,))
-        # Set this last: until then, Python finds no pending interrupt, even if Python is told.
+        # Set this last: until then, Python finds no pending interrupt, even if it looks for one.
         self._flags.pending.value = 1
 
 

@@ -170,7 +170,9 @@ class Checkpointer:
 
     def save_unmanaged(self) -> str:
         """Saves a checkpoint that no manager will ever remove. Returns its name."""
-        self.open_to_save()
+        self.sync()
+        # Without the check of the owner: Checkpoint.restore() reads any folder, too.
+        self._writer.open_to_save()
         number = self._free(self.source.save_counter + 1)
         self._writer.commit_unmanaged(self._snapshot(None, {}), number)
         self.source.save_counter = number

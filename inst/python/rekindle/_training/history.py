@@ -89,4 +89,5 @@ def _plain(value: Any) -> Any:
     """A metric's value without its backend: a custom training loop may report tensors."""
     if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
         return value
-    return frameworks.to_numpy(value) if frameworks.framework(value) else float(value)
+    is_array = frameworks.framework(value) not in (None, "keras")
+    return frameworks.to_numpy(value) if is_array else float(value)

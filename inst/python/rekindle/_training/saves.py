@@ -134,7 +134,7 @@ class Saves:
         if metric is not None and metric not in metrics and metric not in self._warned:
             self._warned.add(metric)
             warnings.warn(
-                f"The metric {metric!r} of `keep_best` is not among the logs of this save, which"
+                f"The metric {metric!r} of `retention` is not among the logs of this save, which"
                 f" are {found}. A save without it is not kept for being among the best; metrics of"
                 " validation are there at the end of an epoch only.",
                 RekindleWarning,

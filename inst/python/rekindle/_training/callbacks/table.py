@@ -204,7 +204,7 @@ def _configuration(kind: Any) -> frozenset[str]:
 
 
 def _bases_in_keras(kind: type) -> list[type]:
-    return [base for base in kind.__mro__ if base.__module__.partition(".")[0] in _LIBRARIES]
+    return [base for base in kind.__mro__ if str(base.__module__).partition(".")[0] in _LIBRARIES]
 
 
 def _is_stateless(value: Any) -> bool:
