@@ -108,7 +108,7 @@ class CheckpointManager:
     ) -> None:
         self._checkpoint = checkpoint
         self._source = _source(checkpoint)
-        hours = arguments.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours)
+        hours = checks.hours("keep_checkpoint_every_n_hours", keep_checkpoint_every_n_hours)
         rules = Retention(
             last=arguments.max_to_keep(max_to_keep),
             best=arguments.best(keep_best),

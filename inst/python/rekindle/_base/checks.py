@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -58,6 +59,14 @@ def is_int(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     return isinstance(value, float | np.floating) or is_int(value)
+
+
+def hours(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if is_number(value) and math.isfinite(value) and value > 0:
+        return float(value)
+    raise invalid(name, value, "a number of hours above 0, or None")
 
 
 def optional_int(name: str, value: Any) -> int | None:

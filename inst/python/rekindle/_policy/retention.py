@@ -5,7 +5,6 @@ The rules are those of ``tf.train.CheckpointManager``, and one more: the best by
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,10 +77,7 @@ class Retention:
         object.__setattr__(self, "last", None if self.last is None else int(self.last))
         if self.best is not None:
             object.__setattr__(self, "best", best_of("best", self.best))
-        hours = self.every_hours
-        if hours is not None and not (checks.is_number(hours) and 0 < hours < math.inf):
-            raise checks.invalid("every_hours", hours, "a number of hours above 0, or None")
-        object.__setattr__(self, "every_hours", None if hours is None else float(hours))
+        object.__setattr__(self, "every_hours", checks.hours("every_hours", self.every_hours))
 
     @property
     def best_rule(self) -> Best | None:

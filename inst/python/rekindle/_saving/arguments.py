@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._base.checks import invalid, is_int, is_number
+from rekindle._base.checks import invalid, is_int
 from rekindle._format.layout import MAX_NUMBER
 from rekindle._frameworks import table as frameworks
 from rekindle._policy.retention import Best, best_of
@@ -26,14 +26,6 @@ def max_to_keep(value: Any) -> int | None:
         argument="max_to_keep",
         value=value,
     )
-
-
-def hours(name: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    if is_number(value) and math.isfinite(value) and value > 0:
-        return float(value)
-    raise invalid(name, value, "a number of hours above 0, or None")
 
 
 # The modules of Keras 2 models: the separate package, Keras before 3, and TensorFlow before 2.6.
