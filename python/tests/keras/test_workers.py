@@ -80,8 +80,9 @@ def test_both_of_two_processes_are_refused_whatever_their_folders(tmp_path, own_
 
 @pytest.mark.skipif(BACKEND != "torch", reason="is of torch")
 @pytest.mark.parametrize("how", ["torch", "nobody"])
-def test_ranks_of_torchrun_are_refused_connected_or_not(tmp_path, how):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+def test_ranks_of_torchrun_are_refused_connected_or_not(tmp_path, tmp_path_factory, how):
+    logs = tmp_path_factory.mktemp("logs")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--log-dir={logs}"]
     [(told, code)] = outcomes(
         [*torchrun, "--nproc_per_node", "2", str(FIT), str(tmp_path / "backup"), how]
     )

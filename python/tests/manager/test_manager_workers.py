@@ -28,9 +28,9 @@ PATIENCE = 240
 def torchrun(folder, kill=None):
     folder.mkdir(exist_ok=True)
     config = json.dumps({"folder": str(folder), "kill": kill})
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     done = subprocess.run(
-        [*command, "2", "ddp.py", config],
+        [*command, f"--log-dir={folder.parent}", "--nproc_per_node", "2", "ddp.py", config],
         cwd=LOOPS,
         env=ENVIRONMENT,
         capture_output=True,
