@@ -44,7 +44,7 @@ tell_masking <- function(package, ...) {
   }
   the$told_first <- c(the$told_first, first)
   packageStartupMessage(
-    "`", name, "()` is that of ", first, " now, which was attached last. The other is `",
-    second, "::", name, "()`."
+    "`", name, "()` is now the function of ", first, ", which was attached last. The function of ", second,
+    " is `", second, "::", name, "()`."
   )
 }

@@ -18,8 +18,10 @@ check_which <- function(x, arg = caller_arg(x), call = caller_env()) {
   if (!name && !number) {
     abort_argument(
       c(
-        paste0("`", arg, "` must be \"latest\", or the number or the name of a save, not ", describe(x), "."),
-        i = "`backup_info()` lists the saves."
+        paste0(
+          "`", arg, "` must be \"latest\", or the number or the name of a checkpoint, not ", describe(x), "."
+        ),
+        i = "`backup_info()` lists the checkpoints."
       ),
       x, arg, call
     )

@@ -60,7 +60,7 @@ backup_delete <- function(backup_dir, ..., ask = is_interactive()) {
 is_agreed <- function(info) {
   info <- all_printable(info)
   question <- cli::format_inline(
-    "Delete {nrow(info$saves)} save{?s} ({size_text(info$size)}) in {.path {info$directory}}?"
+    "Delete {nrow(info$saves)} checkpoint{?s} ({size_text(info$size)}) in {.path {info$directory}}?"
   )
   isTRUE(utils::askYesNo(question, default = FALSE))
 }
@@ -71,7 +71,7 @@ tell_deletion <- function(done, before) {
   if (length(done$removed) == 0) {
     cli::cli_inform(c(i = "There is no backup in {.path {before$directory}}."))
   } else {
-    cli::cli_inform(c(v = "Deleted {nrow(before$saves)} save{?s} in {.path {before$directory}}."))
+    cli::cli_inform(c(v = "Deleted {nrow(before$saves)} checkpoint{?s} in {.path {before$directory}}."))
   }
   if (length(kept)) {
     cli::cli_inform(c(i = "{length(kept)} other file{?s} stay{?s/} there: {.file {kept}}."))

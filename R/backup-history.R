@@ -104,8 +104,8 @@ tell_unknown_epochs <- function(found) {
   unknown <- names(Filter(function(epochs) any(lengths(epochs) == 0), found$epochs))
   if (length(unknown)) {
     inform(c(i = paste0(
-      "An earlier version of rekindle wrote this save and did not note the epochs of ",
-      toString(dQuote(printable(unknown), FALSE)), ", which not every epoch reported. They are NA."
+      "An earlier version of rekindle wrote this checkpoint and did not record which epochs reported ",
+      toString(dQuote(printable(unknown), FALSE)), ". These epochs are NA."
     )))
   }
 }

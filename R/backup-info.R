@@ -162,11 +162,12 @@ format.rekindle_backup_info <- function(x, ...) {
     return(cli::format_inline("There is no folder {.path {x$directory}}."))
   }
   title <- cli::format_inline(
-    "{.strong Backup} in {.path {x$directory}}: {nrow(x$saves)} save{?s}, {size_text(x$size)}"
+    "{.strong Backup} in {.path {x$directory}}: {nrow(x$saves)} checkpoint{?s}, {size_text(x$size)}"
   )
   saves <- if (nrow(x$saves)) saves_lines(x) else mark_line("info", without_saves_text(x))
   aside <- if (length(x$set_aside)) {
-    mark_line("warning", paste0("Set aside as damaged, and not used: ", toString(names(x$set_aside)), "."))
+    names <- toString(names(x$set_aside))
+    mark_line("warning", paste0("Quarantined because damaged, and not used: ", names, "."))
   }
   c(title, holder_line(x), saves, schedule_line(x$schedule), aside)
 }
@@ -177,20 +178,21 @@ schedule_line <- function(schedule) {
     return(NULL)
   }
   if (!is.numeric(schedule$interval)) {
-    text <- "The run was measuring what a save costs, to choose how often to save."
+    text <- "The run was still measuring how much a save costs, to choose how often to save."
     return(mark_line("info", text))
   }
   reason <- switch(as.character(schedule$reason %||% ""),
-    max_overhead = "as often as the bound on the overhead allows",
-    mean_time_between_failures = "so that failures lose least time",
-    writing = "as often as one can be written",
-    shortest = "less would be of no use"
+    max_overhead = "as often as the limit on the overhead allows",
+    mean_time_between_failures = "so that failures cost the least time",
+    writing = "as often as a checkpoint can be written",
+    shortest = "the shortest useful interval"
   )
   costs <- schedule[c("stall", "interference", "step")]
   why <- if (!is.null(reason) && all(vapply(costs, is.numeric, NA))) {
     paste0(
-      ", ", reason, ": a save holds training up for ", span_text(costs$stall), ", slows its steps by ",
-      span_text(costs$interference), " in all, and a step takes ", span_text(costs$step)
+      ", ", reason, ": a save stalls training for ", span_text(costs$stall),
+      " and slows the steps after it by ", span_text(costs$interference),
+      " in total; a step takes ", span_text(costs$step)
     )
   }
   mark_line("info", paste0("The run saves every ", span_text(schedule$interval), why, "."))
@@ -229,13 +231,19 @@ holder_line <- function(x) {
     paste0(", since ", format(holder$started, "%Y-%m-%d %H:%M:%S"), " (", duration(passed), ")")
   }
   if (is.na(x$held)) {
-    text <- paste0("Whether a run holds it cannot be told from here. The last one was ", who, since, ".")
+    text <- paste0(
+      "rekindle cannot see from here whether a run has locked the folder. The last one was ", who, since, "."
+    )
     return(mark_line("info", text))
   }
   if (!x$held) {
-    return(mark_line("info", "No run holds it."))
+    return(mark_line("info", "No run has locked the folder."))
   }
-  text <- if (x$is_here) "This R session holds it" else paste("A run holds it:", who)
+  text <- if (x$is_here) {
+    "This R session has locked the folder"
+  } else {
+    paste("A run has locked the folder:", who)
+  }
   mark_line("running", paste0(text, since, "."))
 }
 
@@ -245,9 +253,9 @@ saves_lines <- function(x) {
   whole <- saves[saves$whole, , drop = FALSE]
   wrong <- paste0(damaged$name, " is damaged: ", damaged$damage, ".", recycle0 = TRUE)
   next_save <- if (nrow(whole) == 0) {
-    "No save is whole, so no run can go on from this backup."
+    "No checkpoint is whole, so no run can resume from this folder."
   } else if (nrow(damaged)) {
-    paste0("A run that goes on here begins with ", whole$name[[nrow(whole)]], ".")
+    paste0("The next run resumes from ", whole$name[[nrow(whole)]], ".")
   }
   c(
     saves_table(saves),
@@ -261,7 +269,7 @@ saves_table <- function(saves) {
   count <- function(x) ifelse(is.na(x), "-", format(x, trim = TRUE, scientific = FALSE))
   cells <- c(
     list(
-      save = saves$name,
+      checkpoint = saves$name,
       epochs = count(saves$epoch),
       batches = count(saves$batch),
       steps = count(saves$step),
@@ -289,14 +297,16 @@ metric_text <- function(x) {
 without_saves_text <- function(x) {
   if (x$of_keras) {
     return(paste(
-      "There is no save of rekindle's, but a backup by the callback of keras3:",
-      "callback_backup_and_restore() goes on from it."
+      "There is no checkpoint of rekindle, but a backup by the callback of keras3.",
+      "callback_backup_and_restore() resumes from it."
     ))
   }
   if (length(x$foreign)) {
     shown <- toString(utils::head(x$foreign, 5))
     more <- if (length(x$foreign) > 5) ", ..."
-    return(paste0("There is no save; what is there is not rekindle's: ", shown, more, "."))
+    return(paste0(
+      "There is no checkpoint. The folder has files that rekindle did not write: ", shown, more, "."
+    ))
   }
-  if (isTRUE(x$held)) "There is no save yet." else "There is no save."
+  if (isTRUE(x$held)) "There is no checkpoint yet." else "There is no checkpoint."
 }

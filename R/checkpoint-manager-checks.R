@@ -22,7 +22,7 @@ check_max_to_keep <- function(x, arg = caller_arg(x), call = caller_env()) {
     abort_argument(
       c(
         paste0("`", arg, "` is absent, with no default."),
-        i = "It is how many checkpoints to keep; NULL keeps all."
+        i = "It is the number of checkpoints to keep. NULL keeps all."
       ),
       NULL, arg, call
     )
@@ -52,7 +52,7 @@ check_file_prefix <- function(x, arg = caller_arg(x), call = caller_env()) {
     abort_argument(
       c(
         paste0("`", arg, "` must be the first part of a file name, not ", describe(x), "."),
-        i = "It has no folder in it, and does not begin with a dot."
+        i = "It must not contain a folder or begin with a dot."
       ),
       x, arg, call
     )
@@ -102,7 +102,7 @@ check_interval <- function(x, step_counter, arg = caller_arg(x), call = caller_e
     abort_argument(
       c(
         paste0("`step_counter` must be given with `", arg, "`."),
-        i = "It says which step it is, as in `step_counter = \"step\"`."
+        i = "It gives the current step, as in `step_counter = \"step\"`."
       ),
       NULL, "step_counter", call
     )

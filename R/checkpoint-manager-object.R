@@ -37,7 +37,7 @@ manager_methods <- function(py) {
     sync = function() invisible(call_python(py$sync(), current_env())),
     close = function() invisible(call_python(py$close(), current_env())),
     metadata = function(path) {
-      check_path(path, role = "what a save gave")
+      check_path(path, role = "the path of a checkpoint")
       call_python(as.list(py$metadata(as_python_path(path))), current_env())
     }
   )
@@ -50,7 +50,7 @@ complete_at_end <- function(manager) {
     # Do nothing in a child process: the folder belongs to its parent.
     if (Sys.getpid() == pid) {
       tryCatch(.subset2(manager, "py")$close(), error = function(cnd) {
-        message("rekindle: the last save was not completed: ", conditionMessage(cnd))
+        message("rekindle: the last checkpoint was not completed: ", conditionMessage(cnd))
       })
     }
   }
@@ -100,7 +100,7 @@ manager_fields <- list(
   abort_argument(
     c(
       paste0("`", name, "` of a checkpoint manager cannot be changed."),
-      i = "What is to be saved is changed in the checkpoint: `ckpt$step <- 1`."
+      i = "To change a value that is saved, change the checkpoint: `ckpt$step <- 1`."
     ),
     value, name, caller_env()
   )

@@ -115,7 +115,7 @@ checkpoint_manager <- function(checkpoint,
                                keep_best = NULL,
                                background = FALSE) {
   check_checkpoint(checkpoint)
-  check_path(directory, role = "the folder that the checkpoints are kept in")
+  check_path(directory, role = "the folder for the checkpoints")
   check_max_to_keep(max_to_keep)
   check_hours(keep_checkpoint_every_n_hours)
   check_file_prefix(checkpoint_name)

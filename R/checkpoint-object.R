@@ -28,14 +28,14 @@ save_checkpoint <- function(ckpt, file_prefix, call) {
 
 restore_checkpoint <- function(ckpt, save_path, call) {
   if (missing(save_path) || !is.null(save_path)) {
-    check_path(save_path, "save_path", call, "what a save gave, or `latest_checkpoint()`")
+    check_path(save_path, "save_path", call, "the path of a checkpoint, as from `latest_checkpoint()`")
     save_path <- as_python_path(save_path)
   }
   invisible(new_status(call_python(.subset2(ckpt, "py")$restore(save_path), call)))
 }
 
 read_checkpoint <- function(save_path, call) {
-  check_path(save_path, "save_path", call, "what a save gave, or `latest_checkpoint()`")
+  check_path(save_path, "save_path", call, "the path of a checkpoint, as from `latest_checkpoint()`")
   # Convert values and arrays to R one by one. Otherwise, for example, an empty dict becomes a list of another
   # kind.
   parts <- call_python(
@@ -139,7 +139,7 @@ get_object <- function(ckpt, name) {
 check_name <- function(x, call) {
   if (!is_string(x) || !nzchar(x)) {
     abort_argument(
-      paste0("An object in a checkpoint is known by its name, a string, not by ", describe(x), "."),
+      paste0("The index of a checkpoint must be the name of an object, as a string, not ", describe(x), "."),
       x, "i", call
     )
   }

@@ -110,7 +110,7 @@ check_objects <- function(objects, call = caller_env()) {
     abort_argument(
       c(
         "Each object in a checkpoint must have a name of its own.",
-        i = "By its name it is known again when the checkpoint is restored."
+        i = "The name identifies the object when the checkpoint is restored."
       ),
       objects, "...", call
     )
@@ -126,7 +126,7 @@ check_object <- function(x, name, call) {
       c(
         paste0("An object in a checkpoint cannot have the name `", name, "`."),
         i = if (name %in% own_names) {
-          "The checkpoint uses it itself."
+          "The checkpoint itself uses this name."
         } else {
           "Names must not begin with an underscore."
         }
@@ -141,12 +141,15 @@ check_object <- function(x, name, call) {
   if (!is.null(problem)) {
     abort_argument(
       c(
-        paste0("What is given as `", name, "` cannot be saved: ", problem, "."),
+        paste0("The value of `", name, "` cannot be saved: ", problem, "."),
         i = paste(
-          "Python objects can, and R numbers, strings, factors, data frames, NULL and lists of these; each",
-          "Python object needs a name of its own, or stands in a `checkpoint()` inside of this one."
+          "You can save Python objects, and R numbers, strings, factors, data frames, NULL and lists of",
+          "these. Give each Python object a name of its own, or put it into a `checkpoint()` inside this one."
         ),
-        i = "A state kept elsewhere is saved by `list(take = function() ..., put = function(value) ...)`."
+        i = paste(
+          "To save a state that is kept elsewhere, give",
+          "`list(take = function() ..., put = function(value) ...)`."
+        )
       ),
       x, name, call
     )

@@ -38,7 +38,7 @@ describe <- function(x) {
 check_path <- function(x,
                        arg = caller_arg(x),
                        call = caller_env(),
-                       role = "the folder that the backup is kept in, for this training run alone") {
+                       role = "the folder for the backup of this training run alone") {
   if (missing(x)) {
     abort_argument(
       c(
@@ -141,7 +141,7 @@ check_extra_state <- function(x, arg = caller_arg(x), call = caller_env()) {
     abort_argument(
       c(
         paste0("Each element of `", arg, "` must have a name of its own."),
-        i = "A backup knows it again by its name."
+        i = "The name identifies the element when a run resumes."
       ),
       x, arg, call
     )
@@ -157,7 +157,7 @@ check_state <- function(x, shown, name, arg, call) {
     abort_argument(
       c(
         paste0("`", arg, "` must not have an element `.Random.seed`."),
-        i = "R's random state is saved in any case."
+        i = "R's random state is always saved."
       ),
       x, arg, call
     )
@@ -181,7 +181,7 @@ check_state <- function(x, shown, name, arg, call) {
         c(
           paste0("`", shown, "$take()` must return a value that can be saved."),
           x = conditionMessage(cnd),
-          i = "NULL, vectors, factors, data frames and lists of these can."
+          i = "NULL, vectors, factors, data frames and lists of these can be saved."
         ),
         x, arg, call
       )

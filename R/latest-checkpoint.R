@@ -27,7 +27,7 @@
 #' basename(latest_checkpoint(folder))
 #' unlink(folder, recursive = TRUE)
 latest_checkpoint <- function(directory) {
-  check_path(directory, role = "the folder to look into")
+  check_path(directory, role = "the folder to search")
   module <- rekindle_module()
   show_messages()
   call_python(module$latest_checkpoint(as_python_path(directory)), current_env())

@@ -90,7 +90,7 @@ saved_text <- function(facts) {
   } else {
     paste("epoch", facts$epoch)
   }
-  paste0("Saved after ", done, " (save ", facts$number, ").")
+  paste0("Saved after ", done, " (checkpoint ", facts$number, ").")
 }
 
 warning_text <- function(facts) {
@@ -101,9 +101,9 @@ warning_text <- function(facts) {
   again <- if (facts$batch > 0) ", from its start, as with keras3's own callback"
   notes <- paste0(" Note: ", unlist(facts$notes), ".", recycle0 = TRUE)
   paste0(
-    cli::format_inline("Going on with the backup of keras3's own callback in {.path {facts$directory}}"),
-    ", at ", place(list(epoch = facts$epoch, batch = 0)), again, ". It holds no random states, no",
-    " history and nothing of other callbacks, so the run may differ from one never interrupted.",
+    cli::format_inline("Resuming from the backup of keras3's own callback in {.path {facts$directory}}"),
+    ", at ", place(list(epoch = facts$epoch, batch = 0)), again, ". The backup has no random",
+    " states, no history and no state of other callbacks, so the run may differ from an uninterrupted one.",
     paste(notes, collapse = ""), " Its files stay as they are."
   )
 }

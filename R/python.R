@@ -57,7 +57,7 @@ check_python_starts <- function(call) {
         "No Python can be started.",
         x = problem,
         i = "Install Python 3.10 or newer, with keras and one of jax, torch or tensorflow.",
-        i = "`reticulate::py_config()` shows where reticulate looks; `RETICULATE_PYTHON` tells it."
+        i = "`reticulate::py_config()` shows which Python reticulate finds. `RETICULATE_PYTHON` sets another."
       ),
       class = c("rekindle_dependency", "rekindle_error"),
       call = call
@@ -70,9 +70,9 @@ abort_dependency <- function(cnd, call) {
   abort(
     c(
       paste0("rekindle's Python part cannot be loaded: ", conditionMessage(cnd)),
-      i = "Into the Python that `reticulate::py_config()` shows, install:",
+      i = "Install these into the Python that `reticulate::py_config()` shows:",
       set_names(python_requirements, "*"),
-      i = "`reticulate::py_install()` can do so."
+      i = "`reticulate::py_install()` installs them."
     ),
     class = c("rekindle_dependency", "rekindle_error"),
     call = call

@@ -82,7 +82,7 @@ run_with_restarts <- function(script,
   check_limit(max_idle_restarts)
   check_seconds(backoff)
   check_strings(backup_dir)
-  if (!is.null(log)) check_path(log, role = "the file that output is appended to")
+  if (!is.null(log)) check_path(log, role = "the file to which output is appended")
   check_can_run()
   report <- tempfile("restarts", fileext = ".json")
   on.exit(unlink(report))
@@ -95,10 +95,10 @@ run_with_restarts <- function(script,
     option("--summary", report)
   )
   rscript <- file.path(R.home("bin"), "Rscript")
-  was_interrupted <- run_runner(c(options, "--", rscript, path.expand(script), args), current_env())
+  was_interrupted <- run_supervisor(c(options, "--", rscript, path.expand(script), args), current_env())
   if (!file.exists(report)) {
     abort(
-      c("The script could not be run.", i = "What was printed before this says why."),
+      c("The script could not be run.", i = "The output above gives the reason."),
       class = "rekindle_error"
     )
   }
@@ -146,7 +146,7 @@ check_can_run <- function(call = caller_env()) {
 
 # Runs the Python supervisor until it ends, and prints its output as R's own. Returns whether an interrupt
 # arrived.
-run_runner <- function(args, call) {
+run_supervisor <- function(args, call) {
   # If Python or a Python package is missing, this raises the same error as the other functions.
   rekindle_module(call = call)
   start <- paste(
@@ -154,7 +154,7 @@ run_runner <- function(args, call) {
     "from rekindle._cli.main import main; sys.exit(main())",
     sep = "; "
   )
-  runner <- processx::process$new(
+  supervisor <- processx::process$new(
     reticulate::py_config()$python,
     c("-c", start, system.file("python", package = "rekindle"), "run", "--end-with-parent", args),
     # The script must find the same packages as this session.
@@ -162,12 +162,12 @@ run_runner <- function(args, call) {
     stdout = "|", stderr = "|"
   )
   # If an error occurs here, such as an error of a sink, do not leave the supervisor running.
-  on.exit(if (runner$is_alive()) runner$signal(15L)) # SIGTERM, on every Unix
+  on.exit(if (supervisor$is_alive()) supervisor$signal(15L)) # SIGTERM, on every Unix
   was_interrupted <- FALSE
   repeat {
     again <- tryCatch(
       {
-        pass_output_on(runner)
+        pass_output_on(supervisor)
         FALSE
       },
       interrupt = function(cnd) TRUE
@@ -176,16 +176,16 @@ run_runner <- function(args, call) {
       return(was_interrupted)
     }
     was_interrupted <- TRUE
-    runner$interrupt()
+    supervisor$interrupt()
   }
 }
 
-pass_output_on <- function(runner) {
+pass_output_on <- function(supervisor) {
   repeat {
-    going <- runner$is_alive()
-    runner$poll_io(200)
-    out <- runner$read_output()
-    error <- runner$read_error()
+    going <- supervisor$is_alive()
+    supervisor$poll_io(200)
+    out <- supervisor$read_output()
+    error <- supervisor$read_error()
     cat(out)
     cat(error, file = stderr())
     # The process may have written between the check and the read. The pipes may hold more than one read
@@ -232,11 +232,11 @@ abort_gave_up <- function(summary, call) {
   last <- summary$starts$ended[[count]]
   abort(
     c(
-      paste0("The script was given up after ", count, if (count == 1) " start." else " starts."),
+      paste0("The supervisor gave up the script after ", count, if (count == 1) " start." else " starts."),
       x = paste0("The last one ended with ", last, "."),
       x = paste0(toupper(substring(summary$why, 1, 1)), substring(summary$why, 2), "."),
       i = if (!is.na(summary$backup_dir)) {
-        paste0("The backup is in ", summary$backup_dir, ": the same call goes on from there.")
+        paste0("The backup is in ", summary$backup_dir, ". The same call resumes from it.")
       },
       i = if (!is.null(summary$log)) paste0("The output is in ", summary$log, ".")
     ),

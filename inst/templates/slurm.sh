@@ -1,6 +1,6 @@
 #!/bin/bash
-# A training under Slurm, submitted by `sbatch slurm.sh`. It is started again after a crash by the runner, at
-# the time limit by this script, after preemption or the failure of a node by Slurm (--requeue).
+# A training under Slurm, submitted by `sbatch slurm.sh`. After a crash, rekindle's supervisor
+# restarts it; at the time limit, this script; after preemption or the failure of a node, Slurm (--requeue).
 #SBATCH --job-name=train
 #SBATCH --time=04:00:00
 #SBATCH --requeue
@@ -8,27 +8,27 @@
 #SBATCH --output=train-%j.log
 #SBATCH --signal=B:USR1@120
 
-# The R package contains the Python package. Where that is not installed with pip as well, this lets Python find it:
+# The R package contains the Python package. If that is not installed with pip as well, this lets Python find it:
 # export PYTHONPATH="$(Rscript -e 'cat(system.file("python", package = "rekindle"))')${PYTHONPATH:+:$PYTHONPATH}"
 
 warned=
-trap 'warned=yes; kill -s USR1 "$runner"' USR1
-trap 'kill -s TERM "$runner"' TERM
+trap 'warned=yes; kill -s USR1 "$supervisor"' USR1
+trap 'kill -s TERM "$supervisor"' TERM
 
-# Behind this script, since bash looks at signals only between two commands.
+# In the background, because bash handles signals only between two commands.
 python -m rekindle run -- Rscript train.R &
-runner=$!
+supervisor=$!
 
-# A signal ends a wait before the runner has ended.
-wait "$runner"
+# A signal ends `wait` before the supervisor has ended.
+wait "$supervisor"
 status=$?
-while kill -0 "$runner" 2>/dev/null; do
-  wait "$runner"
+while kill -0 "$supervisor" 2>/dev/null; do
+  wait "$supervisor"
   status=$?
 done
 
-# Warned two minutes before the limit, the training has saved and the runner ended with 75; with another code when the
-# warning came before training had begun. Back into the queue, and on from there.
+# Slurm warned two minutes before the limit. The training has saved, and the supervisor has ended with 75, or with another
+# code if the warning came before training began. Put the job back into the queue, to resume.
 if [ -n "$warned" ] && [ "$status" -ne 0 ]; then
   scontrol requeue "$SLURM_JOB_ID"
 fi

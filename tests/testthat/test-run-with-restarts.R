@@ -4,7 +4,7 @@ script_of <- function(..., env = parent.frame()) {
   script
 }
 
-skip_without_runner <- function() {
+skip_without_supervisor <- function() {
   testthat::skip_on_os("windows")
   testthat::skip_if_not_installed("processx")
   skip_without_python() # nolint: object_usage_linter. It is in helper.R.
@@ -56,7 +56,7 @@ test_that("bad arguments are refused, by name", {
 })
 
 test_that("a script is started again until it has done its work, and the summary tells of each start", {
-  skip_without_runner()
+  skip_without_supervisor()
   dir <- file.path(withr::local_tempdir(), "backup")
   log <- withr::local_tempfile()
   script <- step_script("if (at == 2) tools::pskill(Sys.getpid(), 9)
@@ -74,7 +74,7 @@ test_that("a script is started again until it has done its work, and the summary
 })
 
 test_that("it returns invisibly, and prints", {
-  skip_without_runner()
+  skip_without_supervisor()
   script <- script_of("cat('hello', commandArgs(trailingOnly = TRUE), '\\n')")
   out <- quietly(shown <- withVisible(run_with_restarts(script, c("a b", "$HOME"))))
   expect_false(shown$visible)
@@ -84,8 +84,8 @@ test_that("it returns invisibly, and prints", {
   expect_identical(printed[[2]], "completed after 1 start: the command has ended with exit code 0")
 })
 
-test_that("the script finds the packages that it finds without the runner, in R and in Python", {
-  skip_without_runner()
+test_that("the script finds the packages that it finds without the supervisor, in R and in Python", {
+  skip_without_supervisor()
   lines <- c(
     "cat('seen:', .libPaths(), Sys.getenv('PYTHONPATH', NA), '\n')",
     "sys <- reticulate::import('sys')",
@@ -99,7 +99,7 @@ test_that("the script finds the packages that it finds without the runner, in R 
 })
 
 test_that("a script that gets no further is given up, with what happened in the error", {
-  skip_without_runner()
+  skip_without_supervisor()
   script <- script_of("stop('never')")
   quietly(error <- expect_error(run_with_restarts(script, backoff = 0), class = "rekindle_gave_up"))
   expect_s3_class(error, "rekindle_error")
@@ -110,7 +110,7 @@ test_that("a script that gets no further is given up, with what happened in the 
 })
 
 test_that("the limit of restarts holds", {
-  skip_without_runner()
+  skip_without_supervisor()
   script <- script_of("stop('never')")
   quietly(error <- expect_error(
     run_with_restarts(script, backoff = 0, max_restarts = 1), class = "rekindle_gave_up"
@@ -119,7 +119,7 @@ test_that("the limit of restarts holds", {
 })
 
 test_that("a log that cannot be written is an error before anything runs", {
-  skip_without_runner()
+  skip_without_supervisor()
   mark <- withr::local_tempfile()
   script <- script_of("file.create(commandArgs(trailingOnly = TRUE))")
   quietly(expect_error(
@@ -129,7 +129,7 @@ test_that("a log that cannot be written is an error before anything runs", {
 })
 
 test_that("a URL is refused before anything runs; a file URL is its path", {
-  skip_without_runner()
+  skip_without_supervisor()
   mark <- withr::local_tempfile()
   script <- script_of("file.create(commandArgs(trailingOnly = TRUE))")
   for (argument in c("backup_dir", "log")) {
@@ -147,7 +147,7 @@ test_that("a URL is refused before anything runs; a file URL is its path", {
 })
 
 test_that("an interrupt ends the script, and stays one; nothing is left when the session is killed", {
-  skip_without_runner()
+  skip_without_supervisor()
   for (signal in c(tools::SIGINT, tools::SIGKILL)) {
     pid_file <- withr::local_tempfile()
     script <- script_of(

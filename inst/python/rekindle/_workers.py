@@ -38,7 +38,7 @@ class Workers:
 
     def __str__(self) -> str:
         one = "one" if self.index is None else f"number {self.index} (from 0)"
-        return f"this process is {one} of {self.count} workers, by {self.source}"
+        return f"this process is {one} of {self.count} workers, according to {self.source}"
 
 
 def refuse_several(model: Any) -> None:
@@ -56,10 +56,10 @@ def refuse_several(model: Any) -> None:
     )
     raise ArgumentError(
         f"BackupAndRestore works in one process only, and {workers}. Nothing was trained, and no"
-        " folder was touched. Train with a loop of your own: worker 0 holds a"
-        " rekindle.CheckpointManager and tells the others its latest_checkpoint, and every worker"
-        " restores that by rekindle.Checkpoint.restore(). The article 'Custom training loops in R'"
-        f" shows it.{independent}",
+        " folder was changed. Use a custom training loop: worker 0 has a"
+        " rekindle.CheckpointManager and sends its latest_checkpoint to the other workers, and"
+        " every worker restores that with rekindle.Checkpoint.restore(). The article 'Custom"
+        f" training loops in R' shows it.{independent}",
         argument="callbacks",
         value=workers.count,
     )

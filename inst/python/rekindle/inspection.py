@@ -112,7 +112,7 @@ def history(directory: str | os.PathLike[str], which: Which = "latest") -> Histo
         name = f"{prefix}-{manifest.number}"
         if not manifest.state.get("history"):
             raise MismatchError(
-                f"Save {name} in {path!r} is not of a fit(), and has no history.",
+                f"Checkpoint {name} in {path!r} is not of a fit(), and has no history.",
                 differences=["history: expected one, found none"],
             )
         return _history(name, lookup.tree(path, manifest, "history"))
@@ -164,7 +164,7 @@ def values(
         missing = [name for name in names or () if name not in manifest.arrays]
         if missing:
             raise ArgumentError(
-                f"Save {prefix}-{manifest.number} in {path!r} has no array"
+                f"Checkpoint {prefix}-{manifest.number} in {path!r} has no array"
                 f" {', '.join(map(repr, missing))}.",
                 argument="names",
                 value=missing,

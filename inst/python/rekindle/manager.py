@@ -304,10 +304,11 @@ class CheckpointManager:
         workers = _workers.connected()
         if workers is not None and workers.index:
             warnings.warn(
-                f"A CheckpointManager restores the newest checkpoint of its own folder,"
-                f" {self._directory!r}, and {workers}. Workers that choose for themselves may go on"
-                " from different steps. Have worker 0 alone hold a manager and tell the others its"
-                " latest_checkpoint, and restore that in every worker by Checkpoint.restore().",
+                "A CheckpointManager restores the newest checkpoint of its own folder,"
+                f" {self._directory!r}, and {workers}. Workers that each choose a checkpoint may"
+                " resume from different steps. Make the manager in worker 0 only, send its"
+                " latest_checkpoint to the other workers, and restore that in every worker with"
+                " Checkpoint.restore().",
                 RekindleWarning,
                 stacklevel=3,
             )
@@ -403,11 +404,11 @@ def _warn_of_tensorflow(directory: str, stacklevel: int) -> None:
         return
     warnings.warn(
         TakeoverWarning(
-            f"There is no checkpoint of rekindle in {directory!r}, but there are TensorFlow's own,"
-            f" which rekindle does not read: training begins anew. To carry on from {found!r},"
-            " restore it by TensorFlow into the objects that it was saved from,"
-            f" tf.train.Checkpoint(...).restore({found!r}), and save these here. TensorFlow's files"
-            " stay as they are.",
+            f"There is no checkpoint of rekindle in {directory!r}, but there are TensorFlow's"
+            " own, which rekindle does not read, so training starts afresh. To continue from"
+            f" {found!r}, restore it with TensorFlow into the objects that it was saved from,"
+            f" tf.train.Checkpoint(...).restore({found!r}), and save these here. TensorFlow's"
+            " files stay as they are.",
             directory=directory,
         ),
         stacklevel=stacklevel,

@@ -59,14 +59,14 @@ def command(*arguments, same=None):
     """
     start = ["-m", "rekindle"]
     if same is not None:
-        start = ["-c", f"{_START}\nrunner._SAME = {same!r}\nsys.exit(main())"]
+        start = ["-c", f"{_START}\nsupervisor._SAME = {same!r}\nsys.exit(main())"]
     return [sys.executable, *start, "run", *map(str, arguments)]
 
 
 _START = """
 import sys
 from rekindle._cli.main import main
-from rekindle._supervisor import runner
+from rekindle._supervisor import supervisor
 """
 
 

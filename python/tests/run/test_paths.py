@@ -106,7 +106,7 @@ def test_the_shell_commands_refuse_a_url_as_any_bad_argument(command, here, caps
 
 
 @pytest.mark.parametrize("option", ["--backup", "--log", "--summary"])
-def test_the_runner_refuses_a_url_before_it_starts_the_command(option, here, capsys):
+def test_the_supervisor_refuses_a_url_before_it_starts_the_command(option, here, capsys):
     assert main(["run", option, "s3://bucket/run", "--", "touch", "started"]) == codes.USAGE
     assert "is a URL" in capsys.readouterr().err
     assert os.listdir(here) == []

@@ -15,7 +15,7 @@ from rekindle._cli.main import main
 
 QUICK = ("--backoff", "0.02")
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the supervisor needs POSIX")
 
 # Advances by one step, saves, and fails.
 STEP_AND_FAIL = """
@@ -226,7 +226,7 @@ class TestLog:
         assert (done.returncode, done.stdout) == (0, "one\ntwo\n")
         assert done.stderr.count("the log cannot be written any more: No space left") == 1
 
-    def test_without_it_the_command_has_the_runners_own_output(self):
+    def test_without_it_the_command_has_the_supervisors_own_output(self):
         done = run("--", "sh", "-c", "readlink /proc/self/fd/1 /proc/$PPID/fd/1")
         if done.returncode == 0:
             assert len(set(done.stdout.split())) == 1

@@ -13,10 +13,11 @@ import termios
 import pytest
 from restarts import command, pid_in, python, run, started, until
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the supervisor needs POSIX")
 
-# Writes to standard output (1) or error (2), and then waits. On SIGTERM it ends with the preempted code.
-# 16 MiB are more than any pipe holds; without a limit it would fill the disk when the tests are killed.
+# Writes to standard output (1) or error (2), and then waits. On SIGTERM it ends with the preempted
+# code. 16 MiB are more than any pipe holds; without a limit it would fill the disk when the tests
+# are killed.
 WRITER = """
 import os, signal, sys
 def end(number, frame):
@@ -47,37 +48,39 @@ class TestStandingStill:
     @pytest.mark.parametrize(("log", "fd"), [(True, 1), (True, 2), (False, 2)])
     def test_a_signal_reaches_the_command_and_its_exit_status_the_caller(self, log, fd, tmp_path):
         options = ("--log", tmp_path / "log") if log else ()
-        with started(*options, *python(WRITER, tmp_path, fd)) as runner:
-            until(lambda: waiting_in(runner.stdout if fd == 1 else runner.stderr) >= FILLING)
-            runner.terminate()
-            assert runner.wait(600) == 75
+        with started(*options, *python(WRITER, tmp_path, fd)) as supervisor:
+            until(
+                lambda: waiting_in(supervisor.stdout if fd == 1 else supervisor.stderr) >= FILLING
+            )
+            supervisor.terminate()
+            assert supervisor.wait(600) == 75
         assert (tmp_path / "got").exists()
 
     def test_a_second_one_kills_the_command(self, tmp_path):
         code = WRITER.replace("SIGTERM, end", "SIGTERM, signal.SIG_IGN")
         log = tmp_path / "log"
-        with started("--log", log, *python(code, tmp_path, 1), same=0.0) as runner:
-            until(lambda: waiting_in(runner.stdout) >= FILLING)
-            runner.terminate()
+        with started("--log", log, *python(code, tmp_path, 1), same=0.0) as supervisor:
+            until(lambda: waiting_in(supervisor.stdout) >= FILLING)
+            supervisor.terminate()
             until(lambda: "SIGTERM is passed on" in text_in(log))
-            runner.terminate()
-            assert runner.wait(600) == 137
+            supervisor.terminate()
+            assert supervisor.wait(600) == 137
 
     def test_after_the_command_has_ended_a_signal_ends_the_wait_for_the_reader(self, tmp_path):
         code = "import os\nfor i in range(200): os.write(1, b'x' * 1024)"
-        with started("--log", tmp_path / "log", *python(code)) as runner:
+        with started("--log", tmp_path / "log", *python(code)) as supervisor:
             until(lambda: "exit code 0 after" in text_in(tmp_path / "log"))
-            assert waiting_in(runner.stdout) >= FILLING
-            assert runner.poll() is None
-            runner.terminate()
-            assert runner.wait(600) == 0
+            assert waiting_in(supervisor.stdout) >= FILLING
+            assert supervisor.poll() is None
+            supervisor.terminate()
+            assert supervisor.wait(600) == 0
         assert text_in(tmp_path / "log").count("x") >= 200 * 1024
 
     def test_a_reader_that_goes_on_gets_everything(self, tmp_path):
         code = "import os\nfor i in range(3000): os.write(1, b'%1023d\\n' % i)"
-        with started("--log", tmp_path / "log", *python(code)) as runner:
-            until(lambda: waiting_in(runner.stdout) >= FILLING)
-            out, _ = runner.communicate(timeout=600)
+        with started("--log", tmp_path / "log", *python(code)) as supervisor:
+            until(lambda: waiting_in(supervisor.stdout) >= FILLING)
+            out, _ = supervisor.communicate(timeout=600)
         assert out == "".join(f"{i:1023}\n" for i in range(3000))
 
 
@@ -113,10 +116,10 @@ class TestClosedStreams:
 
     def test_a_signal_reaches_the_command(self, tmp_path):
         inner = command("--log", tmp_path / "log", *python(WRITER, tmp_path, 1))
-        runner = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "-", *inner])
+        supervisor = subprocess.Popen(["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "-", *inner])
         pid_in(tmp_path / "pid")
-        runner.terminate()
-        assert runner.wait(600) == 75
+        supervisor.terminate()
+        assert supervisor.wait(600) == 75
         assert (tmp_path / "got").exists()
 
     def test_the_other_commands_answer_as_well(self, tmp_path):
@@ -151,22 +154,22 @@ class TestLog:
             time.sleep(0.02)
         print("out")
         """
-        with started("--log", tmp_path / "fifo", *python(code, tmp_path)) as runner:
+        with started("--log", tmp_path / "fifo", *python(code, tmp_path)) as supervisor:
             pid_in(tmp_path / "pid")
             os.close(reader)
             (tmp_path / "closed").touch()
-            out, error = runner.communicate(timeout=600)
-        assert (runner.returncode, out) == (0, "out\n")
+            out, error = supervisor.communicate(timeout=600)
+        assert (supervisor.returncode, out) == (0, "out\n")
         assert "the log cannot be written any more: Broken pipe" in error
 
     def test_a_fifo_whose_reader_stands_still_holds_no_signal_up(self, tmp_path):
         os.mkfifo(tmp_path / "fifo")
         reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
         inner = command("--log", tmp_path / "fifo", *python(WRITER, tmp_path, 1))
-        runner = subprocess.Popen(inner, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        supervisor = subprocess.Popen(inner, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: waiting_in(reader) >= FILLING)
-        runner.terminate()
-        assert runner.wait(600) == 75
+        supervisor.terminate()
+        assert supervisor.wait(600) == 75
         os.close(reader)
 
     def test_a_folder_is_refused(self, tmp_path):

@@ -10,7 +10,7 @@ import sys
 import pytest
 from restarts import command, is_alive, pid_in, python, run, started, summary_of, until
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the supervisor needs POSIX")
 
 # Records each signal, in itself and in a worker. On SIGTERM it ends with the preempted code.
 LISTENER = """
@@ -60,14 +60,14 @@ def text_in(path):
 class TestPassingOn:
     def test_each_signal_reaches_every_process_exactly_once(self, tmp_path):
         sent = ["SIGUSR1", "SIGUSR2", "SIGUSR1", "SIGTERM"]
-        with started("--summary", tmp_path / "s", *python(LISTENER, tmp_path)) as runner:
+        with started("--summary", tmp_path / "s", *python(LISTENER, tmp_path)) as supervisor:
             both(tmp_path)
             for count, name in enumerate(sent, 1):
-                runner.send_signal(getattr(signal, name))
+                supervisor.send_signal(getattr(signal, name))
                 until(lambda count=count: len(signals(tmp_path, "main")) >= count)
                 if name != "SIGTERM":
                     until(lambda count=count: len(signals(tmp_path, "worker")) >= count)
-            assert runner.wait(600) == 75
+            assert supervisor.wait(600) == 75
         assert signals(tmp_path, "main") == sent
         assert signals(tmp_path, "worker") == sent
         summary = summary_of(tmp_path / "s")
@@ -76,10 +76,10 @@ class TestPassingOn:
     @pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
     def test_the_other_two_end_it_as_well(self, name, tmp_path):
         code = "import time\nopen(__import__('sys').argv[1], 'w').write('1\\n')\ntime.sleep(60)"
-        with started(*python(code, tmp_path / "pid")) as runner:
+        with started(*python(code, tmp_path / "pid")) as supervisor:
             pid_in(tmp_path / "pid")
-            runner.send_signal(getattr(signal, name))
-            assert runner.wait(600) == (130 if name == "SIGINT" else 129)
+            supervisor.send_signal(getattr(signal, name))
+            assert supervisor.wait(600) == (130 if name == "SIGINT" else 129)
 
     @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
     def test_what_a_shell_script_had_started_is_waited_for(self, name, tmp_path):
@@ -98,10 +98,10 @@ class TestPassingOn:
         script = tmp_path / "train.py"
         script.write_text("\n".join(line[8:] for line in code.splitlines()))
         shell = f"{sys.executable} {script} {tmp_path}; true"
-        with started("--", "sh", "-c", shell) as runner:
+        with started("--", "sh", "-c", shell) as supervisor:
             pid_in(tmp_path / "pid")
-            runner.send_signal(getattr(signal, name))
-            assert runner.wait(600) == 128 + getattr(signal, name)
+            supervisor.send_signal(getattr(signal, name))
+            assert supervisor.wait(600) == 128 + getattr(signal, name)
         assert (tmp_path / "saved").exists()
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl() is Linux's")
@@ -111,42 +111,44 @@ class TestPassingOn:
         start = f"{inherit}os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
         shell = f"(sleep 1; exit 0) & echo 1 > {tmp_path / 'pid'}; exec sleep 60"
         inner = ["-m", "rekindle", "run", "--", "sh", "-c", f"trap '' TERM; {shell}"]
-        runner = subprocess.Popen([sys.executable, "-c", start, *inner])
+        supervisor = subprocess.Popen([sys.executable, "-c", start, *inner])
         pid_in(tmp_path / "pid")
-        leader = until(lambda: [pid for pid in children(runner.pid) if "sleep" in name_of(pid)])[0]
-        runner.send_signal(signal.SIGTERM)
+        leader = until(
+            lambda: [pid for pid in children(supervisor.pid) if "sleep" in name_of(pid)]
+        )[0]
+        supervisor.send_signal(signal.SIGTERM)
         os.kill(leader, signal.SIGKILL)
-        assert runner.wait(600) == 137
+        assert supervisor.wait(600) == 137
 
     def test_a_second_one_kills(self, tmp_path):
         log = tmp_path / "log"
-        with started("--log", log, *python(STUBBORN, tmp_path), same=0.0) as runner:
+        with started("--log", log, *python(STUBBORN, tmp_path), same=0.0) as supervisor:
             pids = both(tmp_path)
-            runner.send_signal(signal.SIGTERM)
+            supervisor.send_signal(signal.SIGTERM)
             until(lambda: "SIGTERM is passed on" in text_in(log))
-            runner.send_signal(signal.SIGINT)
-            assert runner.wait(600) == 137
+            supervisor.send_signal(signal.SIGINT)
+            assert supervisor.wait(600) == 137
         assert not any(map(is_alive, pids))
 
     def test_a_second_one_at_once_may_well_be_the_same_sent_to_the_group(self, tmp_path):
         log = tmp_path / "log"
-        with started("--log", log, *python(STUBBORN, tmp_path), same=1e9) as runner:
+        with started("--log", log, *python(STUBBORN, tmp_path), same=1e9) as supervisor:
             pids = both(tmp_path)
-            runner.send_signal(signal.SIGTERM)
+            supervisor.send_signal(signal.SIGTERM)
             until(lambda: "SIGTERM is passed on" in text_in(log))
-            runner.send_signal(signal.SIGTERM)
-            runner.send_signal(signal.SIGUSR1)
+            supervisor.send_signal(signal.SIGTERM)
+            supervisor.send_signal(signal.SIGUSR1)
             until(lambda: "SIGUSR1 is passed on" in text_in(log))
-            runner.send_signal(signal.SIGUSR1)
+            supervisor.send_signal(signal.SIGUSR1)
             until(lambda: text_in(log).count("SIGUSR1 is passed on") == 2)
             assert "killed" not in text_in(log)
             assert all(map(is_alive, pids))
 
     def test_one_between_two_starts_ends_it_with_the_preempted_code(self, tmp_path):
-        with started("--backoff", "1000", "--log", tmp_path / "log", "--", "false") as runner:
+        with started("--backoff", "1000", "--log", tmp_path / "log", "--", "false") as supervisor:
             until(lambda: "follows in" in text_in(tmp_path / "log"))
-            runner.send_signal(signal.SIGTERM)
-            assert runner.wait(600) == 75
+            supervisor.send_signal(signal.SIGTERM)
+            assert supervisor.wait(600) == 75
 
     def test_what_nohup_ignores_stays_ignored(self, tmp_path):
         ignore = "import os, signal, sys\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
@@ -160,33 +162,33 @@ class TestPassingOn:
 
 
 class TestNoOrphan:
-    def test_when_the_runner_is_ended_by_sigterm(self, tmp_path):
-        with started(*python(LISTENER, tmp_path)) as runner:
+    def test_when_the_supervisor_is_ended_by_sigterm(self, tmp_path):
+        with started(*python(LISTENER, tmp_path)) as supervisor:
             pids = both(tmp_path)
-            runner.terminate()
-            assert runner.wait(600) == 75
+            supervisor.terminate()
+            assert supervisor.wait(600) == 75
             assert not any(map(is_alive, pids))
 
     @pytest.mark.parametrize("log", [False, True])
-    def test_when_the_runner_is_killed(self, log, tmp_path):
+    def test_when_the_supervisor_is_killed(self, log, tmp_path):
         options = ("--log", tmp_path / "log") if log else ()
         (tmp_path / "tmp").mkdir()
         environment = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
-        with started(*options, *python(STUBBORN, tmp_path), env=environment) as runner:
+        with started(*options, *python(STUBBORN, tmp_path), env=environment) as supervisor:
             pids = both(tmp_path)
             assert os.listdir(tmp_path / "tmp")
-            runner.kill()
+            supervisor.kill()
             until(lambda: not any(map(is_alive, pids)))
             until(lambda: not os.listdir(tmp_path / "tmp"))
 
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks into /proc")
-    def test_when_runner_and_guard_are_killed_the_command_goes_too(self, tmp_path):
-        with started(*python(STUBBORN, tmp_path)) as runner:
+    def test_when_supervisor_and_guard_are_killed_the_command_goes_too(self, tmp_path):
+        with started(*python(STUBBORN, tmp_path)) as supervisor:
             main, worker = both(tmp_path)
-            guards = [pid for pid in children(runner.pid) if pid != main]
+            guards = [pid for pid in children(supervisor.pid) if pid != main]
             assert len(guards) == 1
             os.kill(guards[0], signal.SIGKILL)
-            runner.kill()
+            supervisor.kill()
             until(lambda: not is_alive(main))
             os.kill(worker, signal.SIGKILL)
 
@@ -195,11 +197,11 @@ class TestNoOrphan:
         for end in (signal.SIGTERM, signal.SIGKILL):
             home = tmp_path / str(end)
             home.mkdir()
-            with started(*python(LISTENER, home)) as runner:
+            with started(*python(LISTENER, home)) as supervisor:
                 both(home)
-                family = children(runner.pid)
+                family = children(supervisor.pid)
                 assert len(family) == 2
-                runner.send_signal(end)
+                supervisor.send_signal(end)
                 until(lambda family=family: not any(map(is_alive, family)))
 
     def test_what_a_start_left_running_is_ended_before_the_next(self, tmp_path):

@@ -135,7 +135,7 @@ class TestSystemd:
         found.read(TEMPLATES / "rekindle-train.service")
         return found
 
-    def test_what_the_runner_relies_on_is_there(self):
+    def test_what_the_supervisor_relies_on_is_there(self):
         service = self.unit()["Service"]
         # If systemd sent a signal to the whole group, it would arrive twice: the supervisor passes
         # it on.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from restarts import pid_in, run, started, summary_of, until
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the runner needs POSIX")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the supervisor needs POSIX")
 
 SCRIPT = """
 import os, random, signal, sys, time
@@ -109,15 +109,15 @@ def test_a_preempted_training_is_started_at_once_or_not_as_its_sender_wants(tmp_
     (home / "hold").touch()
     # The backoff is too long for a test. A restart must come at once.
     options = ("--backoff", "1000", "--summary", home / "summary", "--log", home / "log")
-    with started(*options, "--", sys.executable, script, home, 0, 0) as runner:
+    with started(*options, "--", sys.executable, script, home, 0, 0) as supervisor:
         first = pid_in(home / "pid")
         os.kill(first, signal.SIGTERM)
         (home / f"go-{first}").touch()
         second = until(lambda: (found := pid_in(home / "pid")) != first and found)
-        runner.send_signal(signal.SIGUSR1)
+        supervisor.send_signal(signal.SIGUSR1)
         until(lambda: "SIGUSR1 is passed on" in (home / "log").read_text())
         (home / f"go-{second}").touch()
-        assert runner.wait(600) == 75
+        assert supervisor.wait(600) == 75
     summary = summary_of(home / "summary")
     assert summary["outcome"] == "stopped"
     assert [start["status"] for start in summary["starts"]] == [75, 75]

@@ -81,7 +81,7 @@ def function(name: str, value: Any) -> Callable[[], Any] | None:
     if callable(value):
         found: Callable[[], Any] = value
         return found
-    raise invalid(name, value, "a function of no arguments, or None")
+    raise invalid(name, value, "a function without arguments, or None")
 
 
 def path(name: str, value: Any, expected: str = A_FOLDER) -> str:
@@ -118,10 +118,11 @@ def _path_of_url(url: re.Match[str], name: str, value: Any) -> str:
     found = _FILE_URL.fullmatch(url["rest"]) if url["scheme"].lower() == "file" else None
     if found is None:
         raise ArgumentError(
-            f"{url[0]!r:.200} is a URL, and rekindle reads and writes local files only."
-            " Give a path such as '/data/run', or a URL of this machine's files such as"
-            " 'file:///data/run'. To have saves elsewhere, copy the folder there. A local folder"
-            " whose name looks like a URL is given with './' in front, as a string.",
+            f"{url[0]!r:.200} is a URL, and rekindle reads and writes local files only. Give a"
+            " path such as '/data/run', or a URL of this machine's files such as"
+            " 'file:///data/run'. To have checkpoints elsewhere, copy the folder there. If the"
+            " name of a local folder looks like a URL, give it as a string that begins with"
+            " './'.",
             argument=name,
             value=value,
         )

@@ -16,7 +16,7 @@ def add_save(parser: argparse.ArgumentParser) -> None:
         metavar="SAVE",
         type=_save,
         default="latest",
-        help="the number or the name of a save; by default the latest",
+        help="the number or the name of a checkpoint; by default the latest",
     )
 
 

@@ -17,17 +17,17 @@ IN_THE_WAY = 7
 
 HELP = f"""\
 exit codes:
-  {WHOLE}  there are saves, and all are whole; whether a run holds the folder makes no difference
-  {FAILED}  the system refused to read or to write, or something else failed
-  {USAGE}  the command was not understood
-  {NO_SAVE}  there is no save: no such folder, an empty one, or one of other files only
-  {DAMAGED}  a save is damaged, and another one is whole
-  {LOST}  there are saves, and none of them is whole
-  {MISMATCH}  the save is not of this model, or has no history
-  {IN_THE_WAY}  a file of that name is there already
+  {WHOLE}  there are checkpoints, and all are whole, whether or not a run has locked the folder
+  {FAILED}  the system refused to read or to write, or another error occurred
+  {USAGE}  the command line is invalid
+  {NO_SAVE}  there is no checkpoint: the folder is missing or empty, or has other files only
+  {DAMAGED}  a checkpoint is damaged, and another one is whole
+  {LOST}  there are checkpoints, and none of them is whole
+  {MISMATCH}  the checkpoint is of another model, or has no history
+  {IN_THE_WAY}  a file of that name exists already
 
 info reads manifests, and sizes and headers of packs; verify reads every byte. Neither takes the
-folder's lock, so both can be used while a run goes on.
+folder's lock, so you can use both while a run goes on.
 """
 
 _OF_STATES = {

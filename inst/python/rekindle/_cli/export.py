@@ -8,12 +8,13 @@ from rekindle import inspection
 from rekindle._cli import arguments as shared
 from rekindle._cli import codes, text
 
-HELP = "write the weights of a save into a file that model.load_weights() takes"
+HELP = "write the weights of a checkpoint into a file that model.load_weights() reads"
 
 DESCRIPTION = """\
-Keras names the weights in such a file by the layers that hold them, which a save does not know.
-So it needs the model: a .keras file, a .json file of model.to_json(), or a function that makes it,
-as MODULE:FUNCTION or FILE.py:FUNCTION. What that imports is run, as by any import.
+Keras names the weights in such a file by the layers that hold them. A checkpoint does not have
+these names, so export needs the model: a .keras file, a .json file of model.to_json(), or a
+function that makes it, as MODULE:FUNCTION or FILE.py:FUNCTION. export imports that module or file,
+which runs its code.
 """
 
 
@@ -23,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", required=True, metavar="MODEL", help="the model, in one of the forms above"
     )
     shared.add_save(parser)
-    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
 def run(arguments: argparse.Namespace) -> int:
     # This check needs no model. It comes before the import of Keras, which takes seconds.
     found = inspection.info(arguments.directory)
     if not found.saves:
-        text.say(f"There is no save in {found.directory}. Nothing was written.")
+        text.say(f"There is no checkpoint in {found.directory}. Nothing was written.")
         return codes.NO_SAVE
     from rekindle._keras import given_model
 

@@ -9,7 +9,7 @@ from rekindle import inspection
 from rekindle._cli import arguments as shared
 from rekindle._cli import codes, text
 
-HELP = "every epoch and metric of the run so far"
+HELP = "print every epoch and metric of the run so far"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,8 @@ def lines(found: inspection.History) -> list[str]:
     if cells > _MOST_CELLS and cells > 10 * values:
         return [
             f"{found.save} has {values} values of {len(found.metrics)} metrics for"
-            f" {len(found.epoch)} epochs: too few for a table of them. --json writes all."
+            f" {len(found.epoch)} epochs. A table of them would be almost empty. --json writes"
+            " all values."
         ]
     columns = {name: _by_epoch(found, name) for name in found.metrics}
     rows = [
@@ -43,8 +44,8 @@ def lines(found: inspection.History) -> list[str]:
     unknown = [name for name, epochs in found.epochs.items() if None in epochs]
     if unknown:
         told.append(
-            "An earlier version of rekindle wrote this save and did not note the epochs of"
-            f" {', '.join(unknown)}, which not every epoch reported. --json writes the values."
+            "An earlier version of rekindle wrote this checkpoint and did not record which"
+            f" epochs reported {', '.join(unknown)}. --json writes the values."
         )
     return told
 

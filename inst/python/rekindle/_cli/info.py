@@ -10,7 +10,7 @@ from rekindle._cli import codes, text
 from rekindle._policy.intervals import REASONS
 from rekindle.inspection import FolderInfo, SaveInfo
 
-HELP = "what a folder holds, and who holds the folder"
+HELP = "list the checkpoints in a folder, and the run that has locked it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def lines(found: FolderInfo) -> list[str]:
     """The folder in words."""
     if found.state == "missing":
         return [f"There is no folder {found.directory}."]
-    saves = f"{len(found.saves)} {'save' if len(found.saves) == 1 else 'saves'}"
+    saves = f"{len(found.saves)} {'checkpoint' if len(found.saves) == 1 else 'checkpoints'}"
     told = [f"{found.directory}: {saves}, {text.size(found.size)}", _use(found)]
     if found.saves:
         told += ["", *_table(found.saves), "", *_after_table(found)]
@@ -38,7 +38,7 @@ def lines(found: FolderInfo) -> list[str]:
         told += _without_saves(found)
     if found.set_aside:
         names = ", ".join(found.set_aside)
-        told.append(f"Set aside as damaged, and not used: {names}.")
+        told.append(f"Quarantined because damaged, and not used: {names}.")
     return told
 
 
@@ -50,12 +50,15 @@ def _use(found: FolderInfo) -> str:
         if holder.started is not None:
             who += f", since {text.moment(holder.started)} ({text.age(holder.started)})"
     if found.held is None:
-        return f"Whether a run holds it cannot be told from here. The last one was {who}."
-    return f"A run holds it: {who}." if found.held else "No run holds it."
+        return (
+            "rekindle cannot see from here whether a run has locked the folder. The last one was"
+            f" {who}."
+        )
+    return f"A run has locked the folder: {who}." if found.held else "No run has locked the folder."
 
 
 def _table(saves: list[SaveInfo]) -> list[str]:
-    header = ("save", "epochs", "batches", "steps", "saved at", "age", "size", "shared", "")
+    header = ("checkpoint", "epochs", "batches", "steps", "saved at", "age", "size", "shared", "")
     rows = [
         (
             save.name,
@@ -77,10 +80,10 @@ def _after_table(found: FolderInfo) -> list[str]:
     told = [f"{save.name} is damaged: {save.damage}." for save in found.saves if save.damage]
     whole = [save for save in found.saves if save.damage is None]
     if not whole:
-        return [*told, "No save is whole, so no run can go on from this folder."]
+        return [*told, "No checkpoint is whole, so no run can resume from this folder."]
     newest = whole[-1]
     if told:
-        told.append(f"A run that goes on here begins with {newest.name}.")
+        told.append(f"The next run resumes from {newest.name}.")
     if newest.metrics:
         values = ", ".join(f"{name} {text.number(value)}" for name, value in newest.metrics.items())
         told.append(f"Metrics of {newest.name}: {values}.")
@@ -93,14 +96,14 @@ def _rhythm(save: SaveInfo) -> str:
     """How often the run of this checkpoint saves, as far as the checkpoint has the numbers."""
     found = {name: value for name, value in save.schedule.items() if type(value) in (int, float)}
     if "interval" not in found:
-        return "The run was measuring what a save costs, to choose how often to save."
+        return "The run was still measuring how much a save costs, to choose how often to save."
     line = f"The run saves every {spoken(found['interval'])}"
     reason = REASONS.get(str(save.schedule.get("reason")))
     if reason is not None and {"stall", "interference", "step"} <= found.keys():
         line += (
-            f", {reason}: a save holds training up for"
-            f" {spoken(found['stall'])}, slows its steps by {spoken(found['interference'])} in all,"
-            f" and a step takes {spoken(found['step'])}"
+            f", {reason}: a save stalls training for {spoken(found['stall'])} and slows the"
+            f" steps after it by {spoken(found['interference'])} in total; a step takes"
+            f" {spoken(found['step'])}"
         )
     return line + "."
 
@@ -108,12 +111,14 @@ def _rhythm(save: SaveInfo) -> str:
 def _without_saves(found: FolderInfo) -> list[str]:
     if found.of_keras:
         return [
-            "There is no save of rekindle's, but a backup of Keras' own BackupAndRestore:"
-            " rekindle's goes on from it."
+            "There is no checkpoint of rekindle, but a backup of Keras' own BackupAndRestore."
+            " rekindle's callback resumes from it."
         ]
     if found.foreign:
         shown = ", ".join(found.foreign[:5]) + (", ..." if len(found.foreign) > 5 else "")
-        return [f"There is no save; what is there is not rekindle's: {shown}."]
+        return [
+            f"There is no checkpoint. The folder has files that rekindle did not write: {shown}."
+        ]
     if found.held:
-        return ["There is no save yet."]
-    return ["There is no save."]
+        return ["There is no checkpoint yet."]
+    return ["There is no checkpoint."]

@@ -33,7 +33,7 @@ _OTHERS: dict[str, ModuleType] = {
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m rekindle",
-        description="Look into a backup folder of rekindle's, or run a command that has one.",
+        description="Inspect a backup folder of rekindle, or supervise a command that writes one.",
         epilog=codes.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -12,51 +12,51 @@ from rekindle._cli import codes, run_summary
 from rekindle._supervisor.output import Output, open_to_write, why_not_opened
 from rekindle._supervisor.policy import Rules
 from rekindle._supervisor.progress import Progress
-from rekindle._supervisor.runner import Runner
 from rekindle._supervisor.signals import Signals
 from rekindle._supervisor.summary import Summary
+from rekindle._supervisor.supervisor import Supervisor
 from rekindle.errors import ArgumentError
 
-HELP = "run a command again after a crash, for as long as its backup moves forward"
+HELP = "run a command, and restart it after a crash as long as its backup makes progress"
 
 USAGE = "python -m rekindle run [options] -- COMMAND..."
 
 DESCRIPTION = """\
-Runs a command, and runs it again when it ends with another exit code than 0 or is killed, as by the
-system when memory runs out. The command is one that backs itself up and resumes, by rekindle's
-callback or manager; which folders those use it tells by itself. When a folder cannot be known in
-this way, --backup names it.
+Runs a command, and restarts it when it ends with an exit code other than 0 or is killed, for
+example by the system when memory runs out. The command must save and resume by itself, with
+rekindle's callback or manager. These report their folders to the supervisor, which is this process.
+If a folder cannot be known in this way, name it with --backup.
 
-A start makes progress when the backup is then further than it ever was: by steps, or by epochs and
-batches, or by the order of saving, whichever its saves have. Before a start the runner waits, about
---backoff seconds after progress, and twice as long after each further start without; each time
-between half of that and all of it, by chance. It gives up after --max-idle-restarts restarts in a
-row without progress, after --max-restarts in all, when the command cannot be started, and when it
-fails after training was complete and the backup was removed.
+A start makes progress if the backup is then further than ever before: in steps, or in epochs and
+batches, or in the order of saving, depending on its checkpoints. Before a restart the supervisor
+waits about --backoff seconds after progress, and twice as long after each further start without
+progress. A wait takes a random part of that time, from half to all of it. The supervisor gives up
+after --max-idle-restarts restarts in a row without progress, after --max-restarts in all, if the
+command cannot be started, and if it fails after training was complete and the backup was removed.
 
-The exit code 75 means that the command was asked to end and has saved (--preempted-code). After
-progress it is started again at once, and that does not count as a restart. Without progress it is a
-failure like any other.
+Exit code 75 means that the command was asked to end and has saved (--preempted-code). After
+progress the supervisor starts it again at once, and does not count a restart. Without progress it
+is a failure like any other.
 
-SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 are passed on, once each, to all processes of the
-command. After SIGTERM, SIGINT or SIGHUP the runner waits for the command, for as long as that
-takes, and ends with it; a second one of these, a second or more later, kills the command. After
-SIGUSR1 and SIGUSR2 the runner ends with the command if that ends with the preempted code or by that
-very signal. Signals that are ignored when the runner starts, as SIGHUP is under nohup, stay
-ignored. A reader of the output, or a log, that stands still holds up the command, and never a
-signal: after SIGTERM, SIGINT or SIGHUP, what it does not take for 2 seconds is left out there.
-However the runner ends, also by SIGKILL, no process of the command is left, but for those
-that have left its session.
+The supervisor passes SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 on, once each, to all processes
+of the command. After SIGTERM, SIGINT or SIGHUP it waits for the command, however long that takes,
+and ends with it. Another of these three signals, a second or more later, kills the command. After
+SIGUSR1 or SIGUSR2 the supervisor ends with the command only if the command ends with the preempted
+code or by that same signal. Signals that are ignored when the supervisor starts, such as SIGHUP
+under nohup, stay ignored. If the reader of the output or of a log stalls, the command waits for it,
+but signals do not: after SIGTERM, SIGINT or SIGHUP, the supervisor drops output that the reader
+does not take within 2 seconds. However the supervisor ends, even by SIGKILL, no process of the
+command survives, except those that have left its session.
 """
 
 EPILOG = """\
 exit status:
-  that of the command's last start: 0 when it has completed, else its exit code, or 128 and the
-  number of the signal that killed it; and besides
-  75   a signal asked for the end between two starts (or --preempted-code)
+  that of the command's last start: 0 if it has completed, else its exit code, or 128 plus the
+  number of the signal that killed it. The supervisor adds:
+  75   a signal ended the supervisor between two starts (or --preempted-code)
   126  the command could not be started
   127  there is no such command
-  2    the runner's own arguments are wrong
+  2    the supervisor's own arguments are invalid
 """
 
 
@@ -69,22 +69,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         action="append",
         default=[],
-        help="a folder with saves to look at, beside those that the command tells of; can be given"
-        " several times",
+        help="a folder with checkpoints to watch, in addition to those that the command reports;"
+        " can be given several times",
     )
     parser.add_argument(
         "--log",
         metavar="FILE",
-        help="append the command's output to a file, or write it to a FIFO that is read, and pass"
-        " it through; standard output and error are then pipes for the command",
+        help="append the command's output to a file, or write it to a FIFO that has a reader, and"
+        " pass it through; the command's standard output and error are then pipes",
     )
     parser.add_argument(
-        "--summary", metavar="FILE", help="write what became of each start into a file, as JSON"
+        "--summary", metavar="FILE", help="write the outcome of each start into a file, as JSON"
     )
     parser.add_argument(
         "--end-with-parent",
         action="store_true",
-        help="take the end of the process that started this one as SIGTERM",
+        help="treat the end of the process that started this one as SIGTERM",
     )
     parser.add_argument("command_line", metavar="COMMAND", nargs=argparse.REMAINDER)
 
@@ -94,14 +94,14 @@ def _add_limits(parser: argparse.ArgumentParser, rules: Rules) -> None:
         "--max-restarts",
         metavar="N",
         type=_count,
-        help="restarts after failures in all; by default there is no limit",
+        help="the most restarts after failures; by default there is no limit",
     )
     parser.add_argument(
         "--max-idle-restarts",
         metavar="N",
         type=_count,
         default=rules.max_idle_restarts,
-        help="restarts in a row without progress (default: %(default)s)",
+        help="the most restarts in a row without progress (default: %(default)s)",
     )
     parser.add_argument(
         "--backoff",
@@ -115,14 +115,17 @@ def _add_limits(parser: argparse.ArgumentParser, rules: Rules) -> None:
         metavar="S",
         type=_seconds,
         default=rules.max_backoff,
-        help="the most seconds that doubling makes of it (default: %(default)g)",
+        help="the longest wait in seconds that doubling can reach (default: %(default)g)",
     )
     parser.add_argument(
         "--preempted-code",
         metavar="CODE",
         type=_code,
         default=rules.preempted_code,
-        help="exit code of a command that saved because it was asked to end (default: %(default)s)",
+        help=(
+            "the exit code of a command that saved because it was asked to end (default:"
+            " %(default)s)"
+        ),
     )
 
 
@@ -132,10 +135,10 @@ def run(arguments: argparse.Namespace) -> int:
         command = command[1:]
     if not command:
         raise ArgumentError(
-            f"There is no command to run. The form is: {USAGE}", argument="command", value=[]
+            f"There is no command to run. Usage: {USAGE}", argument="command", value=[]
         )
     if os.name != "posix":
-        sys.stderr.write("rekindle: run needs the signals and process groups of POSIX systems.\n")
+        sys.stderr.write("rekindle: `run` needs the signals and process groups of POSIX systems.\n")
         return codes.FAILED
     rules = Rules(
         arguments.max_restarts,
@@ -153,10 +156,10 @@ def run(arguments: argparse.Namespace) -> int:
     progress = Progress(folders)
     try:
         with Signals() as signals:
-            runner = Runner(
+            supervisor = Supervisor(
                 command, rules, progress, output, end_with_parent=arguments.end_with_parent
             )
-            summary = runner.run(signals)
+            summary = supervisor.run(signals)
             for line in run_summary.lines(summary):
                 output.say(line)
             if file is not None:

@@ -36,7 +36,7 @@ def lines(summary: Summary) -> list[str]:
     if first:
         told.append(f"The last {_SHOWN} of {len(summary.starts)} starts:")
     rows = [_row(first + index + 1, start) for index, start in enumerate(summary.starts[first:])]
-    told += text.table(["start", "began", "ran", "ended with", "furthest save", ""], rows)
+    told += text.table(["start", "began", "ran", "ended with", "furthest checkpoint", ""], rows)
     return told + _advice(summary)
 
 
@@ -48,14 +48,14 @@ def _advice(summary: Summary) -> list[str]:
             []
             if summary.outcome == "stopped"
             else [
-                "No backup folder was seen: the command took none, so whether it moves forward"
-                " cannot be told. --backup DIR names one."
+                "The supervisor saw no backup folder, because the command locked none. So it"
+                " cannot measure progress. Name the folder with --backup DIR."
             ]
         )
     where = ", ".join(summary.folders)
     if summary.directory is None:
-        return [f"Nothing was saved meanwhile in {where}."]
-    return [f"The backup is in {summary.directory}. The same command goes on from there."]
+        return [f"No checkpoint was written in {where} meanwhile."]
+    return [f"The backup is in {summary.directory}. The same command resumes from it."]
 
 
 def _row(number: int, start: Start) -> list[str]:

@@ -7,7 +7,7 @@ import argparse
 from rekindle import inspection
 from rekindle._cli import codes, text
 
-HELP = "read every byte of every save"
+HELP = "read every byte of every checkpoint"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         text.say(*(_line(check) for check in checks))
         if not checks:
-            text.say(f"There is no save in {arguments.directory}.")
+            text.say(f"There is no checkpoint in {arguments.directory}.")
     return codes.of_damages(check.damage for check in checks)
 
 

@@ -28,7 +28,7 @@ def values_in(value: Any, depth: int = 0) -> Iterator[Any]:
         return
     if depth > _MAX_DEPTH:
         raise UnsupportedValueError(
-            f"more than {_MAX_DEPTH} containers inside of each other, or one that holds itself"
+            f"more than {_MAX_DEPTH} containers inside each other, or one that contains itself"
         )
     if isinstance(value, Group):
         parts: Any = value._group_objects().values()
@@ -77,10 +77,10 @@ class Capture:
         if isinstance(value, set | frozenset | np.generic):
             return tree.flatten(value, place, self.arrays)
         raise UnsupportedValueError(
-            f"{place}: a value of type {type(value).__name__!r} cannot be saved. What can: Keras,"
-            " PyTorch and TensorFlow objects and arrays, NumPy and JAX arrays, random generators,"
-            " numbers and strings, containers of these, and objects with the methods state_dict()"
-            " and load_state_dict()"
+            f"{place}: a value of type {type(value).__name__!r} cannot be saved. These can:"
+            " Keras, PyTorch and TensorFlow objects and arrays, NumPy and JAX arrays, random"
+            " generators, numbers and strings, containers of these, and objects with the"
+            " methods state_dict() and load_state_dict()"
         )
 
     def _take_variables(self, variables: Mapping[str, Any], place: str) -> dict[str, Any]:

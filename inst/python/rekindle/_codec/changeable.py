@@ -29,8 +29,10 @@ from rekindle._codec import kinds, tree
 
 # Reasons why an attribute cannot be restored. In a message, they follow the attribute's name.
 OF_A_TYPE = "is of a type that cannot be saved"
-IS_NEW = "was not there when training began"
-IS_TEXT = "was set to a string in training, and a backup does not set strings in the script's place"
+IS_NEW = "did not exist when training began"
+IS_TEXT = (
+    "was set to a string during training, and a resume does not change strings that the script sets"
+)
 
 _ARRAYS = ("array", "scalar", "jax", "torch", "tensorflow")
 _WITHOUT_PARTS = (*_ARRAYS, "jax.key", "float", "bytes")
@@ -83,13 +85,15 @@ class Baseline:
         live = self._live
         where = f"{type(live).__name__}.{name}"
         if name not in self._names and is_script(live, name):
-            raise errors.BrokenTreeError(f"the save gives {where} a value, which is the script's")
+            raise errors.BrokenTreeError(
+                f"the checkpoint has a value for {where}, which only the script sets"
+            )
         refusal = self.refusal(name, saved, arrays)
         if refusal == IS_NEW:
             return None
         if refusal is not None:
             raise errors.BrokenTreeError(
-                f"the save gives {where} a value that training cannot have given it"
+                f"the checkpoint has a value for {where} that training cannot have set"
             )
         put = kinds.read(saved, arrays, getattr(live, name, None))
         return lambda: setattr(live, name, put())

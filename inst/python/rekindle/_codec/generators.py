@@ -160,4 +160,4 @@ def _expect_number(value: Any, limit: int, place: str, least: int = 0) -> None:
 
 def _expect(is_so: bool, place: str, expected: str) -> None:
     if not is_so:
-        raise BrokenTreeError(f"the random state {place} is broken: expected {expected}")
+        raise BrokenTreeError(f"the random state {place} is invalid: expected {expected}")

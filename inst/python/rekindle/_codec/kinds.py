@@ -49,7 +49,7 @@ def read(saved: Any, arrays: Mapping[str, AnyArray], current: Any) -> Callable[[
     expected, kind = saved_kind(saved), kind_of(current)
     if expected != kind:
         raise errors.BrokenTreeError(
-            f"the save holds {_words_for(expected)}, and what is there is"
+            f"the checkpoint has {_words_for(expected)}, and the object here is"
             f" {'a plain value' if kind is None else described(current)}"
         )
     if kind is None:

@@ -177,8 +177,8 @@ class _Walk:
             return {f"{path}/{name}": variable for name, variable in inner.items()}
         if _saves_itself(value):
             raise UnsupportedValueError(
-                f"{self._place}/{path}: the state of a {type(value).__name__!r} is known to"
-                " TensorFlow alone, and cannot be saved"
+                f"{self._place}/{path}: only TensorFlow can read the state of a"
+                f" {type(value).__name__!r}, so it cannot be saved"
             )
         return None
 

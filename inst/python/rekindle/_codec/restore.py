@@ -99,12 +99,12 @@ class Restore:
     def _match_array(self, live: Any, saved: Any, place: str) -> Put:
         array = self._array(saved)
         if isinstance(live, np.ma.MaskedArray):
-            return self._differs(place, "a masked array, which no save holds with its mask", saved)
+            return self._differs(place, "a masked array, whose mask no checkpoint has", saved)
         if array is None:
             return self._differs(place, frameworks.spec(live), saved)
         if reason := frameworks.elsewhere(live):
             raise ArgumentError(
-                f"Something in the checkpoint cannot be restored. {place}: {reason}. Nothing was"
+                f"A part of the checkpoint cannot be restored. {place}: {reason}. Nothing was"
                 " changed.",
                 argument="checkpoint",
                 value=None,

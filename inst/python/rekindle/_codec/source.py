@@ -35,7 +35,7 @@ def capture(group: Group) -> Snapshot:
         tree = taking.take(group, "")
     except UnsupportedValueError as error:
         raise ArgumentError(
-            f"Something in the checkpoint cannot be saved. {error}.",
+            f"A part of the Checkpoint cannot be saved. {error}.",
             argument="checkpoint",
             value=None,
         ) from None

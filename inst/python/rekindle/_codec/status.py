@@ -57,7 +57,7 @@ class RestoreStatus:
             )
         if lines:
             raise UnmatchedError(
-                f"{self._path} and the objects do not match. What did match was restored.\n"
+                f"{self._path} and the objects do not match. The matching parts were restored.\n"
                 + bulleted(lines),
                 differences=lines,
             )
@@ -67,8 +67,8 @@ class RestoreStatus:
     def __del__(self) -> None:
         if not self._was_asked and (self.unmatched or self.unconsumed):
             warnings.warn(
-                f"{self._path} was restored in part:\n{bulleted(self._lines())}Call"
-                " expect_partial() on what restore() returns if that is meant.",
+                f"{self._path} was restored in part:\n{bulleted(self._lines())}If that is"
+                " intended, call expect_partial() on the result of restore().",
                 MismatchWarning,
                 stacklevel=2,
             )

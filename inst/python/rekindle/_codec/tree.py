@@ -45,7 +45,7 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 
         _refuse_subclass(tree, place)
         return _flatten_array(tree, place, arrays)
     if depth > _MAX_DEPTH:
-        raise UnsupportedValueError(f"{place}: more than {_MAX_DEPTH} values inside of each other")
+        raise UnsupportedValueError(f"{place}: more than {_MAX_DEPTH} values inside each other")
     if isinstance(tree, int):
         if tree.bit_length() > _MAX_BITS:
             raise UnsupportedValueError(f"{place}: an integer of more than {_MAX_BITS} bits")
@@ -75,9 +75,9 @@ def _refuse_subclass(array: Any, place: str) -> None:
     # It would come back as a plain array: a masked array without its mask, for example.
     if isinstance(array, np.ndarray) and type(array) not in (np.ndarray, np.memmap):
         raise UnsupportedValueError(
-            f"{place}: an array of class {type(array).__name__!r} cannot be saved, because only its"
-            " numbers would come back. Save its parts as plain arrays (of a masked array, its"
-            " `data` and its `mask`)"
+            f"{place}: an array of class {type(array).__name__!r} cannot be saved, because only"
+            " its numbers could be restored. Save its parts as plain arrays (for a masked"
+            " array: `data` and `mask`)"
         )
 
 
@@ -213,7 +213,7 @@ def tagged(value: Any) -> tuple[Any, Any]:
     if isinstance(value, dict) and _TAG in value:
         body = value[_TAG]
         if len(value) != 1 or not isinstance(body, list) or len(body) != 2:
-            raise BrokenTreeError("a tagged value has not the form of one")
+            raise BrokenTreeError("a tagged value has the wrong form")
         return body[0], body[1]
     return None, None
 
@@ -295,7 +295,7 @@ class _Reading:
 
     def _once(self, name: str) -> AnyArray:
         if name in self._named:
-            raise BrokenTreeError("an array has two places")
+            raise BrokenTreeError("an array is used in two places")
         self._named.add(name)
         return self._arrays[name]
 

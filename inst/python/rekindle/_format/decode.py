@@ -34,7 +34,7 @@ def decode(data: bytes, *, prefix: str, number: int, path: str) -> Manifest:
     with _as_damage():
         manifest = _manifest(_document(walk, path))
     if manifest.number != number:
-        raise Damage(f"it is the manifest of save {manifest.number}, not {number}")
+        raise Damage(f"it is the manifest of checkpoint {manifest.number}, not {number}")
     _check_layout(manifest, prefix)
     return manifest
 
@@ -225,7 +225,7 @@ def _check_layout(manifest: Manifest, prefix: str) -> None:
         if layout.pack_number(name, prefix) is None:
             raise Damage(f"{name[:80]!r} is not the name of a pack")
         if pack.header > layout.MAX_PACK_HEADER_BYTES:
-            raise Damage(f"the header of {name!r} is larger than any")
+            raise Damage(f"the header of {name!r} is larger than any that rekindle writes")
         if pack.header > pack.size:
             raise Damage(f"the header of {name!r} is larger than the file")
     spans: dict[str, list[tuple[int, int]]] = {name: [] for name in manifest.packs}
@@ -253,7 +253,7 @@ def _check_array(name: str, array: Array) -> None:
     if math.prod(axis for axis in array.shape if axis) * size >= 2**62:
         raise Damage(f"array {name[:200]!r} is too large")
     if math.prod(array.shape) * size != array.stop - array.start:
-        raise Damage(f"array {name[:200]!r} has not the bytes that its shape needs")
+        raise Damage(f"array {name[:200]!r} does not have the number of bytes that its shape needs")
 
 
 @functools.cache

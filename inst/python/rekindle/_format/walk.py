@@ -45,7 +45,7 @@ def weigh(text: str, start: int, times: int = _TIMES) -> None:
     most = _ALLOWANCE + times * len(text)
     crude = sum(text.count(sign, start) * cost for sign, cost in _COSTS.items())
     if crude > most and _cost_outside_strings(text, start) > most:
-        raise ValueError("it has more values than its size accounts for")
+        raise ValueError("it has more values than its size allows")
 
 
 def _cost_outside_strings(text: str, start: int) -> int:
@@ -127,7 +127,7 @@ class Walk:
     def end(self) -> None:
         """Raises ValueError unless the whole text was read."""
         if self.at != len(self.text):
-            raise ValueError("something follows its end")
+            raise ValueError("there is text after its end")
 
     def _takes(self, sign: str) -> bool:
         if not self.text.startswith(sign, self.at):

@@ -22,9 +22,9 @@ def elsewhere(value: Any) -> str | None:
     if value.is_fully_addressable or value.is_fully_replicated:
         return None
     return (
-        "a jax array of which parts are on devices of other processes, not fully addressable."
-        " Put in its place what `jax.experimental.multihost_utils.process_allgather(array,"
-        " tiled=True)` gives in every process"
+        "a jax array with parts on devices of other processes (not fully addressable). Replace"
+        " it by the result of `jax.experimental.multihost_utils.process_allgather(array,"
+        " tiled=True)` in every process"
     )
 
 

@@ -109,7 +109,7 @@ def like(value: Any, array: AnyArray) -> Any:
         return _entry_of(kind).like(value, array)
     if isinstance(value, np.generic):
         return array[()]
-    raise TypeError(f"a {type(value).__name__!r} is no array that rekindle knows")
+    raise TypeError(f"a {type(value).__name__!r} is not an array that rekindle knows")
 
 
 def _assign(variable: Any, array: AnyArray) -> None:

@@ -26,8 +26,8 @@ def elsewhere(value: Any) -> str | None:
     if not isinstance(value, getattr(loaded("torch.distributed.tensor"), "DTensor", ())):
         return None
     return (
-        "a torch DTensor, of which each process may hold a part. Put in its place what its"
-        " full_tensor() gives in every process"
+        "a torch DTensor, of which each process may hold a part. Replace it by the result of"
+        " its full_tensor() in every process"
     )
 
 

@@ -34,7 +34,7 @@ def delete(directory: str) -> Deletion:
     kept = [name for name in (*before.ours, *before.leftovers) if name in left]
     if refused:
         raise RestoreError(
-            f"Not everything in {directory!r} could be removed: {refused} Still there:"
+            f"Some files in {directory!r} could not be removed: {refused} Still there:"
             f" {', '.join(kept) or 'the folder'}.",
             directory=directory,
             errno=None,

@@ -21,7 +21,7 @@ from rekindle.errors import ArgumentError, DamageError, RestoreError
 
 _T = TypeVar("_T")
 
-_A_SAVE = "what a save returned, as a string or an os.PathLike"
+_A_SAVE = "the path of a checkpoint, as a string or an os.PathLike"
 
 Which = str | int
 
@@ -88,7 +88,9 @@ def _find(directory: str, which: Which, *, whole: bool) -> tuple[str, Manifest] 
     if found is None and not whole and reader.catalogs(directory):
         return None
     if found is None:
-        raise RestoreError(f"There is no save in {directory!r}.", directory=directory, errno=None)
+        raise RestoreError(
+            f"There is no checkpoint in {directory!r}.", directory=directory, errno=None
+        )
     return found
 
 
@@ -116,8 +118,8 @@ def _named(directory: str, which: Which) -> tuple[str, Manifest]:
     names = _names(directory, which)
     if len(names) > 1:
         raise ArgumentError(
-            f"There are several saves {which} in {directory!r}. Give the name of one of them:"
-            f" {', '.join(map(repr, names))}.",
+            f"Several checkpoints in {directory!r} have the number {which}. Give the name of one"
+            f" of them: {', '.join(map(repr, names))}.",
             argument="which",
             value=which,
         )
@@ -127,7 +129,7 @@ def _named(directory: str, which: Which) -> tuple[str, Manifest]:
         _, prefix, manifest = reader.find(os.path.join(directory, names[0]))
     except FileNotFoundError:
         raise RestoreError(
-            f"There is no save {which!r} in {directory!r}. {_there_are(directory)}",
+            f"There is no checkpoint {which!r} in {directory!r}. {_there_are(directory)}",
             directory=directory,
             errno=None,
         ) from None
@@ -143,7 +145,7 @@ def _names(directory: str, which: Any) -> list[str]:
         return [name for name in _all_names(directory) if name.rpartition("-")[2] == str(which)]
     raise ArgumentError(
         f"Invalid value for argument `which`. Received: which={which!r}. Expected 'latest', the"
-        " number of a save, or its name, such as 'ckpt-12'.",
+        " number of a checkpoint, or its name, such as 'ckpt-12'.",
         argument="which",
         value=which,
     )
@@ -160,12 +162,12 @@ def _all_names(directory: str) -> list[str]:
 def _there_are(directory: str) -> str:
     names = _all_names(directory)
     shown = ", ".join(names[-20:])
-    return f"The saves there are: {shown}." if names else "There is none at all."
+    return f"The folder has: {shown}." if names else "The folder has no checkpoint."
 
 
 def _damaged(directory: str, name: str, damage: str) -> DamageError:
     return DamageError(
-        f"Save {name} in {directory!r} is damaged: {damage}. Nothing was changed.",
+        f"Checkpoint {name} in {directory!r} is damaged: {damage}. Nothing was changed.",
         directory=directory,
         damages=[f"{name}: {damage}"],
     )
@@ -282,7 +284,7 @@ def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
 def _path_is_damaged(path: str, directory: str, damage: object) -> DamageError:
     return DamageError(
         f"The checkpoint {path!r} is damaged: {damage}. Nothing was changed."
-        " rekindle.latest_checkpoint() finds the newest that is whole.",
+        " rekindle.latest_checkpoint() finds the newest whole checkpoint.",
         directory=directory,
         damages=[str(damage)],
     )

@@ -33,14 +33,17 @@ def refuse(found: list[Any]) -> None:
     names = ", ".join(f"{type(one).__name__} of {str(one.backup_dir)!r}" for one in found)
     keras_own = any(type(one).__module__.startswith("keras.") for one in found)
     advice = (
-        " Remove the one of Keras: rekindle resumes from its backup when it is given that folder."
+        (
+            " Remove Keras' own callback. If you give rekindle its folder, rekindle resumes from"
+            " its backup."
+        )
         if keras_own
-        else " To have saves in two places, copy the folder."
+        else " To have checkpoints in two places, copy the folder."
     )
     raise ArgumentError(
         f"Invalid value for argument `callbacks` of fit(). Received: {len(found)} callbacks that"
-        f" back up and restore the run, {names}. Expected one: of several, each would undo what the"
-        f" others restore. Nothing was changed.{advice}",
+        f" back up and restore the run, {names}. Expected one: with several, each would undo the"
+        f" restore of the others. Nothing was changed.{advice}",
         argument="callbacks",
         value=found,
     )

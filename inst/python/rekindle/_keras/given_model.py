@@ -58,7 +58,7 @@ def _named(given: str) -> Any:
 
 def _refused(given: str, why: str) -> ArgumentError:
     return ArgumentError(
-        f"No model could be made of --model {given!r}: {why}. Give a .keras file, a .json file,"
+        f"No model can be made from --model {given!r}: {why}. Give a .keras file, a .json file,"
         " MODULE:FUNCTION or FILE.py:FUNCTION.",
         argument="model",
         value=given,

@@ -85,8 +85,8 @@ def read_pair(folder: str, weights: str, metadata: str) -> Pair:
         counts = False
     if not counts:
         raise UnusableError(
-            f"{metadata} is half-written or not Keras' own; it should read like"
-            ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to go on with'
+            f"{metadata} is half-written or not from Keras; it should have the form"
+            ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to resume at'
         )
     return Pair(folder, weights, metadata, epoch, batch)
 
@@ -127,7 +127,7 @@ def settle(folder: str) -> None:
         if not digests:
             return
         if fs.exists(marker) and _read_settled(folder) is None:
-            raise FileExistsError(f"{marker!r} is somebody else's file")
+            raise FileExistsError(f"{marker!r} is a file that rekindle did not write")
         text = json.dumps({"rekindle_takeover": 1, "files": digests}, separators=(",", ":"))
         fs.remove(temporary)
         fs.write_new(temporary, text.encode() + b"\n")
@@ -136,9 +136,9 @@ def settle(folder: str) -> None:
     except OSError as error:
         warnings.warn(
             TakeoverWarning(
-                f"It could not be noted in {folder!r} that the run which Keras' own callback has"
-                f" backed up there is complete: {error}. Move {WEIGHTS!r} and {METADATA!r} away,"
-                " or the next run in that folder begins with them.",
+                f"rekindle could not record in {folder!r} that the run which Keras' own callback"
+                f" backed up there is complete: {error}. Move {WEIGHTS!r} and {METADATA!r} away."
+                " Otherwise the next run in that folder resumes from them.",
                 directory=folder,
             ),
             stacklevel=2,

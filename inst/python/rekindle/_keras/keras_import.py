@@ -103,20 +103,24 @@ def _load_first_whole(
             other.append(f"{weights}: {error}")
         else:
             return pair, [
-                f"{problem}, so the pair before was taken" for problem in problems
+                f"{problem}, so rekindle used the previous pair" for problem in problems
             ] + notes
     if other:
         raise MismatchError(
             f"The backup of Keras' own callback in {folder!r} is not of this model. Nothing was"
-            " changed.\n" + bulleted(other) + "Go on with the model that"
-            " was saved, give this run a backup folder of its own, or move Keras' files away to"
-            " start afresh.",
+            " changed.\n"
+            + bulleted(other)
+            + "To resume, use the model that was saved. To start afresh, move Keras' files away,"
+            " or give this run a backup folder of its own.",
             differences=other,
         )
     raise DamageError(
         f"Keras' own callback left a backup in {folder!r} that is not whole:\n"
         + bulleted(problems)
-        + "Nothing was changed. Mend it as said above, or move these files away to start afresh.",
+        + (
+            "Nothing was changed. Repair it as described above, or move these files away to start"
+            " afresh."
+        ),
         directory=folder,
         damages=problems,
     )
@@ -163,11 +167,11 @@ def _refuse_mixed(pair: Pair, model: Any, fit: Mapping[str, Any]) -> list[str]:
     weights_written, metadata_written = pair.written()
     if weights_written > metadata_written:
         raise UnusableError(
-            f"{pair.weights} was written after {pair.metadata}, so they are of two different saves,"
+            f"{pair.weights} was written after {pair.metadata}, so they do not belong together,"
             " as when Keras is killed between the two"
             + (f" ({steps})" if steps else "")
-            + f"; set the epoch (counted from 0) in {pair.metadata} to the one that the weights are"
-            " to go on with"
+            + f"; set the epoch (counted from 0) in {pair.metadata} to the epoch at which these"
+            " weights should resume"
         )
     return [steps] if steps else []
 
@@ -198,16 +202,17 @@ def _put_back_on_failure(model: Any) -> Iterator[None]:
 def _announce(pair: Pair, step: int | None, notes: list[str]) -> None:
     done = "" if step is None else f", {step} optimizer steps"
     again = (
-        f" What Keras had trained of that epoch (up to batch {pair.batch}) is trained on again, as"
-        " its own callback does."
+        f" The batches of that epoch that Keras had trained already (up to batch {pair.batch})"
+        " are trained on again, as with its own callback."
         if pair.batch
         else ""
     )
     warnings.warn(
         TakeoverWarning(
-            f"Going on with the backup of Keras' own callback in {pair.folder!r}: epoch"
-            f" {pair.epoch} (counted from 0){done}.{again} It holds no random states, no history"
-            " and nothing of other callbacks, so the run may differ from one never interrupted."
+            f"Resuming from the backup of Keras' own callback in {pair.folder!r}: epoch"
+            f" {pair.epoch} (counted from 0){done}.{again} The backup has no random states, no"
+            " history and no state of other callbacks, so the run may differ from an"
+            " uninterrupted one."
             + "".join(f" Note: {note}." for note in notes)
             + " Keras' files stay as they are.",
             directory=pair.folder,
@@ -223,10 +228,10 @@ def _announce(pair: Pair, step: int | None, notes: list[str]) -> None:
 def _warn_half(folder: str, names: list[str]) -> None:
     warnings.warn(
         TakeoverWarning(
-            f"{names[0]!r} in {folder!r} may be the beginning of a backup by Keras' own callback,"
-            f" but without {METADATA!r} there is no telling which epoch it is of: it is left as it"
-            " is, and training starts afresh. To go on with it, write that file, like"
-            ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to go on with.',
+            f"{names[0]!r} in {folder!r} may be the beginning of a backup by Keras' own callback."
+            f" Without {METADATA!r}, rekindle cannot know its epoch. The file is left as it is, and"
+            " training starts afresh. To resume from it, write the missing file in the form"
+            ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to resume at.',
             directory=folder,
         ),
         stacklevel=2,
@@ -241,10 +246,10 @@ def _warn_of_keras_2(folder: str) -> None:
     warnings.warn(
         TakeoverWarning(
             f"There is a checkpoint of TensorFlow, {found!r}, as the BackupAndRestore of Keras 2"
-            " writes it, and Keras 3 cannot resume from it: training starts afresh. To carry the"
-            " weights over, load it with Keras 2 (the package tf_keras), and give the weights to"
-            " this model before fit(): model.set_weights(old_model.get_weights()). Its files stay"
-            " as they are.",
+            " writes it. Keras 3 cannot resume from it, so training starts afresh. To use its"
+            " weights, load it with Keras 2 (the package tf_keras), and give the weights to"
+            " this model before fit(): model.set_weights(old_model.get_weights()). Its files"
+            " stay as they are.",
             directory=folder,
         ),
         stacklevel=2,

@@ -95,8 +95,8 @@ class Replay:
 
     def _too_short(self) -> MismatchError:
         return MismatchError(
-            f"The data ends before batch {self._batches} of the epoch, where the backup was taken."
-            " It is not the data that the interrupted run was trained on.",
+            f"The data ends before batch {self._batches} of the epoch, where the checkpoint was"
+            " saved. It is not the data that the interrupted run was trained on.",
             differences=[
                 f"data: expected at least {self._batches} batches in the epoch, found fewer"
             ],

@@ -91,7 +91,7 @@ def _rows_of(model: Any, directory: str, name: str, manifest: Manifest) -> _Rows
         elif nearest is None or len(lines) < len(nearest):
             nearest = lines
     if not fitting:
-        nothing = ["model: expected weights, found none in the save"]
+        nothing = ["model: expected weights, found none in the checkpoint"]
         raise _mismatch(directory, name, nearest or nothing)
     if len(fitting) > 1 and "model" not in fitting:
         raise _ambiguous(directory, name, list(fitting))
@@ -163,8 +163,8 @@ def _slots_of(model: Any, manifest: Manifest, rows: _Rows) -> _Rows:
 def _ambiguous(directory: str, name: str, parts: list[str]) -> MismatchError:
     shown = ", ".join(map(repr, parts))
     return MismatchError(
-        f"Several objects in save {name} in {directory!r} fit the model: {shown}. Nothing was"
-        " changed. Restore one of them by its name, as in"
+        f"Several objects in checkpoint {name} in {directory!r} fit the model: {shown}. Nothing"
+        " was changed. Restore one of them by its name, as in"
         f" rekindle.Checkpoint({parts[0]}=model).restore(path).expect_partial().",
         differences=[f"model: expected one object that fits, found {shown}"],
     )
@@ -172,8 +172,8 @@ def _ambiguous(directory: str, name: str, parts: list[str]) -> MismatchError:
 
 def _mismatch(directory: str, name: str, differences: list[str]) -> MismatchError:
     return MismatchError(
-        f"The weights in save {name} in {directory!r} are of another model. Nothing was changed.\n"
-        + bulleted(differences),
+        f"The weights in checkpoint {name} in {directory!r} are of another model. Nothing was"
+        " changed.\n" + bulleted(differences),
         differences=differences,
     )
 
@@ -193,8 +193,8 @@ def export(
     """
     if not path.endswith(".weights.h5"):
         raise ArgumentError(
-            f"Invalid value for argument `path`. Received: path={path!r}. Expected a name that ends"
-            " in '.weights.h5', as Keras wants it.",
+            f"Invalid value for argument `path`. Received: path={path!r}. Expected a name that"
+            " ends in '.weights.h5', as Keras requires.",
             argument="path",
             value=path,
         )
@@ -212,8 +212,8 @@ def export(
         if isinstance(error, SaveError):
             raise
         raise SaveError(
-            f"{path!r} could not be written: {error.strerror or error}. Nothing is there, or what"
-            " was there before.",
+            f"{path!r} could not be written: {error.strerror or error}. If there was a file of"
+            " that name, it is unchanged.",
             directory=os.path.dirname(path),
             errno=error.errno,
             needed=0,
@@ -252,7 +252,7 @@ def _publish(temporary: str, path: str, *, force: bool) -> None:
 
 def _in_the_way(path: str) -> ForeignFileError:
     return ForeignFileError(
-        f"{path!r} is there already. Nothing was written. Choose another name, or say that it may"
-        " be replaced.",
+        f"{path!r} exists already. Nothing was written. Choose another name, or allow its"
+        " replacement.",
         path=path,
     )

@@ -111,10 +111,10 @@ class Costs:
 
 # The reasons for an interval, in words.
 REASONS = {
-    "max_overhead": "as often as the bound on the overhead allows",
-    "mean_time_between_failures": "so that failures lose least time",
-    "writing": "as often as one can be written",
-    "shortest": "less would be of no use",
+    "max_overhead": "as often as the limit on the overhead allows",
+    "mean_time_between_failures": "so that failures cost the least time",
+    "writing": "as often as a checkpoint can be written",
+    "shortest": "the shortest useful interval",
 }
 
 
@@ -145,8 +145,8 @@ class Plan:
         step = f" A step takes {spoken(costs.step)}." if costs.step else ""
         return (
             f"Saving every {spoken(self.interval)} ({REASONS[self.reason]}), at an overhead of"
-            f" {100 * self.overhead:.2g} %. A save holds training up for {spoken(costs.stall)} and"
-            f" slows its steps by {spoken(costs.interference)} in all.{step}"
+            f" {100 * self.overhead:.2g} %. A save stalls training for {spoken(costs.stall)} and"
+            f" slows the steps after it by {spoken(costs.interference)} in total.{step}"
         )
 
     def as_state(self) -> dict[str, Any]:

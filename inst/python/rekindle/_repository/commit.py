@@ -109,13 +109,13 @@ class Commit:
                 raise OSError(
                     errno.EFBIG,
                     f"its manifest has {len(text)} bytes with {len(manifest.arrays)} arrays, and"
-                    f" readers take at most {layout.MAX_MANIFEST_BYTES}. Save fewer and larger"
-                    " arrays, and arrays in place of long lists",
+                    f" readers accept at most {layout.MAX_MANIFEST_BYTES} bytes. Save fewer and"
+                    " larger arrays, and arrays in place of long lists",
                 )
             path, number = self._manifest_path(), manifest.number
             decode(text, prefix=self._prefix, number=number, path=path)
         except (Damage, ValueError, TypeError, RecursionError) as error:
-            raise OSError(errno.EINVAL, f"no reader would take it back ({error})") from None
+            raise OSError(errno.EINVAL, f"no reader would accept it ({error})") from None
         return text
 
     def publish(self) -> None:

@@ -41,14 +41,16 @@ class Index:
         """
         number = max([0, *self.manifests, *self.damaged]) + 1
         if number > layout.MAX_NUMBER:
-            raise OSError(errno.EOVERFLOW, f"save {number - 1} is the last that has a number")
+            raise OSError(
+                errno.EOVERFLOW, f"checkpoint {number - 1} has the highest number that there is"
+            )
         return number
 
     def next_serial(self) -> int:
         """The serial after the newest checkpoint's; raises as :meth:`next_number` does."""
         serial = max([0, *(manifest.serial for manifest in self.manifests.values())]) + 1
         if serial >= layout.COUNT_LIMIT:
-            raise OSError(errno.EOVERFLOW, "no place is left in the order of saving")
+            raise OSError(errno.EOVERFLOW, "the serial numbers of checkpoints are used up")
         return serial
 
     def protected_packs(self, names: Listing, prefix: str) -> set[str]:
@@ -197,8 +199,8 @@ def _foreign(
 
 def _in_the_way(path: str) -> ForeignFileError:
     return ForeignFileError(
-        f"{path!r} stands where rekindle would write, and rekindle did not write it. Nothing was"
-        " touched. Move that file away, or choose another folder for the backup.",
+        f"{path!r} is in the way: rekindle needs this name, and did not write this file. Nothing"
+        " was changed. Move that file away, or choose another folder for the backup.",
         path=path,
     )
 

@@ -63,7 +63,9 @@ def write(
     )
     end = len(header)
     if end > layout.MAX_PACK_HEADER_BYTES:
-        raise OSError(errno.EFBIG, "the names of its arrays fill more than readers take")
+        raise OSError(
+            errno.EFBIG, "the names of its arrays are longer in total than readers accept"
+        )
     size = end + (offsets[order[-1]][1] if order else 0)
     fd = pack_file.create(path, size)
     try:

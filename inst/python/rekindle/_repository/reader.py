@@ -69,7 +69,7 @@ def _read(directory: str, manifest: Manifest, rows: Mapping[str, Array]) -> dict
     try:
         return pack.read(directory, dataclasses.replace(manifest, arrays=rows, packs=packs))
     except (OSError, MemoryError) as error:
-        what = f"Save {manifest.number} in {directory!r} cannot be read"
+        what = f"Checkpoint {manifest.number} in {directory!r} cannot be read"
         raise os_errors.not_restored(what, directory, error) from error
 
 
@@ -159,8 +159,8 @@ def _first_whole(
 
 def too_fast(directory: str) -> RestoreError:
     return RestoreError(
-        f"The saves in {directory!r} are replaced faster than they can be read. Try again, or wait"
-        " until the run that saves there has ended.",
+        f"The checkpoints in {directory!r} are replaced faster than they can be read. Try again,"
+        " or wait until the run that saves there has ended.",
         directory=directory,
         errno=None,
     )
@@ -207,7 +207,7 @@ def still_there(directory: str, prefix: str, manifest: Manifest) -> bool:
 def all_damaged(directory: str, damages: dict[str, str]) -> DamageError:
     lines = [f"{name}: {damage}" for name, damage in damages.items()]
     return DamageError(
-        f"No save in {directory!r} is whole, so nothing can be restored from it:\n"
+        f"No checkpoint in {directory!r} is whole, so nothing can be restored from it:\n"
         + bulleted(lines)
         + "Nothing was changed. To start afresh on purpose, rename or remove that folder.",
         directory=directory,
@@ -234,7 +234,7 @@ def find(path: str) -> tuple[str, str, Manifest]:
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except (OSError, MemoryError) as error:
-        what = f"The save {path!r} cannot be read"
+        what = f"The checkpoint {path!r} cannot be read"
         raise os_errors.not_restored(what, directory, error) from error
 
 

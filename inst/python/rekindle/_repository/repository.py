@@ -112,7 +112,7 @@ class Repository:
                 made = home.make_folder(self.directory)
                 if self._lock.acquire(made_folder=made):
                     return
-        raise OSError(None, "it is taken and removed by other runs all the time")
+        raise OSError(None, "other runs keep locking and removing it")
 
     def close(self) -> None:
         """Unlocks the folder; its checkpoints stay as they are."""
@@ -169,7 +169,7 @@ class Repository:
         given = number
         number = self._index.next_number() if given is None else given
         if number > layout.MAX_NUMBER:
-            raise OSError(errno.EOVERFLOW, f"saves have numbers up to {layout.MAX_NUMBER}")
+            raise OSError(errno.EOVERFLOW, f"checkpoints have numbers up to {layout.MAX_NUMBER}")
         known = number in self._index.manifests or number in self._index.damaged
         manifest = os.path.join(self.directory, layout.manifest_name(self.prefix, number))
         if not known and fs.exists(manifest):
@@ -262,14 +262,14 @@ class Repository:
             except Damage as damage:
                 damages[manifest.number] = str(damage)
             except (OSError, MemoryError) as error:
-                what = f"Save {manifest.number} in {self.directory!r} cannot be read"
+                what = f"Checkpoint {manifest.number} in {self.directory!r} cannot be read"
                 raise os_errors.not_restored(what, self.directory, error) from error
             else:
                 self._verified.add(manifest.number)
                 self._set_aside(damages, manifest.number)
                 return LoadedCheckpoint(manifest, arrays)
         if damages:
-            lines = {f"save {n}": damages[n] for n in sorted(damages, reverse=True)}
+            lines = {f"checkpoint {n}": damages[n] for n in sorted(damages, reverse=True)}
             raise reader.all_damaged(self.directory, lines)
         return None
 
@@ -283,13 +283,13 @@ class Repository:
         for number, done in self._garbage.set_aside(catalog, numbers).items():
             if isinstance(done, OSError):
                 # The checkpoint that rekindle uses is whole, even if a damaged one stays.
-                told = f"It could not be set aside ({os_errors.reason(done)})"
+                told = f"It could not be quarantined ({os_errors.reason(done)})"
             else:
                 del catalog.damaged[number]
-                told = f"It was set aside as {done!r}"
+                told = f"It was quarantined as {done!r}"
             lines.append(
-                f"Save {number} in {self.directory!r} is damaged ({damages[number]})."
-                f" {told}, and save {taken} is used."
+                f"Checkpoint {number} in {self.directory!r} is damaged ({damages[number]})."
+                f" {told}, and checkpoint {taken} is used."
             )
         # Warn only now: if warnings are errors, the first warning ends this method.
         for line in lines:
@@ -336,6 +336,9 @@ class Repository:
                 os.rmdir(self.directory)
 
     def _warn_uncleared(self, error: OSError) -> None:
-        what = f"Older files in {self.directory!r} could not be cleared away"
-        why = f"{os_errors.reason(error)}. No save was lost; it is tried again at the next one."
+        what = f"rekindle could not remove older files in {self.directory!r}"
+        why = (
+            f"{os_errors.reason(error)}. No checkpoint was lost. rekindle tries again at the next"
+            " save."
+        )
         self._tell(f"{what}: {why}", SaveWarning)

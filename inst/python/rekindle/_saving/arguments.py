@@ -41,9 +41,9 @@ def refuse_keras_2(model: Any) -> None:
 
 def for_keras_3(given: str, value: Any = None) -> ArgumentError:
     return ArgumentError(
-        f"This is for Keras 3, and it was given {given}, which is of Keras 2. Make the model with"
-        " Keras 3 (`import keras` from version 3 on, and TF_USE_LEGACY_KERAS not set). For Keras 2,"
-        " save `tf.train.Checkpoint(model=model, optimizer=optimizer)` by a"
+        f"This is for Keras 3, and it received {given}, which is of Keras 2. Make the model with"
+        " Keras 3 (`import keras` from version 3 on, and TF_USE_LEGACY_KERAS not set). For"
+        " Keras 2, save `tf.train.Checkpoint(model=model, optimizer=optimizer)` with a"
         " rekindle.CheckpointManager.",
         argument="model",
         value=value,
@@ -148,7 +148,7 @@ _MAX_BITS = 1024
 
 def _json(value: Any, name: str, depth: int = 0) -> Any:
     if depth > _MAX_DEPTH:
-        raise invalid("with_metadata", "...", f"at most {_MAX_DEPTH} lists inside of each other")
+        raise invalid("with_metadata", "...", f"at most {_MAX_DEPTH} lists inside each other")
     if isinstance(value, np.generic) or (frameworks.framework(value) and tuple(value.shape) == ()):
         value = frameworks.to_numpy(value).item()
     if isinstance(value, list | tuple):

@@ -135,9 +135,9 @@ class CheckpointWriter:
             # The times of these checkpoints are in the future. They would look new for good.
             self._since = manifests[-1].serial + 1
             warnings.warn(
-                f"The clock is {behind:.0f} seconds behind the time at which a checkpoint in"
-                f" {self._repository.directory!r} was last preserved. What is there is kept, and no"
-                " longer managed.",
+                f"The clock is {behind:.0f} seconds behind the time at which retention last"
+                f" preserved a checkpoint in {self._repository.directory!r}. The checkpoints"
+                " there are kept, and are no longer managed.",
                 RekindleWarning,
                 stacklevel=5,
             )

@@ -223,11 +223,11 @@ def _dies_with_parent() -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None).prctl
-    runner = os.getpid()
+    supervisor = os.getpid()
 
     def ask() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != runner:
+        if os.getppid() != supervisor:
             os._exit(1)
 
     return ask

@@ -49,8 +49,8 @@ class Output:
                 fd = open_to_write(log, os.O_APPEND)
             except OSError as error:
                 raise ArgumentError(
-                    f"The log {log!r} cannot be opened: {why_not_opened(error, log)}. Give a file"
-                    " that can be written, in a folder that is there.",
+                    f"The log {log!r} cannot be opened: {why_not_opened(error, log)}. Give a"
+                    " file that can be written, in a folder that exists.",
                     argument="log",
                     value=log,
                 ) from error
@@ -92,7 +92,7 @@ class Output:
         self.header(text)
 
     def _log_failed(self, error: OSError) -> None:
-        self.say(f"the log cannot be written any more: {error.strerror}; the command goes on")
+        self.say(f"the log cannot be written any more: {error.strerror}; the command continues")
 
     def finish(self, is_asked: Callable[[], bool]) -> None:
         """Waits until all output is written.

@@ -101,9 +101,12 @@ def decide(rules: Rules, tally: Tally, ended: Ended, jitter: float) -> Decision:
         return Decision("gave_up", "the command could not be started", tally=tally)
     asked = asked_by(ended.passed_on, ended.status, rules.preempted_code)
     if asked is not None:
-        return Decision("stopped", f"{asked} asked for the end", tally=tally)
+        return Decision("stopped", f"{asked} asked the command to end", tally=tally)
     if ended.is_complete:
-        why = "training was complete and its backup removed, so another start would begin it anew"
+        why = (
+            "training was complete and its backup removed, so a restart would train from the"
+            " beginning"
+        )
         return Decision("gave_up", why, tally=tally)
     tally = _counted(tally, ended.progress)
     if not ended.progress and tally.idle >= rules.max_idle_restarts:
@@ -142,10 +145,10 @@ def _wait(rules: Rules, stuck: int, jitter: float) -> float:
 
 def _no_progress(idle: int) -> str:
     if idle == 0:
-        return "it brought the backup no further"
+        return "the command made no progress"
     if idle == 1:
-        return "the restart brought the backup no further"
-    return f"{idle} restarts in a row brought the backup no further"
+        return "the restart made no progress"
+    return f"{idle} restarts in a row made no progress"
 
 
 def how(status: int) -> str:

@@ -72,8 +72,8 @@ def preemption(value: Any, save_freq: Any) -> Preemption | None:
         return Preemption()
     if save_freq is False:
         raise ArgumentError(
-            "save_freq=False saves before a preemption only, and save_before_preemption=False"
-            " not even then: nothing would ever be saved. Change one of them.",
+            "save_freq=False saves only before a preemption, and save_before_preemption=False"
+            " turns that off, too: nothing would ever be saved. Change one of them.",
             argument="save_before_preemption",
             value=value,
         )

@@ -33,13 +33,13 @@ def check(
     """
     if batches is not None and batch > batches:
         raise MismatchError(
-            f"An epoch of the data has {batches} batches, and the backup was taken after batch"
-            f" {batch} of one. It is not the data that the interrupted run was trained on. Nothing"
-            " was changed.",
+            f"An epoch of the data has {batches} batches, and the checkpoint was saved after"
+            f" batch {batch} of an epoch. It is not the data that the interrupted run was"
+            " trained on. Nothing was changed.",
             differences=[f"data: expected at least {batch} batches in the epoch, found {batches}"],
         )
     if not isinstance(place, dict):
-        raise BrokenTreeError("the place in the data is not an object")
+        raise BrokenTreeError("the position in the data is not an object")
     for name in ("live", "draws_ahead"):
         _expect(isinstance(place[name], bool), name)
     _expect(place["num_batches"] is None or is_count(place["num_batches"]), "num_batches")
@@ -75,4 +75,4 @@ def _check_loaders(states: Any, loaders: list[AnyArray]) -> None:
 
 def _expect(is_so: bool, name: str) -> None:
     if not is_so:
-        raise BrokenTreeError(f"the place in the data has {name!r} that it cannot have")
+        raise BrokenTreeError(f"the position in the data has an invalid {name!r}")

@@ -34,7 +34,7 @@ def refuse(directory: str, what: str, differences: list[str]) -> None:
         raise MismatchError(
             f"The backup in {directory!r} is {what}. Nothing was changed.\n"
             + bulleted(differences)
-            + "Go on with what was saved, give this run a backup folder of its own, or rename or"
-            " remove that folder to start afresh.",
+            + "To resume, use the model and the settings that were saved. To start afresh, rename"
+            " or remove that folder, or give this run a backup folder of its own.",
             differences=differences,
         )

@@ -134,8 +134,8 @@ class Fit:
             state.history.fill(self._trainer.history)
         if position.batch and (state.data is None or not self._trainer.can_replay):
             state.notes.append(
-                f"the place in the data could not be found, so epoch {position.epoch} (counted from"
-                f" 0) is run again from its start, and its first {position.batch} batches are"
+                f"rekindle could not find the position in the data, so epoch {position.epoch}"
+                f" (counted from 0) starts again, and its first {position.batch} batches are"
                 " trained on twice"
             )
             state.position = Position(position.step, position.epoch, 0)
@@ -175,8 +175,8 @@ class Fit:
         state = self._state
         if save is not None and epoch != state.position.epoch:
             state.notes.append(
-                f"fit() began at epoch {epoch} (counted from 0), not at"
-                f" {state.position.epoch}, where the save was taken"
+                f"fit() began at epoch {epoch} (counted from 0), not at {state.position.epoch},"
+                " where the checkpoint was saved"
             )
             self._tell_notes()
             return 0
@@ -202,8 +202,8 @@ class Fit:
         self._state.put_after_replay(save)
         if not self._state.data_is_the_same(save):
             self._state.notes.append(
-                "the data did not give the same batches again, so training goes on after as many"
-                " batches of the epoch, but not after the same ones"
+                "the data did not give the same batches again, so training continues after the"
+                " same number of batches of the epoch, but not after the same batches"
             )
         self._tell_notes()
 

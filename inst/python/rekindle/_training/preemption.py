@@ -67,7 +67,11 @@ class PreemptionHandler:
 
     def _stop_now(self) -> TrainingPreempted:
         code, known = self._asked.exit_code, self._fit.saves.known
-        stands = "no save is known to be complete" if known is None else f"{known!r} stands"
+        stands = (
+            "no checkpoint is known to be complete"
+            if known is None
+            else f"{known!r} is the newest checkpoint"
+        )
         return TrainingPreempted(
             f"Received a second signal: training stops at once, with exit code {code}, and"
             f" {stands}.",
@@ -112,7 +116,7 @@ class PreemptionHandler:
         saved = self._fit.save_last(epoch, batch, logs, left)
         if self._asked.stops:
             raise self._preempted(saved=saved)
-        self._say(f"{self._outcome(saved)}. Training goes on.")
+        self._say(f"{self._outcome(saved)}. Training continues.")
         self._watch_batches(False)
         self._trainer.answer_as_before()
         self._signals.answered()
@@ -135,8 +139,14 @@ class PreemptionHandler:
         newest = self._fit.saves.newest
         if saved:
             return f"Received {self._signals.received}: the run is saved as {newest!r}"
-        stands = "and there is no save" if newest is None else f"and {newest!r} stands"
-        return f"Received {self._signals.received}: this very place could not be saved, {stands}"
+        stands = (
+            "and there is no checkpoint"
+            if newest is None
+            else f"and {newest!r} is the newest checkpoint"
+        )
+        return (
+            f"Received {self._signals.received}: the current position could not be saved, {stands}"
+        )
 
     def _say(self, text: str) -> None:
         if self._verbose >= 1:

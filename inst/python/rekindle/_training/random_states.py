@@ -80,7 +80,7 @@ def check(states: Any) -> None:
     for name, state in states.get("foreign", {}).items():
         lines = _external[name].state_differences(state) if name in _external else []
         if lines:
-            raise BrokenTreeError(f"the random state {name} is broken: {'; '.join(lines)}")
+            raise BrokenTreeError(f"the random state {name} is invalid: {'; '.join(lines)}")
 
 
 def put(states: dict[str, Any]) -> None:

@@ -54,13 +54,16 @@ class Reporter:
             place = f"the end of {place}"
         elif position.batch:
             place += f", batch {position.batch}"
-        text = f"Resuming at {place} (counted from 0) from save {manifest.number}, taken {age} ago."
+        text = (
+            f"Resuming at {place} (counted from 0) from checkpoint {manifest.number}, saved {age}"
+            " ago."
+        )
         self.say(1, text, "resumed", **report, at_end=at_end)
         return report
 
     def reads_again(self, done: int, total: int) -> None:
         """Shows how many of the batches before the checkpoint have been read again."""
-        text = "Reading over batches trained before."
+        text = "Replaying the batches that were trained before."
         if events.go_elsewhere():
             self.say(1, text, "replaying", done=done, total=total)
             return
@@ -80,22 +83,22 @@ class Reporter:
         """Warns of attributes that a resume does not restore, each with the reason."""
         for name, reason in reasons.items():
             advice = (
-                "Set it in the constructor or in on_train_begin() to have it saved."
+                "To save it, set it in the constructor or in on_train_begin()."
                 if reason == IS_NEW
-                else "Give its class the methods state_dict() and load_state_dict() to have it"
-                " saved."
+                else "To save it, give its class the methods state_dict() and load_state_dict()."
             )
             self._warn_once(
-                f"{name} {reason}. A resumed run begins with it as the script makes it. {advice}"
+                f"{name} {reason}. A resumed run begins with the value that the script sets."
+                f" {advice}"
             )
 
     def not_restorable(self, names: list[str]) -> None:
         """Warns of saved variables that the same script would not have in its next run."""
         if names:
             self._warn_once(
-                "These variables came to be in the midst of training, and are saved. The same"
-                " script, run again, does not have them when fit() begins, so its backup cannot be"
-                f" restored:\n{bulleted(names)}Build them before fit(): a model or a layer by"
+                "These variables were created during training, and are saved. The same script"
+                " does not have them when its next fit() begins, so it cannot restore its"
+                f" backup:\n{bulleted(names)}Build them before fit(): a model or a layer by"
                 " calling it on a batch of data, an optimizer by `optimizer.build(variables)`."
             )
 
@@ -103,9 +106,9 @@ class Reporter:
         """Warns of optimizers beside the model's own, which are not saved."""
         for name in optimizers:
             self._warn_once(
-                f"{name} is an optimizer beside `model.optimizer`, and is not saved. A resumed run"
-                " begins with it as the script makes it. Put it into `extra_state` to have it"
-                " saved, and build it before fit()."
+                f"{name} is an optimizer beside `model.optimizer`, and is not saved. A resumed"
+                " run begins with a new one. To save it, build it before fit() and put it into"
+                " `extra_state`."
             )
 
     def done(self, text: str) -> None:

@@ -134,9 +134,9 @@ class Saves:
         if metric is not None and metric not in metrics and metric not in self._warned:
             self._warned.add(metric)
             warnings.warn(
-                f"The metric {metric!r} of `retention` is not among the logs of this save, which"
-                f" are {found}. A save without it is not kept for being among the best; metrics of"
-                " validation are there at the end of an epoch only.",
+                f"The logs at this save have no metric {metric!r}, which `retention` needs. They"
+                f" have: {found}. The checkpoint is not kept as one of the best. Metrics of"
+                " validation are in the logs at the end of an epoch only.",
                 RekindleWarning,
                 stacklevel=3,
             )
@@ -163,7 +163,7 @@ class Saves:
         if self._verbose >= 2:
             events.tell(
                 "saved",
-                f"Saved epoch {epoch}, batch {batch} as save {manifest.number}.",
+                f"Saved epoch {epoch}, batch {batch} as checkpoint {manifest.number}.",
                 number=manifest.number,
                 epoch=epoch,
                 batch=batch,
@@ -181,7 +181,7 @@ class Saves:
             return
         self._warned.add(error.errno)
         warnings.warn(
-            f"{error} Training goes on, and the next save is tried when it is due.",
+            f"{error} Training continues, and rekindle tries the next save when it is due.",
             SaveWarning,
             stacklevel=3,
         )

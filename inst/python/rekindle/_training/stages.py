@@ -65,11 +65,11 @@ def refuse_ahead(directory: str, position: Position, fit: Mapping[str, Any]) -> 
         return
     done = f"{epoch} epochs" + (f" and {batch} batches" if batch else "")
     raise MismatchError(
-        f"The backup in {directory!r} is ahead of this fit(): it has {done}, and `epochs={epochs}`"
-        f" asks for {epochs} in all. Nothing was changed. To resume, set `epochs` to"
-        f" {epoch + bool(batch)} or more. If a later fit() of the same script wrote the backup,"
-        f" begin that one with `initial_epoch={epochs}`, or give each fit() a backup folder of its"
-        " own. To start afresh, rename or remove that folder.",
+        f"The backup in {directory!r} is ahead of this fit(): it has {done}, and"
+        f" `epochs={epochs}` asks for {epochs} in all. Nothing was changed. To resume, set"
+        f" `epochs` to {epoch + bool(batch)} or more. If a later fit() of the same script wrote"
+        f" the backup, begin that one with `initial_epoch={epochs}`, or give each fit() a backup"
+        " folder of its own. To start afresh, rename or remove that folder.",
         differences=[f"epochs: expected at most {epochs}, found {done} in the backup"],
     )
 
@@ -79,6 +79,6 @@ def skipped(directory: str, position: Position, began: int, epochs: int) -> str:
     return (
         f"This fit() is done, and runs no epoch: it ends at epoch {epochs} (counted from 0), and"
         f" the backup in {directory!r} is of a later fit(), which began at epoch {began} and has"
-        f" reached epoch {position.epoch}. The backup is left to that fit(), which restores"
-        " everything from it. Until then the model stays as the script made it."
+        f" reached epoch {position.epoch}. That fit() restores everything from the backup. Until"
+        " then the model stays as the script made it."
     )

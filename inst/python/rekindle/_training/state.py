@@ -232,7 +232,7 @@ class FitState:
             )
         saved = manifest.state.get("versions")
         self.notes += [
-            f"{line} (other versions may compute other bits)"
+            f"{line} (results may differ slightly between versions)"
             for line in fingerprint.differences(self.trainer.versions(), saved)
         ]
 
@@ -246,10 +246,10 @@ class FitState:
         # There is no list of the exceptions that these may raise.
         except Exception as error:
             raise DamageError(
-                f"The state in the save in {self.directory!r} cannot be put back: {error!r:.500}."
-                " The callbacks, the data or `extra_state` are not those it was taken from, or"
-                " rekindle did not write it. To start training afresh on purpose, rename or remove"
-                " that folder.",
+                f"The newest checkpoint in {self.directory!r} cannot be restored:"
+                f" {error!r:.500}. The callbacks, the data or `extra_state` are not those that"
+                " were saved, or rekindle did not write the checkpoint. To start training"
+                " afresh on purpose, rename or remove that folder.",
                 directory=self.directory,
                 damages=[f"{error!r:.500}"],
             ) from error
@@ -274,6 +274,6 @@ class FitState:
     def _refuse_no_fit(self, manifest: Manifest) -> None:
         if manifest.position.epoch is None:
             raise MismatchError(
-                f"The saves in {self.directory!r} are not of a fit(): they name no epoch.",
-                differences=["position: expected an epoch to go on with, found none"],
+                f"The checkpoints in {self.directory!r} are not of a fit(): they name no epoch.",
+                differences=["position: expected an epoch to resume at, found none"],
             )

@@ -152,7 +152,7 @@ class Lock:
         if not may_be_alive(holder):
             holder = Holder()
         raise LockError(
-            f"The backup folder {self._folder!r} is in use by {_name(holder)}. Two runs cannot"
+            f"The backup folder {self._folder!r} is locked by {_name(holder)}. Two runs cannot"
             " share one folder: wait until that run ends, stop it, or give this run a folder of"
             " its own.",
             directory=self._folder,
@@ -228,7 +228,8 @@ def _name(holder: Holder) -> str:
 
 def _not_ours(path: str) -> ForeignFileError:
     return ForeignFileError(
-        f"{path!r} is not a lock of rekindle's. Move it away, or choose another folder.", path=path
+        f"{path!r} is not a lock file of rekindle. Move it away, or choose another folder.",
+        path=path,
     )
 
 

@@ -22,9 +22,9 @@ def not_restored(what: str, directory: str, error: BaseException) -> RestoreErro
 
 # The text by whether a whole checkpoint exists, as far as sizes and headers show.
 _STANDS = {
-    True: "The save before it still stands.",
-    False: "There is no save before it.",
-    None: "Whether a save before it still stands could not be seen.",
+    True: "The previous checkpoint is still there.",
+    False: "There is no previous checkpoint.",
+    None: "rekindle could not check whether a previous checkpoint is still there.",
 }
 
 
@@ -42,8 +42,8 @@ def not_saved(
     free = fs.free_bytes(directory)
     room = "" if free is None else f", {_size(free)} are free"
     return SaveError(
-        f"A save could not be written to {directory!r}: {reason(error)}"
-        f" ({_size(needed)} needed{room}). {_STANDS[stands]}",
+        f"A checkpoint could not be written to {directory!r}: {reason(error)} ({_size(needed)}"
+        f" needed{room}). {_STANDS[stands]}",
         directory=directory,
         errno=_errno(error),
         needed=needed,

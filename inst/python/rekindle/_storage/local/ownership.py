@@ -101,8 +101,8 @@ def _refuse_planted(link: str, parent: str, owner: int) -> None:
     if owner in (os.geteuid(), os.stat(parent).st_uid) or not is_shared(parent):
         return
     raise ForeignFileError(
-        f"{link!r} is a link that another user, {_user(owner)}, made in a folder that everybody may"
-        " write to. Choose another folder for the backup.",
+        f"{link!r} is a link that another user, {_user(owner)}, made in a folder in which every"
+        " user may write. Choose another folder for the backup.",
         path=link,
     )
 
@@ -112,10 +112,10 @@ def _refuse_other(path: str, owner: int, created: Callable[[], int | None], dire
     if owner in (me, _ROOT) or owner == created():
         return
     raise ForeignFileError(
-        f"{path!r} belongs to {_user(owner)}, and this process runs as {_user(me)}. rekindle does"
-        " not resume from another user's files. Nothing in them was read. If you trust them, copy"
-        f" the folder (`cp -r {directory} <a folder of your own>`) or have its owner changed"
-        f" (`chown -R {_user(me)} {directory}`), or choose another folder for the backup.",
+        f"{path!r} belongs to {_user(owner)}, and this process runs as {_user(me)}. rekindle"
+        " does not resume from another user's files, and read none of them. If you trust them,"
+        f" copy the folder (`cp -r {directory} <a folder of your own>`), or change its owner"
+        f" (`chown -R {_user(me)} {directory}`). Otherwise choose another folder for the backup.",
         path=path,
     )
 

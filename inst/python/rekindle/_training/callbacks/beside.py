@@ -73,7 +73,9 @@ class Beside:
 
 def _check_bar(state: Any) -> None:
     if not isinstance(state, dict) or state.keys() != set(_BAR):
-        raise errors.BrokenTreeError("the state of a progress bar is not one that was taken")
+        raise errors.BrokenTreeError(
+            "the state of a progress bar is not of the form that rekindle saves"
+        )
     values, order = state["_values"], state["_values_order"]
     is_right = (
         (state["target"] is None or (tree.is_count(state["target"]) and state["target"]))

@@ -79,12 +79,14 @@ def check(state: Any) -> None:
         raise BrokenTreeError("the state of a TensorBoard callback is not an object")
     began, sizes = state["time"], _saved_sizes(state)
     if type(began) is not float or not math.isfinite(began) or not isinstance(sizes, dict):
-        raise BrokenTreeError("the state of a TensorBoard callback is not one that was taken")
+        raise BrokenTreeError(
+            "the state of a TensorBoard callback is not of the form that rekindle saves"
+        )
     for name, size in sizes.items():
         parts = name.split(os.sep)
         is_inside = not os.path.isabs(name) and not {"", ".", ".."} & set(parts)
         if not is_inside or not _NAME.fullmatch(parts[-1]) or not is_count(size):
-            raise BrokenTreeError(f"{name[:200]!r} is no event file that a run has written")
+            raise BrokenTreeError(f"{name[:200]!r} is not the name of an event file")
 
 
 def put(callback: Any, state: dict[str, Any]) -> None:

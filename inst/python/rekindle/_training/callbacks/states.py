@@ -125,15 +125,17 @@ class CallbackStates:
                 continue
             where = f"{type(callback).__name__}.{key}"
             if not table.may_be_state(type(callback), key):
-                raise BrokenTreeError(f"the save gives {where} a value, which is the script's")
+                raise BrokenTreeError(
+                    f"the checkpoint has a value for {where}, which only the script sets"
+                )
             put = self._baseline[name].read(key, saved, arrays)
             fits = table.rule(type(callback), key)
             if fits is not None and not fits(unflatten(saved, arrays)):
                 raise BrokenTreeError(
-                    f"the save gives {where} a value that training cannot have given it"
+                    f"the checkpoint has a value for {where} that training cannot have set"
                 )
             if put is None:
-                notes.append(f"{where} {IS_NEW}, so what was saved of it was not used")
+                notes.append(f"{where} {IS_NEW}, so its saved value was not used")
             else:
                 puts.append(put)
         if "beside" in state:

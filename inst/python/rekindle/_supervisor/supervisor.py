@@ -23,7 +23,7 @@ from rekindle._supervisor.summary import Start, Summary, duration
 _SAME = 1.0
 
 
-class Runner:
+class Supervisor:
     """Runs one command.
 
     Args:
@@ -110,13 +110,15 @@ class Runner:
                 if now - self._asked_at < _SAME:
                     return
                 self._child.send(signal.SIGKILL)
-                self._output.say(f"{name}, the second signal to end: the command is killed")
+                self._output.say(
+                    f"{name}, the second signal to end: the supervisor kills the command"
+                )
                 return
             self._asked_at = now
             self._output.ends = True
         self._passed_on.add(number)
         self._child.send(number)
-        self._output.say(f"{name} is passed on to the command")
+        self._output.say(f"passed {name} on to the command")
 
     def _look_at_parent(self) -> None:
         if self._parent is not None and os.getppid() != self._parent:
@@ -138,7 +140,7 @@ class Runner:
                 # Nothing is lost: the command can resume from the last checkpoint.
                 self._summary.status = self._rules.preempted_code
                 name = signal.Signals(taken[0]).name
-                return Decision("stopped", f"{name} asked for the end between two starts")
+                return Decision("stopped", f"{name} ended the supervisor between two starts")
             left = until - time.monotonic()
             if left <= 0:
                 return None
