@@ -190,7 +190,7 @@ def damaged_numbers(folder: Path, size: int) -> None:
         (folder / f"ckpt-{number}.json").write_bytes(b'{"rekindle_format":1,')
 
 
-def set_aside(folder: Path, size: int) -> None:
+def quarantined(folder: Path, size: int) -> None:
     for number in range(size // 1000):
         (folder / f"ckpt-1.json.damaged-{number}").write_bytes(b"")
 
@@ -224,6 +224,6 @@ ALL: dict[str, Callable[[Path, int], None]] = {
         enormous,
         foreign_names,
         damaged_numbers,
-        set_aside,
+        quarantined,
     )
 }

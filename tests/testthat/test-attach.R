@@ -1,7 +1,7 @@
 # Each order of attaching has a separate session. The tests do not compare R's own message about masking.
 told <- function(output) {
   lines <- strsplit(output, "\n")[[1]]
-  grep("callback_backup_and_restore()` is that of", lines, fixed = TRUE, value = TRUE)
+  grep("callback_backup_and_restore()` is now the function of", lines, fixed = TRUE, value = TRUE)
 }
 
 # Prints the package that the plain name means.
@@ -11,8 +11,8 @@ expect_told <- function(output, first, second) {
   testthat::expect_identical(
     told(output),
     paste0(
-      "`callback_backup_and_restore()` is that of ", first, " now, which was attached last. The other is `",
-      second, "::callback_backup_and_restore()`."
+      "`callback_backup_and_restore()` is now the function of ", first,
+      ", which was attached last. The function of ", second, " is `", second, "::callback_backup_and_restore()`."
     )
   )
 }

@@ -15,7 +15,7 @@ test_that("only what is rekindle's goes", {
 test_that("the folder goes, too, when it is empty then", {
   skip_without_keras()
   dir <- backup_of_run(2L)
-  expect_message(backup_delete(dir, ask = FALSE), "Deleted 2 saves", fixed = TRUE)
+  expect_message(backup_delete(dir, ask = FALSE), "Deleted 2 checkpoints", fixed = TRUE)
   expect_false(dir.exists(dir))
 })
 
@@ -32,7 +32,7 @@ test_that("it asks, and takes anything but a yes for a no", {
     expect_false(done)
     expect_true(file.exists(file.path(dir, "ckpt-2.json")))
   }
-  expect_match(asked, "Delete 2 saves")
+  expect_match(asked, "Delete 2 checkpoints")
   withr::local_options(askYesNo = function(...) TRUE)
   expect_true(suppressMessages(backup_delete(dir, ask = TRUE)))
 })
@@ -52,7 +52,7 @@ test_that("after an interrupted fit() of this session its backup can be deleted"
   info <- backup_info(dir)
   expect_identical(info$state, "whole")
   if (isTRUE(info$is_here)) {
-    expect_match(format(info), "This R session holds it, since", fixed = TRUE, all = FALSE)
+    expect_match(format(info), "This R session has locked the folder, since", fixed = TRUE, all = FALSE)
   }
   expect_true(suppressMessages(backup_delete(dir, ask = FALSE)))
   expect_false(dir.exists(dir))

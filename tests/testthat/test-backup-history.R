@@ -50,7 +50,7 @@ test_that("an older save has the history up to it", {
 test_that("without a save there is an error that says so", {
   skip_without_python()
   cnd <- expect_error(backup_history(withr::local_tempdir()), class = "rekindle_restore")
-  expect_match(conditionMessage(cnd), "There is no save in")
+  expect_match(conditionMessage(cnd), "There is no checkpoint in")
 })
 
 test_that("metrics that are reported in some epochs only stand at these", {

@@ -42,7 +42,7 @@ test_that("it prints what there is", {
   dir <- backup_of_run(3L)
   lines <- format(backup_info(dir))
   expect_output(print(backup_info(dir)), "ckpt-3", fixed = TRUE)
-  expect_match(lines[[1]], "2 saves", fixed = TRUE)
+  expect_match(lines[[1]], "2 checkpoints", fixed = TRUE)
   steady_lines <- steady(lines, dir)
   expect_snapshot(writeLines(sub("whole .*", "whole <metrics>", steady_lines)))
 })
@@ -58,12 +58,12 @@ test_that("a damaged save is told apart, and then the one before it is next", {
   expect_false(damaged$whole)
   expect_match(damaged$damage, "digest")
   expect_identical(damaged$epoch, NA_real_)
-  expect_match(format(info), "A run that goes on here begins with ckpt-2.", fixed = TRUE, all = FALSE)
+  expect_match(format(info), "The next run resumes from ckpt-2.", fixed = TRUE, all = FALSE)
 
   flip_last_bit(dir, "ckpt-2.json")
   info <- backup_info(dir)
   expect_identical(info$state, "lost")
-  expect_match(format(info), "No save is whole", fixed = TRUE, all = FALSE)
+  expect_match(format(info), "No checkpoint is whole", fixed = TRUE, all = FALSE)
 })
 
 test_that("missing, empty and foreign folders, and those of keras3, say so", {
@@ -77,9 +77,9 @@ test_that("missing, empty and foreign folders, and those of keras3, say so", {
     expect_identical(dim(as.data.frame(info)), c(0L, 11L))
   }
   expect_said(file.path(dir, "none"), "missing", "There is no folder")
-  expect_said(dir, "empty", "i There is no save.")
+  expect_said(dir, "empty", "i There is no checkpoint.")
   writeLines("mine", file.path(dir, "notes.txt"))
-  expect_said(dir, "foreign", "what is there is not rekindle's: notes.txt.")
+  expect_said(dir, "foreign", "files that rekindle did not write: notes.txt.")
   writeLines("{}", file.path(dir, "training_metadata.json"))
   writeLines("x", file.path(dir, "latest.weights.h5"))
   expect_said(dir, "foreign", "a backup by the callback of keras3")
@@ -103,7 +103,7 @@ test_that("of a run on another machine it cannot be told whether it goes on", {
   expect_identical(info$held, NA)
   expect_identical(info$holder$host, "elsewhere")
   expect_match(
-    format(info), "Whether a run holds it cannot be told from here. The last one was process",
+    format(info), "whether a run has locked the folder. The last one was process",
     fixed = TRUE, all = FALSE
   )
 })
@@ -114,7 +114,7 @@ test_that("looking needs no Keras", {
     "reticulate::py_run_string(\"import sys; sys.modules['keras'] = None\")",
     "print(rekindle::backup_info(tempdir()))"
   ))
-  expect_match(out, "There is no save", fixed = TRUE)
+  expect_match(out, "There is no checkpoint", fixed = TRUE)
 })
 
 test_that("metrics that are no numbers, or missing in a save, are shown as what they are", {
@@ -139,7 +139,7 @@ test_that("a run in another process is seen, by its process, while it goes on, a
   expect_true(info$held)
   expect_false(info$is_here)
   expect_identical(info$holder$pid, as.numeric(run$process$get_pid()))
-  expect_match(format(info), paste("A run holds it: process", info$holder$pid), fixed = TRUE, all = FALSE)
+  expect_match(format(info), paste("A run has locked the folder: process", info$holder$pid), fixed = TRUE, all = FALSE)
   expect_identical(info$state, "whole")
 
   # Use all inspection functions, over several saves.
@@ -189,7 +189,7 @@ test_that("how often the run saves is told", {
   info <- backup_info(auto)
   expect_identical(info$schedule$save_freq, "auto")
   expect_identical(info$schedule$mean_time_between_failures, 3600)
-  expect_true(any(grepl("^i The run was measuring what a save costs", format(info))))
+  expect_true(any(grepl("^i The run was still measuring how much a save costs", format(info))))
 })
 
 test_that("an interval that was chosen is told with what it was chosen from", {
@@ -201,8 +201,8 @@ test_that("an interval that was chosen is told with what it was chosen from", {
   expect_identical(
     schedule_line(chosen),
     paste(
-      "i The run saves every 3.27 s, as often as the bound on the overhead allows: a save holds training up",
-      "for 0.1 s, slows its steps by 4 ms in all, and a step takes 0.01 s."
+      "i The run saves every 3.27 s, as often as the limit on the overhead allows: a save stalls training",
+      "for 0.1 s and slows the steps after it by 4 ms in total; a step takes 0.01 s."
     )
   )
   # Values from a forged checkpoint.

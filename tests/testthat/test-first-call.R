@@ -120,7 +120,7 @@ test_that("a shell finds the bundled package by PYTHONPATH, as the articles say"
       PATH = paste(R.home("bin"), Sys.getenv("PATH"), sep = .Platform$path.sep)
     )
   )
-  expect_match(shown$stdout, "2 saves", fixed = TRUE)
+  expect_match(shown$stdout, "2 checkpoints", fixed = TRUE)
   template <- readLines(system.file("templates", "slurm.sh", package = "rekindle"))
   expect_true(any(grepl(lines[[1]], template, fixed = TRUE)))
 })

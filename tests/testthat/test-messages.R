@@ -23,8 +23,8 @@ test_that("a save is told by what it was taken after", {
   line <- function(epoch, batch) {
     cli::ansi_strip(message_line("saved", list(text = "", epoch = epoch, batch = batch, number = 12L)))
   }
-  expect_match(line(3L, 0L), "Saved after epoch 3 (save 12).", fixed = TRUE)
-  expect_match(line(3L, 5L), "Saved after batch 5 of epoch 4 (save 12).", fixed = TRUE)
+  expect_match(line(3L, 0L), "Saved after epoch 3 (checkpoint 12).", fixed = TRUE)
+  expect_match(line(3L, 5L), "Saved after batch 5 of epoch 4 (checkpoint 12).", fixed = TRUE)
 })
 
 test_that("what has no words in R is told in Python's", {
@@ -116,8 +116,8 @@ test_that("a backup by Keras' own callback is gone on with, and it is said", {
   )
   lines <- paste(said(tiny_fit(ours, count)), collapse = " ")
   expect_identical(ran, 4:9)
-  expect_match(lines, "Going on with the backup of keras3's own callback in ", fixed = TRUE)
-  expect_match(lines, ", at epoch 5. It holds no random states", fixed = TRUE)
+  expect_match(lines, "Resuming from the backup of keras3's own callback in ", fixed = TRUE)
+  expect_match(lines, ", at epoch 5. The backup has no random states", fixed = TRUE)
   expect_null(ours$resume_report$number)
   expect_setequal(
     setdiff(list.files(dir), "takeover.json"),

@@ -398,7 +398,7 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
 
 
 def _warn_of_tensorflow(directory: str, stacklevel: int) -> None:
-    """Warns if training would begin anew although there are checkpoints of TensorFlow."""
+    """Warns if training would start afresh although there are checkpoints of TensorFlow."""
     found = tf_files.newest(directory)
     if found is None:
         return

@@ -63,10 +63,10 @@ def test_a_second_backup_callback_is_refused_before_training_begins(tmp_path, pa
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
     model, probe = make_model(), Probe()
     untouched = [w.copy() for w in model.get_weights()]
-    with pytest.raises(rekindle.RekindleError, match="Expected one: of several") as caught:
+    with pytest.raises(rekindle.RekindleError, match="Expected one: with several") as caught:
         fit(model, *PAIRS[pair](a, b), probe)
     assert isinstance(caught.value, rekindle.ArgumentError)
-    assert ("Remove the one of Keras" in str(caught.value)) is pair.startswith("Keras")
+    assert ("Remove Keras' own callback" in str(caught.value)) is pair.startswith("Keras")
     assert probe.seen == []
     assert_same(model.get_weights(), untouched)
     assert os.listdir(tmp_path) == []

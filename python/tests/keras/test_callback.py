@@ -179,5 +179,7 @@ def test_verbose_prints_one_line_at_resume_and_one_for_each_save(backup_dir, cap
     assert capsys.readouterr().out == ""
     fit(make_model(), BackupAndRestore(backup_dir, verbose=2))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("rekindle: Resuming at epoch 2 (counted from 0) from save 2, taken")
-    assert lines[1:] == ["rekindle: Saved epoch 3, batch 0 as save 3."]
+    assert lines[0].startswith(
+        "rekindle: Resuming at epoch 2 (counted from 0) from checkpoint 2, saved"
+    )
+    assert lines[1:] == ["rekindle: Saved epoch 3, batch 0 as checkpoint 3."]

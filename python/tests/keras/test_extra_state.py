@@ -90,7 +90,7 @@ def test_an_object_that_is_built_in_training_is_named_at_the_first_save(backup_d
                 made.build([trained])
 
     backup = BackupAndRestore(backup_dir, extra_state={"mine": made})
-    with pytest.warns(rekindle.InexactWarning, match="in the midst of training") as caught:
+    with pytest.warns(rekindle.InexactWarning, match="created during training") as caught:
         fit(make_model(), backup, Build())
     [text] = [str(one.message) for one in caught]
     assert "extra_state['mine']" in text

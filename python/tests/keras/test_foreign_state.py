@@ -125,7 +125,7 @@ def test_a_save_never_changes_what_the_script_set(what, saved):
 def test_a_name_that_the_callback_does_not_have_is_told_and_not_set(name, saved):
     forge(saved, lambda state: state["callbacks"]["Counter"]["attributes"].update({name: 3}))
     callback = Counter()
-    with pytest.warns(rekindle.InexactWarning, match=rf"Counter\.{name} was not there"):
+    with pytest.warns(rekindle.InexactWarning, match=rf"Counter\.{name} did not exist"):
         fit(make_model(), BackupAndRestore(saved), callback, epochs=3)
     assert not hasattr(callback, name)
     assert callback.count == 3
@@ -182,8 +182,8 @@ def test_what_does_not_come_back_is_named_at_the_first_save(tmp_path):
         fit(make_model(), BackupAndRestore(tmp_path / "backup"), Phase(), epochs=1)
     told = " ".join(str(one.message) for one in caught)
     for name in ("phase", "last", "files", "names"):
-        assert f"Phase.{name} was set to a string in training" in told
-    assert "Phase.unseen was not there when training began" in told
+        assert f"Phase.{name} was set to a string during training" in told
+    assert "Phase.unseen did not exist when training began" in told
     assert "state_dict()" in told
 
 
@@ -355,5 +355,5 @@ def test_an_array_has_one_place_in_a_tree(saved):
         state["history"]["epochs"]["loss"] = [0] * 1000
 
     forge(saved, change, {"large": np.zeros(1 << 20)})
-    with pytest.raises(rekindle.DamageError, match="an array has two places"):
+    with pytest.raises(rekindle.DamageError, match="an array is used in two places"):
         fit(make_model(), BackupAndRestore(saved), Counter(), epochs=3)

@@ -175,7 +175,7 @@ def test_auto_measures_a_save_says_what_it_chose_and_saves_it(backup_dir, clock,
     fit(make_model(), callback, pace(clock, 0.005), epochs=4)
     # In twenty batches, there is one save, after a few batches, to measure.
     assert callback.save_report["saves"] == 1
-    told = re.findall(r"Saving every ([\d.]+) s \(as often as the bound", capsys.readouterr().out)
+    told = re.findall(r"Saving every ([\d.]+) s \(as often as the limit", capsys.readouterr().out)
     assert [float(one) for one in told] == [pytest.approx(0.2 + 0.2 / (0.9 * 0.035), abs=0.1)]
     # This save was captured before any measurement.
     (save,) = inspection.info(backup_dir).saves
@@ -204,7 +204,7 @@ def test_auto_goes_on_with_what_the_run_before_has_chosen(backup_dir, clock, cap
 def test_auto_with_failures_known_says_so(backup_dir, clock, capsys):
     callback = auto(backup_dir, clock, 0.02, failures=864000.0)
     fit(make_model(), callback, pace(clock, 0.0), epochs=4)
-    assert "(so that failures lose least time)" in capsys.readouterr().out
+    assert "(so that failures cost the least time)" in capsys.readouterr().out
 
 
 def test_auto_at_verbose_0_says_nothing(backup_dir, clock, capsys):

@@ -117,7 +117,7 @@ def test_where_the_data_cannot_be_found_the_epoch_begins_again_and_says_so(backu
     interrupt(make_model(), BackupAndRestore(backup_dir, save_freq=1), 1, 3)
     monkeypatch.setattr(internals, "find_fit", dict)
     callback, probe = BackupAndRestore(backup_dir, save_freq=1), Probe()
-    with pytest.warns(rekindle.InexactWarning, match="epoch 1 .* is run again from its start"):
+    with pytest.warns(rekindle.InexactWarning, match="epoch 1 .* starts again"):
         fit(make_model(), callback, probe)
     assert probe.seen[0] == (1, 0)
     assert callback.resume_report["exact"] is False

@@ -167,7 +167,7 @@ def test_a_second_signal_later_means_now(backup_dir, now):
     _, _, error = train(backup_dir, At((1, 1), twice, "on_train_batch_begin"))
     assert not error.saved
     assert "second signal" in str(error)
-    assert "no save is known to be complete" in str(error)
+    assert "no checkpoint is known to be complete" in str(error)
     assert error.path is rekindle.latest_checkpoint(backup_dir) is None
 
 

@@ -24,7 +24,7 @@ def resumed(backup_dir, verbose):
 def test_a_bar_shows_how_many_are_read(backup_dir, capsys):
     resumed(backup_dir, verbose=1)
     out = capsys.readouterr().out
-    assert out.count("Reading over batches trained before.") == 1
+    assert out.count("Replaying the batches that were trained before.") == 1
     assert "4/4" in out
 
 

@@ -164,7 +164,7 @@ def killed_between_the_files(folder, monkeypatch, **arguments):
     [
         (lambda f: cut(f / WEIGHTS), "latest.weights.h5 is half-written or damaged"),
         (lambda f: (f / WEIGHTS).write_bytes(b""), "latest.weights.h5 is half-written or damaged"),
-        (lambda f: cut(f / METADATA), "training_metadata.json is half-written or not Keras' own"),
+        (lambda f: cut(f / METADATA), "training_metadata.json is half-written or not from Keras"),
         (lambda f: (f / METADATA).write_text("[1]"), "training_metadata.json is half-written or"),
         (lambda f: (f / METADATA).write_text('{"epoch": -1}'), "training_metadata.json is half"),
         (
@@ -194,7 +194,7 @@ def test_where_the_newest_pair_is_not_whole_the_one_before_is_taken(backup_dir, 
     _, probe, history, warning = taken_over(backup_dir)
     assert warning.epoch == 1
     assert warning.notes[0].startswith(f"{name} is half-written")
-    assert warning.notes[0].endswith("so the pair before was taken")
+    assert warning.notes[0].endswith("so rekindle used the previous pair")
     assert history.epoch == [1, 2, 3, 4]
     assert probe.seen[0] == (1, 0)
     assert contents(backup_dir) == left
@@ -294,7 +294,7 @@ def test_a_backup_of_keras_2_is_told_of_and_left_as_it_is(place, backup_dir):
     }
     for name, text in theirs.items():
         (folder / name).write_text(text)
-    told = "as the BackupAndRestore of Keras 2 writes it, and Keras 3 cannot resume from it"
+    told = "as the BackupAndRestore of Keras 2 writes it. Keras 3 cannot resume from it"
     with pytest.warns(rekindle.TakeoverWarning, match=told) as caught:
         assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [0, 1, 2]
     assert [str(folder / "ckpt-5") in str(one.message) for one in caught] == [True]

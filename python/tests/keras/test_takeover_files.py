@@ -61,7 +61,7 @@ def test_the_pair_before_is_taken_where_it_is_whole(backup_dir, kind):
     theirs = keras.callbacks.BackupAndRestore(str(backup_dir), double_checkpoint=True)
     interrupt(make_model(), theirs, 2)
     kind(backup_dir / WEIGHTS)
-    with pytest.warns(rekindle.TakeoverWarning, match="so the pair before was taken"):
+    with pytest.warns(rekindle.TakeoverWarning, match="so rekindle used the previous pair"):
         assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [1, 2]
 
 

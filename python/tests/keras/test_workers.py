@@ -166,7 +166,9 @@ def test_a_model_of_keras_2_is_refused_by_name(module, backup_dir):
         lambda: inspection.export_weights(backup_dir, "a.weights.h5", model),
     )
     for use in uses:
-        with pytest.raises(rekindle.ArgumentError, match="This is for Keras 3, and it was") as e:
+        with pytest.raises(
+            rekindle.ArgumentError, match="This is for Keras 3, and it received"
+        ) as e:
             use()
         assert f"a 'Classifier' of {module}" in str(e.value)
         assert e.value.argument == "model"

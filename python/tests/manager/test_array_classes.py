@@ -63,5 +63,5 @@ def test_numbers_are_not_put_under_another_mask(tmp_path):
 )
 def test_an_attribute_that_would_come_back_as_a_plain_array_is_not_saved(make):
     value = make([1.0])
-    with pytest.raises(errors.UnsupportedValueError, match="only its numbers would come back"):
+    with pytest.raises(errors.UnsupportedValueError, match="only its numbers could be restored"):
         tree.flatten([value], "callbacks/Cb/mask", {})

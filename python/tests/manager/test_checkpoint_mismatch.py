@@ -222,7 +222,7 @@ def test_what_cannot_be_saved_is_refused_by_its_place_and_nothing_written(home, 
 def test_a_container_that_holds_itself_is_refused(home):
     endless = [1]
     endless.append(endless)
-    with pytest.raises(rekindle.ArgumentError, match="more than 100 containers inside of each"):
+    with pytest.raises(rekindle.ArgumentError, match="more than 100 containers inside each"):
         Checkpoint(x=endless).save(f"{home}/ckpt")
 
 

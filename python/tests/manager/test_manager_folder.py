@@ -79,7 +79,9 @@ def test_a_damaged_newest_is_said_out_loud_set_aside_and_the_one_before_taken(
 ):
     folder = fill(home, 3)
     damage(folder)
-    with pytest.warns(rekindle.DamageWarning, match="Save 3 .* set aside as .* save 2 is used"):
+    with pytest.warns(
+        rekindle.DamageWarning, match="Checkpoint 3 .* quarantined as .* checkpoint 2 is used"
+    ):
         assert restored(home, checkpoint) == ("ckpt-2", 2, 2.0)
     assert (folder / "ckpt-3.json.damaged").exists()
     with CheckpointManager(checkpoint, home, None) as manager:

@@ -69,7 +69,7 @@ def test_a_manager_that_chooses_for_itself_in_another_worker_than_the_first_warn
     monkeypatch.setattr(_workers, "connected", lambda: _workers.Workers(2, index, "a test"))
     manager = CheckpointManager(Checkpoint(step=0), tmp_path, 3)
     if index == 1:
-        with pytest.warns(rekindle.RekindleWarning, match="may go on from different steps"):
+        with pytest.warns(rekindle.RekindleWarning, match="may resume from different steps"):
             manager.restore_or_initialize()
     else:
         manager.restore_or_initialize()
@@ -180,7 +180,7 @@ def test_of_two_jax_processes_copies_are_saved_and_parts_refused_with_their_name
     finally:
         for one in running:
             one.kill()
-    refused = "params/w: a jax array of which parts are on devices of other"
+    refused = "params/w: a jax array with parts on devices of other"
     assert [told.count(refused) for told in outputs] == [2, 2], outputs
     assert [one.returncode for one in running] == [0, 0], outputs
     assert not list(tmp_path.glob("new*/ckpt*"))

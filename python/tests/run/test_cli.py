@@ -41,8 +41,8 @@ class TestInfo:
         code, out, err = call("info")
         assert (code, err) == (0, "")
         lines = out.splitlines()
-        assert lines[0].startswith(f"{home}: 2 saves, ")
-        assert lines[1] == "No run holds it."
+        assert lines[0].startswith(f"{home}: 2 checkpoints, ")
+        assert lines[1] == "No run has locked the folder."
         header = ["save", "epochs", "batches", "steps", "saved", "at", "age", "size", "shared"]
         assert lines[3].split() == header
         assert lines[5].split()[:4] == ["ckpt-2", "2", "0", "7"]
@@ -60,16 +60,19 @@ class TestInfo:
                 {"save_freq": "auto", "max_overhead": 0.035, "mean_time_between_failures": None}
                 | {"interval": 3.27, "reason": "max_overhead", "duration": 0.2}
                 | {"stall": 0.1, "interference": 0.004, "step": 0.01},
-                "The run saves every 3.27 s, as often as the bound on the overhead allows: a save"
-                " holds training up for 0.1 s, slows its steps by 4 ms in all, and a step takes"
-                " 0.01 s.",
+                "The run saves every 3.27 s, as often as the limit on the overhead allows: a save"
+                " stalls training for 0.1 s and slows the steps after it by 4 ms in total; a step"
+                " takes 0.01 s.",
             ),
             (
                 {"save_freq": "auto", "max_overhead": 0.035, "mean_time_between_failures": 9.0},
-                "The run was measuring what a save costs, to choose how often to save.",
+                "The run was still measuring how much a save costs, to choose how often to save.",
             ),
             # Forged values.
-            ({"interval": "often"}, "The run was measuring what a save costs, to choose how often"),
+            (
+                {"interval": "often"},
+                "The run was still measuring how much a save costs, to choose how often",
+            ),
             ({"interval": 60, "stall": [], "reason": {}}, "The run saves every 60 s."),
         ],
     )
@@ -91,13 +94,13 @@ class TestInfo:
         folder.open()
         code, out, _ = call("info")
         assert code == codes.NO_SAVE
-        assert "A run holds it: process " in out
-        assert "There is no save yet." in out
+        assert "A run has locked the folder: process " in out
+        assert "There is no checkpoint yet." in out
         fill_with(folder)
         code, out, _ = call("info")
         folder.close()
         assert code == 0
-        assert "A run holds it: process " in out
+        assert "A run has locked the folder: process " in out
         assert "ckpt-1" in out
 
     def test_a_folder_that_a_run_on_another_host_has_used(self, home, call):
@@ -107,7 +110,10 @@ class TestInfo:
         (home / ".lock").write_text(json.dumps(row, separators=(",", ":")).ljust(511) + "\n")
         code, out, _ = call("info")
         assert code == 0
-        assert "cannot be told from here. The last one was process 4242 on 'elsewhere'" in out
+        assert (
+            "whether a run has locked the folder. The last one was process 4242 on 'elsewhere'"
+            in out
+        )
 
     def test_a_damaged_folder(self, home, call):
         fill(home, 2)
@@ -115,20 +121,24 @@ class TestInfo:
         code, out, _ = call("info")
         assert code == codes.DAMAGED
         assert "ckpt-2 is damaged: the header of the pack" in out
-        assert "A run that goes on here begins with ckpt-1." in out
+        assert "The next run resumes from ckpt-1." in out
 
     def test_a_folder_in_which_nothing_is_whole(self, home, call):
         fill(home, 1)
         flip(home / "ckpt-1.json")
         code, out, _ = call("info")
         assert code == codes.LOST
-        assert "No save is whole, so no run can go on from this folder." in out
+        assert "No checkpoint is whole, so no run can resume from this folder." in out
 
     def test_an_empty_folder(self, home, call):
         home.mkdir()
         code, out, _ = call("info")
         assert code == codes.NO_SAVE
-        assert out == f"{home}: 0 saves, 0 B\nNo run holds it.\nThere is no save.\n"
+        assert out.splitlines() == [
+            f"{home}: 0 checkpoints, 0 B",
+            "No run has locked the folder.",
+            "There is no checkpoint.",
+        ]
 
     def test_a_missing_folder(self, home, call):
         assert call("info") == (codes.NO_SAVE, f"There is no folder {home}.\n", "")
@@ -138,7 +148,7 @@ class TestInfo:
         (home / "notes.txt").write_text("mine")
         code, out, _ = call("info")
         assert code == codes.NO_SAVE
-        assert "what is there is not rekindle's: notes.txt." in out
+        assert "files that rekindle did not write: notes.txt." in out
 
     def test_a_folder_of_keras(self, home, call):
         home.mkdir()
@@ -193,7 +203,7 @@ class TestVerify:
         assert "digest" in json.loads(out)[0]["damage"]
 
     def test_a_folder_without_saves(self, home, call):
-        assert call("verify") == (codes.NO_SAVE, f"There is no save in {home}.\n", "")
+        assert call("verify") == (codes.NO_SAVE, f"There is no checkpoint in {home}.\n", "")
 
 
 class TestHistory:
@@ -226,7 +236,7 @@ class TestHistory:
         fill(home, 1, state={"history": {"epoch": [0, 1], "metrics": metrics}})
         lines = call("history")[1].splitlines()
         assert [line.split() for line in lines[2:4]] == [["0", "4", "-"], ["1", "3", "-"]]
-        assert "did not note the epochs of val_loss" in lines[4]
+        assert "did not record which epochs reported val_loss" in lines[4]
 
     def test_a_table_that_would_be_far_larger_than_the_save_is_not_written(self, home, call):
         metrics = {f"m{index}": [1.0] for index in range(1500)}

@@ -93,7 +93,7 @@ def test_columns_stand_below_each_other_after_the_escapes(home):
 def test_folders_and_files_of_others_are_named_harmlessly(tmp_path):
     folder = tmp_path / NAME
     folder.mkdir()
-    assert "There is no save." in command("info", folder)[1]
+    assert "There is no checkpoint." in command("info", folder)[1]
     (folder / NAME).write_bytes(b"")
     for what in ("info", "verify", "history"):
         _, out, err = command(what, folder, encoding="ascii")

@@ -86,7 +86,7 @@ class TestGivingUp:
         done = run(*QUICK, *python(STEP_AND_FAIL, tmp_path / "b", 9, "stuck"))
         assert done.returncode == 9
         # Three starts make progress, one falls back, and two more stay behind.
-        assert "gave up: 3 restarts in a row brought the backup no further" in done.stderr
+        assert "gave up: 3 restarts in a row made no progress" in done.stderr
         rows = re.findall(
             r"rekindle: (\d+) .* exit code 9 +(ckpt-\d+, step \d+) +(.*)", done.stderr
         )
@@ -98,7 +98,7 @@ class TestGivingUp:
         done = run(*QUICK, "--summary", tmp_path / "s", "--", "sh", "-c", "exit 5")
         summary = summary_of(tmp_path / "s")
         assert (done.returncode, summary["outcome"], len(summary["starts"])) == (5, "gave_up", 4)
-        assert "--backup DIR names one" in done.stderr
+        assert "Name the folder with --backup DIR" in done.stderr
 
     def test_a_failure_after_the_backup_was_removed_is_not_repeated(self, tmp_path):
         code = """

@@ -62,7 +62,7 @@ class TestStandingStill:
         with started("--log", log, *python(code, tmp_path, 1), same=0.0) as supervisor:
             until(lambda: waiting_in(supervisor.stdout) >= FILLING)
             supervisor.terminate()
-            until(lambda: "SIGTERM is passed on" in text_in(log))
+            until(lambda: "passed SIGTERM on" in text_in(log))
             supervisor.terminate()
             assert supervisor.wait(600) == 137
 

@@ -53,7 +53,7 @@ class TestProgress:
     def test_three_restarts_without_it_are_the_end(self):
         found = outcomes([crash()] * 10)
         assert [one.outcome for one in found] == ["again"] * 3 + ["gave_up"]
-        assert found[-1].why == "3 restarts in a row brought the backup no further"
+        assert found[-1].why == "3 restarts in a row made no progress"
 
     def test_after_a_start_with_progress_there_are_three_more(self):
         found = outcomes([crash(progress=True), *[crash()] * 10])
@@ -121,7 +121,7 @@ class TestPassedOnSignals:
         number = getattr(signal, name)
         ended = crash(status=status, progress=True, passed_on=frozenset({number}))
         decision = outcomes([ended])[0]
-        assert (decision.outcome, decision.why) == ("stopped", f"{name} asked for the end")
+        assert (decision.outcome, decision.why) == ("stopped", f"{name} asked the command to end")
 
     @pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2"])
     def test_a_warning_is_an_end_when_the_command_ended_by_it(self, name):

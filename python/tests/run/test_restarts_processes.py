@@ -125,7 +125,7 @@ class TestPassingOn:
         with started("--log", log, *python(STUBBORN, tmp_path), same=0.0) as supervisor:
             pids = both(tmp_path)
             supervisor.send_signal(signal.SIGTERM)
-            until(lambda: "SIGTERM is passed on" in text_in(log))
+            until(lambda: "passed SIGTERM on" in text_in(log))
             supervisor.send_signal(signal.SIGINT)
             assert supervisor.wait(600) == 137
         assert not any(map(is_alive, pids))
@@ -135,12 +135,12 @@ class TestPassingOn:
         with started("--log", log, *python(STUBBORN, tmp_path), same=1e9) as supervisor:
             pids = both(tmp_path)
             supervisor.send_signal(signal.SIGTERM)
-            until(lambda: "SIGTERM is passed on" in text_in(log))
+            until(lambda: "passed SIGTERM on" in text_in(log))
             supervisor.send_signal(signal.SIGTERM)
             supervisor.send_signal(signal.SIGUSR1)
-            until(lambda: "SIGUSR1 is passed on" in text_in(log))
+            until(lambda: "passed SIGUSR1 on" in text_in(log))
             supervisor.send_signal(signal.SIGUSR1)
-            until(lambda: text_in(log).count("SIGUSR1 is passed on") == 2)
+            until(lambda: text_in(log).count("passed SIGUSR1 on") == 2)
             assert "killed" not in text_in(log)
             assert all(map(is_alive, pids))
 

@@ -115,7 +115,7 @@ def test_a_preempted_training_is_started_at_once_or_not_as_its_sender_wants(tmp_
         (home / f"go-{first}").touch()
         second = until(lambda: (found := pid_in(home / "pid")) != first and found)
         supervisor.send_signal(signal.SIGUSR1)
-        until(lambda: "SIGUSR1 is passed on" in (home / "log").read_text())
+        until(lambda: "passed SIGUSR1 on" in (home / "log").read_text())
         (home / f"go-{second}").touch()
         assert supervisor.wait(600) == 75
     summary = summary_of(home / "summary")

@@ -309,7 +309,7 @@ def test_auto_tells_what_it_chose_once_for_each_marked_change():
     assert 2 <= len(told) <= 5
     assert all(not 2 / 3 < b / a < 1.5 for a, b in itertools.pairwise(told))
     assert (
-        "Saving every 3.27 s (as often as the bound"
+        "Saving every 3.27 s (as often as the limit"
         in Training("auto", 0.01, 0.1).run(10).plan.news().in_words()
     )
 

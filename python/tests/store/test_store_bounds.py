@@ -193,14 +193,14 @@ class TestTheWriterRefusesWhatAReaderWould:
     @pytest.mark.parametrize(
         ("state", "why"),
         [
-            ({"x": [[]] * 2_000_000}, "more values than its size accounts for"),
+            ({"x": [[]] * 2_000_000}, "more values than its size allows"),
             ({"x": 10**500}, "more than 400 digits"),
             ({"x": float("nan")}, "not JSON compliant"),
         ],
     )
     def test_in_the_state(self, folder, home, snapshot, state, why):
         folder.commit(snapshot(1))
-        with pytest.raises(SaveError, match=f"no reader would take it back .*{why}"):
+        with pytest.raises(SaveError, match=f"no reader would accept it .*{why}"):
             folder.commit(Snapshot({"a": np.zeros(1)}, state))
         assert sorted(path.name for path in home.glob("ckpt*")) == [
             "ckpt-1.json",
@@ -211,12 +211,12 @@ class TestTheWriterRefusesWhatAReaderWould:
     def test_a_manifest_that_is_too_large(self, folder, monkeypatch):
         monkeypatch.setattr(layout, "MAX_MANIFEST_BYTES", 10_000)
         values = {f"array {index}": np.zeros(1) for index in range(100)}
-        with pytest.raises(SaveError, match="with 100 arrays, and readers take at most 10000"):
+        with pytest.raises(SaveError, match="with 100 arrays, and readers accept at most 10000"):
             folder.commit(Snapshot(values))
 
     def test_a_pack_whose_header_is_too_large(self, folder, home, monkeypatch):
         monkeypatch.setattr(layout, "MAX_PACK_HEADER_BYTES", 1000)
-        with pytest.raises(SaveError, match="fill more than readers take"):
+        with pytest.raises(SaveError, match="longer in total than readers accept"):
             folder.commit(Snapshot({f"array {index}": np.zeros(1) for index in range(100)}))
         assert list(home.glob("*ckpt*")) == []
 
@@ -228,7 +228,7 @@ class TestTheWriterRefusesWhatAReaderWould:
             folder.commit(Snapshot({"a": np.zeros(1).view(Many)}))
 
     def test_a_number_that_no_name_has(self, folder, snapshot):
-        with pytest.raises(SaveError, match="saves have numbers up to 999999"):
+        with pytest.raises(SaveError, match="checkpoints have numbers up to 999999"):
             folder.commit(snapshot(1), number=10**18)
 
 

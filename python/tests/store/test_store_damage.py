@@ -76,10 +76,10 @@ class TestADamagedNewestSave:
         fill(3, kept=2)
         DAMAGES[damage](home / name)
         folder = opened()
-        with pytest.warns(DamageWarning, match=r"Save 3 in .* is damaged \(.*\)") as caught:
+        with pytest.warns(DamageWarning, match=r"Checkpoint 3 in .* is damaged \(.*\)") as caught:
             save = folder.newest()
         assert len(caught) == 1
-        assert "It was set aside as 'ckpt-3.json.damaged', and save 2 is used." in str(
+        assert "It was quarantined as 'ckpt-3.json.damaged', and checkpoint 2 is used." in str(
             caught[0].message
         )
         assert save.manifest.state == {"index": 2}
@@ -104,7 +104,7 @@ class TestADamagedNewestSave:
         (home / "ckpt-1.json").rename(home / "x")
         (home / "ckpt-2.json").rename(home / "ckpt-1.json")
         (home / "x").rename(home / "ckpt-2.json")
-        with pytest.raises(DamageError, match="it is the manifest of save 1, not 2"):
+        with pytest.raises(DamageError, match="it is the manifest of checkpoint 1, not 2"):
             opened().newest()
 
     def test_a_second_damaged_save_of_a_number_gets_a_name_of_its_own(
@@ -133,7 +133,7 @@ class TestADamagedNewestSave:
 
         with monkeypatch.context() as patched:
             patched.setattr(fs, "rename", refuse)
-            with pytest.warns(DamageWarning, match=r"could not be set aside \(Read-only"):
+            with pytest.warns(DamageWarning, match=r"could not be quarantined \(Read-only"):
                 assert folder.newest().manifest.number == 1
         assert folder.commit(snapshot(3)).number == 3
         folder.keep(folder.numbers[-1:])
@@ -164,9 +164,9 @@ class TestNoWholeSave:
             opened().newest()
         error = info.value
         assert error.directory == str(home)
-        assert [line.split(":")[0] for line in error.damages] == ["save 2", "save 1"]
-        assert error.damages[1] == "save 1: the manifest has no digest line at its end"
-        assert str(error).startswith(f"No save in {str(home)!r} is whole")
+        assert [line.split(":")[0] for line in error.damages] == ["checkpoint 2", "checkpoint 1"]
+        assert error.damages[1] == "checkpoint 1: the manifest has no digest line at its end"
+        assert str(error).startswith(f"No checkpoint in {str(home)!r} is whole")
         assert "start afresh on purpose, rename or remove that folder" in str(error)
         after = {path: path.read_bytes() for path in home.iterdir() if path.name != ".lock"}
         assert after == before
@@ -254,9 +254,9 @@ class TestManifestsThatSomebodyMadeUp:
         forge(home / f"ckpt-{last}.json", number=last, serial=2**63 - 1)
         folder = opened()
         assert folder.newest().manifest.number == last
-        with pytest.raises(SaveError, match="is the last that has a number"):
+        with pytest.raises(SaveError, match="has the highest number that there is"):
             folder.commit(snapshot(2))
-        with pytest.raises(SaveError, match="no place is left in the order of saving"):
+        with pytest.raises(SaveError, match="the serial numbers of checkpoints are used up"):
             folder.commit(snapshot(2), number=7)
 
 
@@ -277,8 +277,8 @@ class TestTheSystemRefuses:
         error = info.value
         assert (error.errno, error.needed, error.free) == (errno.ENOSPC, 48, 12_345_678)
         assert str(error) == (
-            f"A save could not be written to {str(home)!r}: No space left on device"
-            " (48 bytes needed, 12.35 MB are free). The save before it still stands."
+            f"A checkpoint could not be written to {str(home)!r}: No space left on device"
+            " (48 bytes needed, 12.35 MB are free). The previous checkpoint is still there."
         )
         assert {path.name for path in home.iterdir()} == {
             ".lock",
@@ -290,12 +290,15 @@ class TestTheSystemRefuses:
     @pytest.mark.parametrize(
         ("harm", "told"),
         [
-            (None, "The save before it still stands."),
-            ("remove", "There is no save before it."),
-            ("empty", "There is no save before it."),
-            ("no pack", "There is no save before it."),
-            ("another", "There is no save before it."),
-            ("unreadable", "Whether a save before it still stands could not be seen."),
+            (None, "The previous checkpoint is still there."),
+            ("remove", "There is no previous checkpoint."),
+            ("empty", "There is no previous checkpoint."),
+            ("no pack", "There is no previous checkpoint."),
+            ("another", "There is no previous checkpoint."),
+            (
+                "unreadable",
+                "rekindle could not check whether a previous checkpoint is still there.",
+            ),
         ],
     )
     def test_a_failed_save_tells_whether_one_before_it_stands(
@@ -318,7 +321,7 @@ class TestTheSystemRefuses:
 
     def test_a_first_save_that_fails_claims_no_other(self, home):
         home.write_bytes(b"")
-        with pytest.raises(SaveError, match=r"There is no save before it\.$"):
+        with pytest.raises(SaveError, match=r"There is no previous checkpoint\.$"):
             Repository(str(home), "1.2.3").commit(Snapshot({}))
 
     def test_too_little_memory_fails_the_save_only(self, folder, snapshot, monkeypatch):
@@ -343,7 +346,7 @@ class TestTheSystemRefuses:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(fs, "read_into", broken)
-        with pytest.raises(RestoreError, match=r"Save 2 in .* cannot be read: Input") as info:
+        with pytest.raises(RestoreError, match=r"Checkpoint 2 in .* cannot be read: Input") as info:
             folder.newest()
         assert info.value.errno == errno.EIO
 

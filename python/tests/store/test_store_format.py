@@ -88,5 +88,5 @@ def test_a_manifest_is_one_fact_a_line(folder, home):
 def test_a_whole_manifest_of_another_number_is_damage(folder, home, snapshot):
     folder.commit(snapshot(1))
     data = (home / "ckpt-1.json").read_bytes()
-    with pytest.raises(Damage, match="it is the manifest of save 1, not 2"):
+    with pytest.raises(Damage, match="it is the manifest of checkpoint 1, not 2"):
         decode(data, prefix="ckpt", number=2, path="x")

@@ -28,7 +28,7 @@ class TestTheSecondRun:
         assert error.pid == holder.pid
         assert began - 60 < error.started <= time.time()
         who = f"process {holder.pid} on {socket.gethostname()!r}"
-        assert f"is in use by {who}, since " in str(error)
+        assert f"is locked by {who}, since " in str(error)
         assert "give this run a folder of its own" in str(error)
         assert {path: path.read_bytes() for path in home.iterdir()} == before
 
@@ -40,7 +40,7 @@ class TestTheSecondRun:
         (home / ".lock").unlink()
         other = Repository(str(home), "1")
         other.open()
-        with pytest.raises(SaveError, match="in use by another run in this process") as info:
+        with pytest.raises(SaveError, match="locked by another run in this process") as info:
             folder.commit(snapshot(1))
         assert isinstance(info.value.__cause__, LockError)
         other.close()
@@ -64,7 +64,7 @@ class TestTheHolderDies:
         gone.stdout.close()
         text["pid"] = gone.pid
         (home / ".lock").write_text(json.dumps(text, separators=(",", ":")).ljust(511) + "\n")
-        with pytest.raises(LockError, match=r"is in use by another run\. Two") as info:
+        with pytest.raises(LockError, match=r"is locked by another run\. Two") as info:
             Repository(str(home), "1").open()
         assert info.value.pid is None
 
@@ -204,7 +204,7 @@ class TestTheFile:
     def test_one_that_is_not_ours_is_left_alone(self, home):
         home.mkdir()
         (home / ".lock").write_bytes(b"12345\n")
-        with pytest.raises(ForeignFileError, match="is not a lock of rekindle's"):
+        with pytest.raises(ForeignFileError, match="is not a lock file of rekindle"):
             Repository(str(home), "1").open()
         assert (home / ".lock").read_bytes() == b"12345\n"
 
@@ -212,7 +212,7 @@ class TestTheFile:
     def test_anything_but_a_file_is_refused_at_once(self, home, make):
         home.mkdir()
         make(home / ".lock")
-        with pytest.raises(ForeignFileError, match="is not a lock of rekindle's"):
+        with pytest.raises(ForeignFileError, match="is not a lock file of rekindle"):
             Repository(str(home), "1").open()
 
     def test_a_folder_that_vanishes_meanwhile_is_made_again(self, folder, home, snapshot):

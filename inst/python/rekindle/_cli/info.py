@@ -1,4 +1,4 @@
-"""``python -m rekindle info``: the contents of a folder, and the run that holds it."""
+"""``python -m rekindle info``: the contents of a folder, and the run that has locked it."""
 
 from __future__ import annotations
 

@@ -92,7 +92,9 @@ class GarbageCollector:
         if index.state_is_ours(self._folder):
             fs.remove(self._path(layout.STATE))
 
-    def set_aside(self, catalog: index.Index, numbers: Collection[int]) -> dict[int, str | OSError]:
+    def quarantine(
+        self, catalog: index.Index, numbers: Collection[int]
+    ) -> dict[int, str | OSError]:
         """Quarantines damaged checkpoints: renames their manifests and packs.
 
         The renames are not synced. If a power cut undoes them, rekindle finds the damage again.

@@ -177,7 +177,7 @@ class Repository:
             self._index = index.scan(self.directory, self.prefix)
             number = self._index.next_number() if given is None else given
         if number in self._index.damaged:
-            self._set_all_aside([number])
+            self._quarantine_all([number])
         serial = self._index.next_serial()
         # A clock can have any time, but readers accept only times within these limits.
         now = max(-layout.LAST_TIME, min(layout.LAST_TIME, time.time()))
@@ -266,21 +266,21 @@ class Repository:
                 raise os_errors.not_restored(what, self.directory, error) from error
             else:
                 self._verified.add(manifest.number)
-                self._set_aside(damages, manifest.number)
+                self._quarantine(damages, manifest.number)
                 return LoadedCheckpoint(manifest, arrays)
         if damages:
             lines = {f"checkpoint {n}": damages[n] for n in sorted(damages, reverse=True)}
             raise reader.all_damaged(self.directory, lines)
         return None
 
-    def _set_aside(self, damages: dict[int, str], taken: int) -> None:
+    def _quarantine(self, damages: dict[int, str], taken: int) -> None:
         catalog = self._index
         for number, damage in damages.items():
             catalog.manifests.pop(number, None)
             catalog.damaged[number] = damage
         lines = []
         numbers = sorted(damages, reverse=True)
-        for number, done in self._garbage.set_aside(catalog, numbers).items():
+        for number, done in self._garbage.quarantine(catalog, numbers).items():
             if isinstance(done, OSError):
                 # The checkpoint that rekindle uses is whole, even if a damaged one stays.
                 told = f"It could not be quarantined ({os_errors.reason(done)})"
@@ -295,8 +295,8 @@ class Repository:
         for line in lines:
             self._tell(line, DamageWarning)
 
-    def _set_all_aside(self, numbers: list[int]) -> None:
-        for number, done in self._garbage.set_aside(self._index, numbers).items():
+    def _quarantine_all(self, numbers: list[int]) -> None:
+        for number, done in self._garbage.quarantine(self._index, numbers).items():
             if isinstance(done, OSError):
                 raise done
             del self._index.damaged[number]
@@ -318,7 +318,7 @@ class Repository:
     def _remove_all(self) -> None:
         # Quarantine damaged checkpoints. Otherwise the next run would find only damaged checkpoints
         # and refuse to start.
-        self._set_all_aside(list(self._index.damaged))
+        self._quarantine_all(list(self._index.damaged))
         # Remove the newest checkpoint last, after the other removals are durable. After a crash, no
         # older checkpoint may count as the newest.
         numbers = self.numbers

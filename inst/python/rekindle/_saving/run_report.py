@@ -39,7 +39,7 @@ class Place:
     def is_beyond(self, other: Place | None) -> bool:
         """Whether this place is further than the other.
 
-        If both places have steps, the steps decide: a run that begins anew each time saves, too,
+        If both places have steps, the steps decide: a run that starts afresh each time saves, too,
         but makes no progress. Else epochs and batches decide. If a place has no epoch either, the
         order of saving decides.
         """

@@ -221,7 +221,7 @@ class FitState:
             fingerprint.refuse(self.directory, "of another training set-up", lines)
         self.notes += lines
         self.notes += [
-            f"the optimizer {name} is not saved, so it begins anew"
+            f"the optimizer {name} is not saved, so it starts afresh"
             for name in self.trainer.other_optimizers(self.extra)
         ]
         initial = stages.initial_epoch(self.trainer.fit)
