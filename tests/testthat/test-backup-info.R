@@ -207,7 +207,7 @@ test_that("an interval that was chosen is told with what it was chosen from", {
   )
   # Values from a forged checkpoint.
   expect_identical(schedule_line(list(interval = 600, reason = "whim")), "i The run saves every 10 min.")
-  expect_match(schedule_line(list(interval = "often")), "was measuring")
+  expect_match(schedule_line(list(interval = "often")), "was still measuring")
 })
 
 test_that("lengths of time are spoken of as in Python", {

@@ -61,7 +61,7 @@ test_that("verbose = 1 says the resume, 2 also the saves, and 0 nothing", {
   lines <- run(2)
   expect_length(lines, 5)
   for (epoch in 1:4) {
-    expect_match(lines, sprintf("Saved after epoch %d \\(save \\d+\\)\\.$", epoch), all = FALSE)
+    expect_match(lines, sprintf("Saved after epoch %d \\(checkpoint \\d+\\)\\.$", epoch), all = FALSE)
   }
   expect_match(lines, "Resuming at epoch 3", all = FALSE)
 })
