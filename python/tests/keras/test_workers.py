@@ -74,7 +74,9 @@ def test_both_of_two_processes_are_refused_whatever_their_folders(tmp_path, own_
     source = {"jax": "jax.distributed", "tensorflow": "its tf.distribute strategy"}[BACKEND]
     for index, (told, code) in enumerate(two_processes(folders, BACKEND)):
         assert code == REFUSED, told
-        assert f"this process is number {index} (from 0) of 2 workers, by {source}." in told
+        assert (
+            f"this process is number {index} (from 0) of 2 workers, according to {source}." in told
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,7 +91,7 @@ def test_ranks_of_torchrun_are_refused_connected_or_not(tmp_path, tmp_path_facto
     assert code != 0
     source = "torch.distributed" if how == "torch" else "the environment variable WORLD_SIZE"
     # torchrun ends the other process as soon as one process has ended.
-    assert f"(from 0) of 2 workers, by {source}." in told
+    assert f"(from 0) of 2 workers, according to {source}." in told
     assert f"exitcode  : {REFUSED}" in told
     assert list(tmp_path.iterdir()) == []
 

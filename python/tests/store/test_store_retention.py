@@ -140,7 +140,7 @@ class TestOnlyOurOwnFiles:
     def test_a_foreign_manifest_name_is_refused_and_nothing_is_touched(self, home, opened, content):
         home.mkdir()
         (home / "ckpt-3.json").write_bytes(content)
-        with pytest.raises(ForeignFileError, match="Nothing was touched") as info:
+        with pytest.raises(ForeignFileError, match="Nothing was changed") as info:
             opened().open()
         assert info.value.path == str(home / "ckpt-3.json")
         assert {path.name for path in home.iterdir()} == {"ckpt-3.json"}
