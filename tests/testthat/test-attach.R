@@ -12,7 +12,8 @@ expect_told <- function(output, first, second) {
     told(output),
     paste0(
       "`callback_backup_and_restore()` is now the function of ", first,
-      ", which was attached last. The function of ", second, " is `", second, "::callback_backup_and_restore()`."
+      ", which was attached last. The function of ", second,
+      " is `", second, "::callback_backup_and_restore()`."
     )
   )
 }

@@ -139,7 +139,8 @@ test_that("a run in another process is seen, by its process, while it goes on, a
   expect_true(info$held)
   expect_false(info$is_here)
   expect_identical(info$holder$pid, as.numeric(run$process$get_pid()))
-  expect_match(format(info), paste("A run has locked the folder: process", info$holder$pid), fixed = TRUE, all = FALSE)
+  holder <- paste("A run has locked the folder: process", info$holder$pid)
+  expect_match(format(info), holder, fixed = TRUE, all = FALSE)
   expect_identical(info$state, "whole")
 
   # Use all inspection functions, over several saves.
