@@ -65,7 +65,7 @@ test-python: test-python-store $(BACKENDS:%=test-python-%)
 # The store does not depend on a backend. Its crash tests run fit() on one backend. The manager's tests need every
 # framework in one process. The crash tests fork, so their process must not have the threads of those frameworks.
 test-python-store: setup
-	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/storage python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/manager $(PYTEST_ARGS)
 
 $(BACKENDS:%=test-python-%): test-python-%: setup

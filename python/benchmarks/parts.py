@@ -148,6 +148,7 @@ _ALL = (
     frozen,
     training.fits,
     training.turns,
+    training.tunings,
     auto,
     training.hooks,
     memory,

@@ -30,6 +30,7 @@ def write(path: Path) -> None:
         _claims,
         _saves,
         training_report.turns,
+        training_report.tunings,
         training_report.fits,
         training_report.auto,
         _small,

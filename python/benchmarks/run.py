@@ -46,6 +46,7 @@ def plan(options) -> list[dict]:
         for size in options.fit_sizes:
             job("fits", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
             job("turns", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
+            job("tunings", backend, megabytes=size, seconds=2, rounds=min(rounds, 2))
         for name in MEMORY_OF:
             job("memory", backend, megabytes=400, name=name)
         for case in ("held", "behind"):
@@ -69,7 +70,7 @@ def run_job(job: dict, scratch: str, patience: float) -> dict | None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as folder:
         command = [sys.executable, __file__, "--child", json.dumps(job), "--scratch", folder]
         environment = {**os.environ, "KERAS_BACKEND": job["backend"]}
-        if job["part"] == "turns":
+        if job["part"] in ("turns", "tunings"):
             environment |= KEEPS_MEMORY
         began, others = time.perf_counter(), machine.Others()
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -93,7 +94,7 @@ def child(job: dict, folder: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument(
-        "--parts", default="saves,small,frozen,fits,turns,auto,hooks,memory,thousand"
+        "--parts", default="saves,small,frozen,fits,turns,tunings,auto,hooks,memory,thousand"
     )
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")

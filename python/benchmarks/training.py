@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
 import time
 from statistics import median
 
 import keras
 import numpy as np
 
-from benchmarks import models, timing
+from benchmarks import callbacks, models, timing
+from rekindle._base import tuning
 from rekindle.keras import BackupAndRestore
 
 
@@ -87,26 +89,7 @@ def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
         top = os.path.join(folder, str(index))
         made = {"rekindle": _ours(top, 2 * batches), "keras": _theirs(top, 2 * batches)}
         for name, callback in timing.rotated(made, index):
-            moments = _Moments()
-            trained.model._initial_epoch = None
-            trained.model.fit(
-                **data,
-                epochs=_SETTLED + 2 * _PAIRS + 2,
-                verbose=0,
-                callbacks=[moments, callback],
-            )
-            timing.join_writer()
-            epochs = _epochs(moments.seconds, batches)
-            busy = _epochs(moments.processor, batches)
-            lost = _lost(moments.seconds, batches)
-            found = rows.setdefault(name, {})
-            for kind, values, whole in (
-                ("quarter", lost, epochs),
-                ("epoch", epochs, epochs),
-                ("processor", busy, busy),
-            ):
-                found.setdefault(kind, []).extend(_extra(values, median(whole[::2])))
-            usual.extend(epochs[::2])
+            usual.extend(_paired(trained, data, batches, callback, rows.setdefault(name, {})))
             shutil.rmtree(top, ignore_errors=True)
     return {
         "bytes": trained.size,
@@ -114,6 +97,65 @@ def turns(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
         "rows": rows,
         "usual": usual,
         "keeps_memory": os.environ.get("MALLOC_MMAP_MAX_") == "0",
+    }
+
+
+def _paired(trained, data: dict, batches: int, callback, found: dict) -> list[float]:
+    """Adds the shares of an epoch that each save cost; returns the seconds of usual epochs."""
+    moments = _Moments()
+    trained.model._initial_epoch = None
+    trained.model.fit(
+        **data, epochs=_SETTLED + 2 * _PAIRS + 2, verbose=0, callbacks=[moments, callback]
+    )
+    timing.join_writer()
+    epochs = _epochs(moments.seconds, batches)
+    busy = _epochs(moments.processor, batches)
+    lost = _lost(moments.seconds, batches)
+    for kind, values, whole in (
+        ("quarter", lost, epochs),
+        ("epoch", epochs, epochs),
+        ("processor", busy, busy),
+    ):
+        found.setdefault(kind, []).extend(_extra(values, median(whole[::2])))
+    return epochs[::2]
+
+
+# The optimisations to use, by the name of the row.
+_TUNINGS = {
+    "all": "all",
+    **{f"without {name}": ",".join(set(tuning.NAMES) - {name}) for name in tuning.NAMES},
+    "none": "none",
+}
+
+
+def tunings(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
+    """What each optimisation for Linux is worth: saves without it, in turn.
+
+    Returns in `rows` the shares of an epoch that a save cost training, and in `saves` seconds:
+    how long a save held training up, until it was durable, and a restore.
+    """
+    trained = models.Trained(megabytes)
+    batches = _batches_for(trained, seconds)
+    data = _untuned(*trained.batches(batches))
+    rows: dict[str, dict[str, list[float]]] = {}
+    saves: dict[str, list[float]] = {}
+    usual: list[float] = []
+    for index in range(rounds):
+        for name, value in timing.rotated(_TUNINGS, index):
+            os.environ[tuning.VARIABLE] = value
+            top = tempfile.mkdtemp(dir=folder)
+            callback = _ours(top, 2 * batches)
+            usual.extend(_paired(trained, data, batches, callback, rows.setdefault(name, {})))
+            contestant = callbacks.Rekindle(os.path.join(top, "alone"), background=True)
+            callbacks.measure(name, contestant, trained, saves, folder)
+            shutil.rmtree(top, ignore_errors=True)
+    del os.environ[tuning.VARIABLE]
+    return {
+        "bytes": trained.size,
+        "batches": batches,
+        "rows": rows,
+        "saves": saves,
+        "usual": usual,
     }
 
 

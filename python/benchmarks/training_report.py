@@ -39,6 +39,36 @@ def turns(answers: Answers) -> list[str]:
     return lines
 
 
+def tunings(answers: Answers) -> list[str]:
+    lines = []
+    for given, answer in answers.of("tunings"):
+        size = f"{answer['bytes'] / 1e6:,.0f} MB"
+        lines += [
+            f"## The optimisations for Linux, on {given['backend']}, {size}",
+            "",
+            "Each row leaves one out (`REKINDLE_TUNING`). The first columns are for a save beside"
+            f" training, as a share of an epoch of {median(answer['usual']):.2f} s; the last three"
+            " are for a save while nothing else runs.",
+            "",
+        ]
+        cells = []
+        for name, kinds in answer["rows"].items():
+            seconds = (
+                tables.span(answer["saves"][f"{name}: {what}"])
+                for what in ("held", "durable", "restore")
+            )
+            cells.append(
+                [
+                    name,
+                    *(tables.percent(kinds[kind]) for kind in ("quarter", "processor")),
+                    *seconds,
+                ]
+            )
+        head = ["", "longer, of the epoch", "processor time more", "held, s", "durable, s"]
+        lines += tables.table([*head, "restore, s"], cells)
+    return lines
+
+
 def fits(answers: Answers) -> list[str]:
     lines = []
     for given, answer in answers.of("fits"):

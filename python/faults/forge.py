@@ -11,6 +11,7 @@ import numpy as np
 import rekindle
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 
 
 def forge(
@@ -25,7 +26,7 @@ def forge(
         change: A function that receives the state as JSON values and changes it in place.
         arrays: More arrays, by name.
     """
-    store = Repository(str(folder), rekindle.__version__)
+    store = Repository(LocalStorage(str(folder)), rekindle.__version__)
     try:
         save = store.newest()
         assert save is not None

@@ -20,6 +20,7 @@ from rekindle._codec import tree as _tree
 from rekindle._format.decode import decode
 from rekindle._format.manifest import Damage, Manifest
 from rekindle._repository import pack
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import FormatError
 
 # If the memory grows by more than this, it grows with the data that the reader reads.
@@ -113,6 +114,7 @@ class Fuzz:
         scenes.Store().save(top, range(2), 2)
         self._top = top
         self._box = os.path.join(top, scenes.BOX)
+        self._storage = LocalStorage(self._box)
         self._manifest = Path(self._box, "ckpt-2.json").read_bytes()
         self._document = json.loads(self._manifest)
         self._known = decode(self._manifest, prefix="ckpt", number=2, path="x")
@@ -176,7 +178,7 @@ class Fuzz:
     def _use(self, manifest: Manifest, data: bytes) -> None:
         """Checks an accepted manifest: its bytes must exist, its state must be readable."""
         try:
-            arrays = pack.read(self._box, manifest)
+            arrays = pack.read(self._storage, manifest)
         except Damage:
             self.seen["Damage in a pack"] += 1
             return
@@ -201,8 +203,8 @@ class Fuzz:
             file.write(bytes(header) + self._pack_bytes[self._header :])
         try:
             same = bytes(header) == self._pack_bytes[: self._header]
-            pack.is_ours(str(self._pack))
-            pack.read(self._box, self._known)
+            pack.is_ours(self._storage, self._pack.name)
+            pack.read(self._storage, self._known)
             if not same:
                 self.wrong.append(f"a changed pack was believed: {bytes(header)!r}")
         except Damage:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rekindle._format import decode
 from rekindle._repository import commit, garbage, pack, repository
-from rekindle._storage.local import fs, lock
+from rekindle._storage.local import fs, lock, storage
 
 
 def no_folder_sync() -> None:
@@ -36,20 +36,20 @@ def no_sync_after_commit() -> None:
 
 def manifest_in_place() -> None:
     def publish(self):
-        path = self._manifest_path()
-        with open(self._temporary(path), "rb") as file:
+        with open(self._temporary, "rb") as file:
             data = file.read()
-        with open(path, "wb", buffering=0) as file:
+        with open(self._path, "wb", buffering=0) as file:
             file.write(data)
             os.fsync(file.fileno())
-        os.unlink(self._temporary(path))
+        os.unlink(self._temporary)
 
-    commit.Commit.publish = publish
+    storage.LocalStaging.publish = publish
 
 
 def manifest_before_pack() -> None:
-    def write(path, *arguments):
-        written, rows = pack_write(path, *arguments)
+    def write(folder, name, *arguments):
+        written, rows = pack_write(folder, name, *arguments)
+        path = folder.where(name)
         with open(path, "rb") as file:
             late[path] = file.read()
         with open(path, "wb"):
@@ -59,8 +59,7 @@ def manifest_before_pack() -> None:
     def publish(self):
         whole(self)
         for path, data in late.items():
-            final = path.replace(".rekindle-", "").removesuffix(".tmp")
-            with open(final, "wb", buffering=0) as file:
+            with open(path, "wb", buffering=0) as file:
                 file.write(data)
                 os.fsync(file.fileno())
         late.clear()

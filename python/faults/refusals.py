@@ -135,7 +135,7 @@ class Case:
         folder.close()
         calls = self._faults.disarm()
         self._save(folder, 12, say)
-        names = set(os.listdir(folder.directory)) - {folder._pack_file.spare.name}
+        names = set(os.listdir(folder.storage.url)) - {folder.storage._pack_file.spare.name}
         expected = {".lock", "checkpoint"} | {f"ckpt-{number}.json" for number in folder.numbers}
         assert names == expected | folder._index.packs_in_use(), names
         folder.close()
@@ -157,7 +157,7 @@ class Case:
 
     def _names(self, folder: Repository) -> set[str]:
         with self._faults.paused():
-            return set(os.listdir(folder.directory)) - {".lock"}
+            return set(os.listdir(folder.storage.url)) - {".lock"}
 
 
 def _check_wording(error: SaveError) -> None:

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._format import layout
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._repository import dedup
 from rekindle._repository.repository import Repository
-from rekindle._storage.local import direct_io, recycle
+from rekindle._storage.local import recycle
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import RekindleError, RekindleWarning
 
 BOX = "backup"  # The backup folder, inside the folder that is watched.
@@ -64,12 +66,12 @@ def as_if_large() -> Iterator[None]:
     """
     settled, dedup._LEAST_SETTLED = dedup._LEAST_SETTLED, 0
     written_over, recycle._LEAST = recycle._LEAST, 0
-    past_cache, direct_io.LEAST = direct_io.LEAST, 0
+    past_cache, layout.LARGE_PACK = layout.LARGE_PACK, 0
     try:
         yield
     finally:
         dedup._LEAST_SETTLED, recycle._LEAST = settled, written_over
-        direct_io.LEAST = past_cache
+        layout.LARGE_PACK = past_cache
 
 
 class Store:
@@ -78,7 +80,7 @@ class Store:
     name = "rekindle"
 
     def open(self, top: str, *, past_cache: bool = False) -> Repository:
-        return Repository(os.path.join(top, BOX), "0.0.0", past_cache=past_cache)
+        return Repository(LocalStorage(os.path.join(top, BOX), past_cache=past_cache), "0.0.0")
 
     def save(self, top: str, saves: range, kept: int) -> None:
         folder = self.open(top)
@@ -112,7 +114,7 @@ class Store:
         folder.close()
         if self.restored(top) != 77:
             return "the next save is not the one restored"
-        found = {name for name in os.listdir(folder.directory) if ".damaged" not in name}
+        found = {name for name in os.listdir(folder.storage.url) if ".damaged" not in name}
         if found != expected:
             return f"after the next save ({manifest.number}) the folder holds {sorted(found)}"
         return None
@@ -240,7 +242,7 @@ def scenes(kept: int) -> list[Scene]:
         for index in range(last, last + 3):
             folder.commit(snapshot(index))
         for name in (".rekindle-ckpt-9.json.tmp", ".rekindle-checkpoint.tmp"):
-            with open(os.path.join(folder.directory, name), "wb") as file:
+            with open(os.path.join(folder.storage.url, name), "wb") as file:
                 file.write(b"left behind")
         begin()
         folder.keep(folder.numbers[-kept:])

@@ -52,15 +52,15 @@ def info(directory: str | os.PathLike[str]) -> FolderInfo:
     Raises:
         RestoreError: The system refused to list or to read.
     """
-    path = lookup.folder(directory)
+    storage = lookup.storage_at(directory)
     for _ in range(reader.ATTEMPTS):
-        if not os.path.isdir(path):
-            return FolderInfo(path, "missing")
-        catalogs = reader.catalogs(path)
-        found = describe.describe(path, catalogs)
+        if not storage.exists:
+            return FolderInfo(storage.url, "missing")
+        catalogs = reader.catalogs(storage)
+        found = describe.describe(storage, catalogs)
         # If a run has removed a checkpoint meanwhile, the result shows no real moment: look again.
         saves = lookup.oldest_first(catalogs)
-        if all(reader.still_there(path, prefix, manifest) for prefix, manifest in saves):
+        if all(reader.still_there(storage, prefix, manifest) for prefix, manifest in saves):
             break
     return found
 
@@ -74,8 +74,8 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
     Raises:
         RestoreError: The system refused to list or to read.
     """
-    path = lookup.folder(directory)
-    catalogs = reader.catalogs(path)
+    storage = lookup.storage_at(directory)
+    catalogs = reader.catalogs(storage)
     checks: list[Check] = []
     damaged = [
         Check(f"{prefix}-{number}", number, 0, damage)
@@ -85,8 +85,8 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
     seen: set[Any] = set()
     packs: set[Any] = set()
     for prefix, manifest in lookup.oldest_first(catalogs):
-        damage = lookup.verified(path, manifest, seen, packs)
-        if damage is None or reader.still_there(path, prefix, manifest):
+        damage = lookup.verified(storage, manifest, seen, packs)
+        if damage is None or reader.still_there(storage, prefix, manifest):
             size = sum(row.stop - row.start for row in manifest.arrays.values())
             checks.append(Check(f"{prefix}-{manifest.number}", manifest.number, size, damage))
     return describe.placed(checks, damaged)
@@ -106,18 +106,18 @@ def history(directory: str | os.PathLike[str], which: Which = "latest") -> Histo
         DamageError: The checkpoint is damaged.
         MismatchError: The checkpoint is not of a ``fit()``, and has no history.
     """
-    path = lookup.folder(directory)
+    storage = lookup.storage_at(directory)
 
     def read(prefix: str, manifest: Manifest) -> History:
         name = f"{prefix}-{manifest.number}"
         if not manifest.state.get("history"):
             raise MismatchError(
-                f"Checkpoint {name} in {path!r} is not of a fit(), and has no history.",
+                f"Checkpoint {name} in {storage.url!r} is not of a fit(), and has no history.",
                 differences=["history: expected one, found none"],
             )
-        return _history(name, lookup.tree(path, manifest, "history"))
+        return _history(name, lookup.tree(storage, manifest, "history"))
 
-    return lookup.with_save(path, which, read)
+    return lookup.with_save(storage, which, read)
 
 
 def _history(name: str, tree: Any) -> History:
@@ -139,7 +139,7 @@ def arrays(directory: str | os.PathLike[str], which: Which = "latest") -> list[A
             for name, row in manifest.arrays.items()
         ]
 
-    return lookup.with_save(lookup.folder(directory), which, read)
+    return lookup.with_save(lookup.storage_at(directory), which, read)
 
 
 def values(
@@ -158,21 +158,21 @@ def values(
         ArgumentError: The checkpoint has no array of such a name.
         RestoreError, DamageError: As :func:`history`.
     """
-    path = lookup.folder(directory)
+    storage = lookup.storage_at(directory)
 
     def read(prefix: str, manifest: Manifest) -> dict[str, AnyArray]:
         missing = [name for name in names or () if name not in manifest.arrays]
         if missing:
             raise ArgumentError(
-                f"Checkpoint {prefix}-{manifest.number} in {path!r} has no array"
+                f"Checkpoint {prefix}-{manifest.number} in {storage.url!r} has no array"
                 f" {', '.join(map(repr, missing))}.",
                 argument="names",
                 value=missing,
             )
-        found = reader.read(path, manifest, names).arrays
+        found = reader.read(storage, manifest, names).arrays
         return {name: found[name] for name in (manifest.arrays if names is None else names)}
 
-    return lookup.with_save(path, which, read)
+    return lookup.with_save(storage, which, read)
 
 
 def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which = "latest") -> str:
@@ -198,7 +198,7 @@ def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which 
     arguments.refuse_keras_2(model)
     from rekindle._keras import weights
 
-    return weights.restore(model, lookup.folder(directory), which)[0]
+    return weights.restore(model, lookup.storage_at(directory), which)[0]
 
 
 def export_weights(
@@ -235,7 +235,7 @@ def export_weights(
     from rekindle._keras import weights
 
     file = os.path.abspath(checks.path("path", path, checks.A_FILE))
-    return weights.export(lookup.folder(directory), file, model, which, force=force)
+    return weights.export(lookup.storage_at(directory), file, model, which, force=force)
 
 
 def delete(directory: str | os.PathLike[str]) -> Deletion:
@@ -251,4 +251,4 @@ def delete(directory: str | os.PathLike[str]) -> Deletion:
             was removed.
         RestoreError: The system refused.
     """
-    return _deletion.delete(lookup.folder(directory))
+    return _deletion.delete(lookup.storage_at(directory))

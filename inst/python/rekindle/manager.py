@@ -19,6 +19,7 @@ from rekindle._repository import reader
 from rekindle._saving import arguments
 from rekindle._saving import metadata as records
 from rekindle._saving.checkpointer import Checkpointer, Source
+from rekindle._storage.resolve import resolve
 from rekindle.checkpoint import Checkpoint
 from rekindle.errors import RekindleWarning, TakeoverWarning
 
@@ -165,7 +166,7 @@ class CheckpointManager:
             DamageError: There are checkpoints, and none is complete.
         """
         self._checkpointer.notice()
-        name = self._checkpointer.latest or reader.newest_name(self._folder)
+        name = self._checkpointer.newest
         if name is None:
             self._warn_of_tensorflow()
             return None
@@ -183,7 +184,7 @@ class CheckpointManager:
             RestoreError: There is no such checkpoint.
             DamageError: The checkpoint is not complete.
         """
-        return records.metadata(lookup.find(path)[2])
+        return records.metadata(lookup.find(path)[1])
 
     def save(
         self,
@@ -390,7 +391,7 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
         RestoreError: The system refused to read.
     """
     folder = checks.path("directory", directory)
-    name = reader.newest_name(os.path.abspath(folder))
+    name = reader.newest_name(resolve(os.path.abspath(folder)))
     if name is None:
         _warn_of_tensorflow(os.path.abspath(folder), stacklevel=3)
         return None

@@ -77,5 +77,5 @@ def test_the_scenes_with_a_spare_have_one(kept, past_cache, tmp_path):
     store = scenes.Store()
     store.save(str(tmp_path), range(4), kept)
     folder = scenes.with_a_spare(store, str(tmp_path), kept, past_cache=past_cache)
-    assert folder._pack_file.spare.name in os.listdir(folder.directory)
+    assert folder.storage._pack_file.spare.name in os.listdir(folder.storage.url)
     folder.close()

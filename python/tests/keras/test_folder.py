@@ -9,7 +9,8 @@ import keras
 import pytest
 from conftest import assert_same, fit, interrupt, make_model, values
 
-from rekindle._storage.local import direct_io, fs, recycle
+from rekindle._format import layout
+from rekindle._storage.local import direct_io, fs, page_cache, recycle
 from rekindle.keras import BackupAndRestore
 
 
@@ -69,8 +70,8 @@ def test_saves_behind_the_training_go_past_the_system_s_cache(backup_dir, monkey
         works.append(self.works)
 
     monkeypatch.setattr(direct_io.Direct, "write", noted)
-    monkeypatch.setattr(direct_io, "_read_into_cache", lambda path, stop: read_back.append(path))
-    monkeypatch.setattr(direct_io, "LEAST", 0)  # These packs are small.
+    monkeypatch.setattr(page_cache, "_read_into_cache", lambda path, stop: read_back.append(path))
+    monkeypatch.setattr(layout, "LARGE_PACK", 0)  # These packs are small.
     assert_interrupted_is_as_in_one_go(backup_dir, background=True)
     if not works:
         pytest.skip("this file system writes nothing past its cache")

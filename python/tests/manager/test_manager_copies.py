@@ -156,7 +156,7 @@ def test_what_changes_right_after_save_returned_is_not_in_the_save(home, gate, m
     for name, array in expected_arrays.items():
         assert saved[name].dtype == array.dtype
         assert saved[name].tobytes() == array.tobytes()
-    found = rekindle._repository.reader.find(path)[2].state["checkpoint"]
+    found = rekindle._inspection.lookup.find(path)[1].state["checkpoint"]
     assert repr({"checkpoint": found}) == expected_tree
 
 

@@ -17,6 +17,7 @@ from rekindle import inspection
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 
 # Hypothesis sometimes prints one of these strategies, and then warns about its length.
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -122,7 +123,7 @@ COUNTS = st.none() | st.integers(-2, 2**64) | st.sampled_from([2**53 + 1, 2**63 
 def test_of_every_member_of_a_manifest(names, state, position, number, now):
     with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "time", lambda: now)
-        folder = Repository(home, "1.2.3")
+        folder = Repository(LocalStorage(home), "1.2.3")
         snapshot = Snapshot({name: np.zeros(2) for name in names}, state, position)
         try:
             written = folder.commit(snapshot, number)
@@ -141,7 +142,7 @@ def test_of_every_member_of_a_manifest(names, state, position, number, now):
 
 @pytest.mark.parametrize("now", [-1.0, -86400.0 * 365 * 40, 1e15, -1e15, float("nan"), 0.0])
 def test_a_clock_that_is_set_wrong_keeps_nothing_from_being_read(tmp_path, monkeypatch, now):
-    folder = Repository(str(tmp_path), "1.2.3")
+    folder = Repository(LocalStorage(str(tmp_path)), "1.2.3")
     folder.commit(Snapshot({"a": np.zeros(1)}))
     monkeypatch.setattr(time, "time", lambda: now)
     folder.commit(Snapshot({"a": np.ones(1)}))

@@ -16,6 +16,7 @@ import rekindle
 from rekindle._cli import codes, text
 from rekindle._cli.main import main
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ class TestInfo:
         assert "The run" not in out
 
     def test_a_running_folder(self, home, call):
-        folder = Repository(str(home), "1")
+        folder = Repository(LocalStorage(str(home)), "1")
         folder.open()
         code, out, _ = call("info")
         assert code == codes.NO_SAVE

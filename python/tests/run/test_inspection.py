@@ -18,6 +18,7 @@ from rekindle import inspection
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def a_save(index, *, state=None):
 
 
 def fill(home, count=3, kept=20, prefix="ckpt", **more):
-    folder = Repository(str(home), "1.2.3", prefix=prefix)
+    folder = Repository(LocalStorage(str(home)), "1.2.3", prefix=prefix)
     folder.open()
     for index in range(1, count + 1):
         folder.commit(a_save(index, **more))
@@ -93,7 +94,7 @@ class TestInfo:
         metrics = {"loss": [{"$": ["float", "nan"]}], "lr": [{"$": ["scalar", "history/lr"]}]}
         snapshot = a_save(1, state={"history": {"epoch": [0], "metrics": metrics}})
         snapshot.arrays["history/lr"] = np.asarray(0.5, np.float32)
-        folder = Repository(str(home), "1")
+        folder = Repository(LocalStorage(str(home)), "1")
         folder.open()
         folder.commit(snapshot)
         folder.close()
@@ -118,7 +119,7 @@ class TestInfo:
         assert inspection.info(home).of_keras
 
     def test_a_folder_that_a_run_holds_without_a_save_is_empty(self, home):
-        folder = Repository(str(home), "1")
+        folder = Repository(LocalStorage(str(home)), "1")
         folder.open()
         found = inspection.info(home)
         folder.close()
@@ -153,7 +154,7 @@ class TestInfo:
     def test_what_was_set_aside_is_listed_with_its_size(self, home):
         fill(home, 2)
         flip(home / "ckpt-2.json")
-        folder = Repository(str(home), "1")
+        folder = Repository(LocalStorage(str(home)), "1")
         with pytest.warns(rekindle.DamageWarning):
             folder.newest()
         folder.close()
@@ -312,7 +313,7 @@ class TestDelete:
 
     def test_while_a_run_holds_the_folder_nothing_goes(self, home):
         fill(home, 2)
-        folder = Repository(str(home), "1")
+        folder = Repository(LocalStorage(str(home)), "1")
         folder.open()
         before = everything_in(home)
         with pytest.raises(rekindle.LockError):
@@ -362,8 +363,9 @@ SAVE_ON = """
     import sys
     sys.path.insert(0, sys.argv[2])
     from rekindle._repository.repository import Repository
+    from rekindle._storage.local.storage import LocalStorage
     from test_inspection import a_save
-    folder = Repository(sys.argv[1], "1")
+    folder = Repository(LocalStorage(sys.argv[1]), "1")
     folder.open()
     number = 0
     while True:

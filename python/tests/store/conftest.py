@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 
 # The speed of the examples depends on the machine.
 settings.register_profile(
@@ -46,7 +47,7 @@ def opened(home: Path) -> Iterator[Callable[..., Repository]]:
     def make(path: Path = home) -> Repository:
         for folder in folders:
             folder.close()
-        folders.append(Repository(str(path), "1.2.3"))
+        folders.append(Repository(LocalStorage(str(path)), "1.2.3"))
         return folders[-1]
 
     yield make

@@ -10,7 +10,8 @@ import textwrap
 HOLD = """
     import sys, time
     from rekindle._repository.repository import Repository
-    folder = Repository(sys.argv[1], "1")
+    from rekindle._storage.local.storage import LocalStorage
+    folder = Repository(LocalStorage(sys.argv[1]), "1")
     folder.open()
     print("held", flush=True)
     time.sleep(600)

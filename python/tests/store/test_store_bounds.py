@@ -22,6 +22,7 @@ from rekindle._inspection.describe import placed
 from rekindle._inspection.results import Check
 from rekindle._repository.repository import Repository
 from rekindle._storage.local import fs
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import ArgumentError, SaveError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -57,7 +58,7 @@ def unit() -> float:
 
 def arrays(folder: Path, count: int) -> None:
     """A checkpoint of many arrays."""
-    one = Repository(str(folder), "1.2.3")
+    one = Repository(LocalStorage(str(folder)), "1.2.3")
     value = np.zeros(1, np.float32)
     names = [f"model/a_layer_with_a_long_name/block_{index}/kernel" for index in range(count)]
     tree = {name: {"$": ["array", name]} for name in names}

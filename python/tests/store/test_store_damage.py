@@ -12,6 +12,7 @@ import xxhash
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
 from rekindle._storage.local import fs
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import (
     DamageError,
     DamageWarning,
@@ -314,7 +315,7 @@ class TestTheSystemRefuses:
             (home / "ckpt-1.json").rename(home / "best-1.json")
         monkeypatch.setattr("rekindle._repository.commit.encode", _no_memory)
         if harm == "unreadable":
-            monkeypatch.setattr("rekindle._repository.reader.fs.names_in", _refused)
+            monkeypatch.setattr("rekindle._storage.local.fs.names_in", _refused)
         with pytest.raises(SaveError) as info:
             folder.commit(snapshot(2))
         assert str(info.value).endswith(told)
@@ -322,7 +323,7 @@ class TestTheSystemRefuses:
     def test_a_first_save_that_fails_claims_no_other(self, home):
         home.write_bytes(b"")
         with pytest.raises(SaveError, match=r"There is no previous checkpoint\.$"):
-            Repository(str(home), "1.2.3").commit(Snapshot({}))
+            Repository(LocalStorage(str(home)), "1.2.3").commit(Snapshot({}))
 
     def test_too_little_memory_fails_the_save_only(self, folder, snapshot, monkeypatch):
         with monkeypatch.context() as patched:
@@ -353,7 +354,7 @@ class TestTheSystemRefuses:
     def test_a_file_in_place_of_the_folder_is_told(self, home):
         home.write_bytes(b"")
         with pytest.raises(RestoreError, match="cannot be opened: File exists"):
-            Repository(str(home), "1").open()
+            Repository(LocalStorage(str(home)), "1").open()
 
     def test_an_acknowledgement_that_failed_is_not_built_upon(
         self, folder, home, snapshot, monkeypatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -13,10 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
+from rekindle._format import layout
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
-from rekindle._storage.local import direct_io, fs
-from rekindle._storage.local.direct_io import Direct, ReadBack
+from rekindle._storage.local import direct_io, fs, page_cache
+from rekindle._storage.local.direct_io import Direct
+from rekindle._storage.local.open_file import OpenFile
+from rekindle._storage.local.page_cache import ReadBack
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import SaveError
 
 BLOCK = 4096
@@ -37,8 +42,8 @@ def _needs_it(tmp_path_factory):
 @pytest.fixture
 def beside(home, monkeypatch):
     """A folder as a training uses it, which treats every pack as a large one."""
-    monkeypatch.setattr(direct_io, "LEAST", 0)
-    folder = Repository(str(home), "1.2.3", past_cache=True)
+    monkeypatch.setattr(layout, "LARGE_PACK", 0)
+    folder = Repository(LocalStorage(str(home), past_cache=True), "1.2.3")
     yield folder
     folder.close()
 
@@ -204,7 +209,7 @@ class TestReadingBack:
         assert in_cache(pack)
 
     def test_who_waits_for_a_save_has_it_in_the_cache(self, home, folder, monkeypatch):
-        monkeypatch.setattr(direct_io, "LEAST", 0)
+        monkeypatch.setattr(layout, "LARGE_PACK", 0)
         folder.commit(Snapshot({"a": np.ones(1 << 20, np.float32)}))
         assert in_cache(home / "ckpt-1.safetensors")
 
@@ -217,8 +222,8 @@ class TestReadingBack:
                 now[0] += 0.25
                 read.append(path)
 
-        monkeypatch.setattr(direct_io.time, "monotonic", lambda: now[0])
-        monkeypatch.setattr(direct_io, "_read_into_cache", reading)
+        monkeypatch.setattr(page_cache.time, "monotonic", lambda: now[0])
+        monkeypatch.setattr(page_cache, "_read_into_cache", reading)
         back = ReadBack()
         back.read(["a"], lambda: False)
         # The last step went past the two seconds.
@@ -242,7 +247,7 @@ class TestReadingBack:
             path.symlink_to(tmp_path)
         elif what == "empty":
             path.touch()
-        direct_io._read_into_cache(str(path), lambda: False)
+        page_cache._read_into_cache(str(path), lambda: False)
 
 
 def write_by_blocks(path, data: bytes) -> None:
@@ -276,8 +281,8 @@ class TestReading:
                 if not there:
                     os.posix_fadvise(fd, place * BLOCK, BLOCK, os.POSIX_FADV_DONTNEED)
             buffer = chunk(size, shift, 0)
-            with direct_io.reader(fd, direct_io.LEAST) as read:
-                count = read(buffer, offset)
+            with contextlib.closing(OpenFile(fd, layout.LARGE_PACK)) as file:
+                count = file.read_into(buffer, offset)
             assert count == max(0, min(size, len(data) - offset))
             assert bytes(buffer[:count]) == data[offset : offset + size]
 
@@ -304,15 +309,16 @@ class TestReading:
                 os.posix_fadvise(fd, place * BLOCK, BLOCK, os.POSIX_FADV_DONTNEED)
                 if in_cache(path, place):
                     pytest.skip("this file system keeps all of it in memory")
-            with direct_io.reader(fd, direct_io.LEAST - ("small" in out)) as read:
-                assert read(chunk(12 * BLOCK, 0, 1), 0) == 12 * BLOCK
+            size = layout.LARGE_PACK - ("small" in out)
+            with contextlib.closing(OpenFile(fd, size)) as file:
+                assert file.read_into(chunk(12 * BLOCK, 0, 1), 0) == 12 * BLOCK
         assert len(past) == (out in ("first", "last"))
 
     @pytest.mark.parametrize("call", [None, lambda *_: -1])
     def test_where_nobody_can_tell_it_is_read_as_ever(self, home, beside, monkeypatch, call):
         beside.commit(Snapshot({"a": np.arange(1 << 20, dtype=np.float32)}))
         beside.close()
-        monkeypatch.setattr(direct_io, "_mincore", lambda: call)
+        monkeypatch.setattr(page_cache, "_mincore", lambda: call)
         monkeypatch.setattr(os, "preadv", None)
         assert (beside.newest().arrays["a"] == np.arange(1 << 20)).all()
 

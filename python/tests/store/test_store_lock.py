@@ -13,6 +13,7 @@ from holding import start
 
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import ForeignFileError, LockError, RestoreError, SaveError
 
 
@@ -21,7 +22,7 @@ class TestTheSecondRun:
         before = {path: path.read_bytes() for path in home.iterdir()}
         began = time.time()
         with pytest.raises(LockError) as info:
-            Repository(str(home), "1").open()
+            Repository(LocalStorage(str(home)), "1").open()
         error = info.value
         assert error.directory == str(home)
         assert error.host == socket.gethostname()
@@ -34,11 +35,11 @@ class TestTheSecondRun:
 
     def test_in_the_same_process_it_is_told_so(self, folder, home):
         with pytest.raises(LockError, match="another run in this process, since "):
-            Repository(str(home), "1").open()
+            Repository(LocalStorage(str(home)), "1").open()
 
     def test_one_that_is_already_running_gets_a_failed_save(self, folder, home, snapshot):
         (home / ".lock").unlink()
-        other = Repository(str(home), "1")
+        other = Repository(LocalStorage(str(home)), "1")
         other.open()
         with pytest.raises(SaveError, match="locked by another run in this process") as info:
             folder.commit(snapshot(1))
@@ -52,7 +53,7 @@ class TestTheHolderDies:
     def test_killed_it_holds_nothing(self, home, holder):
         holder.kill()
         holder.wait()
-        folder = Repository(str(home), "1")
+        folder = Repository(LocalStorage(str(home)), "1")
         folder.open()
         folder.close()
 
@@ -65,7 +66,7 @@ class TestTheHolderDies:
         text["pid"] = gone.pid
         (home / ".lock").write_text(json.dumps(text, separators=(",", ":")).ljust(511) + "\n")
         with pytest.raises(LockError, match=r"is locked by another run\. Two") as info:
-            Repository(str(home), "1").open()
+            Repository(LocalStorage(str(home)), "1").open()
         assert info.value.pid is None
 
 
@@ -89,7 +90,7 @@ class TestChildren:
 
     def test_a_fork_that_python_does_not_know_of_does_not_hold_it_either(self, folder, snapshot):
         """R's mclapply forks like this: no Python hook runs in the child."""
-        lock = folder._lock
+        lock = folder.storage._lock
         fd = lock._fd
 
         def work():
@@ -102,7 +103,8 @@ class TestChildren:
         code = """
             import os, sys, time
             from rekindle._repository.repository import Repository
-            folder = Repository(sys.argv[1], "1")
+            from rekindle._storage.local.storage import LocalStorage
+            folder = Repository(LocalStorage(sys.argv[1]), "1")
             folder.open()
             if os.fork() == 0:
                 time.sleep(600)
@@ -115,7 +117,7 @@ class TestChildren:
         process.kill()
         process.wait()
         try:
-            folder = Repository(str(home), "1")
+            folder = Repository(LocalStorage(str(home)), "1")
             folder.open()
             folder.close()
         finally:
@@ -126,7 +128,7 @@ class TestChildren:
         process = start("import time; print('up', flush=True); time.sleep(600)", close_fds=False)
         assert process.stdout.readline() == "up\n"
         folder.close()
-        again = Repository(str(home), "1")
+        again = Repository(LocalStorage(str(home)), "1")
         again.open()
         again.close()
         process.kill()
@@ -163,17 +165,17 @@ class TestAnotherUser:
         shutil.rmtree(path)
 
     def test_a_folder_of_theirs_that_we_may_write_to_is_locked_like_ours(self, shared, snapshot):
-        folder = Repository(shared, "1")
+        folder = Repository(LocalStorage(shared), "1")
         folder.commit(snapshot(1))
         os.chmod(os.path.join(shared, ".lock"), 0o644)
 
         def refused():
             with pytest.raises(LockError) as info:
-                Repository(shared, "1").open()
+                Repository(LocalStorage(shared), "1").open()
             assert info.value.pid == os.getppid()
 
         def taken():
-            theirs = Repository(shared, "1")
+            theirs = Repository(LocalStorage(shared), "1")
             assert theirs.newest().manifest.number == 1
             assert theirs.commit(snapshot(2)).number == 2
 
@@ -186,7 +188,7 @@ class TestAnotherUser:
 
         def work():
             with pytest.raises(RestoreError, match="cannot be opened: Permission denied"):
-                Repository(shared, "1").open()
+                Repository(LocalStorage(shared), "1").open()
 
         self.as_nobody(work)
 
@@ -196,7 +198,7 @@ class TestTheFile:
     def test_what_a_power_cut_left_of_it_is_no_hindrance(self, home, text):
         home.mkdir()
         (home / ".lock").write_bytes(text)
-        folder = Repository(str(home), "1")
+        folder = Repository(LocalStorage(str(home)), "1")
         folder.open()
         assert json.loads((home / ".lock").read_text())["pid"] == os.getpid()
         folder.close()
@@ -205,7 +207,7 @@ class TestTheFile:
         home.mkdir()
         (home / ".lock").write_bytes(b"12345\n")
         with pytest.raises(ForeignFileError, match="is not a lock file of rekindle"):
-            Repository(str(home), "1").open()
+            Repository(LocalStorage(str(home)), "1").open()
         assert (home / ".lock").read_bytes() == b"12345\n"
 
     @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("x", path)])
@@ -213,7 +215,7 @@ class TestTheFile:
         home.mkdir()
         make(home / ".lock")
         with pytest.raises(ForeignFileError, match="is not a lock file of rekindle"):
-            Repository(str(home), "1").open()
+            Repository(LocalStorage(str(home)), "1").open()
 
     def test_a_folder_that_vanishes_meanwhile_is_made_again(self, folder, home, snapshot):
         folder.commit(snapshot(1))

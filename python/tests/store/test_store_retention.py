@@ -8,6 +8,7 @@ import pytest
 
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import ForeignFileError, SaveWarning
 
 
@@ -189,7 +190,7 @@ class TestPermissions:
     def test_they_follow_the_umask(self, home, snapshot, umask):
         before = os.umask(umask)
         try:
-            folder = Repository(str(home), "1")
+            folder = Repository(LocalStorage(str(home)), "1")
             folder.commit(snapshot(1))
             folder.keep([1])
             folder.close()
@@ -203,7 +204,7 @@ class TestPermissions:
         tmp_path.chmod(0o1777)
         before = os.umask(0)
         try:
-            folder = Repository(str(tmp_path / "backup"), "1")
+            folder = Repository(LocalStorage(str(tmp_path / "backup")), "1")
             folder.open()
             folder.close()
         finally:
@@ -221,13 +222,13 @@ class TestPermissions:
         except PermissionError:
             pytest.skip("only root can give a link away")
         with pytest.raises(ForeignFileError, match="a link that another user, "):
-            Repository(str(tmp_path / "backup"), "1").open()
+            Repository(LocalStorage(str(tmp_path / "backup")), "1").open()
         assert list((tmp_path / "theirs").iterdir()) == []
 
     def test_a_link_of_ones_own_is_followed(self, tmp_path, snapshot):
         (tmp_path / "disk").mkdir()
         (tmp_path / "backup").symlink_to("disk")
-        folder = Repository(str(tmp_path / "backup"), "1")
+        folder = Repository(LocalStorage(str(tmp_path / "backup")), "1")
         folder.commit(snapshot(1))
         folder.close()
         assert (tmp_path / "disk" / "ckpt-1.json").exists()

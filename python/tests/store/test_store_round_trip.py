@@ -14,6 +14,7 @@ from rekindle._format.layout import DTYPES
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
+from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import ArgumentError
 
 FAST = settings(
@@ -81,10 +82,10 @@ class TestAnythingComesBack:
         self, tmp_path_factory, arrays, state, position
     ):
         home = str(tmp_path_factory.mktemp("any") / "backup")
-        folder = Repository(home, "1.2.3")
+        folder = Repository(LocalStorage(home), "1.2.3")
         written = folder.commit(Snapshot(arrays, state, Position(*position)))
         folder.close()
-        again = Repository(home, "1.2.3")
+        again = Repository(LocalStorage(home), "1.2.3")
         save = again.newest()
         again.close()
         assert save is not None
@@ -103,7 +104,7 @@ class TestAnythingComesBack:
         self, tmp_path_factory, saves
     ):
         home = str(tmp_path_factory.mktemp("shared") / "backup")
-        folder = Repository(home, "1.2.3")
+        folder = Repository(LocalStorage(home), "1.2.3")
         folder.open()
         for values in saves:
             arrays = {f"a{i}": np.full(10 ** (i + 1), value) for i, value in enumerate(values)}

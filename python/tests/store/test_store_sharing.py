@@ -9,6 +9,7 @@ from rekindle._format.snapshot import Snapshot
 from rekindle._repository import dedup, pack
 from rekindle._repository.repository import Repository
 from rekindle._storage.local import recycle
+from rekindle._storage.local.storage import LocalStorage
 
 MEGABYTE = 1 << 20
 
@@ -54,7 +55,7 @@ class TestDisk:
         self, tmp_path_factory, sizes, written_over, changes, kept
     ):
         home = tmp_path_factory.mktemp("disk") / "backup"
-        folder = Repository(str(home), "1.2.3")
+        folder = Repository(LocalStorage(str(home)), "1.2.3")
         folder.open()
         values = [0] * len(sizes)
         state = sum(1000 * size for size in sizes)

@@ -17,9 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 
+from rekindle._format import layout
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
-from rekindle._storage.local import direct_io, fs, recycle
+from rekindle._storage.local import fs, page_cache, recycle
+from rekindle._storage.local.storage import LocalStorage
 
 pytestmark = pytest.mark.skipif(
     not fs.CAN_TELL_OPEN_FILES, reason="only Linux tells who has a file open"
@@ -29,14 +31,14 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _as_if_large(monkeypatch):
     monkeypatch.setattr(recycle, "_LEAST", 0)
-    monkeypatch.setattr(direct_io, "LEAST", 0)
+    monkeypatch.setattr(layout, "LARGE_PACK", 0)
 
 
 def save(folder: Repository, value: int, size: int = 5000) -> str:
     """Saves an array of this value, keeps only that checkpoint, and returns its pack's path."""
     manifest = folder.commit(Snapshot({"kernel": np.full(size, value, np.uint8)}))
     folder.keep(folder.numbers[-1:])
-    return os.path.join(folder.directory, *manifest.packs)
+    return os.path.join(folder.storage.url, *manifest.packs)
 
 
 def inode(path) -> int:
@@ -44,7 +46,7 @@ def inode(path) -> int:
 
 
 def temporary(folder: Repository) -> list[str]:
-    return [name for name in os.listdir(folder.directory) if name.endswith(".tmp")]
+    return [name for name in os.listdir(folder.storage.url) if name.endswith(".tmp")]
 
 
 def values(folder: Repository) -> np.ndarray:
@@ -53,7 +55,7 @@ def values(folder: Repository) -> np.ndarray:
 
 @pytest.mark.parametrize("past_cache", [False, True])
 def test_from_the_third_save_on_the_packs_take_turns_in_two_files(home, past_cache):
-    folder = Repository(str(home), "1.2.3", past_cache=past_cache)
+    folder = Repository(LocalStorage(str(home), past_cache=past_cache), "1.2.3")
     # The sizes are shorter and longer than the old packs, with and without whole blocks.
     sizes = [5000, 40960, 12288, 4096, 9000, 45056]
     inodes = [inode(save(folder, value, size)) for value, size in enumerate(sizes)]
@@ -71,7 +73,7 @@ def test_a_pack_has_its_own_size_and_bytes_whatever_it_was_written_over(
     sizes, tmp_path_factory, past_cache
 ):
     home = str(tmp_path_factory.mktemp("spare") / "backup")
-    folder = Repository(home, "1.2.3", past_cache=past_cache)
+    folder = Repository(LocalStorage(home, past_cache=past_cache), "1.2.3")
     for value, size in enumerate(sizes):
         path = save(folder, value, size)
         assert os.path.getsize(path) == folder.manifests[-1].packs[os.path.basename(path)].size
@@ -90,8 +92,8 @@ def test_the_pack_that_is_read_back_is_kept_too(home, monkeypatch):
         time.sleep(0.5)
         return 0
 
-    monkeypatch.setattr(direct_io, "_madvise", lambda: read_slowly)
-    folder = Repository(str(home), "1.2.3", past_cache=True)
+    monkeypatch.setattr(page_cache, "_madvise", lambda: read_slowly)
+    folder = Repository(LocalStorage(str(home), past_cache=True), "1.2.3")
     save(folder, 1)
     reader = threading.Thread(target=folder.read_back, args=(told.is_set,))
     reader.start()
@@ -124,15 +126,15 @@ def test_nothing_of_it_is_left_when_the_run_ends(folder, end):
     save(folder, 2)
     assert len(temporary(folder)) == 1
     end(folder)
-    assert not os.path.exists(folder.directory) or temporary(folder) == []
+    assert not os.path.exists(folder.storage.url) or temporary(folder) == []
 
 
 def test_the_next_run_clears_away_that_of_a_dead_one(folder):
     save(folder, 1)
     save(folder, 2)
     (left,) = temporary(folder)
-    folder._lock.release()
-    other = Repository(folder.directory, "1.2.3")
+    folder.storage._lock.release()
+    other = Repository(LocalStorage(folder.storage.url), "1.2.3")
     save(other, 3)
     assert left not in temporary(other)
     assert (values(other) == 3).all()
@@ -143,8 +145,8 @@ def test_it_is_left_alone_once_another_run_has_the_folder(folder):
     save(folder, 1)
     save(folder, 2)
     (left,) = temporary(folder)
-    os.unlink(os.path.join(folder.directory, ".lock"))
-    other = Repository(folder.directory, "1.2.3")
+    os.unlink(os.path.join(folder.storage.url, ".lock"))
+    other = Repository(LocalStorage(folder.storage.url), "1.2.3")
     other.open()
     folder.close()
     assert temporary(other) == [left]
@@ -164,7 +166,7 @@ class TestWhoeverElseHasTheFile:
         save(folder, 1)
         save(folder, 2)
         (name,) = temporary(folder)
-        with open(os.path.join(folder.directory, name), "rb") as file:
+        with open(os.path.join(folder.storage.url, name), "rb") as file:
             save(folder, 3)
             assert file.read().endswith(bytes([1]) * 5000)
 
@@ -184,7 +186,7 @@ class TestWhoeverElseHasTheFile:
         save(folder, 1)
         save(folder, 2)
         (name,) = temporary(folder)
-        os.link(os.path.join(folder.directory, name), tmp_path / "mine")
+        os.link(os.path.join(folder.storage.url, name), tmp_path / "mine")
         save(folder, 3)
         assert (tmp_path / "mine").read_bytes().endswith(bytes([1]) * 5000)
 
@@ -210,7 +212,7 @@ def test_what_stands_in_its_place_by_now_is_not_written_to(folder, tmp_path, wha
     mine.write_bytes(b"mine")
     save(folder, 1)
     save(folder, 2)
-    path = os.path.join(folder.directory, *temporary(folder))
+    path = os.path.join(folder.storage.url, *temporary(folder))
     os.unlink(path)
     if what == "a link":
         os.symlink(mine, path)

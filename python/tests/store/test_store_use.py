@@ -11,6 +11,8 @@ import pytest
 
 from rekindle._repository.repository import Repository
 from rekindle._storage.local import lock_probe
+from rekindle._storage.local.storage import LocalStorage
+from rekindle._storage.protocol import LockStatus
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="/proc/locks is Linux'")
 
@@ -27,7 +29,7 @@ def rewrite(home, **changes):
 
 
 def test_a_folder_that_is_not_there_is_held_by_nobody(home):
-    assert lock_probe.look(str(home)) == lock_probe.LockStatus(False, None)
+    assert lock_probe.look(str(home)) == LockStatus(False, None)
 
 
 @linux_only
@@ -48,12 +50,12 @@ def test_this_process_knows_itself(home, folder):
 def test_a_run_that_was_killed_holds_nothing(home, holder):
     holder.kill()
     holder.wait()
-    assert lock_probe.look(str(home)) == lock_probe.LockStatus(False, None)
+    assert lock_probe.look(str(home)) == LockStatus(False, None)
 
 
 def test_a_closed_folder_is_free(home, folder):
     folder.close()
-    assert lock_probe.look(str(home)) == lock_probe.LockStatus(False, None)
+    assert lock_probe.look(str(home)) == LockStatus(False, None)
 
 
 @linux_only
@@ -84,7 +86,7 @@ def test_without_the_table_of_locks_a_dead_process_holds_nothing(home, holder, m
     holder.kill()
     holder.wait()
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert lock_probe.look(str(home)) == lock_probe.LockStatus(False, None)
+    assert lock_probe.look(str(home)) == LockStatus(False, None)
 
 
 def test_of_a_lock_file_that_may_not_be_read_it_cannot_be_told(home, folder, monkeypatch):
@@ -92,13 +94,13 @@ def test_of_a_lock_file_that_may_not_be_read_it_cannot_be_told(home, folder, mon
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("rekindle._storage.local.fs.open_regular", refuse)
-    assert lock_probe.look(str(home)) == lock_probe.LockStatus(None, None)
+    assert lock_probe.look(str(home)) == LockStatus(None, None)
 
 
 def test_somebody_elses_lock_file_is_no_lock(home):
     home.mkdir()
     (home / ".lock").write_text("not ours")
-    assert lock_probe.look(str(home)) == lock_probe.LockStatus(False, None)
+    assert lock_probe.look(str(home)) == LockStatus(False, None)
 
 
 def test_a_look_never_refuses_a_run(home, folder, monkeypatch):
@@ -116,7 +118,7 @@ def test_a_look_never_refuses_a_run(home, folder, monkeypatch):
 @linux_only
 def test_a_lock_on_a_copy_of_the_file_is_not_taken_for_one_on_it(home, holder, tmp_path):
     other = tmp_path / "other"
-    Repository(str(other), "1").open()
+    Repository(LocalStorage(str(other)), "1").open()
     rewrite(other, pid=holder.pid)
     (other / ".lock").unlink()
     (other / ".lock").write_bytes((home / ".lock").read_bytes())

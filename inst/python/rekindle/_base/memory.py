@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rekindle._base import linux
+from rekindle._base import linux, tuning
 
 # The alignment of XLA, and of packs. With it, JAX takes a whole array without a copy.
 _ALIGNMENT = 64
@@ -38,7 +38,7 @@ def room(size: int, *, huge: bool = True) -> npt.NDArray[np.uint8]:
         mapped = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError as error:
         raise MemoryError(f"no memory for {size} bytes") from error
-    if huge:
+    if huge and tuning.uses(tuning.HUGE_PAGES):
         _ask_for_huge_pages(mapped)
     return np.frombuffer(mapped, np.uint8)
 
@@ -58,6 +58,11 @@ def array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[np.generi
     size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
     made: npt.NDArray[np.generic] = room(size).view(dtype).reshape(shape)
     return made
+
+
+def address(data: memoryview | mmap.mmap) -> int:
+    """Where the bytes begin in memory."""
+    return int(np.frombuffer(data, np.uint8).__array_interface__["data"][0])
 
 
 def give_back() -> None:

@@ -53,6 +53,10 @@ PACK_ALIGNMENT = 64
 # rekindle can then write memory at such an address directly, past the system's cache.
 BLOCK = 4096
 
+# A pack with at least so many bytes of arrays is a large one. The system writes less than this into
+# its cache in almost no time.
+LARGE_PACK = 16 << 20
+
 # A checkpoint's number in a name: no sign, no leading zero, and small enough for 64 bits.
 _NUMBER = r"(0|[1-9][0-9]{0,17})"
 MAX_NUMBER = 10**18 - 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 
 from rekindle._base.version import __version__
@@ -12,43 +11,44 @@ from rekindle._inspection.results import Deletion
 from rekindle._repository import index, inventory, reader
 from rekindle._repository.repository import Repository
 from rekindle._saving import open_runs
+from rekindle._storage.protocol import Storage
 from rekindle.errors import RestoreError, SaveWarning
 
 
-def delete(directory: str) -> Deletion:
-    if not os.path.isdir(directory):
+def delete(storage: Storage) -> Deletion:
+    if not storage.exists:
         return Deletion([], [], False)
-    prefixes = list(reader.catalogs(directory))
-    with lookup.refusals(directory):
-        before = inventory.survey(directory, reader.catalogs(directory))
+    prefixes = list(reader.catalogs(storage))
+    with lookup.refusals(storage):
+        before = inventory.survey(storage, reader.catalogs(storage))
         # If the folder must be refused, this raises before the first file is removed.
         for prefix in prefixes:
-            index.scan(directory, prefix)
+            index.scan(storage, prefix)
     if not before.ours and not before.leftovers:
         return Deletion([], [*before.set_aside, *before.foreign], False)
     # An interrupted fit() of this process holds its folder until another caller needs the folder.
-    open_runs.let_go(directory)
-    refused = _clear(directory, prefixes)
-    left = _names(directory)
+    open_runs.let_go(storage.url)
+    refused = _clear(storage, prefixes)
+    left = _names(storage)
     removed = [name for name in (*before.ours, *before.leftovers) if name not in left]
     kept = [name for name in (*before.ours, *before.leftovers) if name in left]
     if refused:
         raise RestoreError(
-            f"Some files in {directory!r} could not be removed: {refused} Still there:"
+            f"Some files in {storage.url!r} could not be removed: {refused} Still there:"
             f" {', '.join(kept) or 'the folder'}.",
-            directory=directory,
+            directory=storage.url,
             errno=None,
         )
-    return Deletion(removed, sorted(left), not os.path.isdir(directory))
+    return Deletion(removed, sorted(left), not storage.exists)
 
 
-def _clear(directory: str, prefixes: list[str]) -> str | None:
+def _clear(storage: Storage, prefixes: list[str]) -> str | None:
     """Clears each prefix. Returns the reports of files that the system refused to remove."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", SaveWarning)
         # Even without a checkpoint, remove the files that a crash left.
         for prefix in prefixes or [layout.PREFIX]:
-            folder = Repository(directory, __version__, prefix=prefix)
+            folder = Repository(storage, __version__, prefix=prefix)
             try:
                 folder.open()
                 folder.clear()
@@ -58,8 +58,8 @@ def _clear(directory: str, prefixes: list[str]) -> str | None:
     return " ".join(texts) or None
 
 
-def _names(directory: str) -> set[str]:
+def _names(storage: Storage) -> set[str]:
     try:
-        return set(os.listdir(directory))
+        return set(storage.names())
     except OSError:
         return set()

@@ -12,7 +12,7 @@ from rekindle._inspection import lookup
 from rekindle._inspection.results import Check, FolderInfo, SaveInfo
 from rekindle._repository import inventory
 from rekindle._repository.index import Index
-from rekindle._storage.local import lock_probe
+from rekindle._storage.protocol import Storage
 
 _Told = TypeVar("_Told", SaveInfo, Check)
 
@@ -20,14 +20,14 @@ _Told = TypeVar("_Told", SaveInfo, Check)
 _KERAS_FILES = ("latest.weights.h5", "training_metadata.json")
 
 
-def describe(path: str, catalogs: Mapping[str, Index]) -> FolderInfo:
-    with lookup.refusals(path):
-        found = inventory.survey(path, catalogs)
-        used = lock_probe.look(path)
+def describe(storage: Storage, catalogs: Mapping[str, Index]) -> FolderInfo:
+    with lookup.refusals(storage):
+        found = inventory.survey(storage, catalogs)
+        used = storage.probe()
         sizes = _sizes(found)
         seen: set[tuple[str, Pack]] = set()
         saves = [
-            _described(path, sizes, seen, prefix, manifest)
+            _described(storage, sizes, seen, prefix, manifest)
             for prefix, manifest in lookup.oldest_first(catalogs)
         ]
     damaged = [
@@ -37,7 +37,7 @@ def describe(path: str, catalogs: Mapping[str, Index]) -> FolderInfo:
     ]
     saves = placed(saves, damaged)
     return FolderInfo(
-        directory=path,
+        directory=storage.url,
         state=_state(saves, bool(found.foreign)),
         held=used.held,
         holder=used.holder,
@@ -51,13 +51,13 @@ def describe(path: str, catalogs: Mapping[str, Index]) -> FolderInfo:
 
 
 def _described(
-    path: str,
+    storage: Storage,
     sizes: Mapping[tuple[str, int], int],
     seen: set[tuple[str, Pack]],
     prefix: str,
     manifest: Manifest,
 ) -> SaveInfo:
-    damage = inventory.damage_at_a_glance(path, manifest, seen)
+    damage = inventory.damage_at_a_glance(storage, manifest, seen)
     return SaveInfo(
         name=f"{prefix}-{manifest.number}",
         number=manifest.number,
@@ -69,7 +69,7 @@ def _described(
         version=manifest.version,
         size=sizes.get((prefix, manifest.number), 0),
         shared=inventory.shared_bytes(prefix, manifest),
-        metrics=lookup.metrics(path, manifest),
+        metrics=lookup.metrics(storage, manifest),
         schedule=_schedule(manifest),
     )
 

@@ -16,7 +16,9 @@ from rekindle._format.manifest import Damage, Manifest, Pack
 from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._repository import index, inventory, reader
 from rekindle._saving import metadata, open_runs
-from rekindle._storage.local import os_errors
+from rekindle._storage import os_errors
+from rekindle._storage.protocol import Storage
+from rekindle._storage.resolve import resolve
 from rekindle.errors import ArgumentError, DamageError, RestoreError
 
 _T = TypeVar("_T")
@@ -26,8 +28,8 @@ _A_SAVE = "the path of a checkpoint, as a string or an os.PathLike"
 Which = str | int
 
 
-def folder(directory: Any) -> str:
-    """The folder's absolute path, with `~` expanded. Waits for the last save of an ended fit().
+def storage_at(directory: Any) -> Storage:
+    """The folder's storage; the path may begin with `~`. Waits for the last save of an ended fit().
 
     Raises:
         ArgumentError: `directory` is not a path of the local file system.
@@ -35,28 +37,28 @@ def folder(directory: Any) -> str:
     path = os.path.abspath(checks.path("directory", directory))
     # The last save of a fit() that was interrupted in this session may not be durable yet.
     open_runs.settle(path)
-    return path
+    return resolve(path)
 
 
 @contextlib.contextmanager
-def refusals(directory: str) -> Iterator[None]:
+def refusals(storage: Storage) -> Iterator[None]:
     """Turns a refusal of the system into a :class:`RestoreError`."""
     try:
         yield
     except RestoreError:
         raise
     except (OSError, MemoryError) as error:
-        what = f"The folder {directory!r} cannot be read"
-        raise os_errors.not_restored(what, directory, error) from error
+        what = f"The folder {storage.url!r} cannot be read"
+        raise os_errors.not_restored(what, storage.url, error) from error
 
 
 def with_save(
-    directory: str, which: Which, read: Callable[[str, Manifest], _T], *, whole: bool = False
+    storage: Storage, which: Which, read: Callable[[str, Manifest], _T], *, whole: bool = False
 ) -> _T:
     """Finds a checkpoint, and returns the result of `read` for its prefix and its manifest.
 
     Args:
-        directory: The folder.
+        storage: The folder's storage.
         which: ``"latest"``, a number or a name.
         read: Raises :class:`Damage` on bytes that are not those written. If the checkpoint is no
             longer there, this function then looks for it again.
@@ -67,58 +69,58 @@ def with_save(
         RestoreError: There is no such checkpoint, or the system refused to read.
     """
     for _ in range(reader.ATTEMPTS):
-        found = _find(directory, which, whole=whole)
+        found = _find(storage, which, whole=whole)
         if found is None:
             continue
         prefix, manifest = found
         try:
-            with refusals(directory):
+            with refusals(storage):
                 return read(prefix, manifest)
         except Damage as damage:
-            if reader.still_there(directory, prefix, manifest):
-                raise _damaged(directory, f"{prefix}-{manifest.number}", str(damage)) from None
-    raise reader.too_fast(directory)
+            if reader.still_there(storage, prefix, manifest):
+                raise _damaged(storage.url, f"{prefix}-{manifest.number}", str(damage)) from None
+    raise reader.too_fast(storage)
 
 
-def _find(directory: str, which: Which, *, whole: bool) -> tuple[str, Manifest] | None:
+def _find(storage: Storage, which: Which, *, whole: bool) -> tuple[str, Manifest] | None:
     """The checkpoint; ``None`` if a run removed it during the search."""
     if which != "latest":
-        return _named(directory, which)
-    found = reader.newest(directory) if whole else _newest_at_a_glance(directory)
-    if found is None and not whole and reader.catalogs(directory):
+        return _named(storage, which)
+    found = reader.newest(storage) if whole else _newest_at_a_glance(storage)
+    if found is None and not whole and reader.catalogs(storage):
         return None
     if found is None:
         raise RestoreError(
-            f"There is no checkpoint in {directory!r}.", directory=directory, errno=None
+            f"There is no checkpoint in {storage.url!r}.", directory=storage.url, errno=None
         )
     return found
 
 
-def _newest_at_a_glance(directory: str) -> tuple[str, Manifest] | None:
-    catalogs = reader.catalogs(directory)
+def _newest_at_a_glance(storage: Storage) -> tuple[str, Manifest] | None:
+    catalogs = reader.catalogs(storage)
     damages = {
         f"{prefix}-{number}": damage
         for prefix, catalog in catalogs.items()
         for number, damage in catalog.damaged.items()
     }
     for prefix, manifest in reader.newest_first(catalogs):
-        with refusals(directory):
-            damage = inventory.damage_at_a_glance(directory, manifest)
+        with refusals(storage):
+            damage = inventory.damage_at_a_glance(storage, manifest)
         if damage is None:
             return prefix, manifest
-        if not reader.still_there(directory, prefix, manifest):
+        if not reader.still_there(storage, prefix, manifest):
             return None
         damages[f"{prefix}-{manifest.number}"] = damage
     if damages:
-        raise reader.all_damaged(directory, damages)
+        raise reader.all_damaged(storage.url, damages)
     return None
 
 
-def _named(directory: str, which: Which) -> tuple[str, Manifest]:
-    names = _names(directory, which)
+def _named(storage: Storage, which: Which) -> tuple[str, Manifest]:
+    names = _names(storage, which)
     if len(names) > 1:
         raise ArgumentError(
-            f"Several checkpoints in {directory!r} have the number {which}. Give the name of one"
+            f"Several checkpoints in {storage.url!r} have the number {which}. Give the name of one"
             f" of them: {', '.join(map(repr, names))}.",
             argument="which",
             value=which,
@@ -126,23 +128,23 @@ def _named(directory: str, which: Which) -> tuple[str, Manifest]:
     try:
         if not names:
             raise FileNotFoundError
-        _, prefix, manifest = reader.find(os.path.join(directory, names[0]))
+        prefix, manifest = reader.find(storage, names[0])
     except FileNotFoundError:
         raise RestoreError(
-            f"There is no checkpoint {which!r} in {directory!r}. {_there_are(directory)}",
-            directory=directory,
+            f"There is no checkpoint {which!r} in {storage.url!r}. {_there_are(storage)}",
+            directory=storage.url,
             errno=None,
         ) from None
     except Damage as damage:
-        raise _damaged(directory, names[0], str(damage)) from None
+        raise _damaged(storage.url, names[0], str(damage)) from None
     return prefix, manifest
 
 
-def _names(directory: str, which: Any) -> list[str]:
+def _names(storage: Storage, which: Any) -> list[str]:
     if isinstance(which, str) and os.path.basename(which) == which and which:
         return [which]
     if isinstance(which, int | np.integer) and not isinstance(which, bool) and which >= 0:
-        return [name for name in _all_names(directory) if name.rpartition("-")[2] == str(which)]
+        return [name for name in _all_names(storage) if name.rpartition("-")[2] == str(which)]
     raise ArgumentError(
         f"Invalid value for argument `which`. Received: which={which!r}. Expected 'latest', the"
         " number of a checkpoint, or its name, such as 'ckpt-12'.",
@@ -151,16 +153,16 @@ def _names(directory: str, which: Any) -> list[str]:
     )
 
 
-def _all_names(directory: str) -> list[str]:
+def _all_names(storage: Storage) -> list[str]:
     return [
         f"{prefix}-{number}"
-        for prefix, catalog in reader.catalogs(directory).items()
+        for prefix, catalog in reader.catalogs(storage).items()
         for number in sorted({*catalog.manifests, *catalog.damaged})
     ]
 
 
-def _there_are(directory: str) -> str:
-    names = _all_names(directory)
+def _there_are(storage: Storage) -> str:
+    names = _all_names(storage)
     shown = ", ".join(names[-20:])
     return f"The folder has: {shown}." if names else "The folder has no checkpoint."
 
@@ -178,7 +180,7 @@ def oldest_first(catalogs: Mapping[str, index.Index]) -> list[tuple[str, Manifes
     return reader.newest_first(catalogs)[::-1]
 
 
-def tree(directory: str, manifest: Manifest, key: str) -> Any:
+def tree(storage: Storage, manifest: Manifest, key: str) -> Any:
     """A part of the checkpoint's state, rebuilt from JSON values and arrays.
 
     Raises:
@@ -186,22 +188,22 @@ def tree(directory: str, manifest: Manifest, key: str) -> Any:
         RestoreError: The system refused to read.
     """
     names = [name for name in manifest.arrays if name.startswith(f"{key}/")]
-    arrays = reader.read(directory, manifest, names).arrays if names else {}
+    arrays = reader.read(storage, manifest, names).arrays if names else {}
     try:
         return _tree.unflatten(manifest.state[key], arrays)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise Damage(f"its {key} cannot be read: {error!r:.200}") from None
 
 
-def metrics(directory: str, manifest: Manifest) -> dict[str, Any]:
+def metrics(storage: Storage, manifest: Manifest) -> dict[str, Any]:
     """The metrics of the checkpoint: the user's own values, else those of its last epoch."""
     found: dict[str, Any] = {}
     # Leave out metrics that cannot be read. The verification of the checkpoint reports them.
     with contextlib.suppress(Damage, RestoreError, KeyError, TypeError, AttributeError):
         if isinstance(manifest.state.get("metadata"), dict) and manifest.state["metadata"]:
-            found = dict(tree(directory, manifest, "metadata"))
+            found = dict(tree(storage, manifest, "metadata"))
         elif manifest.state.get("history"):
-            table = tree(directory, manifest, "history")["metrics"]
+            table = tree(storage, manifest, "history")["metrics"]
             found = {str(name): column[-1] for name, column in table.items() if column}
     plain = {str(name): plain_value(value) for name, value in found.items()}
     return {name: value for name, value in plain.items() if value is not None}
@@ -215,12 +217,12 @@ def plain_value(value: Any) -> Any:
 
 
 def verified(
-    directory: str, manifest: Manifest, seen: set[Any], packs: set[tuple[str, Pack]]
+    storage: Storage, manifest: Manifest, seen: set[Any], packs: set[tuple[str, Pack]]
 ) -> str | None:
     """The damage of the checkpoint's bytes; ``None`` if there is none.
 
     Args:
-        directory: The folder.
+        storage: The folder's storage.
         manifest: The manifest of the checkpoint.
         seen: Arrays that were read already, and are not read again. This function adds to the set.
         packs: The same for the headers of packs.
@@ -231,28 +233,29 @@ def verified(
     rows = {name: (manifest.packs[row.pack], row) for name, row in manifest.arrays.items()}
     fresh = {name: manifest.arrays[name] for name, row in rows.items() if row not in seen}
     try:
-        with refusals(directory):
-            damage = inventory.damage_at_a_glance(directory, manifest, packs)
+        with refusals(storage):
+            damage = inventory.damage_at_a_glance(storage, manifest, packs)
         if damage is not None:
             return damage
-        reader.verify(directory, dataclasses.replace(manifest, arrays=fresh))
+        reader.verify(storage, dataclasses.replace(manifest, arrays=fresh))
     except Damage as found:
         return str(found)
     seen.update(rows.values())
     return None
 
 
-def find(path: str | os.PathLike[str]) -> tuple[str, str, Manifest]:
-    """Folder, prefix and manifest of the checkpoint at this path.
+def find(path: str | os.PathLike[str]) -> tuple[Storage, Manifest]:
+    """The storage and the manifest of the checkpoint at this path.
 
     Raises:
         DamageError: Its manifest is not whole.
         RestoreError: There is no checkpoint, or the system refused to read.
     """
     name = checks.path("save_path", path, _A_SAVE)
-    directory = os.path.dirname(os.path.abspath(name))
+    directory, base = os.path.split(os.path.abspath(name))
+    storage = resolve(directory)
     try:
-        return reader.find(name)
+        return storage, reader.find(storage, base)[1]
     except FileNotFoundError as error:
         raise RestoreError(
             f"There is no checkpoint {name!r}. rekindle.latest_checkpoint() names the newest in a"
@@ -272,13 +275,13 @@ def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
         DamageError: The checkpoint is not whole.
         RestoreError: There is no checkpoint, or the system refused to read.
     """
-    name = checks.path("save_path", path, _A_SAVE)
-    directory, _, manifest = find(name)
-    metadata.refuse_newer(directory, manifest)
+    storage, manifest = find(path)
+    metadata.refuse_newer(storage.url, manifest)
     try:
-        return reader.read(directory, manifest)
+        return reader.read(storage, manifest)
     except Damage as damage:
-        raise _path_is_damaged(name, directory, damage) from None
+        name = checks.path("save_path", path, _A_SAVE)
+        raise _path_is_damaged(name, storage.url, damage) from None
 
 
 def _path_is_damaged(path: str, directory: str, damage: object) -> DamageError:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rekindle._storage.local.lock import Holder
+from rekindle._storage.protocol import Holder
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import xxhash
 
 from rekindle._format import layout
 from rekindle._storage.local import fs
+from rekindle._storage.protocol import NotRegularError, TooLargeError
 from rekindle.errors import TakeoverWarning
 
 WEIGHTS = "latest.weights.h5"
@@ -162,7 +163,7 @@ def _read_settled(folder: str) -> Any:
 def _digests(folder: str) -> dict[str, str]:
     found = {}
     for name in (name for pair in PAIRS for name in pair):
-        with contextlib.suppress(FileNotFoundError, fs.NotRegularError, fs.TooLargeError):
+        with contextlib.suppress(FileNotFoundError, NotRegularError, TooLargeError):
             found[name] = _digest(os.path.join(folder, name))
     return found
 
@@ -172,7 +173,7 @@ def _digest(path: str) -> str:
     fd, size = fs.open_regular(path)
     with fs.closing(fd):
         if size > _LARGEST_WEIGHTS:
-            raise fs.TooLargeError(errno.EFBIG, f"larger than {_LARGEST_WEIGHTS} bytes", path)
+            raise TooLargeError(errno.EFBIG, f"larger than {_LARGEST_WEIGHTS} bytes", path)
         while chunk := os.read(fd, _CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from rekindle._base import events
 from rekindle._keras import alone, internals, keras_files
 from rekindle._keras.trainer import KerasTrainer
 from rekindle._policy.schedule import Schedule
-from rekindle._storage.local import ownership
+from rekindle._storage.resolve import resolve
 from rekindle._training.callbacks.csv_logs import CsvLogs
 from rekindle._training.fit import Fit
 from rekindle._training.options import FitOptions
@@ -137,7 +137,7 @@ class TailCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has
             alone.refuse(backups)
 
         # Before anything in the folder is read.
-        ownership.refuse_others(self._settings.directory, also=keras_files.NAMES)
+        resolve(self._settings.directory).refuse_others(also=keras_files.NAMES)
         callbacks = [callback for callback in others if not isinstance(callback, left_out)]
         trainer = KerasTrainer(self.model, callbacks, listed, code)
         self._fit = Fit(self._settings, trainer, self._owner._schedule)

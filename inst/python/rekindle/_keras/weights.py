@@ -20,6 +20,7 @@ from rekindle._keras import variables
 from rekindle._repository import reader
 from rekindle._saving import metadata
 from rekindle._storage.local import fs
+from rekindle._storage.protocol import Storage
 from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, SaveError, bulleted
 
 # Follows the name of a model whose optimizer is saved as a part of it.
@@ -30,7 +31,7 @@ _MOST_LEVELS = 101
 
 
 def restore(
-    model: Any, directory: str, which: Which, *, optimizer: bool = False
+    model: Any, storage: Storage, which: Which, *, optimizer: bool = False
 ) -> tuple[str, bool]:
     """Restores a checkpoint's weights into the model.
 
@@ -53,16 +54,16 @@ def restore(
         )
 
     def read(prefix: str, manifest: Manifest) -> tuple[str, dict[str, AnyArray], bool]:
-        metadata.refuse_newer(directory, manifest)
+        metadata.refuse_newer(storage.url, manifest)
         name = f"{prefix}-{manifest.number}"
-        rows = _rows_of(model, directory, name, manifest)
+        rows = _rows_of(model, storage.url, name, manifest)
         extra = _slots_of(model, manifest, rows) if optimizer else {}
         # Under the names of the model's own variables.
         wanted = {key: saved for key, (saved, _) in (rows | extra).items()}
-        arrays = reader.read(directory, manifest, set(wanted.values())).arrays
+        arrays = reader.read(storage, manifest, set(wanted.values())).arrays
         return name, {key: arrays[saved] for key, saved in wanted.items()}, bool(extra)
 
-    name, arrays, with_slots = lookup.with_save(directory, which, read, whole=which == "latest")
+    name, arrays, with_slots = lookup.with_save(storage, which, read, whole=which == "latest")
     targets = variables.named(model)
     variables.assign({key: targets[key] for key in arrays}, arrays)
     return name, with_slots
@@ -179,7 +180,7 @@ def _mismatch(directory: str, name: str, differences: list[str]) -> MismatchErro
 
 
 def export(
-    directory: str, path: str, model: Any, which: Which, *, force: bool = False
+    storage: Storage, path: str, model: Any, which: Which, *, force: bool = False
 ) -> tuple[str, bool]:
     """Writes a checkpoint's weights into a new file for `load_weights()`, completely or not at all.
 
@@ -200,7 +201,7 @@ def export(
         )
     if not force and fs.exists(path):
         raise _in_the_way(path)
-    found = restore(model, directory, which, optimizer=True)
+    found = restore(model, storage, which, optimizer=True)
     temporary = os.path.join(os.path.dirname(path), f".rekindle-{uuid.uuid4().hex}.weights.h5")
     try:
         try:

@@ -20,7 +20,6 @@ Nothing older may be removed before step 6 is complete.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,8 +29,7 @@ from rekindle._format.decode import decode
 from rekindle._format.manifest import Array, Damage, Manifest, Pack, encode
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository import dedup, pack
-from rekindle._storage.local import fs
-from rekindle._storage.local.pack_file import PackFile
+from rekindle._storage.protocol import Staging, Storage
 from rekindle.errors import ArgumentError
 
 
@@ -47,20 +45,18 @@ class Identity:
 
 
 class Commit:
-    """Writes one checkpoint to the disk."""
+    """Writes one checkpoint."""
 
     def __init__(
         self,
-        folder: str,
+        storage: Storage,
         prefix: str,
         identity: Identity,
         snapshot: Snapshot,
         base: Manifest | None,
-        pack_file: PackFile,
     ) -> None:
         """Decides which arrays to write; `base` is a whole checkpoint whose arrays it may share."""
-        self._pack_file = pack_file
-        self._folder = folder
+        self._storage = storage
         self._prefix = prefix
         self._identity = identity
         self._snapshot = snapshot
@@ -70,13 +66,14 @@ class Commit:
         self._digests = {
             name: made.get(name) or digest(as_bytes(array)) for name, array in arrays.items()
         }
-        self._plan = dedup.plan(folder, base, arrays, self._digests)
+        self._plan = dedup.plan(storage, base, arrays, self._digests)
         self._base_packs = dict(base.packs) if base else {}
         self._written: list[str] = []
+        self._staging: Staging | None = None
 
     @property
     def written(self) -> list[str]:
-        """The paths of the packs that are already written."""
+        """The names of the packs that are already written."""
         return list(self._written)
 
     @property
@@ -86,16 +83,10 @@ class Commit:
 
     def prepare(self) -> Manifest:
         """Does steps 1 to 4. On failure, removes everything that it wrote."""
-        manifest = self._manifest_path()
-        temporary = self._temporary(manifest)
-        # A crash may have left files under these names. We hold the lock, so no run is writing
-        # them.
-        fs.remove(temporary)
+        self._staging = self._storage.stage(self._manifest_name())
         try:
             prepared = self._prepared()
-            text = self._encoded(prepared)
-            fs.write_new(temporary, text)
-            fs.sync_folder(self._folder)
+            self._staging.write(self._encoded(prepared))
         except BaseException:
             self.abandon()
             raise
@@ -112,35 +103,39 @@ class Commit:
                     f" readers accept at most {layout.MAX_MANIFEST_BYTES} bytes. Save fewer and"
                     " larger arrays, and arrays in place of long lists",
                 )
-            path, number = self._manifest_path(), manifest.number
-            decode(text, prefix=self._prefix, number=number, path=path)
+            path = self._storage.where(self._manifest_name())
+            decode(text, prefix=self._prefix, number=manifest.number, path=path)
         except (Damage, ValueError, TypeError, RecursionError) as error:
             raise OSError(errno.EINVAL, f"no reader would accept it ({error})") from None
         return text
 
     def publish(self) -> None:
         """Does step 5, the commit point. On failure, removes everything that was written."""
-        manifest = self._manifest_path()
-        temporary = self._temporary(manifest)
+        staging = self._staged()
         try:
-            fs.rename(temporary, manifest)
+            staging.publish()
         except BaseException:
-            # A network file system may have renamed the manifest and lost the reply. Then the
-            # manifest needs its packs. rekindle sweeps an unneeded pack after the next save.
-            if _is_gone(temporary):
+            # If the manifest may be there, it needs its packs. rekindle sweeps an unneeded pack
+            # after the next save.
+            if staging.may_be_published:
                 self._written.clear()
             self.abandon()
             raise
 
     def acknowledge(self) -> None:
         """Does step 6. On failure the checkpoint exists, but a power cut may still undo it."""
-        fs.sync_folder(self._folder)
+        self._staged().acknowledge()
 
     def abandon(self) -> None:
         """Removes the written files, if the system allows it; a later save sweeps the rest."""
-        fs.discard(self._temporary(self._manifest_path()))
-        for path in self._written:
-            fs.discard(path)
+        self._staged().abandon()
+        for name in self._written:
+            self._storage.discard(name)
+
+    def _staged(self) -> Staging:
+        if self._staging is None:
+            raise RuntimeError("prepare() has to be called first")
+        return self._staging
 
     def _prepared(self) -> Manifest:
         shared = self._plan.shared
@@ -166,24 +161,14 @@ class Commit:
     def _write_pack(self, names: list[str]) -> tuple[str, Pack, dict[str, Array]]:
         """Does steps 1 and 2 for the pack of these arrays."""
         name = self._free_pack_name()
-        path = os.path.join(self._folder, name)
-        temporary = self._temporary(path)
-        fs.remove(temporary)
         metadata = {
             layout.PACK_METADATA_KEY: str(layout.FORMAT),
             "run": self._identity.run,
             "number": str(self._identity.number),
         }
         arrays = {key: self._snapshot.arrays[key] for key in names}
-        written, rows = pack.write(
-            temporary, name, arrays, self._digests, metadata, self._pack_file
-        )
-        try:
-            fs.rename(temporary, path)
-        except BaseException:
-            fs.discard(temporary)
-            raise
-        self._written.append(path)
+        written, rows = pack.write(self._storage, name, arrays, self._digests, metadata)
+        self._written.append(name)
         return name, written, rows
 
     def _free_pack_name(self) -> str:
@@ -192,15 +177,12 @@ class Commit:
         again = 0
         while True:
             name = layout.pack_name(self._prefix, self._identity.number, again)
-            if not fs.exists(os.path.join(self._folder, name)):
+            if self._storage.status(name) is None:
                 return name
             again += 1
 
-    def _manifest_path(self) -> str:
-        return os.path.join(self._folder, layout.manifest_name(self._prefix, self._identity.number))
-
-    def _temporary(self, path: str) -> str:
-        return os.path.join(self._folder, layout.temporary_name(os.path.basename(path)))
+    def _manifest_name(self) -> str:
+        return layout.manifest_name(self._prefix, self._identity.number)
 
 
 def _refuse_unknown(arrays: Mapping[str, AnyArray]) -> None:
@@ -218,10 +200,3 @@ def _refuse_unknown(arrays: Mapping[str, AnyArray]) -> None:
                 argument="arrays",
                 value=name,
             )
-
-
-def _is_gone(path: str) -> bool:
-    try:
-        return not fs.exists(path)
-    except OSError:
-        return False

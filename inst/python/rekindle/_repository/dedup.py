@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rekindle._base.arrays import AnyArray, dtype_name
 from rekindle._format.manifest import Array, Manifest
+from rekindle._storage.protocol import FileStatus, Storage
 
 # The limit for dead bytes (bytes that no checkpoint needs) in shared packs, as a share of the whole
 # state. While rekindle writes a checkpoint that shares nothing, the folder then holds up to 2.2
@@ -37,14 +36,14 @@ class Plan:
 
 
 def plan(
-    folder: str,
+    storage: Storage,
     base: Manifest | None,
     arrays: Mapping[str, AnyArray],
     digests: Mapping[str, str],
 ) -> Plan:
     """Plans to share as many arrays as possible with `base`, a whole checkpoint."""
     same = _unchanged(base, arrays, digests) if base else {}
-    kept = _worth_keeping(folder, base, same, arrays) if base else set()
+    kept = _worth_keeping(storage, base, same, arrays) if base else set()
     shared = {name: row for name, row in same.items() if row.pack in kept}
     # Arrays that did not change since the last save may not change until the next save. In one pack
     # with changed arrays, they would lie among dead bytes by then, and be written once more.
@@ -70,7 +69,7 @@ def _unchanged(
 
 
 def _worth_keeping(
-    folder: str, base: Manifest, same: Mapping[str, Array], arrays: Mapping[str, AnyArray]
+    storage: Storage, base: Manifest, same: Mapping[str, Array], arrays: Mapping[str, AnyArray]
 ) -> set[str]:
     """The packs of `base` to keep in use: not too many packs, and not too many dead bytes."""
     live: dict[str, int] = {}
@@ -79,7 +78,7 @@ def _worth_keeping(
     sizes = {name: base.packs[name].size - base.packs[name].header for name in live}
     # Drop the pack with the largest dead share first: it frees most for the bytes written again.
     order = sorted(live, key=lambda name: (sizes[name] - live[name]) / (sizes[name] or 1))
-    order = [name for name in order if _is_intact(folder, name, base.packs[name].size)]
+    order = [name for name in order if _is_intact(storage, name, base.packs[name].size)]
     most = _MOST_DEAD * sum(array.nbytes for array in arrays.values())
     dead = sum(sizes[name] - live[name] for name in order)
     while order and dead > most:
@@ -89,10 +88,9 @@ def _worth_keeping(
     return set(order[:_MOST_PACKS])
 
 
-def _is_intact(folder: str, name: str, size: int) -> bool:
+def _is_intact(storage: Storage, name: str, size: int) -> bool:
     """Whether the pack exists with its size: a user may tidy the folder by hand during a run."""
     try:
-        status = os.lstat(os.path.join(folder, name))
+        return storage.status(name) == FileStatus(size, is_regular=True)
     except OSError:
         return False
-    return stat.S_ISREG(status.st_mode) and status.st_size == size

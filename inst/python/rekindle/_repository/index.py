@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ from rekindle._format.decode import decode, may_be_whole, serial
 from rekindle._format.manifest import Damage, Manifest
 from rekindle._format.walk import weigh
 from rekindle._repository import pack
-from rekindle._storage.local import fs
+from rekindle._storage.protocol import NotRegularError, Storage, TooLargeError
 from rekindle.errors import ForeignFileError, FormatError
 
 
@@ -85,7 +84,7 @@ class Listing:
         return found
 
 
-def scan(folder: str, prefix: str) -> Index:
+def scan(storage: Storage, prefix: str) -> Index:
     """Reads every manifest of a prefix in the folder, and changes nothing.
 
     Raises:
@@ -93,15 +92,15 @@ def scan(folder: str, prefix: str) -> Index:
         ForeignFileError: A file has a manifest's name, but rekindle did not write it.
         OSError: The system refused to list or to read.
     """
-    names = Listing.of(fs.names_in(folder))
-    catalog, suspects = _read_all(folder, prefix, names, refuses=True)
-    for number in _foreign(folder, {prefix: suspects}, names)[prefix]:
-        raise _in_the_way(os.path.join(folder, layout.manifest_name(prefix, number)))
+    names = Listing.of(storage.names())
+    catalog, suspects = _read_all(storage, prefix, names, refuses=True)
+    for number in _foreign(storage, {prefix: suspects}, names)[prefix]:
+        raise _in_the_way(storage.where(layout.manifest_name(prefix, number)))
     catalog.damaged |= suspects
     return catalog
 
 
-def look(folder: str, names: list[str]) -> dict[str, Index]:
+def look(storage: Storage, names: list[str]) -> dict[str, Index]:
     """As :func:`scan` for each prefix among the names, for a caller without the lock.
 
     This function skips foreign files, and reports checkpoints in a newer format as damaged.
@@ -112,8 +111,8 @@ def look(folder: str, names: list[str]) -> dict[str, Index]:
     listing = Listing.of(names)
     found, suspects = {}, {}
     for prefix in sorted(listing.manifests):
-        found[prefix], suspects[prefix] = _read_all(folder, prefix, listing, refuses=False)
-    foreign = _foreign(folder, suspects, listing)
+        found[prefix], suspects[prefix] = _read_all(storage, prefix, listing, refuses=False)
+    foreign = _foreign(storage, suspects, listing)
     for prefix, damages in suspects.items():
         for number in damages.keys() - foreign[prefix]:
             found[prefix].damaged[number] = damages[number]
@@ -121,13 +120,13 @@ def look(folder: str, names: list[str]) -> dict[str, Index]:
 
 
 def _read_all(
-    folder: str, prefix: str, names: Listing, *, refuses: bool
+    storage: Storage, prefix: str, names: Listing, *, refuses: bool
 ) -> tuple[Index, dict[int, str]]:
     """The checkpoints and, by number, the damage of files that may never have been manifests."""
     catalog, suspects = Index(), {}
     for number in names.manifests.get(prefix, ()):
         try:
-            catalog.manifests[number] = read_manifest(folder, prefix, number)
+            catalog.manifests[number] = read_manifest(storage, prefix, number)
         except FileNotFoundError:
             continue
         except FormatError as error:
@@ -139,7 +138,7 @@ def _read_all(
     return catalog, suspects
 
 
-def read_manifest(folder: str, prefix: str, number: int) -> Manifest:
+def read_manifest(storage: Storage, prefix: str, number: int) -> Manifest:
     """The manifest of one checkpoint.
 
     Raises:
@@ -147,33 +146,34 @@ def read_manifest(folder: str, prefix: str, number: int) -> Manifest:
         FormatError: The manifest has a newer format.
         OSError: The manifest does not exist, or the system refused to read it.
     """
-    path = os.path.join(folder, layout.manifest_name(prefix, number))
-    return decode(_read(path), prefix=prefix, number=number, path=path)
+    name = layout.manifest_name(prefix, number)
+    text = _read(storage, name)
+    return decode(text, prefix=prefix, number=number, path=storage.where(name))
 
 
-def read_serial(folder: str, prefix: str, number: int) -> int:
+def read_serial(storage: Storage, prefix: str, number: int) -> int:
     """A checkpoint's place in the order of saving; raises as :func:`read_manifest` does."""
-    return serial(_read(os.path.join(folder, layout.manifest_name(prefix, number))))
+    return serial(_read(storage, layout.manifest_name(prefix, number)))
 
 
-def _read(path: str) -> bytes:
+def _read(storage: Storage, name: str) -> bytes:
     try:
         # Check both ends first: they reveal a sparse file, or a large foreign file.
-        may_be_whole(*_ends(path))
-        return fs.read_file(path, layout.MAX_MANIFEST_BYTES)
-    except fs.NotRegularError:
+        may_be_whole(*_ends(storage, name))
+        return storage.read(name, layout.MAX_MANIFEST_BYTES)
+    except NotRegularError:
         raise Damage("the manifest is not a regular file") from None
-    except fs.TooLargeError as error:
+    except TooLargeError as error:
         raise Damage(f"the manifest is {error.strerror}") from None
 
 
-def _ends(path: str) -> tuple[bytes, bytes]:
-    head = fs.read_part(path, 0, len(layout.MANIFEST_MAGIC))
-    return head, fs.read_part(path, -layout.DIGEST_LINE_LENGTH, layout.DIGEST_LINE_LENGTH)
+def _ends(storage: Storage, name: str) -> tuple[bytes, bytes]:
+    head = storage.read_part(name, 0, len(layout.MANIFEST_MAGIC))
+    return head, storage.read_part(name, -layout.DIGEST_LINE_LENGTH, layout.DIGEST_LINE_LENGTH)
 
 
 def _foreign(
-    folder: str, suspects: dict[str, dict[int, str]], names: Listing
+    storage: Storage, suspects: dict[str, dict[int, str]], names: Listing
 ) -> dict[str, set[int]]:
     """By prefix, the numbers of suspects without any sign that they ever were manifests.
 
@@ -186,12 +186,12 @@ def _foreign(
     for prefix, damages in suspects.items():
         for number in damages:
             packs = names.packs.get((prefix, number), ())
-            path = os.path.join(folder, layout.manifest_name(prefix, number))
-            if not _looks_like_manifest(path) and not any(
-                pack.is_ours(os.path.join(folder, name)) for name in packs
+            manifest = layout.manifest_name(prefix, number)
+            if not _looks_like_manifest(storage, manifest) and not any(
+                pack.is_ours(storage, name) for name in packs
             ):
                 unknown[f"{prefix}-{number}".encode("utf-8", "surrogateescape")] = (prefix, number)
-    for name in unknown.keys() - (_listed(folder, unknown.keys()) if unknown else set()):
+    for name in unknown.keys() - (_listed(storage, unknown.keys()) if unknown else set()):
         prefix, number = unknown[name]
         found[prefix].add(number)
     return found
@@ -205,17 +205,18 @@ def _in_the_way(path: str) -> ForeignFileError:
     )
 
 
-def _looks_like_manifest(path: str) -> bool:
+def _looks_like_manifest(storage: Storage, name: str) -> bool:
     try:
-        head, tail = _ends(path)
+        head, tail = _ends(storage, name)
         if head == layout.MANIFEST_MAGIC or layout.DIGEST_LINE.fullmatch(tail) is None:
             return head == layout.MANIFEST_MAGIC
         # No document that ends in a digest line begins so: damage changed the bytes. Return now,
         # because it is not worth reading the whole of a sparse file.
         if head.strip() and not head.lstrip().startswith(b"{"):
             return True
-        text = fs.read_file(path, layout.MAX_MANIFEST_BYTES).decode("utf-8", "surrogateescape")
-    except (FileNotFoundError, fs.NotRegularError, fs.TooLargeError):
+        data = storage.read(name, layout.MAX_MANIFEST_BYTES)
+        text = data.decode("utf-8", "surrogateescape")
+    except (FileNotFoundError, NotRegularError, TooLargeError):
         return False
     try:
         # The most that the rows of a manifest may cost.
@@ -243,10 +244,10 @@ def state_text(manifests: list[Manifest], prefix: str, preserved: float | None) 
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
 
 
-def state_is_ours(folder: str) -> bool:
+def state_is_ours(storage: Storage) -> bool:
     """Whether the file `checkpoint` is absent or ours; TensorFlow, too, writes such a file."""
     try:
-        data = fs.read_file(os.path.join(folder, layout.STATE), layout.MAX_STATE_BYTES)
+        data = storage.read(layout.STATE, layout.MAX_STATE_BYTES)
     except FileNotFoundError:
         return True
     except OSError:
@@ -255,10 +256,10 @@ def state_is_ours(folder: str) -> bool:
     return data.startswith(layout.STATE_MAGIC) or layout.STATE_MAGIC.startswith(data.rstrip(b"\0"))
 
 
-def _listed(folder: str, names: Collection[bytes]) -> set[bytes]:
+def _listed(storage: Storage, names: Collection[bytes]) -> set[bytes]:
     """The given names that our file `checkpoint` lists; none if the file is absent or foreign."""
     try:
-        data = fs.read_file(os.path.join(folder, layout.STATE), layout.MAX_STATE_BYTES)
+        data = storage.read(layout.STATE, layout.MAX_STATE_BYTES)
     except OSError:
         return set()
     if not data.startswith(layout.STATE_MAGIC):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from rekindle._format import layout
 from rekindle._format.manifest import Damage, Manifest, Pack
 from rekindle._repository import index, pack
-from rekindle._storage.local import fs
-from rekindle._storage.local.lock import read_holder
-from rekindle.errors import ForeignFileError
+from rekindle._storage.protocol import FileStatus, Storage
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Inventory:
         return sum(sum(files.values()) for files in (self.ours, self.set_aside, self.leftovers))
 
 
-def survey(directory: str, catalogs: Mapping[str, index.Index]) -> Inventory:
+def survey(storage: Storage, catalogs: Mapping[str, index.Index]) -> Inventory:
     """Sorts the files of the folder by kind, given its checkpoints.
 
     Raises:
@@ -45,47 +41,46 @@ def survey(directory: str, catalogs: Mapping[str, index.Index]) -> Inventory:
     """
     found = Inventory()
     packs = {prefix: catalog.packs_in_use() for prefix, catalog in catalogs.items()}
-    for name in sorted(fs.names_in(directory)):
-        status = _status(os.path.join(directory, name))
+    for name in sorted(storage.names()):
+        status = _status(storage, name)
         if status is not None:
-            place: dict[str, int] = getattr(found, _kind(directory, name, catalogs, packs))
-            place[name] = status.st_size if stat.S_ISREG(status.st_mode) else 0
+            place: dict[str, int] = getattr(found, _kind(storage, name, catalogs, packs))
+            place[name] = status.size
     return found
 
 
-def _status(path: str) -> os.stat_result | None:
+def _status(storage: Storage, name: str) -> FileStatus | None:
     """The file's status; ``None`` if a run removed the file meanwhile."""
     try:
-        return os.lstat(path)
+        return storage.status(name)
     except OSError:
         return None
 
 
 def _kind(
-    directory: str,
+    storage: Storage,
     name: str,
     catalogs: Mapping[str, index.Index],
     packs: Mapping[str, Container[str]],
 ) -> str:
-    path = os.path.join(directory, name)
     plain = layout.DAMAGED_ENDING.sub("", name)
     if plain != name and _is_name_of_save(plain, catalogs):
         return "set_aside"
     final = layout.final_name(name)
     if final is not None and (final == layout.STATE or _is_name_of_save(final, catalogs)):
         return "leftovers"
-    if _is_name_of_save(name, catalogs) and _is_part(path, name, catalogs, packs):
+    if _is_name_of_save(name, catalogs) and _is_part(storage, name, catalogs, packs):
         return "ours"
-    if name == layout.LOCK and _is_lock(path):
+    if name == layout.LOCK and storage.has_own_lock():
         return "ours"
-    if name == layout.SETTLED and _begins_with(path, layout.SETTLED_MAGIC):
+    if name == layout.SETTLED and _begins_with(storage, name, layout.SETTLED_MAGIC):
         return "ours"
-    return "ours" if name == layout.STATE and index.state_is_ours(directory) else "foreign"
+    return "ours" if name == layout.STATE and index.state_is_ours(storage) else "foreign"
 
 
-def _begins_with(path: str, magic: bytes) -> bool:
+def _begins_with(storage: Storage, name: str, magic: bytes) -> bool:
     try:
-        return fs.read_part(path, 0, len(magic)) == magic
+        return storage.read_part(name, 0, len(magic)) == magic
     except OSError:
         return False
 
@@ -96,7 +91,7 @@ def _is_name_of_save(name: str, prefixes: Container[str]) -> bool:
 
 
 def _is_part(
-    path: str,
+    storage: Storage,
     name: str,
     catalogs: Mapping[str, index.Index],
     packs: Mapping[str, Container[str]],
@@ -106,17 +101,9 @@ def _is_part(
         catalog, number = catalogs.get(match["prefix"]), int(match[2])
         return catalog is not None and (number in catalog.manifests or number in catalog.damaged)
     match = layout.ANY_PACK.fullmatch(name)
-    return match is not None and (name in packs.get(match["prefix"], ()) or pack.is_ours(path))
-
-
-def _is_lock(path: str) -> bool:
-    try:
-        fd, _ = fs.open_regular(path)
-        with fs.closing(fd):
-            read_holder(fd, path)
-    except (OSError, ForeignFileError):
-        return False
-    return True
+    return match is not None and (
+        name in packs.get(match["prefix"], ()) or pack.is_ours(storage, name)
+    )
 
 
 def shared_bytes(prefix: str, manifest: Manifest) -> int:
@@ -126,12 +113,12 @@ def shared_bytes(prefix: str, manifest: Manifest) -> int:
 
 
 def damage_at_a_glance(
-    directory: str, manifest: Manifest, seen: set[tuple[str, Pack]] | None = None
+    storage: Storage, manifest: Manifest, seen: set[tuple[str, Pack]] | None = None
 ) -> str | None:
     """The damage of the packs, as far as their sizes and headers show; ``None`` if none.
 
     Args:
-        directory: The folder.
+        storage: The folder's storage.
         manifest: The manifest of the checkpoint.
         seen: Packs already found whole, which are not checked again. This function adds to them.
 
@@ -142,7 +129,7 @@ def damage_at_a_glance(
     try:
         for entry in manifest.packs.items():
             if entry not in seen:
-                pack.look(directory, *entry)
+                pack.look(storage, *entry)
                 seen.add(entry)
     except Damage as damage:
         return str(damage)

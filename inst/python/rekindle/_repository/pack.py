@@ -1,7 +1,8 @@
 """Packs: safetensors files, written in one pass and read back with every byte checked.
 
 The safetensors library writes whole files from whole buffers and syncs nothing, so this module
-writes the files itself. The files are plain safetensors, and the tests read them with the library.
+gives the bytes to the storage itself. The files are plain safetensors, and the tests read them with
+the library.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import contextlib
 import errno
 import functools
 import json
-import os
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,8 +25,7 @@ from rekindle._base import memory, parallel
 from rekindle._base.arrays import AnyArray, as_buffer, as_bytes, digest, dtype_name
 from rekindle._format import layout
 from rekindle._format.manifest import Array, Damage, Manifest, Pack
-from rekindle._storage.local import direct_io, fs
-from rekindle._storage.local.pack_file import PackFile
+from rekindle._storage.protocol import NotRegularError, Storage, StoredFile
 
 # Small arrays are written and read together, in batches of this size. Otherwise ten thousand arrays
 # would need ten thousand system calls. A caller that keeps one array of a batch keeps at most this
@@ -42,22 +41,20 @@ _HEAD = 64
 
 
 def write(
-    path: str,
+    storage: Storage,
     name: str,
     arrays: Mapping[str, AnyArray],
     digests: Mapping[str, str],
     metadata: Mapping[str, str],
-    pack_file: PackFile,
 ) -> tuple[Pack, dict[str, Array]]:
-    """Writes and syncs a new pack; returns the pack, and where each array lies.
+    """Writes a new pack of this name; returns the pack, and where each array lies.
 
-    The file is at `path`, and gets its final name `name` later. On failure, this function removes
-    the file.
+    On failure, there is no such file.
     """
     # Arrays of whole blocks come first, so that each begins at a block. Then come larger elements
     # first. So every array is aligned to its element without the gaps that safetensors forbids.
     order = sorted(arrays, key=lambda key: _rank(key, arrays[key]))
-    large = sum(array.nbytes for array in arrays.values()) >= direct_io.LEAST
+    large = sum(array.nbytes for array in arrays.values()) >= layout.LARGE_PACK
     header, offsets = _header(
         arrays, order, metadata, layout.BLOCK if large else layout.PACK_ALIGNMENT
     )
@@ -67,14 +64,7 @@ def write(
             errno.EFBIG, "the names of its arrays are longer in total than readers accept"
         )
     size = end + (offsets[order[-1]][1] if order else 0)
-    fd = pack_file.create(path, size)
-    try:
-        with fs.closing(fd):
-            pack_file.write(fd, size, _batches(header, (as_bytes(arrays[key]) for key in order)))
-            fs.sync(fd)
-    except BaseException:
-        fs.discard(path)
-        raise
+    storage.write_pack(name, size, _batches(header, (as_bytes(arrays[key]) for key in order)))
     rows = {}
     for key in order:
         array = arrays[key]
@@ -130,7 +120,7 @@ class _Block:
     rows: list[tuple[str, Array]]
 
 
-def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
+def read(storage: Storage, manifest: Manifest) -> dict[str, AnyArray]:
     """Every array of the checkpoint, checked against its digest, in the manifest's order.
 
     This function reads the bytes into memory and does not map the files. With mapped files, a
@@ -146,19 +136,20 @@ def read(folder: str, manifest: Manifest) -> dict[str, AnyArray]:
     for key, row in manifest.arrays.items():
         rows[row.pack].append((key, row))
     for name, pack in manifest.packs.items():
-        found |= _read_pack(folder, name, pack, _blocks(rows[name]))
+        found |= _read_pack(storage, name, pack, _blocks(rows[name]))
     return {key: found[key] for key in manifest.arrays}
 
 
-def _read_pack(folder: str, name: str, pack: Pack, blocks: list[_Block]) -> dict[str, AnyArray]:
+def _read_pack(
+    storage: Storage, name: str, pack: Pack, blocks: list[_Block]
+) -> dict[str, AnyArray]:
     found: dict[str, AnyArray] = {}
 
     def read_part(part: Iterator[_Block]) -> None:
-        # Each thread has its own descriptor: two threads must not move the position of one
-        # descriptor.
-        with _opened(folder, name, pack) as fd, direct_io.reader(fd, pack.size) as read:
+        # Threads must not share an open file.
+        with _opened(storage, name, pack) as file:
             for block in part:
-                found.update(_read_block(block, read))
+                found.update(_read_block(block, file.read_into))
 
     readers = parallel.readers(sum(block.stop - block.start for block in blocks))
     parallel.share_out(read_part, blocks, min(readers, max(1, len(blocks))))
@@ -180,39 +171,39 @@ def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
 
 
 @contextlib.contextmanager
-def _opened(folder: str, name: str, pack: Pack) -> Iterator[int]:
+def _opened(storage: Storage, name: str, pack: Pack) -> Iterator[StoredFile]:
     """Opens a pack, and checks that its size and its header are those that were written."""
-    try:
-        fd, size = fs.open_regular(os.path.join(folder, name))
-    except FileNotFoundError:
-        raise Damage(f"the pack {name!r} is missing") from None
-    except fs.NotRegularError:
-        raise Damage(f"the pack {name!r} is not a regular file") from None
-    with fs.closing(fd):
-        if size != pack.size:
-            raise Damage(f"the pack {name!r} has {size} bytes, not {pack.size}")
-        if _header_digest(fd, pack.header) != pack.digest:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(storage.open(name))
+        except FileNotFoundError:
+            raise Damage(f"the pack {name!r} is missing") from None
+        except NotRegularError:
+            raise Damage(f"the pack {name!r} is not a regular file") from None
+        if file.size != pack.size:
+            raise Damage(f"the pack {name!r} has {file.size} bytes, not {pack.size}")
+        if _header_digest(file, pack.header) != pack.digest:
             raise Damage(f"the header of the pack {name!r} does not match its digest")
-        yield fd
+        yield file
 
 
-def _header_digest(fd: int, size: int) -> str:
+def _header_digest(file: StoredFile, size: int) -> str:
     whole = xxhash.xxh3_128()
     piece = memoryview(bytearray(min(size, _PIECE)))
     for start in range(0, size, _PIECE):
         part = piece[: size - start]
-        whole.update(part[: fs.read_into(fd, part, start)])
+        whole.update(part[: file.read_into(part, start)])
     return whole.hexdigest()
 
 
-def look(folder: str, name: str, pack: Pack) -> None:
+def look(storage: Storage, name: str, pack: Pack) -> None:
     """Checks only the size and the header of a pack.
 
     Raises:
         Damage: The pack is missing, or does not have the size and header that were written.
         OSError: The system refused to read.
     """
-    with _opened(folder, name, pack):
+    with _opened(storage, name, pack):
         pass
 
 
@@ -253,13 +244,10 @@ def _dtype(name: str) -> np.dtype[np.generic]:
     return dtype if np.little_endian else dtype.newbyteorder("<")
 
 
-def is_ours(path: str) -> bool:
+def is_ours(storage: Storage, name: str) -> bool:
     """Whether the metadata in the file's header shows that the file is a pack of rekindle."""
     try:
-        fd, size = fs.open_regular(path)
+        head = storage.read_part(name, 0, _HEAD)
     except OSError:
         return False
-    with fs.closing(fd):
-        head = bytearray(min(size, _HEAD))
-        fs.read_into(fd, memoryview(head), 0)
-    return bytes(head[8:]).startswith(b'{"__metadata__":{"%s":' % layout.PACK_METADATA_KEY.encode())
+    return head[8:].startswith(b'{"__metadata__":{"%s":' % layout.PACK_METADATA_KEY.encode())

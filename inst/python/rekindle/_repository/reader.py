@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-import os
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeVar
 
@@ -14,7 +13,8 @@ from rekindle._format import layout
 from rekindle._format.manifest import Array, Damage, Manifest
 from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._repository import index, inventory, pack
-from rekindle._storage.local import fs, os_errors
+from rekindle._storage import os_errors
+from rekindle._storage.protocol import Storage
 from rekindle.errors import DamageError, RestoreError, bulleted
 
 # A run that saves meanwhile may remove checkpoints that we just found. Each attempt sees newer
@@ -24,7 +24,7 @@ ATTEMPTS = 20
 _T = TypeVar("_T")
 
 
-def catalogs(directory: str) -> dict[str, index.Index]:
+def catalogs(storage: Storage) -> dict[str, index.Index]:
     """The checkpoints in the folder, by the prefix of their names; empty without such a folder.
 
     Raises:
@@ -33,9 +33,9 @@ def catalogs(directory: str) -> dict[str, index.Index]:
     try:
         before: set[str] = set()
         for _ in range(ATTEMPTS):
-            listed = fs.names_in(directory)
+            listed = storage.names()
             names = set(filter(layout.ANY_MANIFEST.fullmatch, listed))
-            found = index.look(directory, listed)
+            found = index.look(storage, listed)
             # If a run keeps only one checkpoint, it may remove all listed ones before we read them.
             if found or names == before:
                 break
@@ -43,13 +43,13 @@ def catalogs(directory: str) -> dict[str, index.Index]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, MemoryError) as error:
-        what = f"The folder {directory!r} cannot be read"
-        raise os_errors.not_restored(what, directory, error) from error
+        what = f"The folder {storage.url!r} cannot be read"
+        raise os_errors.not_restored(what, storage.url, error) from error
     return found
 
 
 def read(
-    directory: str, manifest: Manifest, names: Collection[str] | None = None
+    storage: Storage, manifest: Manifest, names: Collection[str] | None = None
 ) -> LoadedCheckpoint:
     """The checkpoint of this manifest, with the arrays of these names; by default with all arrays.
 
@@ -61,19 +61,19 @@ def read(
     if names is not None:
         wanted = set(names)
         rows = {name: row for name, row in rows.items() if name in wanted}
-    return LoadedCheckpoint(manifest, _read(directory, manifest, rows))
+    return LoadedCheckpoint(manifest, _read(storage, manifest, rows))
 
 
-def _read(directory: str, manifest: Manifest, rows: Mapping[str, Array]) -> dict[str, AnyArray]:
+def _read(storage: Storage, manifest: Manifest, rows: Mapping[str, Array]) -> dict[str, AnyArray]:
     packs = {row.pack: manifest.packs[row.pack] for row in rows.values()}
     try:
-        return pack.read(directory, dataclasses.replace(manifest, arrays=rows, packs=packs))
+        return pack.read(storage, dataclasses.replace(manifest, arrays=rows, packs=packs))
     except (OSError, MemoryError) as error:
-        what = f"Checkpoint {manifest.number} in {directory!r} cannot be read"
-        raise os_errors.not_restored(what, directory, error) from error
+        what = f"Checkpoint {manifest.number} in {storage.url!r} cannot be read"
+        raise os_errors.not_restored(what, storage.url, error) from error
 
 
-def verify(directory: str, manifest: Manifest) -> None:
+def verify(storage: Storage, manifest: Manifest) -> None:
     """Reads and checks every byte of a checkpoint, with only a part of it in memory at a time.
 
     Raises:
@@ -88,9 +88,9 @@ def verify(directory: str, manifest: Manifest) -> None:
         row = part[name] = manifest.arrays[name]
         size += row.stop - row.start
         if size >= _PART:
-            _read(directory, manifest, part)
+            _read(storage, manifest, part)
             part, size = {}, 0
-    _read(directory, manifest, part)
+    _read(storage, manifest, part)
 
 
 def _place(row: Array) -> tuple[str, int]:
@@ -100,7 +100,7 @@ def _place(row: Array) -> tuple[str, int]:
 _PART = 64 << 20
 
 
-def newest(directory: str) -> tuple[str, Manifest] | None:
+def newest(storage: Storage) -> tuple[str, Manifest] | None:
     """Prefix and manifest of the newest whole checkpoint; ``None`` if there are no checkpoints.
 
     Within one prefix, the order of saving decides; between prefixes, the time decides.
@@ -109,59 +109,59 @@ def newest(directory: str) -> tuple[str, Manifest] | None:
         DamageError: There are checkpoints, and none is whole.
         RestoreError: The system refused to list or to read.
     """
-    found = _first_whole(directory, verify)
+    found = _first_whole(storage, verify)
     return None if found is None else found[:2]
 
 
-def load_newest(directory: str) -> tuple[str, LoadedCheckpoint] | None:
+def load_newest(storage: Storage) -> tuple[str, LoadedCheckpoint] | None:
     """Prefix and content of the newest whole checkpoint; otherwise as :func:`newest`."""
-    found = _first_whole(directory, read)
+    found = _first_whole(storage, read)
     return None if found is None else (found[0], found[2])
 
 
-def newest_prefix(directory: str) -> str | None:
+def newest_prefix(storage: Storage) -> str | None:
     """The prefix of the newest checkpoint with a readable manifest; ``None`` if there is none."""
     # If the system refuses here, it refuses again below, where rekindle reports the error.
     with contextlib.suppress(OSError):
-        matches = filter(None, map(layout.ANY_MANIFEST.fullmatch, fs.names_in(directory)))
+        matches = filter(None, map(layout.ANY_MANIFEST.fullmatch, storage.names()))
         prefixes = {match["prefix"] for match in matches}
         # Usually there is only one prefix. Then no manifest has to be read.
         if len(prefixes) == 1:
             return prefixes.pop()
-    found = newest_first(catalogs(directory))
+    found = newest_first(catalogs(storage))
     return found[0][0] if found else None
 
 
 def _first_whole(
-    directory: str, check: Callable[[str, Manifest], _T]
+    storage: Storage, check: Callable[[Storage, Manifest], _T]
 ) -> tuple[str, Manifest, _T] | None:
     for _ in range(ATTEMPTS):
         damages: dict[str, str] = {}
         moved = False
-        found = catalogs(directory)
+        found = catalogs(storage)
         for prefix, catalog in found.items():
             for number, damage in catalog.damaged.items():
                 damages[f"{prefix}-{number}"] = damage
         for prefix, manifest in newest_first(found):
             try:
-                return prefix, manifest, check(directory, manifest)
+                return prefix, manifest, check(storage, manifest)
             except Damage as damage:
-                moved = not still_there(directory, prefix, manifest)
+                moved = not still_there(storage, prefix, manifest)
                 if moved:
                     break
                 damages[f"{prefix}-{manifest.number}"] = str(damage)
         if not moved:
             if damages:
-                raise all_damaged(directory, damages)
+                raise all_damaged(storage.url, damages)
             return None
-    raise too_fast(directory)
+    raise too_fast(storage)
 
 
-def too_fast(directory: str) -> RestoreError:
+def too_fast(storage: Storage) -> RestoreError:
     return RestoreError(
-        f"The checkpoints in {directory!r} are replaced faster than they can be read. Try again,"
+        f"The checkpoints in {storage.url!r} are replaced faster than they can be read. Try again,"
         " or wait until the run that saves there has ended.",
-        directory=directory,
+        directory=storage.url,
         errno=None,
     )
 
@@ -179,27 +179,27 @@ def newest_first(found: Mapping[str, index.Index]) -> list[tuple[str, Manifest]]
     return [(prefix, manifest) for _, prefix, manifest in reversed(saves)]
 
 
-def stands(directory: str, prefix: str) -> bool | None:
+def stands(storage: Storage, prefix: str) -> bool | None:
     """Whether the prefix has a checkpoint that is whole by sizes and headers; ``None`` if unknown.
 
     The answer is ``None`` if the system refused to read. This function raises no error for that,
     because its callers already handle a failure.
     """
     try:
-        manifests = (name for name in fs.names_in(directory) if layout.ANY_MANIFEST.fullmatch(name))
+        manifests = (name for name in storage.names() if layout.ANY_MANIFEST.fullmatch(name))
         names = [name for name in manifests if name.rpartition("-")[0] == prefix]
-        found = newest_first(index.look(directory, names))
-        return any(inventory.damage_at_a_glance(directory, one) is None for _, one in found)
+        found = newest_first(index.look(storage, names))
+        return any(inventory.damage_at_a_glance(storage, one) is None for _, one in found)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, MemoryError):
         return None
 
 
-def still_there(directory: str, prefix: str, manifest: Manifest) -> bool:
+def still_there(storage: Storage, prefix: str, manifest: Manifest) -> bool:
     """Whether this checkpoint still has its name: another save may have replaced or removed it."""
     try:
-        return index.read_serial(directory, prefix, manifest.number) == manifest.serial
+        return index.read_serial(storage, prefix, manifest.number) == manifest.serial
     except (OSError, Damage):
         return False
 
@@ -215,8 +215,8 @@ def all_damaged(directory: str, damages: dict[str, str]) -> DamageError:
     )
 
 
-def find(path: str) -> tuple[str, str, Manifest]:
-    """Folder, prefix and manifest of the checkpoint that ``<folder>/<prefix>-<number>`` names.
+def find(storage: Storage, name: str) -> tuple[str, Manifest]:
+    """Prefix and manifest of the checkpoint with this name, ``<prefix>-<number>``.
 
     Raises:
         Damage: The bytes of the manifest are not those that were written.
@@ -224,21 +224,21 @@ def find(path: str) -> tuple[str, str, Manifest]:
         FileNotFoundError: There is no such checkpoint.
         RestoreError: The system refused to read.
     """
-    directory, name = os.path.split(os.path.abspath(path))
+    path = storage.where(name)
     match = layout.ANY_MANIFEST.fullmatch(name if name.endswith(".json") else f"{name}.json")
     if match is None:
         raise FileNotFoundError(path)
     prefix, number = match["prefix"], int(match[2])
     try:
-        return directory, prefix, index.read_manifest(directory, prefix, number)
+        return prefix, index.read_manifest(storage, prefix, number)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(path) from None
     except (OSError, MemoryError) as error:
         what = f"The checkpoint {path!r} cannot be read"
-        raise os_errors.not_restored(what, directory, error) from error
+        raise os_errors.not_restored(what, storage.url, error) from error
 
 
-def newest_name(directory: str) -> str | None:
+def newest_name(storage: Storage) -> str | None:
     """Name of the newest whole checkpoint in a folder; see :func:`rekindle.latest_checkpoint`."""
-    found = newest(directory)
+    found = newest(storage)
     return None if found is None else f"{found[0]}-{found[1].number}"

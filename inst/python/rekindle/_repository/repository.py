@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
 import time
 import uuid
 import warnings
@@ -16,10 +14,8 @@ from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._repository import index, pack, reader
 from rekindle._repository.commit import Commit, Identity
 from rekindle._repository.garbage import GarbageCollector
-from rekindle._storage.local import directory as home
-from rekindle._storage.local import fs, os_errors
-from rekindle._storage.local.lock import Lock
-from rekindle._storage.local.pack_file import PackFile
+from rekindle._storage import os_errors
+from rekindle._storage.protocol import Storage
 from rekindle.errors import (
     DamageWarning,
     ForeignFileError,
@@ -28,10 +24,6 @@ from rekindle.errors import (
     SaveError,
     SaveWarning,
 )
-
-# How often to try to open a folder. A new attempt is needed only if another run cleans up at the
-# same moment.
-_ATTEMPTS = 100
 
 
 def _warn(text: str, category: type[Warning]) -> None:
@@ -42,34 +34,27 @@ class Repository:
     """One folder of checkpoints, locked from :meth:`open` to :meth:`close`.
 
     Args:
-        directory: The folder, as an absolute path. It is made if it does not exist.
+        storage: The folder's storage. :meth:`open` makes the folder if it does not exist.
         version: The version of rekindle, for the manifests.
         prefix: First part of the checkpoints' names.
         tell: Called with the text and the class of each warning.
-        past_cache: Whether large packs are written past the system's cache; see
-            :class:`PackFile`.
     """
 
     def __init__(
         self,
-        directory: str,
+        storage: Storage,
         version: str,
         prefix: str = layout.PREFIX,
         tell: Callable[[str, type[Warning]], None] = _warn,
-        *,
-        past_cache: bool = False,
     ) -> None:
-        self.directory = directory
+        self.storage = storage
         self._tell = tell
         self.prefix = prefix
         self._version = version
         self._run = uuid.uuid4().hex
-        self._lock = Lock(directory)
-        self._past_cache = past_cache
-        self._pack_file = PackFile(directory, past_cache=past_cache)
-        self._garbage = GarbageCollector(directory, prefix, self._pack_file)
+        self._garbage = GarbageCollector(storage, prefix)
         self._index = index.Index()
-        # Paths of the packs that the last save wrote.
+        # Names of the packs that the last save wrote.
         self._written: list[str] = []
         # Numbers of checkpoints known to be whole. Later checkpoints may share their arrays.
         self._verified: set[int] = set()
@@ -87,40 +72,24 @@ class Repository:
             RestoreError: The system refused.
         """
         try:
-            if self._lock.is_held:
+            if not self.storage.hold():
                 return False
-            self.close()
-            self._acquire()
             try:
-                self._index = index.scan(self.directory, self.prefix)
+                self._index = index.scan(self.storage, self.prefix)
             except BaseException:
                 # If rekindle refuses the folder, it leaves the folder as it was.
-                self._lock.release(remove=self._lock.made_file)
+                self.storage.withdraw()
                 raise
         except (OSError, MemoryError) as error:
-            what = f"The backup folder {self.directory!r} cannot be opened"
-            raise os_errors.not_restored(what, self.directory, error) from error
+            what = f"The backup folder {self.storage.url!r} cannot be opened"
+            raise os_errors.not_restored(what, self.storage.url, error) from error
         self._verified = set()
-        self._pack_file = PackFile(self.directory, past_cache=self._past_cache)
-        self._garbage = GarbageCollector(self.directory, self.prefix, self._pack_file)
+        self._garbage = GarbageCollector(self.storage, self.prefix)
         return True
-
-    def _acquire(self) -> None:
-        for _ in range(_ATTEMPTS):
-            # The previous holder may remove the folder between any two of these calls.
-            with contextlib.suppress(FileNotFoundError):
-                made = home.make_folder(self.directory)
-                if self._lock.acquire(made_folder=made):
-                    return
-        raise OSError(None, "other runs keep locking and removing it")
 
     def close(self) -> None:
         """Unlocks the folder; its checkpoints stay as they are."""
-        with contextlib.suppress(OSError):
-            # If the folder was removed and made again, the name may belong to another run.
-            if self._lock.is_held:
-                self._pack_file.spare.discard()
-            self._lock.release()
+        self.storage.release()
 
     @property
     def manifests(self) -> list[Manifest]:
@@ -162,8 +131,9 @@ class Repository:
 
     def not_saved(self, error: BaseException, needed: int) -> SaveError:
         """The error that reports a failed save, after a check of the folder's present state."""
-        stands = reader.stands(self.directory, self.prefix)
-        return os_errors.not_saved(self.directory, error, needed, stands=stands)
+        stands = reader.stands(self.storage, self.prefix)
+        free = self.storage.free_bytes()
+        return os_errors.not_saved(self.storage.url, error, needed, free, stands=stands)
 
     def _begin(self, snapshot: Snapshot, number: int | None) -> Commit:
         given = number
@@ -171,10 +141,10 @@ class Repository:
         if number > layout.MAX_NUMBER:
             raise OSError(errno.EOVERFLOW, f"checkpoints have numbers up to {layout.MAX_NUMBER}")
         known = number in self._index.manifests or number in self._index.damaged
-        manifest = os.path.join(self.directory, layout.manifest_name(self.prefix, number))
-        if not known and fs.exists(manifest):
+        manifest = layout.manifest_name(self.prefix, number)
+        if not known and self.storage.status(manifest) is not None:
             # The manifest appeared after our scan, or a signal interrupted us right after a commit.
-            self._index = index.scan(self.directory, self.prefix)
+            self._index = index.scan(self.storage, self.prefix)
             number = self._index.next_number() if given is None else given
         if number in self._index.damaged:
             self._quarantine_all([number])
@@ -182,8 +152,7 @@ class Repository:
         # A clock can have any time, but readers accept only times within these limits.
         now = max(-layout.LAST_TIME, min(layout.LAST_TIME, time.time()))
         identity = Identity(number, serial, self._run, now, self._version)
-        base = self._base()
-        return Commit(self.directory, self.prefix, identity, snapshot, base, self._pack_file)
+        return Commit(self.storage, self.prefix, identity, snapshot, self._base())
 
     def _carry_out(self, commit: Commit) -> Manifest:
         manifest = commit.prepare()
@@ -221,7 +190,7 @@ class Repository:
                 that file.
         """
         try:
-            if not self._lock.is_held:
+            if not self.storage.is_held:
                 return
             stay = set(numbers)
             self._remove([number for number in self.numbers if number not in stay])
@@ -233,12 +202,12 @@ class Repository:
             self._warn_uncleared(error)
 
     def read_back(self, stop: Callable[[], bool]) -> None:
-        """Makes the system read into its cache the packs that the last save wrote past it.
+        """Prepares a quick restore of the packs that the last save wrote, if the storage can.
 
         Args:
             stop: Called from time to time; returns whether to stop.
         """
-        self._pack_file.read_back(self._written, stop)
+        self.storage.read_back(self._written, stop)
 
     def _remove(self, numbers: list[int]) -> None:
         self._verified.difference_update(numbers)
@@ -258,19 +227,19 @@ class Repository:
         damages = dict(self._index.damaged)
         for manifest in reversed(self._index.in_order()):
             try:
-                arrays = pack.read(self.directory, manifest)
+                arrays = pack.read(self.storage, manifest)
             except Damage as damage:
                 damages[manifest.number] = str(damage)
             except (OSError, MemoryError) as error:
-                what = f"Checkpoint {manifest.number} in {self.directory!r} cannot be read"
-                raise os_errors.not_restored(what, self.directory, error) from error
+                what = f"Checkpoint {manifest.number} in {self.storage.url!r} cannot be read"
+                raise os_errors.not_restored(what, self.storage.url, error) from error
             else:
                 self._verified.add(manifest.number)
                 self._quarantine(damages, manifest.number)
                 return LoadedCheckpoint(manifest, arrays)
         if damages:
             lines = {f"checkpoint {n}": damages[n] for n in sorted(damages, reverse=True)}
-            raise reader.all_damaged(self.directory, lines)
+            raise reader.all_damaged(self.storage.url, lines)
         return None
 
     def _quarantine(self, damages: dict[int, str], taken: int) -> None:
@@ -288,7 +257,7 @@ class Repository:
                 del catalog.damaged[number]
                 told = f"It was quarantined as {done!r}"
             lines.append(
-                f"Checkpoint {number} in {self.directory!r} is damaged ({damages[number]})."
+                f"Checkpoint {number} in {self.storage.url!r} is damaged ({damages[number]})."
                 f" {told}, and checkpoint {taken} is used."
             )
         # Warn only now: if warnings are errors, the first warning ends this method.
@@ -308,7 +277,7 @@ class Repository:
         system refuses to remove files, they stay, and a :class:`SaveWarning` reports it.
         """
         try:
-            if self._lock.is_held:
+            if self.storage.is_held:
                 self._remove_all()
         except OSError as error:
             self._warn_uncleared(error)
@@ -328,15 +297,10 @@ class Repository:
         self._remove(numbers[-1:])
         self._garbage.sweep(self._index, to_the_last=True)
         self._garbage.remove_state()
-        made_folder = self._lock.holder.made_folder
-        self._lock.release(remove=True)
-        if made_folder:
-            # If the folder is not empty, it holds foreign files, which rekindle must not remove.
-            with contextlib.suppress(OSError):
-                os.rmdir(self.directory)
+        self.storage.unmake()
 
     def _warn_uncleared(self, error: OSError) -> None:
-        what = f"rekindle could not remove older files in {self.directory!r}"
+        what = f"rekindle could not remove older files in {self.storage.url!r}"
         why = (
             f"{os_errors.reason(error)}. No checkpoint was lost. rekindle tries again at the next"
             " save."

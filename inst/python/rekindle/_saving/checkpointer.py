@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from rekindle._format.manifest import Manifest
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._policy.retention import Retention
+from rekindle._repository import reader
 from rekindle._saving import metadata as records
 from rekindle._saving import writer
-from rekindle._storage.local import ownership
+from rekindle._storage.resolve import resolve
 from rekindle.errors import SaveError, SaveWarning
 
 
@@ -63,7 +64,7 @@ class Checkpointer:
 
     Attributes:
         source: The object to save.
-        directory: The folder.
+        storage: The folder's storage.
         latest: Name of the checkpoint that was last restored, or is known to be durable.
         last_step: The step of the last save, if the caller gave one.
         pending: The request of the save that is being written.
@@ -73,7 +74,9 @@ class Checkpointer:
         self, source: Source, directory: str, name: str, rules: Retention, background: bool
     ) -> None:
         self.source = source
-        self.directory = directory
+        # Beside a training, the packs go past the system's cache. A caller that waits for the save
+        # gets it sooner through the cache.
+        self.storage = resolve(directory, past_cache=background)
         self._name = name
         self._background = background
         self.latest: str | None = None
@@ -82,7 +85,22 @@ class Checkpointer:
         self._own: set[int] = set()
         self._unseen: Manifest | None = None
         self._is_ours = False
-        self._writer = writer.CheckpointWriter(directory, name, rules, background)
+        self._writer = writer.CheckpointWriter(self.storage, name, rules, background)
+
+    @property
+    def directory(self) -> str:
+        """The folder."""
+        return self.storage.url
+
+    @property
+    def newest(self) -> str | None:
+        """Name of the checkpoint that a restart would restore; ``None`` if there is none.
+
+        Raises:
+            DamageError: There are checkpoints, and none is whole.
+            RestoreError: The system refused to list or to read.
+        """
+        return self.latest or reader.newest_name(self.storage)
 
     @property
     def numbers(self) -> list[int]:
@@ -126,7 +144,7 @@ class Checkpointer:
         if not self._is_ours:
             # No process of this user will restore from another user's folder. Refuse it now, before
             # it takes days of saves.
-            ownership.refuse_others(self.directory)
+            self.storage.refuse_others()
             self._is_ours = True
         self._writer.open_to_save()
 
@@ -245,7 +263,7 @@ class Checkpointer:
             FormatError: A newer rekindle wrote it.
             LockError, RestoreError: As :meth:`open`.
         """
-        ownership.refuse_others(self.directory)
+        self.storage.refuse_others()
         self._is_ours = True
         self.open()
         name, save = self._writer.newest()

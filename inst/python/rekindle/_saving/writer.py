@@ -19,6 +19,7 @@ from rekindle._saving import metadata, run_report
 from rekindle._saving.host_buffers import HostBuffers
 from rekindle._saving.metadata import Record
 from rekindle._saving.writer_thread import WriterThread
+from rekindle._storage.protocol import Storage
 from rekindle.errors import RekindleWarning, RestoreError
 
 
@@ -34,25 +35,17 @@ class CheckpointWriter:
     """Writes checkpoints of one name into one folder, and keeps those that the rules keep.
 
     Args:
-        directory: The folder. An absolute path.
+        storage: The folder's storage.
         name: First part of the names of the checkpoints.
         rules: The retention rules.
         background: Whether a writer thread writes the checkpoints.
     """
 
-    def __init__(self, directory: str, name: str, rules: Retention, background: bool) -> None:
+    def __init__(self, storage: Storage, name: str, rules: Retention, background: bool) -> None:
         # The repository may report on another thread, where no caller listens and R must not be
         # called.
         self._told: list[tuple[str, type[Warning]]] = []
-        # Beside a training, the packs go past the system's cache. A caller that waits for the save
-        # gets it sooner through the cache.
-        self._repository = Repository(
-            directory,
-            __version__,
-            name,
-            tell=_Listener(self._told),
-            past_cache=background,
-        )
+        self._repository = Repository(storage, __version__, name, tell=_Listener(self._told))
         self._name = name
         self._rules = rules
         self._background = background
@@ -63,7 +56,7 @@ class CheckpointWriter:
         self._ledger = Ledger((), time.time() - 1.0)
         self._since = 0
         # This reads the folder without the lock. The first save takes the lock.
-        catalog = reader.catalogs(directory).get(name)
+        catalog = reader.catalogs(storage).get(name)
         manifests = [] if catalog is None else catalog.in_order()
         self._known = _serials(manifests)
         self._ledger = self._recovered(manifests)
@@ -106,7 +99,7 @@ class CheckpointWriter:
         if not self._repository.open():
             return
         found = self._repository.manifests
-        run_report.opened(self._repository.directory, self._name, found)
+        run_report.opened(self._repository.storage.url, self._name, found)
         # This manager knows more of its own checkpoints than it wrote into them. So it reads the
         # records only if the folder has other checkpoints.
         if _serials(found) != self._known:
@@ -136,7 +129,7 @@ class CheckpointWriter:
             self._since = manifests[-1].serial + 1
             warnings.warn(
                 f"The clock is {behind:.0f} seconds behind the time at which retention last"
-                f" preserved a checkpoint in {self._repository.directory!r}. The checkpoints"
+                f" preserved a checkpoint in {self._repository.storage.url!r}. The checkpoints"
                 " there are kept, and are no longer managed.",
                 RekindleWarning,
                 stacklevel=5,
@@ -196,11 +189,11 @@ class CheckpointWriter:
 
     def newest(self) -> tuple[str, LoadedCheckpoint | None]:
         """The newest whole checkpoint of the folder, and the name that it was saved under."""
-        directory = self._repository.directory
+        storage = self._repository.storage
         # This only finds out which name has the newest checkpoint. The repository deals with damage
         # under our own name.
-        if reader.newest_prefix(directory) not in (None, self._name):
-            found = reader.load_newest(directory)
+        if reader.newest_prefix(storage) not in (None, self._name):
+            found = reader.load_newest(storage)
             if found is not None:
                 return found
         save = self._repository.newest()
@@ -211,7 +204,7 @@ class CheckpointWriter:
         """Removes every checkpoint of this name, and releases the folder."""
         self._thread.end()
         self._repository.clear()
-        run_report.cleared(self._repository.directory, self._name)
+        run_report.cleared(self._repository.storage.url, self._name)
         self._warn()
         self._ledger = Ledger((), self._ledger.preserved)
         self._buffers.release()

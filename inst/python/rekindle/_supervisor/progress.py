@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from rekindle._repository import reader
 from rekindle._saving import run_report
 from rekindle._saving.run_report import Place
+from rekindle._storage.resolve import resolve
 from rekindle.errors import RekindleError
 
 
@@ -94,7 +95,7 @@ class Progress:
 def _places(directory: str) -> dict[str, Place]:
     """The newest checkpoint of each name; empty if the folder cannot be read now."""
     try:
-        catalogs = reader.catalogs(directory)
+        catalogs = reader.catalogs(resolve(directory))
     except RekindleError:
         return {}
     return {

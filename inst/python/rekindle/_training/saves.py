@@ -12,7 +12,6 @@ import numpy as np
 
 from rekindle._base import events
 from rekindle._frameworks import table as frameworks
-from rekindle._repository import reader
 from rekindle._saving import arguments
 from rekindle._saving.checkpointer import Checkpointer
 from rekindle.errors import (
@@ -114,7 +113,7 @@ class Saves:
     def newest(self) -> str | None:
         """Path of the checkpoint from which the run would resume, or ``None``."""
         self._checkpointer.notice()
-        return self._path(self._checkpointer.latest or reader.newest_name(self.directory))
+        return self._path(self._checkpointer.newest)
 
     @property
     def known(self) -> str | None:

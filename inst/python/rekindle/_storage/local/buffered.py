@@ -7,7 +7,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from rekindle._base import linux
+from rekindle._base import linux, tuning
 from rekindle._storage.local import fs
 
 # Ask the system to begin writing only after this many new bytes, so the disk gets large pieces.
@@ -24,13 +24,14 @@ def write(fd: int, chunks: Iterable[memoryview]) -> None:
 
     Otherwise the system would begin to write only at the sync, after the last byte.
     """
+    early = tuning.uses(tuning.EARLY_WRITING)
     begun = written = 0
     for chunk in chunks:
         for start in range(0, len(chunk), _PIECE):
             piece = chunk[start : start + _PIECE]
             fs.write_all(fd, piece)
             written += len(piece)
-            if written - begun >= _PIECE:
+            if early and written - begun >= _PIECE:
                 _begin_writing(fd, begun, written - begun)
                 begun = written
 

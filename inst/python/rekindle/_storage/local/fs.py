@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from rekindle._storage.protocol import NotRegularError, TooLargeError
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -32,14 +34,6 @@ _NO_SUCH_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
 
 # The largest single transfer. Linux cuts larger transfers at 2 GiB, and macOS refuses them.
 _LARGEST_TRANSFER = 1 << 30
-
-
-class NotRegularError(OSError):
-    """The name belongs to something other than a regular file: a link, a folder, a device."""
-
-
-class TooLargeError(OSError):
-    """The file is larger than any file that rekindle writes under such a name."""
 
 
 def retrying(call: Callable[..., _T], *args: object) -> _T:

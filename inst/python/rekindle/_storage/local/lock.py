@@ -10,11 +10,11 @@ import socket
 import sys
 import time
 import weakref
-from dataclasses import dataclass
 from typing import Any
 
 from rekindle._format import layout
 from rekindle._storage.local import fs
+from rekindle._storage.protocol import Holder, NotRegularError
 from rekindle.errors import ForeignFileError, LockError
 
 # The text is written in one call and padded to one disk sector, so no reader sees half of it.
@@ -26,23 +26,6 @@ _PATIENCE = 1.0
 
 # Locks that this process holds. A forked child closes its copies of them.
 _held: weakref.WeakSet[Lock] = weakref.WeakSet()
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process that holds, or last held, a folder.
-
-    Attributes:
-        host: Name of the host.
-        pid: Process id on that host.
-        started: POSIX seconds at which the process took the lock.
-        made_folder: Whether rekindle made the folder.
-    """
-
-    host: str | None = None
-    pid: int | None = None
-    started: float | None = None
-    made_folder: bool = False
 
 
 class Lock:
@@ -105,7 +88,7 @@ class Lock:
                 return fs.open_regular(self._path)[0], False
         except FileNotFoundError:
             pass
-        except fs.NotRegularError:
+        except NotRegularError:
             raise _not_ours(self._path) from None
         try:
             return fs.open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL)[0], True

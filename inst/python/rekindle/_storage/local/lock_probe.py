@@ -9,38 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from dataclasses import dataclass
 
 from rekindle._format import layout
 from rekindle._storage.local import fs
-from rekindle._storage.local.lock import Holder, may_be_alive, read_holder
+from rekindle._storage.local.lock import may_be_alive, read_holder
+from rekindle._storage.protocol import Holder, LockStatus, NotRegularError
 from rekindle.errors import ForeignFileError
-
-
-@dataclass(frozen=True)
-class LockStatus:
-    """Whether a run holds a folder.
-
-    Attributes:
-        held: True or False, or ``None`` if this process cannot tell: the last holder ran on
-            another host, or this system does not report which files are locked.
-        holder: The holder or, if `held` is ``None``, the last known holder; ``None`` if there is
-            none or it is unknown.
-    """
-
-    held: bool | None = False
-    holder: Holder | None = None
-
-    @property
-    def is_here(self) -> bool:
-        """Whether this process holds the folder."""
-        holder = self.holder
-        return bool(
-            self.held
-            and holder is not None
-            and holder.pid == os.getpid()
-            and holder.host == socket.gethostname()
-        )
 
 
 def look(directory: str) -> LockStatus:
@@ -52,7 +26,7 @@ def look(directory: str) -> LockStatus:
     path = os.path.join(directory, layout.LOCK)
     try:
         fd, _ = fs.open_regular(path)
-    except (FileNotFoundError, NotADirectoryError, fs.NotRegularError):
+    except (FileNotFoundError, NotADirectoryError, NotRegularError):
         return LockStatus()
     except PermissionError:
         return LockStatus(None, None)

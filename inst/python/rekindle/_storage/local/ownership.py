@@ -14,7 +14,8 @@ import tempfile
 from collections.abc import Callable, Collection
 
 from rekindle._format import layout
-from rekindle._storage.local import fs, os_errors
+from rekindle._storage import os_errors
+from rekindle._storage.local import fs
 from rekindle.errors import ForeignFileError
 
 # The number of links that Linux itself follows.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from rekindle._storage.local import buffered, direct_io
-from rekindle._storage.local.direct_io import Direct, ReadBack
+from rekindle._format import layout
+from rekindle._storage.local import buffered
+from rekindle._storage.local.direct_io import Direct
+from rekindle._storage.local.page_cache import ReadBack
 from rekindle._storage.local.recycle import RecycledFile
 
 
@@ -53,7 +55,7 @@ class PackFile:
         self._past_cache = writer.works
 
     def _goes_past(self, size: int) -> bool:
-        return self._past_cache and size >= direct_io.LEAST
+        return self._past_cache and size >= layout.LARGE_PACK
 
     def keep(self, pack: str) -> bool:
         """Recycles a pack that no checkpoint needs, if possible; see :meth:`RecycledFile.keep`."""

@@ -13,11 +13,16 @@ from __future__ import annotations
 import contextlib
 import os
 
+from rekindle._base import tuning
 from rekindle._format import layout
 from rekindle._storage.local import fs
 
 # The system writes a new file of less than this in almost no time.
 _LEAST = 16 << 20
+
+
+def _is_possible() -> bool:
+    return fs.CAN_TELL_OPEN_FILES and tuning.uses(tuning.RECYCLE)
 
 
 class RecycledFile:
@@ -41,7 +46,7 @@ class RecycledFile:
             pack: The pack's name. No checkpoint may need the pack, and no power cut may bring back
                 a checkpoint that does.
         """
-        if self.name is not None or not fs.CAN_TELL_OPEN_FILES:
+        if self.name is not None or not _is_possible():
             return False
         path, name = self._path(pack), layout.temporary_name(pack)
         try:

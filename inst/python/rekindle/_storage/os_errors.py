@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 
-from rekindle._storage.local import fs
 from rekindle.errors import RestoreError, SaveError
 
 
@@ -29,7 +28,7 @@ _STANDS = {
 
 
 def not_saved(
-    directory: str, error: BaseException, needed: int, *, stands: bool | None
+    directory: str, error: BaseException, needed: int, free: int | None, *, stands: bool | None
 ) -> SaveError:
     """The error that reports a failed save.
 
@@ -37,9 +36,9 @@ def not_saved(
         directory: The folder.
         error: The cause of the failure.
         needed: Bytes that the save needed.
+        free: Bytes that are free; ``None`` if that is unknown.
         stands: Whether an earlier checkpoint exists; ``None`` if rekindle could not check that.
     """
-    free = fs.free_bytes(directory)
     room = "" if free is None else f", {_size(free)} are free"
     return SaveError(
         f"A checkpoint could not be written to {directory!r}: {reason(error)} ({_size(needed)}"

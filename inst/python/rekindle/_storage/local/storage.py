@@ -1,0 +1,225 @@
+"""A folder of a local file system as the storage of checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractContextManager
+
+from rekindle._base import tuning
+from rekindle._format import layout
+from rekindle._storage.local import directory, fs, lock_probe, ownership
+from rekindle._storage.local.lock import Lock, read_holder
+from rekindle._storage.local.open_file import opened
+from rekindle._storage.local.pack_file import PackFile
+from rekindle._storage.protocol import FileStatus, LockStatus, Staging, StoredFile
+from rekindle.errors import ForeignFileError
+
+# How often to try to lock a folder. A new attempt is needed only if another run cleans up at the
+# same moment.
+_ATTEMPTS = 100
+
+
+class LocalStorage:
+    """See :class:`rekindle._storage.protocol.Storage`.
+
+    Args:
+        folder: The folder, as an absolute path. It need not exist.
+        past_cache: Whether large packs are written past the system's cache; see :class:`PackFile`.
+    """
+
+    def __init__(self, folder: str, *, past_cache: bool = False) -> None:
+        self._folder = folder
+        self._past_cache = past_cache
+        self._lock = Lock(folder)
+        self._pack_file = PackFile(folder, past_cache=past_cache)
+        # A wrong value ends the first call of the user, and not the first save.
+        tuning.uses(tuning.RECYCLE)
+
+    @property
+    def url(self) -> str:
+        return self._folder
+
+    def where(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    @property
+    def exists(self) -> bool:
+        return os.path.isdir(self._folder)
+
+    def names(self) -> list[str]:
+        recycled = self._pack_file.spare.name
+        return [name for name in fs.names_in(self._folder) if name != recycled]
+
+    def status(self, name: str) -> FileStatus | None:
+        try:
+            status = os.lstat(self.where(name))
+        except FileNotFoundError:
+            return None
+        is_regular = stat.S_ISREG(status.st_mode)
+        return FileStatus(status.st_size if is_regular else 0, is_regular)
+
+    def read(self, name: str, at_most: int) -> bytes:
+        return fs.read_file(self.where(name), at_most)
+
+    def read_part(self, name: str, start: int, length: int) -> bytes:
+        return fs.read_part(self.where(name), start, length)
+
+    def open(self, name: str) -> AbstractContextManager[StoredFile]:
+        return opened(self.where(name))
+
+    def free_bytes(self) -> int | None:
+        return fs.free_bytes(self._folder)
+
+    def write_pack(self, name: str, size: int, chunks: Iterable[memoryview]) -> None:
+        path, temporary = self.where(name), self._temporary(name)
+        # A crash may have left a file under this name. We hold the lock, so no run is writing it.
+        fs.remove(temporary)
+        fd = self._pack_file.create(temporary, size)
+        try:
+            with fs.closing(fd):
+                self._pack_file.write(fd, size, chunks)
+                fs.sync(fd)
+            fs.rename(temporary, path)
+        except BaseException:
+            fs.discard(temporary)
+            raise
+
+    def stage(self, name: str) -> Staging:
+        return LocalStaging(self._folder, self._temporary(name), self.where(name))
+
+    def put_hint(self, name: str, data: bytes) -> None:
+        temporary = self._temporary(name)
+        fs.remove(temporary)
+        fs.write_new(temporary, data, durable=False)
+        try:
+            fs.rename(temporary, self.where(name))
+        except BaseException:
+            fs.discard(temporary)
+            raise
+
+    def remove(self, name: str) -> None:
+        fs.remove(self.where(name))
+
+    def discard(self, name: str) -> None:
+        fs.discard(self.where(name))
+
+    def retire(self, name: str) -> None:
+        if not self._pack_file.keep(name):
+            self.remove(name)
+
+    def quarantine(self, name: str) -> str:
+        # The rename is not synced. If a power cut undoes it, rekindle finds the damage again.
+        target, again = name + layout.DAMAGED_SUFFIX, 1
+        while fs.exists(self.where(target)):
+            again += 1
+            target = f"{name}{layout.DAMAGED_SUFFIX}-{again}"
+        with contextlib.suppress(FileNotFoundError):
+            fs.rename(self.where(name), self.where(target))
+        return target
+
+    def sync(self) -> None:
+        fs.sync_folder(self._folder)
+
+    def read_back(self, names: Collection[str], stop: Callable[[], bool]) -> None:
+        self._pack_file.read_back([self.where(name) for name in names], stop)
+
+    def hold(self) -> bool:
+        if self._lock.is_held:
+            return False
+        self.release()
+        self._acquire()
+        self._pack_file = PackFile(self._folder, past_cache=self._past_cache)
+        return True
+
+    def _acquire(self) -> None:
+        for _ in range(_ATTEMPTS):
+            # The previous holder may remove the folder between any two of these calls.
+            with contextlib.suppress(FileNotFoundError):
+                made = directory.make_folder(self._folder)
+                if self._lock.acquire(made_folder=made):
+                    return
+        raise OSError(None, "other runs keep locking and removing it")
+
+    @property
+    def is_held(self) -> bool:
+        return self._lock.is_held
+
+    def release(self) -> None:
+        with contextlib.suppress(OSError):
+            # If the folder was removed and made again, the name may belong to another run.
+            if self._lock.is_held:
+                self._pack_file.spare.discard()
+            self._lock.release()
+
+    def withdraw(self) -> None:
+        self._lock.release(remove=self._lock.made_file)
+
+    def unmake(self) -> None:
+        made_folder = self._lock.holder.made_folder
+        self._pack_file.spare.discard()
+        self._lock.release(remove=True)
+        if made_folder:
+            # If the folder is not empty, it holds foreign files, which rekindle must not remove.
+            with contextlib.suppress(OSError):
+                os.rmdir(self._folder)
+
+    def probe(self) -> LockStatus:
+        return lock_probe.look(self._folder)
+
+    def has_own_lock(self) -> bool:
+        path = self.where(layout.LOCK)
+        try:
+            fd, _ = fs.open_regular(path)
+            with fs.closing(fd):
+                read_holder(fd, path)
+        except (OSError, ForeignFileError):
+            return False
+        return True
+
+    def refuse_others(self, also: Collection[str] = ()) -> None:
+        ownership.refuse_others(self._folder, also)
+
+    def _temporary(self, name: str) -> str:
+        return self.where(layout.temporary_name(name))
+
+
+class LocalStaging:
+    """A file under a temporary name, which a rename publishes."""
+
+    def __init__(self, folder: str, temporary: str, path: str) -> None:
+        self._folder = folder
+        self._temporary = temporary
+        self._path = path
+        self.may_be_published = False
+        # A crash may have left a file under this name. We hold the lock, so no run is writing it.
+        fs.remove(temporary)
+
+    def write(self, data: bytes) -> None:
+        fs.write_new(self._temporary, data)
+        fs.sync_folder(self._folder)
+
+    def publish(self) -> None:
+        # From here on, for an interrupt that arrives when the rename is done.
+        self.may_be_published = True
+        try:
+            fs.rename(self._temporary, self._path)
+        except BaseException:
+            # A network file system may have renamed the file and lost the reply.
+            self.may_be_published = _is_gone(self._temporary)
+            raise
+
+    def acknowledge(self) -> None:
+        fs.sync_folder(self._folder)
+
+    def abandon(self) -> None:
+        fs.discard(self._temporary)
+
+
+def _is_gone(path: str) -> bool:
+    try:
+        return not fs.exists(path)
+    except OSError:
+        return False
