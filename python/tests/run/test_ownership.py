@@ -181,7 +181,7 @@ def test_one_file_tells_how_the_file_system_shows_owners(folder, monkeypatch):
 @pytest.mark.parametrize("restores_first", [False, True])
 def test_a_manager_asks_once(restores_first, folder, monkeypatch):
     asked = []
-    monkeypatch.setattr(ownership, "refuse_others", asked.append)
+    monkeypatch.setattr(ownership, "refuse_others", lambda folder, also: asked.append(folder))
     with manager(folder) as writing:
         if restores_first:
             writing.restore_or_initialize()
