@@ -66,4 +66,9 @@ def test_a_state_of_a_later_version_is_refused_and_nothing_is_changed(tmp_path, 
     with pytest.raises(FormatError, match="Update rekindle"):
         live.restore(path)
     assert (live.step, live.save_counter) == (1, 0)
-    assert (tmp_path / "ckpts" / "ckpt-1.json").exists()
+    with (
+        CheckpointManager(Checkpoint(step=2), home, 1) as other,
+        pytest.raises(FormatError, match="Update rekindle"),
+    ):
+        other.save()
+    assert [path.name for path in (tmp_path / "ckpts").glob("*.json")] == ["ckpt-1.json"]

@@ -250,16 +250,11 @@ class Repository:
         lines = []
         numbers = sorted(damages, reverse=True)
         for number, done in self._garbage.quarantine(catalog, numbers).items():
-            if isinstance(done, OSError):
-                # The checkpoint that rekindle uses is whole, even if a damaged one stays.
-                told = f"It could not be quarantined ({os_errors.reason(done)})"
-            else:
+            # The checkpoint that rekindle uses is whole, even if a damaged one stays.
+            if not isinstance(done, OSError):
                 del catalog.damaged[number]
-                told = f"It was quarantined as {done!r}"
-            lines.append(
-                f"Checkpoint {number} in {self.storage.url!r} is damaged ({damages[number]})."
-                f" {told}, and checkpoint {taken} is used."
-            )
+            what = f"Checkpoint {number} in {self.storage.url!r} is damaged ({damages[number]})"
+            lines.append(f"{what}. {os_errors.quarantined(done)}, and checkpoint {taken} is used.")
         # Warn only now: if warnings are errors, the first warning ends this method.
         for line in lines:
             self._tell(line, DamageWarning)
@@ -300,9 +295,4 @@ class Repository:
         self.storage.unmake()
 
     def _warn_uncleared(self, error: OSError) -> None:
-        what = f"rekindle could not remove older files in {self.storage.url!r}"
-        why = (
-            f"{os_errors.reason(error)}. No checkpoint was lost. rekindle tries again at the next"
-            " save."
-        )
-        self._tell(f"{what}: {why}", SaveWarning)
+        self._tell(os_errors.not_removed(self.storage.url, error), SaveWarning)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 import warnings
@@ -20,7 +21,7 @@ from rekindle._saving.host_buffers import HostBuffers
 from rekindle._saving.metadata import Record
 from rekindle._saving.writer_thread import WriterThread
 from rekindle._storage.protocol import Storage
-from rekindle.errors import RekindleWarning, RestoreError
+from rekindle.errors import DamageError, FormatError, RekindleWarning, RestoreError
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,24 @@ class CheckpointWriter:
         if not self._repository.open():
             return
         found = self._repository.manifests
+        self._refuse_newer(found)
         run_report.opened(self._repository.storage.url, self._name, found)
         # This manager knows more of its own checkpoints than it wrote into them. So it reads the
         # records only if the folder has other checkpoints.
         if _serials(found) != self._known:
             self._ledger = self._recovered(found)
             self._known = _serials(found)
+
+    def _refuse_newer(self, manifests: list[Manifest]) -> None:
+        """Refuses a folder of a newer rekindle: retention would remove checkpoints unread."""
+        for manifest in manifests:
+            try:
+                # A damaged version is reported by a restore, which may use another checkpoint.
+                with contextlib.suppress(DamageError):
+                    metadata.refuse_newer(self._repository.storage.url, manifest)
+            except FormatError:
+                self._repository.close()
+                raise
 
     def open_to_save(self) -> None:
         """Like :meth:`open`, but a refusal of the system is a failed save."""

@@ -19,6 +19,20 @@ def not_restored(what: str, directory: str, error: BaseException) -> RestoreErro
     )
 
 
+def not_removed(directory: str, error: OSError) -> str:
+    return (
+        f"rekindle could not remove older files in {directory!r}: {reason(error)}. No checkpoint"
+        " was lost. rekindle tries again at the next save."
+    )
+
+
+def quarantined(done: str | OSError) -> str:
+    """The result of a quarantine: the new name, or the error that prevented it."""
+    if isinstance(done, OSError):
+        return f"It could not be quarantined ({reason(done)})"
+    return f"It was quarantined as {done!r}"
+
+
 # The text by whether a whole checkpoint exists, as far as sizes and headers show.
 _STANDS = {
     True: "The previous checkpoint is still there.",
