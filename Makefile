@@ -4,7 +4,7 @@
 #   make demo       trains, kills and resumes, to show rekindle on real data; writes into build/demo; sets up only
 #                   R, Keras and JAX
 #   make test       test-python (store once; fit() on jax, torch and tensorflow) and test-r; sets up everything
-#   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, whether help pages are up to date
+#   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, sizes, whether help pages are up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   writes NAMESPACE and man/ from the comments in R/
 #   make exact      kills and resumes runs, and makes the table: data, backends, save frequencies
@@ -13,6 +13,7 @@
 #   make build-python                       wheel and sdist, into dist
 #   make site       builds the R package's web site with pkgdown and Python's reference with pdoc, into build/site
 #   make release-check   checks what must hold before a version is tagged
+#   make pins       writes tools/constraints-*.txt anew, from what pip resolves today; prints what changed
 #   make fresh      runs demo and test on a bare Debian 12 and 13, each made by debootstrap; needs root
 #   make clean      removes what the verbs made, but keeps what set-up made
 
@@ -21,6 +22,7 @@ SHELL := /bin/bash
 BACKENDS := jax torch tensorflow
 export VENV ?= .venv
 RSCRIPT := Rscript --no-init-file
+PYTHON_OF_PINS ?= python3.11
 
 export R_LIBS := $(CURDIR)/.rlib$(if $(R_LIBS),:$(R_LIBS))
 export RETICULATE_PYTHON := $(abspath $(VENV))/bin/python
@@ -35,7 +37,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
-	lint-python lint-r lint-shell lint-words check document site bench faults exact compat build-python fresh release-check clean
+	lint-python lint-r lint-shell lint-words lint-sizes check document site bench faults exact compat pins build-python fresh release-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -62,19 +64,27 @@ test: test-python test-r
 
 test-python: test-python-store $(BACKENDS:%=test-python-%)
 
-# The store does not depend on a backend. Its crash tests run fit() on one backend. The manager's tests need every
-# framework in one process. The crash tests fork, so their process must not have the threads of those frameworks.
+# No room below the adapter of Keras depends on a backend: their tests run fit() on one backend. Some tests fork, so
+# their process must not have the threads of the frameworks. Others need every framework in one process.
+ROOMS := base format storage repository policy saving training inspection supervisor cli r faults
+ROOMS_WITH_EVERY_FRAMEWORK := codec manager
+TESTS_OF = $(addprefix python/tests/,$(1))
+ROOMS_THERE := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard python/tests/*/test_*.py)))))
+
+# A folder that is in no list would never be run.
 test-python-store: setup
-	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/storage python/tests/store python/tests/faults python/tests/run $(PYTEST_ARGS)
-	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest python/tests/manager $(PYTEST_ARGS)
+	@[ "$(ROOMS_THERE)" = "$(sort $(ROOMS) $(ROOMS_WITH_EVERY_FRAMEWORK) keras)" ] || \
+	  { echo "ROOMS in the Makefile lists other folders than python/tests has: $(ROOMS_THERE)"; exit 1; }
+	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS)) $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS_WITH_EVERY_FRAMEWORK)) $(PYTEST_ARGS)
 
 $(BACKENDS:%=test-python-%): test-python-%: setup
-	KERAS_BACKEND=$* $(PYTHON_HERE)/pytest python/tests/keras $(PYTEST_ARGS)
+	KERAS_BACKEND=$* $(PYTHON_HERE)/pytest $(call TESTS_OF,keras) $(PYTEST_ARGS)
 
 test-r: setup install
 	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
 
-lint: lint-python lint-r lint-shell lint-words
+lint: lint-python lint-r lint-shell lint-words lint-sizes
 
 lint-python: setup
 	$(VENV)/bin/ruff check .
@@ -91,6 +101,9 @@ lint-shell: setup
 
 lint-words:
 	@tools/lint-words
+
+lint-sizes: setup
+	@$(VENV)/bin/python tools/lint-sizes.py
 
 check: setup
 	tools/check
@@ -114,6 +127,10 @@ exact: setup
 
 compat: setup
 	$(PYTHON_HERE)/python python/compat/run.py $(COMPAT_ARGS)
+
+# The oldest Python that set-up takes resolves the pins, so that every Python can install them.
+pins:
+	@$(PYTHON_OF_PINS) tools/pins.py $(PINS_ARGS)
 
 build-python: setup
 	rm -rf dist

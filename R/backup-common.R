@@ -36,13 +36,6 @@ as_time <- function(x) {
   structure(x, class = c("POSIXct", "POSIXt"))
 }
 
-# A number of bytes as text, with a unit.
-size_text <- function(x) {
-  vapply(x, function(bytes) {
-    format(structure(bytes, class = "object_size"), units = "auto", standard = "SI")
-  }, "")
-}
-
 # A NULL from Python means that the value is missing.
 value_or_na <- function(x, type) {
   if (is.null(x)) as.vector(NA, type) else as.vector(x, type)

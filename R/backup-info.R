@@ -198,17 +198,6 @@ schedule_line <- function(schedule) {
   mark_line("info", paste0("The run saves every ", span_text(schedule$interval), why, "."))
 }
 
-# Formats a length of time as Python's durations.py does: 0.12 s, 48 s, 12 min, 3.5 h.
-span_text <- function(seconds) {
-  sizes <- c(days = 86400, h = 3600, min = 60, s = 1)
-  fits <- seconds >= c(2, 2, 2, 0.01) * sizes
-  if (!any(fits)) {
-    return(paste(format(signif(1000 * seconds, 2)), "ms"))
-  }
-  unit <- which(fits)[[1]]
-  paste(format(signif(seconds / sizes[[unit]], 3)), names(sizes)[[unit]])
-}
-
 mark_line <- function(kind, text) {
   mark <- switch(kind,
     info = cli::col_cyan(cli::symbol$info),
@@ -304,9 +293,7 @@ without_saves_text <- function(x) {
   if (length(x$foreign)) {
     shown <- toString(utils::head(x$foreign, 5))
     more <- if (length(x$foreign) > 5) ", ..."
-    return(paste0(
-      "There is no checkpoint. The folder has files that rekindle did not write: ", shown, more, "."
-    ))
+    return(paste0("There is no checkpoint. Files that rekindle did not write: ", shown, more, "."))
   }
   if (isTRUE(x$held)) "There is no checkpoint yet." else "There is no checkpoint."
 }

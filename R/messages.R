@@ -107,10 +107,3 @@ warning_text <- function(facts) {
     paste(notes, collapse = ""), " Its files stay as they are."
   )
 }
-
-duration <- function(seconds) {
-  units <- c(day = 86400, hour = 3600, minute = 60, second = 1)
-  unit <- which(max(seconds, 1) >= units)[[1]]
-  count <- max(seconds, 0) %/% units[[unit]]
-  paste0(count, " ", names(units)[[unit]], if (count != 1) "s")
-}

@@ -137,65 +137,92 @@ def make_model(source, training):
     return model
 
 
-def main(config):
-    warnings.simplefilter("ignore")
-    if os.environ.get("EXACT_WARNINGS"):
-        warnings.simplefilter("always")
-    folder = config["folder"]
-    os.makedirs(folder, exist_ok=True)
-    source = sources.SOURCES[config["source"]]
-    if source.seeded:
-        keras.utils.set_random_seed(config.get("seed", 7))
-    training = config.get("training", "plain")
-    model = make_model(source, training)
-    recorder = (Recorder if config["save_freq"] == "epoch" else BatchRecorder)()
-    backup = BackupAndRestore(
-        os.path.join(folder, "backup"),
+def early_stopping():
+    return keras.callbacks.EarlyStopping(
+        "val_loss", min_delta=0.01, patience=2, restore_best_weights=True
+    )
+
+
+def plateau_of(training):
+    """Changes the learning rate; another callback where the kind of training forbids that."""
+    if training == "schedule, clipping":
+        return keras.callbacks.TerminateOnNaN()  # only the schedule may change the rate
+    if training == "momentum, averaged weights":
+        return keras.callbacks.SwapEMAWeights()
+    return keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.05)
+
+
+def backup_of(config):
+    return BackupAndRestore(
+        os.path.join(config["folder"], "backup"),
         save_freq=config["save_freq"],
         restore_history=True,
         background=config.get("background", True),
         on_save_error="raise",
         verbose=config.get("verbose", 0),
     )
-    best = os.path.join(folder, "best.weights.h5")
-    csv = os.path.join(folder, "log.csv")
-    early = keras.callbacks.EarlyStopping(
-        "val_loss", min_delta=0.01, patience=2, restore_best_weights=True
-    )
-    plateau = keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=0.05)
-    if training == "schedule, clipping":
-        plateau = keras.callbacks.TerminateOnNaN()  # only the schedule may change the rate
-    if training == "momentum, averaged weights":
-        plateau = keras.callbacks.SwapEMAWeights()
-    check = keras.callbacks.ModelCheckpoint(
-        best, monitor="val_loss", save_best_only=True, save_weights_only=True
-    )
-    log = keras.callbacks.CSVLogger(csv)
-    killer = Killer(config.get("kill"))
-    callbacks = [early, backup, log, recorder, plateau, check, killer]
-    if config.get("witness"):
-        callbacks.append(Witness(config["witness"]))
-    fit = source.make()
-    history = model.fit(epochs=EPOCHS, callbacks=callbacks, verbose=config.get("bar", 0), **fit)
-    report = {
-        "weights": [digest(w) for w in model.get_weights()],
-        "seeds": [digest(v) for v in model.variables],
-        "optimizer": [digest(v) for v in model.optimizer.variables],
-        "learning rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
-        "history": {k: [float(v) for v in values] for k, values in history.history.items()},
-        "epochs": history.epoch,
-        "recorder": repr((recorder.seen, recorder.draws, recorder.total.tolist(), recorder.tags)),
-        "early": repr((early.wait, early.best, early.best_epoch, early.stopped_epoch)),
-        "plateau": repr([getattr(plateau, k, None) for k in ("wait", "best", "cooldown_counter")]),
-        "check": repr((check.best,)),
-        "log": pathlib.Path(csv).read_text(),
-        "best": digest_file(model, best),
-        "draws": next_draws(recorder),
-        "left": os.path.exists(backup.backup_dir),
-    }
-    if backup.resume_report is not None:
+
+
+class Run:
+    """The model and the callbacks of one training run, and its report."""
+
+    def __init__(self, config):
+        self.config = config
+        self.source = sources.SOURCES[config["source"]]
+        if self.source.seeded:
+            keras.utils.set_random_seed(config.get("seed", 7))
+        training = config.get("training", "plain")
+        self.model = make_model(self.source, training)
+        self.recorder = (Recorder if config["save_freq"] == "epoch" else BatchRecorder)()
+        self.backup = backup_of(config)
+        self.best = os.path.join(config["folder"], "best.weights.h5")
+        self.csv = os.path.join(config["folder"], "log.csv")
+        self.early, self.plateau = early_stopping(), plateau_of(training)
+        self.check = keras.callbacks.ModelCheckpoint(
+            self.best, monitor="val_loss", save_best_only=True, save_weights_only=True
+        )
+
+    def fit(self):
+        log = keras.callbacks.CSVLogger(self.csv)
+        killer = Killer(self.config.get("kill"))
+        callbacks = [self.early, self.backup, log, self.recorder, self.plateau, self.check, killer]
+        if self.config.get("witness"):
+            callbacks.append(Witness(self.config["witness"]))
+        more = {"verbose": self.config.get("bar", 0)} | self.source.make()
+        return self.model.fit(epochs=EPOCHS, callbacks=callbacks, **more)
+
+    def report(self, history):
+        model, recorder, early, check = self.model, self.recorder, self.early, self.check
+        rate = keras.ops.convert_to_numpy(model.optimizer.learning_rate)
+        waits = [getattr(self.plateau, k, None) for k in ("wait", "best", "cooldown_counter")]
+        tags = recorder.tags
+        return {
+            "weights": [digest(w) for w in model.get_weights()],
+            "seeds": [digest(v) for v in model.variables],
+            "optimizer": [digest(v) for v in model.optimizer.variables],
+            "learning rate": float(rate),
+            "history": {k: [float(v) for v in values] for k, values in history.history.items()},
+            "epochs": history.epoch,
+            "recorder": repr((recorder.seen, recorder.draws, recorder.total.tolist(), tags)),
+            "early": repr((early.wait, early.best, early.best_epoch, early.stopped_epoch)),
+            "plateau": repr(waits),
+            "check": repr((check.best,)),
+            "log": pathlib.Path(self.csv).read_text(),
+            "best": digest_file(model, self.best),
+            "draws": next_draws(recorder),
+            "left": os.path.exists(self.backup.backup_dir),
+        }
+
+
+def main(config):
+    warnings.simplefilter("always" if os.environ.get("EXACT_WARNINGS") else "ignore")
+    folder = config["folder"]
+    os.makedirs(folder, exist_ok=True)
+    run = Run(config)
+    report = run.report(run.fit())
+    if run.backup.resume_report is not None:
         with open(os.path.join(folder, "resumed.jsonl"), "a") as file:
-            file.write(json.dumps(backup.resume_report) + "\n")
+            file.write(json.dumps(run.backup.resume_report) + "\n")
     with open(os.path.join(folder, "report.json"), "w") as file:
         json.dump(report, file)
 

@@ -1,7 +1,7 @@
 """Folders forged so that reading them would fill the memory or never end.
 
 Each has valid digests. A reader must refuse it, or read it in time and memory that are a small
-multiple of its size. `python/tests/store/test_store_bounds.py` measures that.
+multiple of its size. `python/tests/repository/test_store_bounds.py` measures that.
 """
 
 from __future__ import annotations

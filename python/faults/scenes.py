@@ -27,6 +27,9 @@ from rekindle.errors import RekindleError, RekindleWarning
 
 BOX = "backup"  # The backup folder, inside the folder that is watched.
 
+Begin = Callable[[], None]
+Ack = Callable[[int], None]
+
 
 def arrays(index: int) -> dict[str, Any]:
     """Arrays: some never change, one changes seldom, and some change with each index."""
@@ -136,7 +139,7 @@ class Scene:
 
     name: str
     saves: int
-    act: Callable[[str, Callable[[], None], Callable[[int], None]], None]
+    act: Callable[[str, Begin, Ack], None]
     kept: int
     before: frozenset[int | None]
     after: frozenset[int | None]
@@ -174,100 +177,112 @@ def with_a_spare(store: Store, top: str, kept: int, *, past_cache: bool = False)
     return folder
 
 
-def scenes(kept: int) -> list[Scene]:
-    """The scenes of rekindle's store."""
-    store = Store()
-    last = _SAVES
-    ready = LAST_BEFORE_A_SPARE[kept]
+@dataclass(frozen=True)
+class Acts:
+    """What the scenes do in the folder, on rekindle's store. See `Scene.act`.
 
-    def save(folder: Repository, index: int, ack: Any, number: int | None = None) -> None:
+    Attributes:
+        store: The store.
+        kept: How many checkpoints are kept.
+    """
+
+    store: Store
+    kept: int
+
+    def _save(self, folder: Repository, index: int, ack: Ack, number: int | None = None) -> None:
         folder.commit(snapshot(index), number)
         ack(index)
-        folder.keep(folder.numbers[-kept:])
+        folder.keep(folder.numbers[-self.kept :])
 
-    def first(top: str, begin: Any, ack: Any) -> None:
+    def first(self, top: str, begin: Begin, ack: Ack) -> None:
         begin()
-        folder = store.open(top)
+        folder = self.store.open(top)
         folder.open()
         folder.newest()
-        save(folder, 0, ack)
+        self._save(folder, 0, ack)
 
-    def later(top: str, begin: Any, ack: Any) -> None:
-        folder = store.open(top)
+    def later(self, top: str, begin: Begin, ack: Ack) -> None:
+        folder = self.store.open(top)
         folder.open()
         begin()
         folder.newest()
-        save(folder, last, ack)
+        self._save(folder, _SAVES, ack)
 
-    def apart(top: str, begin: Any, ack: Any) -> None:
+    def apart(self, top: str, begin: Begin, ack: Ack) -> None:
         # The pack of the first checkpoint has too many dead bytes. So the arrays that change and
         # the arrays that do not change are written again, into two packs.
-        folder = store.open(top)
+        folder = self.store.open(top)
         folder.newest()
         folder.commit(snapshot(1))
         begin()
         with as_if_large():
             folder.commit(snapshot(2))
         ack(2)
-        folder.keep(folder.numbers[-kept:])
+        folder.keep(folder.numbers[-self.kept :])
 
-    def again(top: str, begin: Any, ack: Any) -> None:
-        folder = store.open(top)
+    def again(self, top: str, begin: Begin, ack: Ack) -> None:
+        folder = self.store.open(top)
         folder.newest()
         begin()
-        save(folder, last, ack, number=folder.numbers[-1])
+        self._save(folder, _SAVES, ack, number=folder.numbers[-1])
 
-    def over(top: str, begin: Any, ack: Any, *, past_cache: bool = False) -> None:
-        folder = with_a_spare(store, top, kept, past_cache=past_cache)
+    def over(self, top: str, begin: Begin, ack: Ack, *, past_cache: bool = False) -> None:
+        folder = with_a_spare(self.store, top, self.kept, past_cache=past_cache)
         begin()
         with as_if_large():
-            save(folder, ready + 1, ack)
+            self._save(folder, LAST_BEFORE_A_SPARE[self.kept] + 1, ack)
 
-    def past(top: str, begin: Any, ack: Any) -> None:
-        folder = store.open(top, past_cache=True)
+    def past(self, top: str, begin: Begin, ack: Ack) -> None:
+        folder = self.store.open(top, past_cache=True)
         folder.newest()
         begin()
         with as_if_large():
-            save(folder, last, ack)
+            self._save(folder, _SAVES, ack)
             folder.read_back(lambda: False)
 
-    def close(top: str, begin: Any, ack: Any) -> None:
-        folder = with_a_spare(store, top, kept)
+    def close(self, top: str, begin: Begin, ack: Ack) -> None:
+        folder = with_a_spare(self.store, top, self.kept)
         begin()
         folder.close()
 
-    def sweep(top: str, begin: Any, ack: Any) -> None:
-        folder = store.open(top)
+    def sweep(self, top: str, begin: Begin, ack: Ack) -> None:
+        folder = self.store.open(top)
         folder.newest()
-        for index in range(last, last + 3):
+        for index in range(_SAVES, _SAVES + 3):
             folder.commit(snapshot(index))
         for name in (".rekindle-ckpt-9.json.tmp", ".rekindle-checkpoint.tmp"):
             with open(os.path.join(folder.storage.url, name), "wb") as file:
                 file.write(b"left behind")
         begin()
-        folder.keep(folder.numbers[-kept:])
+        folder.keep(folder.numbers[-self.kept :])
 
-    def clean_up(top: str, begin: Any, ack: Any) -> None:
-        folder = with_a_spare(store, top, kept)
+    def clean_up(self, top: str, begin: Begin, ack: Ack) -> None:
+        folder = with_a_spare(self.store, top, self.kept)
         begin()
         folder.clear()
+
+
+def scenes(kept: int) -> list[Scene]:
+    """The scenes of rekindle's store."""
+    act = Acts(Store(), kept)
+    last, end = _SAVES, _SAVES - 1
+    ready = LAST_BEFORE_A_SPARE[kept]
+    past_over = functools.partial(act.over, past_cache=True)
 
     def only(*indices: int | None) -> frozenset[int | None]:
         return frozenset(indices)
 
-    end = last - 1
-    past_over = functools.partial(over, past_cache=True)
     return [
-        Scene("first save", 0, first, kept, only(None, 0), only(0)),
-        Scene("later save", last, later, kept, only(end, last), only(last)),
-        Scene("save in two packs", 1, apart, kept, only(1, 2), only(2)),
-        Scene("save over a spare", last, over, kept, only(ready, ready + 1), only(ready + 1)),
-        Scene("save past the cache", last, past, kept, only(end, last), only(last)),
+        Scene("first save", 0, act.first, kept, only(None, 0), only(0)),
+        Scene("later save", last, act.later, kept, only(end, last), only(last)),
+        Scene("save in two packs", 1, act.apart, kept, only(1, 2), only(2)),
+        Scene("save over a spare", last, act.over, kept, only(ready, ready + 1), only(ready + 1)),
+        Scene("save past the cache", last, act.past, kept, only(end, last), only(last)),
         Scene(
             "the same over a spare", last, past_over, kept, only(ready, ready + 1), only(ready + 1)
         ),
-        Scene("same number again", last, again, kept, only(end, last), only(last)),
-        Scene("sweep", last, sweep, kept, only(last + 2), only(last + 2)),
-        Scene("close", last, close, kept, only(ready), only(ready)),
-        Scene("clean-up", last, clean_up, kept, only(ready, None), only(ready, None)),
+        Scene("same number again", last, act.again, kept, only(end, last), only(last)),
+        Scene("sweep", last, act.sweep, kept, only(last + 2), only(last + 2)),
+        Scene("close", last, act.close, kept, only(ready), only(ready)),
+        Scene("clean-up", last, act.clean_up, kept, only(ready, None), only(ready, None)),
     ]

@@ -99,3 +99,10 @@ interrupted <- function(expr) {
     python.builtin.RuntimeError = function(e) "Interrupted!"
   )
 }
+
+# Expects the error about one argument, which it names.
+expect_refused <- function(object, argument) {
+  cnd <- testthat::expect_error(object, class = "rekindle_argument")
+  testthat::expect_s3_class(cnd, "rekindle_error")
+  testthat::expect_identical(cnd$argument, argument)
+}

@@ -1,4 +1,4 @@
-# python/tests/run/test_restarts_templates.py tests the templates for Slurm and systemd.
+# python/tests/supervisor/test_restarts_templates.py tests the templates for Slurm and systemd.
 
 test_that("the template for Kubernetes is the job that is meant", {
   skip_if_not_installed("rmarkdown")

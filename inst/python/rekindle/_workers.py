@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rekindle._frameworks.loaded import loaded
-from rekindle.errors import ArgumentError
+from rekindle.errors import ArgumentError, RekindleWarning
 
 # The number of processes, and the number of this one: the variables of torchrun (and of tools that
 # follow its example), and those of Keras.
@@ -63,6 +64,20 @@ def refuse_several(model: Any) -> None:
         argument="callbacks",
         value=workers.count,
     )
+
+
+def warn_of_restoring_alone(directory: str, stacklevel: int) -> None:
+    """Warns if this process is a worker that restores the newest checkpoint of its own folder."""
+    workers = connected()
+    if workers is not None and workers.index:
+        warnings.warn(
+            f"A CheckpointManager restores the newest checkpoint of its own folder,"
+            f" {directory!r}, and {workers}. Workers that each choose a checkpoint may resume"
+            " from different steps. Make the manager in worker 0 only, send its latest_checkpoint"
+            " to the other workers, and restore that in every worker with Checkpoint.restore().",
+            RekindleWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def connected() -> Workers | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import TracebackType
 from typing import Any
 
 from rekindle import _workers
 from rekindle._base import checks
+from rekindle._base.given_folder import GivenFolder
 from rekindle._codec.source import CheckpointSource
 from rekindle._codec.tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
 from rekindle._inspection import lookup, tf_files
@@ -21,7 +20,6 @@ from rekindle._saving import metadata as records
 from rekindle._saving.checkpointer import Checkpointer, Source
 from rekindle._storage.resolve import resolve
 from rekindle.checkpoint import Checkpoint
-from rekindle.errors import RekindleWarning, TakeoverWarning
 
 __all__ = ["CheckpointManager", "latest_checkpoint"]
 
@@ -115,17 +113,16 @@ class CheckpointManager:
             best=arguments.best(keep_best),
             every_hours=hours,
         )
-        self._directory = checks.path("directory", directory)
+        self._folder = GivenFolder(checks.path("directory", directory))
         self._name = arguments.checkpoint_name(checkpoint_name)
         self._interval = arguments.interval(checkpoint_interval, step_counter)
         self._step_counter = arguments.step_counter(step_counter, checkpoint)
         self._init_fn = checks.function("init_fn", init_fn)
         # Whether the manager has looked for a checkpoint, and has warned of another format.
         self._looked = self._warned = False
-        # The program may change its working directory later.
-        self._folder = os.path.abspath(self._directory)
+        background = checks.flag("background", background)
         self._checkpointer = Checkpointer(
-            self._source, self._folder, self._name, rules, checks.flag("background", background)
+            self._source, self._folder.absolute, self._name, rules, background
         )
         self._checkpointer.last_step = checks.optional_int(
             "last_checkpoint_step", last_checkpoint_step
@@ -134,7 +131,7 @@ class CheckpointManager:
     @property
     def directory(self) -> str:
         """The folder as you gave it; an absolute path once your path would lead elsewhere."""
-        return _shown(self._directory, self._folder)
+        return self._folder.shown
 
     @property
     def checkpoint(self) -> Any:
@@ -170,7 +167,7 @@ class CheckpointManager:
         if name is None:
             self._warn_of_tensorflow()
             return None
-        return os.path.join(self.directory, name)
+        return self._folder.path(name)
 
     @property
     def waited(self) -> float:
@@ -225,21 +222,15 @@ class CheckpointManager:
         """
         metadata = arguments.metadata(with_metadata)
         number = arguments.number(checkpoint_number)
-        callbacks = arguments.write_callbacks(options)
+        callbacks = [self._folder.calls_with_path(f) for f in arguments.write_callbacks(options)]
         check_interval = checks.flag("check_interval", check_interval)
         step = None if self._step_counter is None else self._step_counter()
         if not self._is_due(step, check_interval):
             return None
         name = self._checkpointer.save(
-            number,
-            step=step,
-            metadata=metadata,
-            callbacks=[
-                partial(_call, callback, self._directory, self._folder) for callback in callbacks
-            ],
-            opened=self._opened,
+            number, step=step, metadata=metadata, callbacks=callbacks, opened=self._opened
         )
-        return os.path.join(self.directory, name)
+        return self._folder.path(name)
 
     def _opened(self) -> None:
         """Warns before the first save, if the program did not look for a checkpoint to resume."""
@@ -280,7 +271,7 @@ class CheckpointManager:
             RestoreError: The system refused to read.
         """
         self.sync()
-        self._warn_of_other_workers()
+        _workers.warn_of_restoring_alone(self._folder.given, stacklevel=3)
         if self._restore():
             return self.latest_checkpoint
         self._warn_of_tensorflow()
@@ -290,7 +281,7 @@ class CheckpointManager:
 
     def _restore(self) -> bool:
         self._looked = True
-        if not os.path.isdir(self._folder) or self._checkpointer.restore() is None:
+        if not os.path.isdir(self._folder.absolute) or self._checkpointer.restore() is None:
             return False
         if self._interval is not None and self._step_counter is not None:
             self._checkpointer.last_step = self._step_counter()
@@ -299,20 +290,7 @@ class CheckpointManager:
     def _warn_of_tensorflow(self, stacklevel: int = 4) -> None:
         if not self._warned:
             self._looked = self._warned = True
-            _warn_of_tensorflow(self._folder, stacklevel)
-
-    def _warn_of_other_workers(self) -> None:
-        workers = _workers.connected()
-        if workers is not None and workers.index:
-            warnings.warn(
-                "A CheckpointManager restores the newest checkpoint of its own folder,"
-                f" {self._directory!r}, and {workers}. Workers that each choose a checkpoint may"
-                " resume from different steps. Make the manager in worker 0 only, send its"
-                " latest_checkpoint to the other workers, and restore that in every worker with"
-                " Checkpoint.restore().",
-                RekindleWarning,
-                stacklevel=3,
-            )
+            tf_files.warn(self._folder.absolute, stacklevel)
 
     def close(self) -> None:
         """Waits for the last checkpoint, and unlocks the folder. All checkpoints stay.
@@ -349,20 +327,6 @@ class CheckpointManager:
         self.close()
 
 
-def _shown(given: str, folder: str) -> str:
-    """The folder as it was given, if that still leads there from the working directory of now."""
-    try:
-        leads_there = os.path.abspath(given) == folder
-    # The working directory itself was removed.
-    except FileNotFoundError:
-        leads_there = False
-    return given if leads_there else folder
-
-
-def _call(callback: Callable[[str], Any], given: str, folder: str, name: str) -> None:
-    callback(os.path.join(_shown(given, folder), name))
-
-
 def _source(checkpoint: Any) -> Source:
     if isinstance(checkpoint, Checkpoint):
         return CheckpointSource(checkpoint)
@@ -393,24 +357,6 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
     folder = checks.path("directory", directory)
     name = reader.newest_name(resolve(os.path.abspath(folder)))
     if name is None:
-        _warn_of_tensorflow(os.path.abspath(folder), stacklevel=3)
+        tf_files.warn(os.path.abspath(folder), stacklevel=3)
         return None
     return os.path.join(folder, name)
-
-
-def _warn_of_tensorflow(directory: str, stacklevel: int) -> None:
-    """Warns if training would start afresh although there are checkpoints of TensorFlow."""
-    found = tf_files.newest(directory)
-    if found is None:
-        return
-    warnings.warn(
-        TakeoverWarning(
-            f"There is no checkpoint of rekindle in {directory!r}, but there are TensorFlow's"
-            " own, which rekindle does not read, so training starts afresh. To continue from"
-            f" {found!r}, restore it with TensorFlow into the objects that it was saved from,"
-            f" tf.train.Checkpoint(...).restore({found!r}), and save these here. TensorFlow's"
-            " files stay as they are.",
-            directory=directory,
-        ),
-        stacklevel=stacklevel,
-    )

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-FAULTS = Path(__file__).parents[2] / "faults"
-sys.path.insert(0, str(FAULTS.parent))
+from faults import mutants, preload, scenes
 
-from faults import mutants, preload, scenes  # noqa: E402  (not a package that is installed)
+FAULTS = Path(__file__).parents[2] / "faults"
 
 pytestmark = pytest.mark.skipif(
     preload.compiler() is None or sys.platform != "linux",

@@ -1,18 +1,30 @@
-"""Shared code of the callback's tests: a small model, its data, runs in separate processes."""
+"""Fixtures of the callback's tests."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
-import numpy as np
 import pytest
+from small_fit import fit, make_model
 
-EXACT = Path(__file__).parents[2] / "exact"
+from rekindle.keras import BackupAndRestore
+
+MODEL_FILE = """
+import keras
+
+def make(optimizer=None):
+    layers = [keras.layers.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)]
+    return keras.Sequential(layers)
+
+def compiled():
+    model = make()
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+def other():
+    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(5)])
+
+nothing = 3
+"""
 
 
 @pytest.fixture
@@ -30,94 +42,16 @@ def unseeded():
         tf.random.set_seed(None)
 
 
-def make_model(width=4, *, built=True, optimizer="adam", name=None):
-    layers = [keras.layers.Dense(width, name=name), keras.layers.Dense(1)]
-    model = keras.Sequential(([keras.layers.Input((3,))] if built else []) + layers)
-    model.compile(optimizer, "mse", metrics=["mae"])
+@pytest.fixture
+def trained(backup_dir):
+    """A model of which a backup of 3 epochs is kept."""
+    model = make_model()
+    fit(model, BackupAndRestore(backup_dir, delete_checkpoint=False, double_checkpoint=True))
     return model
 
 
-def data(samples=20):
-    rng = np.random.RandomState(0)
-    return rng.normal(size=(samples, 3)).astype("float32"), rng.normal(size=(samples, 1))
-
-
-def fit(model, *callbacks, epochs=3, samples=20, batch_size=4, **more):
-    x, y = data(samples)
-    return model.fit(
-        x,
-        y,
-        epochs=epochs,
-        batch_size=batch_size,
-        verbose=0,
-        callbacks=list(callbacks),
-        **more,
-    )
-
-
-class Interrupt(keras.callbacks.Callback):
-    """Raises at the beginning of an epoch or of one of its batches. Its state does not matter."""
-
-    current = None
-
-    def __init__(self, epoch, batch=None):
-        super().__init__()
-        self.epoch, self.batch = epoch, batch
-
-    def on_epoch_begin(self, epoch, logs=None):
-        Interrupt.current = epoch
-        if epoch == self.epoch and self.batch is None:
-            raise RuntimeError("Interrupting!")
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if (Interrupt.current, batch) == (self.epoch, self.batch):
-            raise RuntimeError("Interrupting!")
-
-
-def interrupt(model, callback, epoch, batch=None, **more):
-    with pytest.raises(RuntimeError, match="Interrupting!"):
-        fit(model, callback, Interrupt(epoch, batch), epochs=epoch + 3, **more)
-
-
-def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch", **more):
-    """Runs the scenario of `python/exact` in a fresh process. Returns its exit status."""
-    config = {"source": source, "save_freq": save_freq, "folder": str(folder), "kill": kill} | more
-    done = subprocess.run(
-        [sys.executable, "scenario.py", json.dumps(config)],
-        cwd=EXACT,
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode > 0:
-        raise AssertionError(done.stderr)
-    return done.returncode
-
-
-def values(model):
-    variables = model.variables + model.optimizer.variables
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
-
-
-def assert_same(first, second):
-    assert len(first) == len(second)
-    for one, other in zip(first, second, strict=True):
-        assert one.dtype == other.dtype
-        np.testing.assert_array_equal(one, other)
-
-
-class Probe(keras.callbacks.Callback):
-    """Records the model's values, and the trained batches with their epochs."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-        if not self.seen:
-            self.first = values(self.model)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seen.append((self.epoch, batch))
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "model_of_mine.py"
+    path.write_text(MODEL_FILE)
+    return path

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import keras
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from faults.forge import forge
 

@@ -6,7 +6,7 @@ import os
 
 import keras
 import pytest
-from conftest import Interrupt, Probe, assert_same, fit, interrupt, make_model
+from small_fit import Interrupt, Probe, assert_same, fit, interrupt, make_model
 
 import rekindle
 from rekindle.keras import BackupAndRestore

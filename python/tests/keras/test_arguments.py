@@ -12,7 +12,7 @@ from datetime import timedelta
 import keras
 import numpy as np
 import pytest
-from conftest import fit, make_model
+from small_fit import fit, make_model
 
 import rekindle
 from rekindle import Auto, Preemption, Retention, inspection
@@ -235,3 +235,37 @@ def test_only_a_callback_by_batches_asks_for_batches():
     assert not keras.src.utils.python_utils.is_default(by_batch)
     by_epoch = BackupAndRestore("backup").on_train_batch_end
     assert keras.src.utils.python_utils.is_default(by_epoch)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("signals", ("SIGKILL",)),
+        ("signals", ["term"]),
+        ("signals", 15),
+        ("then", "go on"),
+        ("exit_code", 0),
+        ("exit_code", 256),
+        ("exit_code", True),
+        ("grace", -1),
+        ("grace", "30"),
+        ("grace", float("nan")),
+    ],
+)
+def test_what_is_not_accepted_is_said(argument, value):
+    with pytest.raises(rekindle.ArgumentError, match=f"`{argument}`") as caught:
+        Preemption(**{argument: value})
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize("value", [1, None, "SIGTERM", {"then": "stop"}])
+def test_what_is_no_answer_to_a_signal_is_refused(backup_dir, value):
+    words = "Expected True, False or a rekindle.Preemption"
+    with pytest.raises(rekindle.ArgumentError, match=words) as caught:
+        BackupAndRestore(backup_dir, save_before_preemption=value)
+    assert caught.value.argument == "save_before_preemption"
+
+
+def test_never_saving_at_all_is_refused(backup_dir):
+    with pytest.raises(rekindle.ArgumentError, match="nothing would ever be saved"):
+        BackupAndRestore(backup_dir, save_freq=False, save_before_preemption=False)

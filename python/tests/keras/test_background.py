@@ -10,7 +10,7 @@ import threading
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same, fit, interrupt, make_model, values
+from small_fit import assert_same, fit, interrupt, make_model, values
 
 import rekindle
 from rekindle._frameworks import table as frameworks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same, data, make_model, values
+from small_fit import assert_same, data, make_model, values
 
 import rekindle
 from rekindle import Checkpoint, CheckpointManager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same, fit, interrupt, make_model, values
+from small_fit import assert_same, fit, interrupt, make_model, values
 
 import rekindle
 from rekindle.keras import BackupAndRestore

@@ -7,7 +7,7 @@ import re
 
 import keras
 import pytest
-from conftest import assert_same, fit, interrupt, make_model, values
+from small_fit import assert_same, fit, interrupt, make_model, values
 
 from rekindle._format import layout
 from rekindle._storage.local import direct_io, fs, page_cache, recycle

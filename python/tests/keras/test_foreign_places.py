@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from conftest import fit, make_model
 from forging import Stop, forge
+from small_fit import fit, make_model
 
 import rekindle
 from rekindle.keras import BackupAndRestore

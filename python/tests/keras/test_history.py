@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 import pytest
-from conftest import Interrupt, data, fit, make_model
+from small_fit import Interrupt, data, fit, make_model
 
 from rekindle import inspection
 from rekindle._training.history import HistoryRecord

@@ -6,7 +6,7 @@ import time
 
 import keras
 import pytest
-from conftest import data, fit, interrupt, make_model
+from small_fit import data, fit, interrupt, make_model
 
 import rekindle
 from rekindle import Retention, inspection

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import keras
 import numpy as np
-from conftest import make_model
+from small_fit import make_model
 
 from rekindle._training.callbacks import table
 

@@ -9,7 +9,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from conftest import Interrupt, Probe, assert_same, data, fit, interrupt, make_model
+from small_fit import Interrupt, Probe, assert_same, data, fit, interrupt, make_model
 
 import rekindle
 from rekindle._keras import internals

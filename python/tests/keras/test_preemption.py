@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same, data, fit, make_model, values
+from small_fit import assert_same, data, fit, make_model, values
 
 import rekindle
 from rekindle import Preemption
@@ -239,40 +239,6 @@ def test_who_does_not_want_it_is_ended_by_the_signal_itself(backup_dir):
     look = At((0, 0), lambda: seen.append(signal.getsignal(signal.SIGTERM)), "on_train_batch_begin")
     train(backup_dir, look, save_freq="epoch", save_before_preemption=False)
     assert seen == [signal.SIG_DFL]
-
-
-@pytest.mark.parametrize(
-    ("argument", "value"),
-    [
-        ("signals", ("SIGKILL",)),
-        ("signals", ["term"]),
-        ("signals", 15),
-        ("then", "go on"),
-        ("exit_code", 0),
-        ("exit_code", 256),
-        ("exit_code", True),
-        ("grace", -1),
-        ("grace", "30"),
-        ("grace", float("nan")),
-    ],
-)
-def test_what_is_not_accepted_is_said(argument, value):
-    with pytest.raises(rekindle.ArgumentError, match=f"`{argument}`") as caught:
-        Preemption(**{argument: value})
-    assert caught.value.argument == argument
-
-
-@pytest.mark.parametrize("value", [1, None, "SIGTERM", {"then": "stop"}])
-def test_what_is_no_answer_to_a_signal_is_refused(backup_dir, value):
-    words = "Expected True, False or a rekindle.Preemption"
-    with pytest.raises(rekindle.ArgumentError, match=words) as caught:
-        BackupAndRestore(backup_dir, save_before_preemption=value)
-    assert caught.value.argument == "save_before_preemption"
-
-
-def test_never_saving_at_all_is_refused(backup_dir):
-    with pytest.raises(rekindle.ArgumentError, match="nothing would ever be saved"):
-        BackupAndRestore(backup_dir, save_freq=False, save_before_preemption=False)
 
 
 @pytest.mark.filterwarnings("ignore:os.fork", "ignore:This process")

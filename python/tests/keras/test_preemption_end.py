@@ -12,7 +12,7 @@ import threading
 
 import keras
 import pytest
-from conftest import fit, make_model
+from small_fit import fit, make_model
 
 import rekindle
 from rekindle import Preemption

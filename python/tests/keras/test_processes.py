@@ -7,8 +7,8 @@ import json
 import signal
 
 import pytest
-from conftest import run_scenario
 from safetensors.numpy import load_file
+from small_fit import run_scenario
 
 
 def stored(folder):

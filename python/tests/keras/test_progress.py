@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import fit, interrupt, make_model
+from small_fit import fit, interrupt, make_model
 
 from rekindle._base import events
 from rekindle._keras import replay

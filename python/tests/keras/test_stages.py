@@ -10,7 +10,7 @@ import sys
 
 import keras
 import pytest
-from conftest import Interrupt, Probe, assert_same, fit, make_model, values
+from small_fit import Interrupt, Probe, assert_same, fit, make_model, values
 
 import rekindle
 from rekindle._training.history import HistoryRecord

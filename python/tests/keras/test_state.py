@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from conftest import Interrupt, Probe, assert_same, data, fit, interrupt, make_model, values
+from small_fit import Interrupt, Probe, assert_same, data, fit, interrupt, make_model, values
 
 from rekindle.keras import BackupAndRestore
 

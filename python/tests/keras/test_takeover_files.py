@@ -7,7 +7,7 @@ import sys
 
 import keras
 import pytest
-from conftest import fit, interrupt, make_model
+from small_fit import fit, interrupt, make_model
 
 import rekindle
 from rekindle.keras import BackupAndRestore

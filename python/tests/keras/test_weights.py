@@ -2,59 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
 
 import h5py
 import keras
 import numpy as np
 import pytest
-from conftest import Interrupt, fit, interrupt, make_model
+from small_fit import fit, make_model, same_weights
 
 import rekindle
 from rekindle import inspection
-from rekindle._cli import codes
-from rekindle._cli.main import main
 from rekindle.keras import BackupAndRestore
-
-MODEL_FILE = """
-import keras
-
-def make(optimizer=None):
-    layers = [keras.layers.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)]
-    return keras.Sequential(layers)
-
-def compiled():
-    model = make()
-    model.compile("adam", "mse", metrics=["mae"])
-    return model
-
-def other():
-    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(5)])
-
-nothing = 3
-"""
-
-
-@pytest.fixture
-def trained(backup_dir):
-    """A model of which a backup of 3 epochs is kept."""
-    model = make_model()
-    fit(model, BackupAndRestore(backup_dir, delete_checkpoint=False, double_checkpoint=True))
-    return model
-
-
-@pytest.fixture
-def model_file(tmp_path):
-    path = tmp_path / "model_of_mine.py"
-    path.write_text(MODEL_FILE)
-    return path
-
-
-def same_weights(one, other):
-    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 class TestRestoreWeights:
@@ -246,130 +204,3 @@ class TestExportWeights:
     def test_another_ending_is_refused(self, backup_dir, trained, tmp_path):
         with pytest.raises(rekindle.ArgumentError, match=r"\.weights\.h5"):
             inspection.export_weights(backup_dir, tmp_path / "out.h5", make_model())
-
-
-class TestExportCommand:
-    @pytest.mark.parametrize("kind", ["function", "keras", "json"])
-    def test_the_model_comes_from_a_function_or_a_file(
-        self, backup_dir, trained, tmp_path, model_file, kind, capsys
-    ):
-        given = {
-            "function": f"{model_file}:make",
-            "keras": str(tmp_path / "model.keras"),
-            "json": str(tmp_path / "model.json"),
-        }[kind]
-        if kind == "keras":
-            make_model().save(given)
-        elif kind == "json":
-            (tmp_path / "model.json").write_text(make_model().to_json())
-        file = tmp_path / "out.weights.h5"
-        assert main(["export", str(backup_dir), str(file), "--model", given]) == 0
-        assert capsys.readouterr().out == f"Wrote the weights of ckpt-3 to {file}.\n"
-        model = keras.Sequential(
-            [keras.layers.Input((3,)), keras.layers.Dense(4), keras.layers.Dense(1)]
-        )
-        model.load_weights(file)
-        assert same_weights(model, trained)
-
-    def test_a_compiled_model_takes_the_optimizer_along(
-        self, backup_dir, trained, tmp_path, model_file, capsys
-    ):
-        file = str(tmp_path / "out.weights.h5")
-        arguments = ["export", str(backup_dir), file, "--model", f"{model_file}:compiled"]
-        assert main([*arguments, "--save", "2", "--json"]) == 0
-        found = json.loads(capsys.readouterr().out)
-        assert found == {"save": "ckpt-2", "file": file, "optimizer": True}
-        assert main(arguments) == codes.IN_THE_WAY
-        assert main([*arguments, "--force"]) == 0
-
-    @pytest.mark.parametrize(
-        ("given", "code", "shown"),
-        [
-            ("{file}:other", codes.MISMATCH, "of another model"),
-            ("{file}:none", codes.USAGE, "has no 'none'"),
-            ("{file}:nothing", codes.USAGE, "Expected a Keras model"),
-            ("no_such_module_of_mine:make", codes.USAGE, "no_such_module_of_mine"),
-            ("{folder}/none.py:make", codes.USAGE, "there is no file"),
-            ("{folder}/none.keras", codes.USAGE, "cannot be read"),
-            ("{folder}/none.json", codes.USAGE, "cannot be read"),
-            ("make", codes.USAGE, "none of these forms"),
-        ],
-    )
-    def test_what_makes_no_fitting_model_is_refused(
-        self, backup_dir, trained, tmp_path, model_file, capsys, given, code, shown
-    ):
-        given = given.format(file=model_file, folder=tmp_path)
-        file = tmp_path / "out.weights.h5"
-        assert main(["export", str(backup_dir), str(file), "--model", given]) == code
-        assert shown in capsys.readouterr().err
-        assert not file.exists()
-
-
-def test_looks_work_inside_of_a_fit_and_give_what_it_has_done(backup_dir):
-    seen = []
-
-    class Look(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch:
-                found = inspection.info(backup_dir)
-                record = inspection.history(backup_dir)
-                seen.append((epoch, found.state, found.is_here, record.epoch))
-                assert all(check.damage is None for check in inspection.verify(backup_dir))
-
-    callback = BackupAndRestore(backup_dir, background=False)
-    history = fit(make_model(), callback, Look(), epochs=4)
-    assert history.epoch == [0, 1, 2, 3]
-    assert seen == [(n, "whole", True, list(range(n))) for n in (1, 2, 3)]
-
-
-def test_the_history_is_that_of_fit(backup_dir):
-    callback = BackupAndRestore(backup_dir, delete_checkpoint=False)
-    history = fit(make_model(), callback, validation_split=0.2)
-    found = inspection.history(backup_dir)
-    assert found.epoch == history.epoch
-    assert found.metrics == history.history
-    last = {name: column[-1] for name, column in history.history.items()}
-    assert inspection.info(backup_dir).saves[-1].metrics == last
-
-
-def test_a_backup_of_an_interrupted_fit_of_this_process_can_be_deleted(backup_dir):
-    callback = BackupAndRestore(backup_dir)
-    with pytest.raises(RuntimeError) as kept:  # keeps the frames of the failed fit() alive
-        fit(make_model(), callback, Interrupt(2))
-    assert inspection.info(backup_dir).state == "whole"
-    assert inspection.delete(backup_dir).folder_removed
-    assert not backup_dir.exists()
-    assert kept is not None
-
-
-def test_a_fit_that_goes_on_keeps_its_backup(backup_dir):
-    class Delete(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                with pytest.raises(rekindle.LockError):
-                    inspection.delete(backup_dir)
-                assert inspection.info(backup_dir).state == "whole"
-
-    callback = BackupAndRestore(backup_dir, background=False)
-    assert fit(make_model(), callback, Delete()).epoch == [0, 1, 2]
-
-
-def test_a_deleted_backup_is_begun_afresh(backup_dir):
-    interrupt(make_model(), BackupAndRestore(backup_dir), 2)
-    inspection.delete(backup_dir)
-    assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [0, 1, 2]
-
-
-def test_a_look_after_an_interrupted_fit_waits_for_its_last_save(backup_dir, monkeypatch):
-    from rekindle._repository import commit
-
-    publish = commit.Commit.publish
-
-    def slow(self):
-        time.sleep(0.5)
-        publish(self)
-
-    monkeypatch.setattr(commit.Commit, "publish", slow)
-    with pytest.raises(RuntimeError, match="Interrupting!"):
-        fit(make_model(), BackupAndRestore(backup_dir), Interrupt(2))
-    assert inspection.history(backup_dir).epoch == [0, 1]

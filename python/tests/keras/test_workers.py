@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import keras
 import pytest
-from conftest import fit, make_model
+from small_fit import fit, make_model
 from workers.fit import REFUSED
 
 import rekindle

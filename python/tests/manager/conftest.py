@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 
-# PyTorch's CUDA build includes Triton, and imports it on first use. After TensorFlow, that import
-# ends the process (seen with Triton 3.7).
-with contextlib.suppress(ImportError):
-    import triton  # noqa: F401
-
+import numpy as np
 import pytest
 import systems
-import tensorflow as tf
-from hypothesis import HealthCheck, settings
+from every_framework import tf
 
+import rekindle
 from rekindle._storage.local import fs
-
-# The speed of the examples depends on the machine.
-settings.register_profile(
-    "at any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("at any speed")
 
 
 @pytest.fixture(params=systems.ALL)
@@ -40,6 +29,11 @@ def v():
 @pytest.fixture
 def home(tmp_path):
     return str(tmp_path / "ckpts")
+
+
+@pytest.fixture
+def checkpoint():
+    return rekindle.Checkpoint(w=np.zeros(3), step=0)
 
 
 class Clock:

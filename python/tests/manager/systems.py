@@ -8,7 +8,7 @@ import os
 import pathlib
 
 import pytest
-import tensorflow as tf
+from every_framework import tf
 
 import rekindle
 

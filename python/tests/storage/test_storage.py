@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from contract import Contract, Place, storage  # noqa: F401 - a fixture of the contract
+from contract import FilesContract, Place
+from contract_of_locks import LockContract
 from memory_storage import MemoryStorage, Server
 
 from rekindle._base import memory, tuning
@@ -64,7 +65,15 @@ def place(request, tmp_path, monkeypatch):
     return made(request.param, tmp_path, monkeypatch)
 
 
-class TestContract(Contract):
+@pytest.fixture
+def storage(place):
+    made = place.storage()
+    made.hold()
+    yield made
+    made.release()
+
+
+class TestContract(FilesContract, LockContract):
     """For a folder with the optimisations for Linux, without them, and for memory."""
 
 

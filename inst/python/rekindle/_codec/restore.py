@@ -20,6 +20,7 @@ from rekindle._codec.capture import PLAIN, values_in
 from rekindle._codec.containers import Container, open_container
 from rekindle._codec.group import Group
 from rekindle._codec.owners import ExtraState, Owners, is_unbuilt
+from rekindle._codec.saved_value import array_of, described
 from rekindle._codec.state_dicts import StateDicts
 from rekindle._frameworks import table as frameworks
 from rekindle.errors import ArgumentError
@@ -97,7 +98,7 @@ class Restore:
         return put
 
     def _match_array(self, live: Any, saved: Any, place: str) -> Put:
-        array = self._array(saved)
+        array = array_of(saved, self.arrays)
         if isinstance(live, np.ma.MaskedArray):
             return self._differs(place, "a masked array, whose mask no checkpoint has", saved)
         if array is None:
@@ -141,14 +142,6 @@ class Restore:
             found = found or frameworks.spec(array)
             self.differences.append(f"{place}: expected {frameworks.spec(live)}, found {found}")
         return bool(fits)
-
-    def _array(self, saved: Any) -> AnyArray | None:
-        kind, content = tree.tagged(saved)
-        if kind == "jax.key":
-            content = content[1]
-        elif kind not in ("array", "scalar", "jax", "torch", "tensorflow"):
-            return None
-        return self.arrays[content]
 
     def _match_variables(
         self, live: Any, variables: Mapping[str, Any], saved: Any, place: str
@@ -254,7 +247,7 @@ class Restore:
         return lambda: _filled(own, {key: put() for key, put in puts.items()})
 
     def _match_plain(self, live: Any, saved: Any, place: str) -> Put:
-        array = self._array(saved)
+        array = array_of(saved, self.arrays)
         if array is not None and isinstance(live, bool | int | float) and array.shape == ():
             number = array.item()
             return lambda: number
@@ -265,21 +258,10 @@ class Restore:
         return self._differs(place, f"a {type(live).__name__}", saved)
 
     def _differs(self, place: str, expected: str, saved: Any) -> Put:
-        self.differences.append(f"{place}: expected {expected}, found {self._describe(saved)}")
+        self.differences.append(
+            f"{place}: expected {expected}, found {described(saved, self.arrays)}"
+        )
         return _nothing
-
-    def _describe(self, saved: Any) -> str:
-        array = self._array(saved)
-        if array is not None:
-            return frameworks.spec(array)
-        kind, content = tree.tagged(saved)
-        if kind == "variables":
-            return f"{len(content)} variables"
-        if kind == "object":
-            return f"the state of a {content[0]!r}"
-        if kind is None:
-            return f"a {type(saved).__name__}" if saved is not None else "None"
-        return f"a {kind}"
 
 
 def _filled(container: Any, parts: Mapping[Any, Any]) -> Any:

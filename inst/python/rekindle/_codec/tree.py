@@ -14,12 +14,13 @@ from __future__ import annotations
 import base64
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
+from rekindle._codec.keys import different, refuse_alike
 from rekindle._format.layout import DTYPES
 from rekindle._frameworks import table as frameworks
 from rekindle.errors import BrokenTreeError, UnsupportedValueError
@@ -62,7 +63,7 @@ def flatten(tree: Any, place: str, arrays: dict[str, AnyArray], *, depth: int = 
     # change them.
     if type(tree) in (list, tuple, set, frozenset):
         if isinstance(tree, set | frozenset):
-            _refuse_alike(tree, place)
+            refuse_alike(tree, place)
         items = [
             flatten(item, f"{place}/{index}", arrays, depth=depth + 1)
             for index, item in enumerate(tree)
@@ -123,38 +124,12 @@ def _flatten_mapping(
             key: flatten(value, f"{place}/{key}", arrays, depth=depth)
             for key, value in tree.items()
         }
-    _refuse_alike(tree, place)
+    refuse_alike(tree, place)
     pairs = [
         [flatten(part, f"{place}/{index}", arrays, depth=depth) for part in pair]
         for index, pair in enumerate(tree.items())
     ]
     return {_TAG: ["Counter" if type(tree) is Counter else "dict", pairs]}
-
-
-# Python compares a value with all others that have the same hash. The author of a file can find any
-# amount of numbers with the same hash.
-_MOST_ALIKE = 100
-
-
-def _are_too_alike(keys: Collection[Any]) -> bool:
-    """Whether a set or dict of these keys would take far longer than its size explains."""
-    if len(keys) <= _MOST_ALIKE:
-        return False
-    return max(Counter(map(hash, keys)).values()) > _MOST_ALIKE
-
-
-def _refuse_alike(keys: Collection[Any], place: str) -> None:
-    if _are_too_alike(keys):
-        raise UnsupportedValueError(f"{place}: more than {_MOST_ALIKE} keys with the same hash")
-
-
-def _different(keys: Collection[Any]) -> Collection[Any]:
-    if _are_too_alike(keys):
-        raise BrokenTreeError(f"more than {_MOST_ALIKE} keys have the same hash")
-    # Keys of different types can be equal, such as 1 and True. The last one would win.
-    if len(set(keys)) != len(keys):
-        raise BrokenTreeError("two keys are equal")
-    return keys
 
 
 def _has_plain_keys(keys: Iterable[Any]) -> bool:
@@ -173,7 +148,7 @@ def join_dict(
     """Builds the dict of these keys, and of values that are already JSON values."""
     if _has_plain_keys(keys):
         return dict(zip(keys, values, strict=True))
-    _refuse_alike(keys, place)
+    refuse_alike(keys, place)
     pairs = [
         [flatten(key, f"{place}/{index}", arrays), value]
         for index, (key, value) in enumerate(zip(keys, values, strict=True))
@@ -190,7 +165,7 @@ def split_dict(value: Any, arrays: Mapping[str, AnyArray]) -> dict[Any, Any] | N
         return value
     if kind != "dict":
         return None
-    keys = _different([unflatten(key, arrays) for key, _ in content])
+    keys = different([unflatten(key, arrays) for key, _ in content])
     return dict(zip(keys, (item for _, item in content), strict=True))
 
 
@@ -278,7 +253,7 @@ class _Reading:
         if kind == "bytes":
             return base64.b64decode(content, validate=True)
         if kind in ("dict", "Counter"):
-            keys = _different([self.value(key) for key, _ in content])
+            keys = different([self.value(key) for key, _ in content])
             pairs = dict(zip(keys, (self.value(item) for _, item in content), strict=True))
             return Counter(pairs) if kind == "Counter" else pairs
         if kind in ("record", "variables") and isinstance(content, dict):
@@ -290,7 +265,7 @@ class _Reading:
             items = [self.value(item) for item in content]
             if kind == "tuple":
                 return tuple(items)
-            return {"set": set, "frozenset": frozenset}[kind](_different(items))
+            return {"set": set, "frozenset": frozenset}[kind](different(items))
         raise BrokenTreeError("a tagged value is of an unknown kind")
 
     def _once(self, name: str) -> AnyArray:

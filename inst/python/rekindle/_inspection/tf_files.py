@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 
 from rekindle._format import layout
 from rekindle._storage.local import fs
+from rekindle.errors import TakeoverWarning
 
 _INDEX = re.compile(r"(?P<name>.+?(?:-(?P<number>[0-9]+))?)\.index", re.DOTALL)
 _DATA = re.compile(r"(?P<name>.+)\.data-[0-9]{5}-of-[0-9]{5}", re.DOTALL)
@@ -31,6 +33,24 @@ def newest(directory: str) -> str | None:
     if listed is not None and (os.path.isabs(listed) or not found or listed in with_data):
         return os.path.join(directory, listed)
     return os.path.join(directory, max(found)[1]) if found else None
+
+
+def warn(directory: str, stacklevel: int) -> None:
+    """Warns if training would start afresh although there are checkpoints of TensorFlow."""
+    found = newest(directory)
+    if found is None:
+        return
+    warnings.warn(
+        TakeoverWarning(
+            f"There is no checkpoint of rekindle in {directory!r}, but there are TensorFlow's"
+            " own, which rekindle does not read, so training starts afresh. To continue from"
+            f" {found!r}, restore it with TensorFlow into the objects that it was saved from,"
+            f" tf.train.Checkpoint(...).restore({found!r}), and save these here. TensorFlow's"
+            " files stay as they are.",
+            directory=directory,
+        ),
+        stacklevel=stacklevel,
+    )
 
 
 def _listed(directory: str) -> str | None:

@@ -74,8 +74,7 @@ class Checkpointer:
         self, source: Source, directory: str, name: str, rules: Retention, background: bool
     ) -> None:
         self.source = source
-        # Beside a training, the packs go past the system's cache. A caller that waits for the save
-        # gets it sooner through the cache.
+        # A caller that waits for the save gets it sooner through the system's cache.
         self.storage = resolve(directory, past_cache=background)
         self._name = name
         self._background = background
@@ -142,8 +141,7 @@ class Checkpointer:
         """
         self.sync()
         if not self._is_ours:
-            # No process of this user will restore from another user's folder. Refuse it now, before
-            # it takes days of saves.
+            # No process of this user will restore from another user's folder. Refuse it at once.
             self.storage.refuse_others()
             self._is_ours = True
         self._writer.open_to_save()

@@ -1,14 +1,13 @@
-"""Fixtures of the store's tests, which use neither Keras nor a backend."""
+"""Fixtures of all tests: the process, and a folder with checkpoints. It imports no framework."""
 
 from __future__ import annotations
 
-import subprocess
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from holding import HOLD, start
 from hypothesis import HealthCheck, settings
 
 from rekindle._format.manifest import Position
@@ -23,20 +22,18 @@ settings.register_profile(
 settings.load_profile("at any speed")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def ignores_nothing():
+    """Under nohup, or in a background job, the process and its children ignore some signals."""
+    for one in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(one) == signal.SIG_IGN:
+            is_ctrl_c = one == signal.SIGINT
+            signal.signal(one, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path / "backup"
-
-
-@pytest.fixture
-def holder(home: Path) -> Iterator[subprocess.Popen]:
-    """Another process that holds the lock on the folder at `home`."""
-    process = start(HOLD, home)
-    assert process.stdout.readline() == "held\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdout.close()
 
 
 @pytest.fixture

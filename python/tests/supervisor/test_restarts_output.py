@@ -16,8 +16,8 @@ from restarts import command, pid_in, python, run, started, until
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the supervisor needs POSIX")
 
 # Writes to standard output (1) or error (2), and then waits. On SIGTERM it ends with the preempted
-# code. 16 MiB are more than any pipe holds; without a limit, a writer that outlives the tests would
-# fill the disk.
+# code. 16 MiB are more than any pipe holds; without a limit it would fill the disk when the tests
+# are killed.
 WRITER = """
 import os, signal, sys
 def end(number, frame):

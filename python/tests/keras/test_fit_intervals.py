@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from conftest import Interrupt, assert_same, fit, make_model, run_scenario, values
+from small_fit import Interrupt, assert_same, fit, make_model, run_scenario, values
 
 import rekindle
 from rekindle import Auto, Retention, inspection

@@ -9,7 +9,7 @@ import sys
 import warnings
 
 import pytest
-from test_inspection import fill, flip
+from backups import fill, flip
 
 import rekindle
 from rekindle import errors

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
+import backups
 import numpy as np
 import pytest
+from backups import a_save, everything_in, fill, flip
 
 import rekindle
 from rekindle import inspection
-from rekindle._format.manifest import Position
-from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
 from rekindle._storage.local.storage import LocalStorage
 
@@ -24,37 +24,6 @@ from rekindle._storage.local.storage import LocalStorage
 @pytest.fixture
 def home(tmp_path):
     return tmp_path / "backup"
-
-
-def a_save(index, *, state=None):
-    """A snapshot after `index` epochs, as fit() makes it."""
-    epochs = list(range(index))
-    history = {"epoch": epochs, "metrics": {"loss": [1 / (epoch + 1) for epoch in epochs]}}
-    arrays = {
-        "model/dense/kernel": np.full((3, 4), index, np.float32),
-        "model/frozen/kernel": np.arange(1000, dtype=np.int64),
-        "optimizer/iteration": np.asarray(index),
-    }
-    return Snapshot(arrays, {"history": history} if state is None else state, Position(7, index, 0))
-
-
-def fill(home, count=3, kept=20, prefix="ckpt", **more):
-    folder = Repository(LocalStorage(str(home)), "1.2.3", prefix=prefix)
-    folder.open()
-    for index in range(1, count + 1):
-        folder.commit(a_save(index, **more))
-        folder.keep(folder.numbers[-kept:])
-    folder.close()
-
-
-def flip(path, at=-100):
-    data = bytearray(path.read_bytes())
-    data[at] ^= 1
-    path.write_bytes(data)
-
-
-def everything_in(home):
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in home.iterdir()}
 
 
 class TestInfo:
@@ -206,137 +175,6 @@ class TestVerify:
         assert inspection.verify(home) == []
 
 
-class TestHistory:
-    def test_it_is_that_of_the_latest_save_or_of_the_one_asked_for(self, home):
-        fill(home, 3)
-        found = inspection.history(home)
-        assert (found.save, found.epoch) == ("ckpt-3", [0, 1, 2])
-        assert found.metrics == {"loss": [1, 1 / 2, 1 / 3]}
-        assert inspection.history(home, 2).epoch == [0, 1]
-        assert inspection.history(home, "ckpt-1").epoch == [0]
-
-    def test_a_damaged_latest_save_is_passed_over(self, home):
-        fill(home, 3)
-        flip(home / "ckpt-3.json")
-        assert inspection.history(home).save == "ckpt-2"
-
-    def test_a_save_that_is_not_there_is_an_error_that_lists_those_that_are(self, home):
-        with pytest.raises(rekindle.RestoreError, match="There is no checkpoint in"):
-            inspection.history(home)
-        fill(home, 2)
-        for which in (7, "ckpt-7", "other-1"):
-            with pytest.raises(rekindle.RestoreError, match="ckpt-1, ckpt-2"):
-                inspection.history(home, which)
-
-    def test_a_number_that_two_prefixes_have_is_ambiguous(self, home):
-        fill(home, 1)
-        fill(home, 1, prefix="best")
-        with pytest.raises(rekindle.ArgumentError, match="'best-1', 'ckpt-1'"):
-            inspection.history(home, 1)
-        assert inspection.history(home, "best-1").save == "best-1"
-
-    def test_what_names_no_save_is_refused(self, home):
-        for bad in (None, True, 1.5, -1, "", "a/ckpt-1"):
-            with pytest.raises(rekindle.ArgumentError, match="which"):
-                inspection.history(home, bad)
-
-    def test_a_save_of_another_loop_has_none(self, home):
-        fill(home, 1, state={})
-        with pytest.raises(rekindle.MismatchError, match=r"not of a fit\(\)"):
-            inspection.history(home)
-
-    @pytest.mark.parametrize(
-        "epochs", [{"loss": [0, 1]}, {"loss": ["x"]}, {"loss": [{"$": ["float", "inf"]}]}, [1]]
-    )
-    def test_epochs_that_do_not_fit_the_values_are_damage(self, home, epochs):
-        tree = {"epoch": [0, 1], "metrics": {"loss": [1.0]}, "epochs": epochs}
-        fill(home, 1, state={"history": tree})
-        with pytest.raises(rekindle.DamageError, match="its history cannot be read"):
-            inspection.history(home)
-
-    def test_a_damaged_save_that_was_asked_for_is_told_so(self, home):
-        fill(home, 2)
-        flip(home / "ckpt-2.json")
-        with pytest.raises(rekindle.DamageError, match="ckpt-2"):
-            inspection.history(home, 2)
-
-
-class TestArrays:
-    def test_names_types_shapes_and_sizes(self, home):
-        fill(home, 1)
-        assert inspection.arrays(home)[0] == inspection.ArrayInfo(
-            "model/dense/kernel", "float32", (3, 4), 48
-        )
-
-    def test_values_are_given_in_the_order_asked_for(self, home):
-        fill(home, 2)
-        names = ["optimizer/iteration", "model/dense/kernel"]
-        found = inspection.values(home, names)
-        assert list(found) == names
-        assert found["model/dense/kernel"].tolist() == [[2.0] * 4] * 3
-        assert list(inspection.values(home)) == [one.name for one in inspection.arrays(home)]
-
-    def test_a_name_that_is_none_is_refused(self, home):
-        fill(home, 1)
-        with pytest.raises(rekindle.ArgumentError, match="'model/none'"):
-            inspection.values(home, ["model/none"])
-
-    def test_a_damaged_array_is_not_given(self, home):
-        fill(home, 1)
-        flip(home / "ckpt-1.safetensors", -1)
-        with pytest.raises(rekindle.DamageError):
-            inspection.values(home)
-
-
-class TestDelete:
-    def test_only_what_is_rekindles_goes_and_the_folder_if_it_was(self, home):
-        fill(home, 3)
-        found = inspection.delete(home)
-        assert {"ckpt-1.json", "ckpt-3.safetensors", "checkpoint", ".lock"} <= set(found.removed)
-        assert (found.kept, found.folder_removed) == ([], True)
-        assert not home.exists()
-
-    def test_other_peoples_files_stay(self, home):
-        home.mkdir()
-        (home / "notes.txt").write_text("mine")
-        (home / "data-3.json").write_text("{}")
-        fill(home, 2)
-        found = inspection.delete(home)
-        assert (found.kept, found.folder_removed) == (["data-3.json", "notes.txt"], False)
-        assert sorted(os.listdir(home)) == ["data-3.json", "notes.txt"]
-
-    def test_saves_of_every_prefix_go(self, home):
-        fill(home, 2)
-        fill(home, 2, prefix="best")
-        inspection.delete(home)
-        assert not home.exists() or os.listdir(home) == []
-
-    def test_while_a_run_holds_the_folder_nothing_goes(self, home):
-        fill(home, 2)
-        folder = Repository(LocalStorage(str(home)), "1")
-        folder.open()
-        before = everything_in(home)
-        with pytest.raises(rekindle.LockError):
-            inspection.delete(home)
-        assert everything_in(home) == before
-        folder.close()
-
-    def test_a_file_of_somebody_elses_under_the_name_of_a_save_stops_it(self, home):
-        fill(home, 2)
-        (home / "ckpt-9.json").write_text("mine")
-        before = everything_in(home)
-        with pytest.raises(rekindle.ForeignFileError):
-            inspection.delete(home)
-        assert everything_in(home) == before
-
-    def test_without_a_save_nothing_is_made_or_removed(self, home):
-        assert inspection.delete(home) == inspection.Deletion([], [], False)
-        assert not home.exists()
-        home.mkdir()
-        (home / "notes.txt").write_text("mine")
-        assert inspection.delete(home) == inspection.Deletion([], ["notes.txt"], False)
-
-
 LOOKS = [
     inspection.info,
     inspection.verify,
@@ -359,12 +197,13 @@ def test_a_look_takes_no_lock_and_changes_nothing(home, look, monkeypatch):
     assert everything_in(home) == before
 
 
+SHARED = str(Path(backups.__file__).parent)
+
 SAVE_ON = """
     import sys
     sys.path.insert(0, sys.argv[2])
     from rekindle._repository.repository import Repository
-    from rekindle._storage.local.storage import LocalStorage
-    from test_inspection import a_save
+    from backups import a_save
     folder = Repository(LocalStorage(sys.argv[1]), "1")
     folder.open()
     number = 0
@@ -379,7 +218,7 @@ SAVE_ON = """
 
 @pytest.fixture
 def saving(home):
-    command = [sys.executable, "-c", textwrap.dedent(SAVE_ON), str(home), os.path.dirname(__file__)]
+    command = [sys.executable, "-c", textwrap.dedent(SAVE_ON), str(home), SHARED]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "saving\n"
     yield process
