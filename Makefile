@@ -4,6 +4,7 @@
 #   make demo       trains, kills and resumes, to show rekindle on real data; writes into build/demo; sets up only
 #                   R, Keras and JAX
 #   make test       test-python (store once; fit() on jax, torch and tensorflow) and test-r; sets up everything
+#   make coverage   which lines the tests reach, in Python and in R; fails below the floors. Not part of CI
 #   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, sizes, whether help pages are up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   writes NAMESPACE and man/ from the comments in R/
@@ -36,7 +37,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r lint \
+.PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r coverage coverage-python coverage-r lint \
 	lint-python lint-r lint-shell lint-words lint-sizes check document site bench faults exact compat pins build-python fresh release-check clean
 
 help:
@@ -80,6 +81,24 @@ test-python-store: setup
 
 $(BACKENDS:%=test-python-%): test-python-%: setup
 	KERAS_BACKEND=$* $(PYTHON_HERE)/pytest $(call TESTS_OF,keras) $(PYTEST_ARGS)
+
+# Counts lines and branches of Python, also in the fresh processes of the tests, and lines of R. The floor of Python is in
+# pyproject.toml. The faults are left out: they change nothing, and their processes are killed.
+R_COVERAGE_FLOOR := 90
+COVERED := $(CURDIR)/build/coverage
+coverage: coverage-python coverage-r
+
+coverage-python: export COVERAGE_FILE := $(COVERED)/python
+coverage-python: setup
+	rm -rf $(COVERED) && mkdir -p $(COVERED)
+	KERAS_BACKEND=jax $(PYTHON_HERE)/coverage run -m pytest $(call TESTS_OF,$(filter-out faults,$(ROOMS))) $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTHON_HERE)/coverage run -m pytest $(call TESTS_OF,$(ROOMS_WITH_EVERY_FRAMEWORK)) $(PYTEST_ARGS)
+	KERAS_BACKEND=jax $(PYTHON_HERE)/coverage run -m pytest $(call TESTS_OF,keras) $(PYTEST_ARGS)
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
+
+coverage-r: setup
+	KERAS_BACKEND=jax $(RSCRIPT) tools/coverage.R $(R_COVERAGE_FLOOR)
 
 test-r: setup install
 	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R

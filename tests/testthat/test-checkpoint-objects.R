@@ -75,4 +75,3 @@ test_that("an error of the user's own function comes out as it was raised, and n
   expect_null(latest_checkpoint(dir))
   expect_identical(ckpt$save_counter, 0L)
 })
-
