@@ -25,7 +25,17 @@ class TestInfo:
         lines = out.splitlines()
         assert lines[0].startswith(f"{home}: 2 checkpoints, ")
         assert lines[1] == "No run has locked the folder."
-        header = ["save", "epochs", "batches", "steps", "saved", "at", "age", "size", "shared"]
+        header = [
+            "checkpoint",
+            "epochs",
+            "batches",
+            "steps",
+            "saved",
+            "at",
+            "age",
+            "size",
+            "shared",
+        ]
         assert lines[3].split() == header
         assert lines[5].split()[:4] == ["ckpt-2", "2", "0", "7"]
         assert lines[5].endswith("whole")

@@ -134,7 +134,9 @@ def test_another_shape_is_told_by_its_place_and_nothing_is_changed(home):
 def test_what_tensorflow_alone_can_save_is_refused_by_its_place(home):
     holder = tf.Module()
     holder.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, default_value=0)
-    with pytest.raises(rekindle.ArgumentError, match=r"net/table: only TensorFlow can read the state of a '.*'"):
+    with pytest.raises(
+        rekindle.ArgumentError, match=r"net/table: only TensorFlow can read the state of a '.*'"
+    ):
         Checkpoint(net=holder).save(f"{home}/ckpt")
 
 
