@@ -3,12 +3,13 @@
 #   make setup      installs what the verbs need: .venv, .rlib, Debian packages; quick when nothing is missing
 #   make demo       trains, kills and resumes, to show rekindle on real data; writes into build/demo; sets up only
 #                   R, Keras and JAX
-#   make test       test-python (store once; fit() on jax, torch and tensorflow) and test-r; sets up everything
+#   make test       test-python (store once; fit() on jax, torch and tensorflow, and of tf_keras) and test-r; sets up
+#                   everything
 #   make coverage   which lines the tests reach, in Python and in R; fails below the floors. Not part of CI
 #   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, sizes, whether help pages are up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   writes NAMESPACE and man/ from the comments in R/
-#   make exact      kills and resumes runs, and makes the table: data, backends, save frequencies
+#   make exact      kills and resumes runs, and makes the table: data, backends and tf_keras, save frequencies
 #   make compat     makes a part of that table on older versions of Keras
 #   make faults     thousands of crashes, power cuts and damages       make bench   python/benchmarks
 #   make build-python                       wheel and sdist, into dist
@@ -37,8 +38,9 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
-.PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) test-r coverage coverage-python coverage-r lint \
-	lint-python lint-r lint-shell lint-words lint-sizes check document site bench faults exact compat pins build-python fresh release-check clean
+.PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) \
+	test-python-tf_keras test-r coverage coverage-python coverage-r lint lint-python lint-r lint-shell lint-words lint-sizes \
+	check document site bench faults exact compat pins build-python fresh release-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -63,7 +65,7 @@ demo: install
 
 test: test-python test-r
 
-test-python: test-python-store $(BACKENDS:%=test-python-%)
+test-python: test-python-store $(BACKENDS:%=test-python-%) test-python-tf_keras
 
 # No room below the adapter of Keras depends on a backend: their tests run fit() on one backend. Some tests fork, so
 # their process must not have the threads of the frameworks. Others need every framework in one process.
@@ -74,7 +76,7 @@ ROOMS_THERE := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard python/tests/*/t
 
 # A folder that is in no list would never be run.
 test-python-store: setup
-	@[ "$(ROOMS_THERE)" = "$(sort $(ROOMS) $(ROOMS_WITH_EVERY_FRAMEWORK) keras)" ] || \
+	@[ "$(ROOMS_THERE)" = "$(sort $(ROOMS) $(ROOMS_WITH_EVERY_FRAMEWORK) keras tf_keras)" ] || \
 	  { echo "ROOMS in the Makefile lists other folders than python/tests has: $(ROOMS_THERE)"; exit 1; }
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS)) $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS_WITH_EVERY_FRAMEWORK)) $(PYTEST_ARGS)
@@ -99,6 +101,10 @@ coverage-python: setup
 
 coverage-r: setup
 	KERAS_BACKEND=jax $(RSCRIPT) tools/coverage.R $(R_COVERAGE_FLOOR)
+
+# Keras 2, which has no backends.
+test-python-tf_keras: setup
+	$(PYTHON_HERE)/pytest $(call TESTS_OF,tf_keras) $(PYTEST_ARGS)
 
 test-r: setup install
 	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
@@ -133,7 +139,7 @@ document: setup
 site: setup install
 	$(RSCRIPT) tools/site.R
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pdoc --docformat google --no-show-source -o build/site/python \
-	  rekindle rekindle.keras rekindle.inspection rekindle.errors
+	  rekindle rekindle.keras rekindle.tf_keras rekindle.inspection rekindle.errors
 
 bench: setup
 	$(PYTHON_HERE)/python python/benchmarks/run.py $(BENCH_ARGS)

@@ -1,7 +1,7 @@
 #' Back up a training run, and resume it after a kill
 #'
 #' @description
-#' A callback for `fit()` of a Keras 3 model. During training, rekindle keeps a backup of the run in
+#' A callback for `fit()` of a Keras model, of keras3 or of keras. During training, rekindle keeps a backup of the run in
 #' `backup_dir`. If the process dies for any reason, run the same script again. `fit()` then begins by
 #' restoring the last checkpoint, and continues from there. When training completes, rekindle deletes the
 #' backup.
@@ -16,6 +16,11 @@
 #' beside the previous checkpoint and makes the new checkpoint valid in a single step, with checksums. A kill,
 #' a power cut or a full disk at any instant leaves the last good checkpoint readable. rekindle never changes
 #' files in the folder that it did not write.
+#'
+#' The callback also serves models of the older package keras (Keras 2, the Python package tf_keras): it finds
+#' out which of the two it is for when `fit()` begins. The help page of that package says that "`fit()` redoes
+#' any partial work during the unfinished epoch". With this callback the result is the same, and no work since
+#' the last checkpoint before the interruption is lost. See "Models of keras", below.
 #'
 #' @param backup_dir Path of the folder for the backup. rekindle creates the folder if it does not exist. The
 #'   folder belongs to this training run alone: rekindle refuses a second run that tries to use it at the same
@@ -106,6 +111,16 @@
 #' `take()` may return `NULL`, a vector, a factor, a data frame, or a list of these. `put()` gets the same
 #' value, missing values and attributes included. rekindle calls `take()` for each checkpoint, and when you
 #' create the backup callback.
+#'
+#' @section Models of keras:
+#' A model of the package keras needs the Python package tf_keras, of the same version as TensorFlow. keras 2.16
+#' chooses it when it is loaded: load keras before anything starts Python. `MirroredStrategy` is supported, the
+#' other strategies of `tf$distribute` are refused. A folder that `keras::callback_backup_and_restore()` has
+#' left is continued with the next batch, with a warning. keras3 cannot read such a folder: if you change the
+#' script over to keras3, a warning says so, and training begins at the first epoch.
+#'
+#' In R callbacks of keras, epochs count from 0, as in Python. After a resume, keras' own display of metrics may
+#' warn "no non-missing arguments to max", in each epoch: it looks for the first epoch of this call of `fit()`.
 #'
 #' @section Interrupt and resume:
 #' You can end `fit()` with Escape, Ctrl-C or the Stop button at any moment. The last checkpoint is complete,
@@ -229,11 +244,11 @@ callback_backup_and_restore <- function(backup_dir,
   check_retention(retention, double_checkpoint)
   check_save_before_preemption(save_before_preemption, save_freq)
 
-  keras_part <- rekindle_module("keras")
+  door <- r_door()
   add_random_seed()
   show_messages()
   convert_exceptions(
-    keras_part$BackupAndRestore(
+    door$backup_and_restore(
       backup_dir = as_python_path(backup_dir),
       save_freq = as_python_save_freq(save_freq),
       double_checkpoint = double_checkpoint,

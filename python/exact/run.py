@@ -20,7 +20,8 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BACKENDS = ("jax", "torch", "tensorflow")
+# The backends of Keras 3, and Keras 2.
+BACKENDS = ("jax", "torch", "tensorflow", "tf_keras")
 FREQS = ("epoch", 1, 4)
 # In the first, a middle and the last batch of an epoch, before and after its save, and during
 # validation.
@@ -38,17 +39,18 @@ class Zygote:
     """A process that has imported Keras and forks a child for each run."""
 
     def __init__(self, backend):
-        env = dict(
-            os.environ, KERAS_BACKEND=backend, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES=""
-        )
+        folder = os.path.join(HERE, "keras2") if backend == "tf_keras" else HERE
+        env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
+        if backend != "tf_keras":
+            env["KERAS_BACKEND"] = backend
         env["TF_ENABLE_ONEDNN_OPTS"] = "0"
         self._process = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "zygote.py")],
+            [sys.executable, os.path.join(HERE, "zygote.py"), folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=env,
-            cwd=HERE,
+            cwd=folder,
         )
 
     def run(self, config):
@@ -130,7 +132,6 @@ def main():
     failed = 0
     began = time.time()
     for backend in options.backends:
-        os.environ["KERAS_BACKEND"] = backend
         zygote = Zygote(backend)
         known = json.loads(zygote._process.stdout.readline())
         for source, training in cells(known, backend, options):

@@ -1,4 +1,9 @@
-"""Forks a child for each line of its input. The child runs the scenario in that line."""
+"""Forks a child for each line of its input. The child runs the scenario in that line.
+
+    zygote.py FOLDER
+
+FOLDER holds the modules `scenario` and `sources`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ import json
 import os
 import sys
 import traceback
+
+sys.path.insert(0, sys.argv[1])
 
 import scenario
 import sources

@@ -163,7 +163,7 @@ class Case:
 def _check_wording(error: SaveError) -> None:
     assert error.needed > 0
     assert " needed" in str(error)
-    assert "The previous checkpoint is still there" in str(error)
+    assert "previous checkpoint is still there" in str(error)
 
 
 def sweep(

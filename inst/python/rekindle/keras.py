@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from rekindle import _workers
-from rekindle._policy import schedule
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
@@ -32,17 +31,16 @@ if tuple(map(int, keras.__version__.split(".")[:2])) < (3, 6):
         package="keras",
     )
 
-from rekindle._base import checks
-from rekindle._keras import alone, internals
+from rekindle._keras import internals
 from rekindle._keras.tail_callback import TailCallback
-from rekindle._training import arguments
+from rekindle._training import alone, arguments
+from rekindle._training.backup_hooks import BackupHooks
 from rekindle._training.callbacks.csv_logs import CsvLogs
-from rekindle._training.options import FitOptions
 
 __all__ = ["BackupAndRestore"]
 
 
-class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has no type hints.
+class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[misc]  # No types.
     """Backs up a training run, and resumes it after a kill.
 
     A drop-in replacement for ``keras.callbacks.BackupAndRestore``. After a crash, a kill or a power
@@ -196,65 +194,22 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         save_before_preemption: bool | Preemption = True,
     ) -> None:
         super().__init__()
-        self.backup_dir = arguments.folder(backup_dir)
-        self.save_freq = arguments.save_freq(save_freq)
-        self.double_checkpoint = checks.flag("double_checkpoint", double_checkpoint)
-        self.delete_checkpoint = checks.flag("delete_checkpoint", delete_checkpoint)
-        self._settings = FitOptions(
-            directory=self.backup_dir,
-            delete_checkpoint=self.delete_checkpoint,
-            restore_history=checks.flag("restore_history", restore_history),
-            on_mismatch=checks.choice("on_mismatch", on_mismatch, ("error", "warn")),
-            on_save_error=checks.choice("on_save_error", on_save_error, ("warn", "raise")),
-            extra_state=arguments.extra_state(extra_state),
-            verbose=int(checks.choice("verbose", verbose, (0, 1, 2))),
-            background=checks.flag("background", background),
-            retention=arguments.retention(retention, self.double_checkpoint),
-            preemption=arguments.preemption(save_before_preemption, self.save_freq),
+        self._set_up(
+            arguments.options(
+                backup_dir=backup_dir,
+                save_freq=save_freq,
+                double_checkpoint=double_checkpoint,
+                delete_checkpoint=delete_checkpoint,
+                restore_history=restore_history,
+                on_mismatch=on_mismatch,
+                on_save_error=on_save_error,
+                extra_state=extra_state,
+                verbose=verbose,
+                background=background,
+                retention=retention,
+                save_before_preemption=save_before_preemption,
+            )
         )
-        self._schedule = self._new_schedule()
-        self._due = False
-        # For the tail callback.
-        self._csv_logs = CsvLogs(())
-        self._current_epoch = 0
-        self._tail: TailCallback | None = None
-        # Set this hook only on an instance that needs it. If the class had the hook, JAX would lose
-        # its asynchronous dispatch.
-        if self._schedule.by_batch:
-            self.on_train_batch_end = self._train_batch_ended
-
-    def _new_schedule(self) -> schedule.Schedule:
-        """A new schedule for each fit(): a schedule remembers what its fit() has done."""
-        return schedule.schedule(self.save_freq)
-
-    @property
-    def resume_report(self) -> dict[str, Any] | None:
-        return self._tail.report if self._tail is not None else None
-
-    @property
-    def save_report(self) -> dict[str, Any] | None:
-        return self._tail.save_report if self._tail is not None else None
-
-    @property
-    def _looks_at_batches(self) -> bool:
-        """Whether a checkpoint may be due at the end of a batch. For the tail callback."""
-        return self._schedule.by_batch
-
-    @property
-    def _saves_the_end(self) -> bool:
-        """Whether the end of the last epoch is saved in any case. For the tail callback.
-
-        If checkpoints are due at batch ends, the end of training falls between two of them. A
-        backup that stays would then not look complete to the next run. "auto" saves only what its
-        bound allows.
-        """
-        stays = self._looks_at_batches and not self.delete_checkpoint
-        is_auto = self.save_freq == "auto" or isinstance(self.save_freq, Auto)
-        return stays and not is_auto
-
-    @property
-    def _last_batch_seen(self) -> int:
-        return self._schedule.last_batch
 
     def set_model(self, model: Any) -> None:
         _arguments.refuse_keras_2(model)
@@ -267,45 +222,10 @@ class BackupAndRestore(keras.callbacks.Callback):  # type: ignore[misc]  # Keras
         """Only the list of callbacks of Keras 2 calls this. It may have no model yet."""
         raise _arguments.for_keras_3("a list of callbacks")
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        try:
-            _workers.refuse_several(self.model)
-            alone.refuse_others((BackupAndRestore, keras.callbacks.BackupAndRestore))
-        except BaseException:
-            self._csv_logs.put_back()
-            raise
-        self._schedule = self._new_schedule()
-        self._due = False
-        self._tail = TailCallback(self._settings, self, self.model)
-        self._tell("on_train_begin", logs)
+    def _refuse(self) -> None:
+        _workers.refuse_several(self.model)
+        kinds = (BackupAndRestore, keras.callbacks.BackupAndRestore)
+        alone.refuse_others(internals.CALLBACK_LIST, kinds)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._current_epoch = epoch
-        self._tell("on_epoch_begin", epoch, logs)
-
-    def _train_batch_ended(self, batch: int, logs: Any = None) -> None:
-        self._due = self._schedule.batch_ended(batch)
-        self._tell("on_train_batch_end", batch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._current_epoch = epoch + 1
-        self._due = self._schedule.epoch_ended()
-        self._tell("on_epoch_end", epoch, logs)
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self._tell("on_train_end", logs)
-
-    def _take_due(self) -> bool:
-        """Whether a checkpoint is due; this call clears it. For the tail callback."""
-        due, self._due = self._due, False
-        return due
-
-    def _resumed_after(self, batches: int) -> None:
-        """The tail callback reports that the epoch continues after so many batches."""
-        self._schedule.resumed_after(batches)
-
-    def _tell(self, hook: str, *args: Any) -> None:
-        # A custom training loop calls these hooks without a CallbackList. Then only this method
-        # calls the tail callback.
-        if self._tail is not None and not self._tail.is_listed:
-            getattr(self._tail, hook)(*args)
+    def _new_tail(self) -> TailCallback:
+        return TailCallback(self._settings, self, self.model)

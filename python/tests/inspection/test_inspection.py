@@ -203,6 +203,7 @@ SAVE_ON = """
     import sys
     sys.path.insert(0, sys.argv[2])
     from rekindle._repository.repository import Repository
+    from rekindle._storage.local.storage import LocalStorage
     from backups import a_save
     folder = Repository(LocalStorage(sys.argv[1]), "1")
     folder.open()

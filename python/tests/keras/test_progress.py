@@ -6,7 +6,7 @@ import pytest
 from small_fit import fit, interrupt, make_model
 
 from rekindle._base import events
-from rekindle._keras import replay
+from rekindle._training import replay
 from rekindle.keras import BackupAndRestore
 
 

@@ -35,7 +35,7 @@ class Quiet:
 class Trainer:
     """Adds up draws of NumPy's global generator. It has four steps in an epoch, and one weight."""
 
-    knows_fit, can_replay, data = True, True, None
+    knows_fit, can_replay, data, continues_imports = True, True, None, False
 
     def __init__(self, epochs, callbacks=()):
         self.weight = np.zeros(1)
@@ -84,6 +84,12 @@ class Trainer:
     def other_optimizers(self, extra):
         return []
 
+    def inexact(self):
+        return []
+
+    def close(self):
+        pass
+
     def build(self, manifest):
         pass
 
@@ -105,6 +111,8 @@ def options(directory, **more):
         "directory": str(directory),
         "delete_checkpoint": False,
         "restore_history": True,
+        "save_freq": "epoch",
+        "double_checkpoint": False,
         "on_mismatch": "error",
         "on_save_error": "raise",
         "verbose": 0,

@@ -19,20 +19,26 @@ _NEWEST = re.compile(rb'^model_checkpoint_path: "([^"\n]*)"', re.MULTILINE)
 
 def newest(directory: str) -> str | None:
     """Path of TensorFlow's newest checkpoint in the folder; ``None`` if there is none."""
+    return next(iter(complete(directory)), None)
+
+
+def complete(directory: str) -> list[str]:
+    """Paths of TensorFlow's checkpoints in the folder that have an index and data, newest first."""
     try:
         names = fs.names_in(directory)
     except OSError:
-        return None
+        return []
     with_data = {match["name"] for match in map(_DATA.fullmatch, names) if match}
     found = [
         (int(match["number"] or -1), match["name"])
         for match in map(_INDEX.fullmatch, names)
         if match and match["name"] in with_data
     ]
+    paths = [name for _, name in sorted(found, reverse=True)]
     listed = _listed(directory)
     if listed is not None and (os.path.isabs(listed) or not found or listed in with_data):
-        return os.path.join(directory, listed)
-    return os.path.join(directory, max(found)[1]) if found else None
+        paths = [listed, *(name for name in paths if name != listed)]
+    return [os.path.join(directory, name) for name in paths]
 
 
 def warn(directory: str, stacklevel: int) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle._training import fingerprint
+
 
 def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that define a training step, as plain values, by the names that users know.
@@ -17,8 +19,8 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = {
         "backend": keras.backend.backend(),
-        "optimizer": _name(getattr(model, "optimizer", None)),
-        "loss": _name(getattr(model, "loss", None)),
+        "optimizer": fingerprint.name_of(getattr(model, "optimizer", None)),
+        "loss": fingerprint.name_of(getattr(model, "loss", None)),
         "steps_per_execution": int(getattr(model, "steps_per_execution", 1) or 1),
     }
     iterator = fit.get("epoch_iterator")
@@ -27,12 +29,12 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
     adapter = iterator.data_adapter
     found |= {
         "data": type(adapter).__name__.removesuffix("Adapter"),
-        "batch size": _plain(getattr(adapter, "batch_size", None)),
-        "number of samples": _plain(getattr(adapter, "_num_samples", None)),
-        "batches in an epoch": _plain(adapter.num_batches),
-        "steps_per_epoch": _plain(fit.get("steps_per_epoch")),
-        "shuffle": _plain(getattr(adapter, "_shuffle", None)),
-        "class_weight": _class_weight(fit.get("class_weight")),
+        "batch size": fingerprint.plain(getattr(adapter, "batch_size", None)),
+        "number of samples": fingerprint.plain(getattr(adapter, "_num_samples", None)),
+        "batches in an epoch": fingerprint.plain(adapter.num_batches),
+        "steps_per_epoch": fingerprint.plain(fit.get("steps_per_epoch")),
+        "shuffle": fingerprint.plain(getattr(adapter, "_shuffle", None)),
+        "class_weight": fingerprint.class_weights(fit.get("class_weight")),
     }
     return found
 
@@ -45,22 +47,3 @@ def versions() -> dict[str, str]:
     module = __import__(backend)
     found[backend] = str(getattr(module, "__version__", "unknown"))
     return found
-
-
-def _name(value: Any) -> Any:
-    """A name for an optimizer or a loss, the same for every way to write it in a script."""
-    if isinstance(value, list | tuple):
-        return [_name(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _name(item) for key, item in value.items()}
-    if value is None or isinstance(value, str):
-        return value
-    return getattr(value, "__name__", None) or type(value).__name__
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | str) else int(value)
-
-
-def _class_weight(value: Any) -> Any:
-    return None if value is None else [[str(key), float(w)] for key, w in sorted(value.items())]

@@ -7,11 +7,12 @@ Each function says what happens if a future Keras no longer has the name. Checke
 from __future__ import annotations
 
 import importlib
-import sys
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 import keras
+
+from rekindle._training import frames
 
 
 def _private(module: str, name: str) -> Any:
@@ -32,54 +33,15 @@ _REPORTS_FIRST_STEP = _EpochIterator is not None and not hasattr(
     _EpochIterator, "_enumerate_iterator"
 )
 
-_CallbackList = keras.callbacks.CallbackList
+CALLBACK_LIST = keras.callbacks.CallbackList
 
 
 def find_callback_list() -> tuple[Any, CodeType | None]:
     """The CallbackList that calls the current hook, and the code of the fit() that calls the list.
 
-    Keras does not give the list to callbacks: it is the `self` of a frame above. ``(None, None)``
-    if there is none, for example if a custom training loop calls the hooks.
+    ``(None, None)`` if there is none, for example if a custom training loop calls the hooks.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        owner = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
-        if isinstance(owner, _CallbackList) and isinstance(getattr(owner, "callbacks", None), list):
-            caller = frame.f_back
-            return owner, caller.f_code if caller is not None else None
-        frame = frame.f_back
-    return None, None
-
-
-def outermost_callback_list() -> Any:
-    """The CallbackList of the fit() that calls the current hook; it may hold other lists.
-
-    ``None`` if there is none. The list of an outer fit() is not meant: it does not hold this list.
-    """
-    found: Any = None
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        owner = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
-        inside = getattr(owner, "callbacks", None) if isinstance(owner, _CallbackList) else None
-        if isinstance(inside, list) and (found is None or any(one is found for one in inside)):
-            found = owner
-        frame = frame.f_back
-    return found
-
-
-def is_running(callback_list: Any, code: CodeType | None) -> bool:
-    """Whether a fit() with this CallbackList is on the stack of any thread."""
-    if callback_list is None or code is None:
-        return False
-    for top in sys._current_frames().values():
-        frame: FrameType | None = top
-        while frame is not None:
-            if frame.f_code is code and any(
-                value is callback_list for value in frame.f_locals.values()
-            ):
-                return True
-            frame = frame.f_back
-    return False
+    return frames.find_callback_list(CALLBACK_LIST)
 
 
 def find_fit() -> dict[str, Any]:
@@ -87,13 +49,8 @@ def find_fit() -> dict[str, Any]:
 
     This takes only names that other modules use: taking all would keep the data alive.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_code.co_varnames:
-            names = frame.f_locals
-            return {name: names[name] for name in _FIT_NAMES if name in names}
-        frame = frame.f_back
-    return {}
+    names = frames.locals_of_fit("epoch_iterator") or {}
+    return {name: names[name] for name in _FIT_NAMES if name in names}
 
 
 _FIT_NAMES = (
@@ -132,17 +89,14 @@ def place_in_epoch(model: Any) -> tuple[int, dict[str, Any]] | None:
 
     ``None`` if Keras' names for these are not there.
     """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code.co_name == "fit" and "epoch_iterator" in frame.f_code.co_varnames:
-            names = frame.f_locals
-            step = names.get("end_step", names.get("step"))
-            logs = names.get("logs")
-            if not isinstance(step, int) or not isinstance(logs, dict) or _pythonify is None:
-                return None
-            return batches_done(model, step), dict(_pythonify(logs))
-        frame = frame.f_back
-    return None
+    names = frames.locals_of_fit("epoch_iterator")
+    if names is None:
+        return None
+    step = names.get("end_step", names.get("step"))
+    logs = names.get("logs")
+    if not isinstance(step, int) or not isinstance(logs, dict) or _pythonify is None:
+        return None
+    return batches_done(model, step), dict(_pythonify(logs))
 
 
 def dispatch_here(callback_list: Any) -> dict[str, bool]:

@@ -8,22 +8,15 @@ at the end of the names. This module only reads these files. It writes one file,
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import xxhash
-
-from rekindle._format import layout
 from rekindle._storage.local import fs
-from rekindle._storage.protocol import NotRegularError, TooLargeError
-from rekindle.errors import TakeoverWarning
+from rekindle._training import settled
 
 WEIGHTS = "latest.weights.h5"
 METADATA = "training_metadata.json"
@@ -34,9 +27,6 @@ PAIRS = ((WEIGHTS, METADATA), (WEIGHTS + ".bkp", METADATA + ".bkp"))
 NAMES = frozenset(name for pair in PAIRS for name in pair)
 
 _LARGEST_METADATA = 1 << 20
-# Larger than any model that Keras writes into one file. A sparse file may claim any size.
-_LARGEST_WEIGHTS = 1 << 38
-_CHUNK = 1 << 20
 
 
 class UnusableError(Exception):
@@ -99,8 +89,8 @@ def _refuse_what_is_no_file(folder: str, weights: str) -> None:
     except OSError as error:
         raise UnusableError(f"{weights} cannot be read ({error})") from error
     fs.close(fd)
-    if size > _LARGEST_WEIGHTS:
-        raise UnusableError(f"{weights} is larger than {_LARGEST_WEIGHTS} bytes")
+    if size > settled.LARGEST_FILE:
+        raise UnusableError(f"{weights} is larger than {settled.LARGEST_FILE} bytes")
 
 
 @contextlib.contextmanager
@@ -121,59 +111,12 @@ def under_keras_name(pair: Pair) -> Iterator[str]:
 
 def settle(folder: str) -> None:
     """Notes in the folder that the run which Keras' files back up is complete."""
-    try:
-        digests = _digests(folder)
-        marker = os.path.join(folder, layout.SETTLED)
-        temporary = os.path.join(folder, f".{layout.SETTLED}.tmp")
-        if not digests:
-            return
-        if fs.exists(marker) and _read_settled(folder) is None:
-            raise FileExistsError(f"{marker!r} is a file that rekindle did not write")
-        text = json.dumps({"rekindle_takeover": 1, "files": digests}, separators=(",", ":"))
-        fs.remove(temporary)
-        fs.write_new(temporary, text.encode() + b"\n")
-        fs.rename(temporary, marker)
-        fs.sync_folder(folder)
-    except OSError as error:
-        warnings.warn(
-            TakeoverWarning(
-                f"rekindle could not record in {folder!r} that the run which Keras' own callback"
-                f" backed up there is complete: {error}. Move {WEIGHTS!r} and {METADATA!r} away."
-                " Otherwise the next run in that folder resumes from them.",
-                directory=folder,
-            ),
-            stacklevel=2,
-        )
+    settled.settle(folder, _digests(folder))
 
 
 def is_settled(folder: str) -> bool:
-    saved = _read_settled(folder)
-    return saved is not None and saved == _digests(folder)
-
-
-def _read_settled(folder: str) -> Any:
-    """The digests that :func:`settle` noted; ``None`` if there is no such file."""
-    try:
-        text = fs.read_file(os.path.join(folder, layout.SETTLED), _LARGEST_METADATA)
-        return json.loads(text)["files"] if text.startswith(layout.SETTLED_MAGIC) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    return settled.is_settled(folder, _digests(folder))
 
 
 def _digests(folder: str) -> dict[str, str]:
-    found = {}
-    for name in (name for pair in PAIRS for name in pair):
-        with contextlib.suppress(FileNotFoundError, NotRegularError, TooLargeError):
-            found[name] = _digest(os.path.join(folder, name))
-    return found
-
-
-def _digest(path: str) -> str:
-    digest = xxhash.xxh3_128()
-    fd, size = fs.open_regular(path)
-    with fs.closing(fd):
-        if size > _LARGEST_WEIGHTS:
-            raise TooLargeError(errno.EFBIG, f"larger than {_LARGEST_WEIGHTS} bytes", path)
-        while chunk := os.read(fd, _CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return settled.digests(folder, (name for pair in PAIRS for name in pair))

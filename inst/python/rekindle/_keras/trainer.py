@@ -20,9 +20,11 @@ from rekindle._keras import (
     rehearsal,
     variables,
 )
-from rekindle._keras.replay import Replay
-from rekindle._keras.sources.feeds import PythonFeed, TensorFlowFeed, feed_of
+from rekindle._keras.sources.feeds import feed_of
+from rekindle._training import frames
+from rekindle._training.data_cursor import DataCursor
 from rekindle._training.options import FitOptions
+from rekindle._training.replay import Replay
 
 
 class KerasTrainer:
@@ -47,9 +49,12 @@ class KerasTrainer:
         self.fit: Mapping[str, Any] = internals.find_fit()
         self._iterator = self.fit.get("epoch_iterator")
         can_place = internals.can_place(self._iterator)
-        self.data: PythonFeed | TensorFlowFeed | None = (
-            feed_of(self._iterator) if can_place else None
-        )
+        self.data = DataCursor(feed_of(self._iterator)) if can_place else None
+
+    @property
+    def continues_imports(self) -> bool:
+        """Keras' own callback begins the epoch again."""
+        return False
 
     @property
     def knows_fit(self) -> bool:
@@ -75,7 +80,7 @@ class KerasTrainer:
         return self._callbacks
 
     def is_training(self) -> bool:
-        return internals.is_running(self._callback_list(), self._code)
+        return frames.is_running(self._callback_list(), self._code)
 
     def start_at(self, epoch: int | None) -> None:
         internals.set_initial_epoch(self._model, epoch)
@@ -133,6 +138,10 @@ class KerasTrainer:
     def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
         return rehearsal.other_optimizers(self._model, extra)
 
+    def inexact(self) -> list[str]:
+        """Keras 3 keeps its random states in variables."""
+        return []
+
     def replay(
         self,
         batches: int,
@@ -143,6 +152,8 @@ class KerasTrainer:
     ) -> Replay:
         return Replay(
             self._model,
+            lambda: self._model.steps_per_execution,
+            lambda batch: internals.batches_done(self._model, batch),
             self._callback_list,
             self.is_training,
             batches,
@@ -172,3 +183,6 @@ class KerasTrainer:
 
     def settle_import(self, directory: str) -> None:
         keras_files.settle(directory)
+
+    def close(self) -> None:
+        """Nothing stays on the model: the replay removes what it has put there."""

@@ -41,9 +41,10 @@ def refuse_keras_2(model: Any) -> None:
 
 def for_keras_3(given: str, value: Any = None) -> ArgumentError:
     return ArgumentError(
-        f"This is for Keras 3, and it received {given}, which is of Keras 2. Make the model with"
-        " Keras 3 (`import keras` from version 3 on, and TF_USE_LEGACY_KERAS not set). For"
-        " Keras 2, save `tf.train.Checkpoint(model=model, optimizer=optimizer)` with a"
+        f"This is for Keras 3, and it received {given}, which is of Keras 2. To back up a fit() of"
+        " Keras 2, use rekindle.tf_keras.BackupAndRestore. Or make the model with Keras 3 (`import"
+        " keras` from version 3 on, and TF_USE_LEGACY_KERAS not set). In a custom training loop,"
+        " save `tf.train.Checkpoint(model=model, optimizer=optimizer)` with a"
         " rekindle.CheckpointManager.",
         argument="model",
         value=value,

@@ -12,7 +12,42 @@ from rekindle._codec import kinds
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
+from rekindle._training.options import FitOptions
 from rekindle.errors import ArgumentError
+
+
+def options(
+    *,
+    backup_dir: Any,
+    save_freq: Any,
+    double_checkpoint: Any,
+    delete_checkpoint: Any,
+    restore_history: Any,
+    on_mismatch: Any,
+    on_save_error: Any,
+    extra_state: Any,
+    verbose: Any,
+    background: Any,
+    retention: Any,
+    save_before_preemption: Any,
+) -> FitOptions:
+    """The options of a callback, from its arguments; the first that is wrong is an error."""
+    directory, when = folder(backup_dir), _save_freq(save_freq)
+    keeps_two = checks.flag("double_checkpoint", double_checkpoint)
+    return FitOptions(
+        directory=directory,
+        save_freq=when,
+        double_checkpoint=keeps_two,
+        delete_checkpoint=checks.flag("delete_checkpoint", delete_checkpoint),
+        restore_history=checks.flag("restore_history", restore_history),
+        on_mismatch=checks.choice("on_mismatch", on_mismatch, ("error", "warn")),
+        on_save_error=checks.choice("on_save_error", on_save_error, ("warn", "raise")),
+        extra_state=_extra_state(extra_state),
+        verbose=int(checks.choice("verbose", verbose, (0, 1, 2))),
+        background=checks.flag("background", background),
+        retention=_retention(retention, keeps_two),
+        preemption=_preemption(save_before_preemption, when),
+    )
 
 
 def folder(value: Any) -> str:
@@ -26,7 +61,7 @@ def folder(value: Any) -> str:
     return os.path.abspath(checks.path("backup_dir", value))
 
 
-def save_freq(value: Any) -> str | int | timedelta | Auto:
+def _save_freq(value: Any) -> str | int | timedelta | Auto:
     if (
         isinstance(value, Auto)
         or value is False
@@ -46,7 +81,7 @@ def save_freq(value: Any) -> str | int | timedelta | Auto:
     )
 
 
-def retention(value: Any, double_checkpoint: bool) -> Retention:
+def _retention(value: Any, double_checkpoint: bool) -> Retention:
     if value is None:
         return Retention(last=2 if double_checkpoint else 1)
     if not isinstance(value, Retention):
@@ -61,7 +96,7 @@ def retention(value: Any, double_checkpoint: bool) -> Retention:
     return value
 
 
-def preemption(value: Any, save_freq: Any) -> Preemption | None:
+def _preemption(value: Any, save_freq: Any) -> Preemption | None:
     """How signals are answered; ``None``: they are not."""
     if isinstance(value, Preemption):
         return value
@@ -80,7 +115,7 @@ def preemption(value: Any, save_freq: Any) -> Preemption | None:
     return None
 
 
-def extra_state(value: Any) -> dict[str, Any]:
+def _extra_state(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):

@@ -45,6 +45,8 @@ def check(
     _expect(place["num_batches"] is None or is_count(place["num_batches"]), "num_batches")
     _expect(place["base"] is None or (is_count(place["base"]) and place["base"] < 2**31), "base")
     _expect(is_count(place["steps"]), "steps")
+    validations = place.get("validations", 0)
+    _expect(is_count(validations) and validations <= epochs + 1, "validations")
     _expect(is_count(place["earlier"] + 1), "earlier")
     if batches is not None:
         # An iterator that lives on across epochs gives at most all batches of all epochs. Each

@@ -15,7 +15,7 @@ from typing import Any
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
 from rekindle._training import cursor_check, random_states
-from rekindle._training.trainer import DataSource
+from rekindle._training.data_source import DataSource
 
 
 @dataclass
@@ -55,8 +55,22 @@ class DataCursor:
         """How many batches an epoch has, if that is known."""
         return self._source.batches
 
+    @property
+    def is_made_early(self) -> bool:
+        """Whether :meth:`put` is to be called before the epoch begins, and not when it begins."""
+        return self._source.made_early
+
+    @property
+    def draws(self) -> bool:
+        """Whether the data itself draws from the global generators of Python or NumPy, ahead."""
+        return self._source.draws
+
     def stop_watching(self) -> None:
         self._source.detach()
+
+    def is_replayed(self, on: bool) -> None:
+        """Between a call with true and one with false, the data is read and nothing else runs."""
+        self._source.is_alone(on)
 
     # Calls from the source.
 
@@ -113,6 +127,8 @@ class DataCursor:
 
     def epoch_begins(self) -> None:
         """Notes the position where the epoch begins, after every callback's `on_epoch_begin`."""
+        if self._source.made_early and self._birth.made is not None and self._birth.read is None:
+            self.first_read()
         self._at_epoch = {
             "live": self._source.is_live(),
             "steps": self._steps_given(),
@@ -157,6 +173,7 @@ class DataCursor:
         place["loaders"] = self._source.generators()
         place["batch"] = self._source.digest(self._last_batch)
         place["base"] = self._source.seed
+        place["validations"] = self._source.validations
         dataset = place.pop("dataset")
         return {
             "place": tree.flatten(place, "data", arrays),
@@ -197,6 +214,8 @@ class DataCursor:
         self._dataset.put(saved["dataset"], arrays)
         self._source.counted = place["num_batches"]
         self._source.seed = place["base"]
+        # An older rekindle did not save it.
+        self._source.validations = int(place.get("validations", 0))
         self._births = int(place["earlier"])
         self._source.renew(self._births)
         if place["live"]:
@@ -204,11 +223,28 @@ class DataCursor:
             self._source.advance(int(place["steps"]))
         elif batch:
             self._script = self._rehearsed(place)
-        # Workers of a PyDataset draw as soon as the epoch begins.
-        random_states.put(place["random"] if batch else now)
+        # Workers of a PyDataset draw as soon as the epoch begins. Data that draws ahead is on its
+        # own way already.
+        besides = random_states.DRAWN_AHEAD if self._source.draws else ()
+        random_states.put(place["random"] if batch else now, besides)
         if not batch:
+            self._source.continue_epochs()
             self._source.set_generators(place["loaders"])
         return not place["draws_ahead"]
+
+    def begin_at(self, iterators: int, steps: int) -> None:
+        """Goes to the beginning of an epoch of which only its number is known.
+
+        Args:
+            iterators: How many iterators were made before, if there is one for each epoch.
+            steps: How many steps were given before, if there is one for all epochs.
+        """
+        self._births = iterators
+        if self._source.is_live():
+            self._births = 0
+            self._source.advance(steps)
+        else:
+            self._source.renew(iterators)
 
     def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
         """Whether the batch read last is the batch that was read last before the checkpoint.

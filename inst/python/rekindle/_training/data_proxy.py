@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rekindle._training import random_states
-from rekindle._training.trainer import DataListener
+from rekindle._training.data_source import DataListener
 
 
 class Proxy:

@@ -38,3 +38,24 @@ def refuse(directory: str, what: str, differences: list[str]) -> None:
             " or remove that folder, or give this run a backup folder of its own.",
             differences=differences,
         )
+
+
+def name_of(value: Any) -> Any:
+    """A name for an optimizer or a loss, the same for every way to write it in a script."""
+    if isinstance(value, list | tuple):
+        return [name_of(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): name_of(item) for key, item in value.items()}
+    if value is None or isinstance(value, str):
+        return value
+    return getattr(value, "__name__", None) or type(value).__name__
+
+
+def plain(value: Any) -> Any:
+    """A setting as a plain value: a number, a name, true, false or ``None``."""
+    return value if value is None or isinstance(value, bool | str) else int(value)
+
+
+def class_weights(value: Any) -> Any:
+    """The weights of the classes as plain values, in the order of the classes."""
+    return None if value is None else [[str(key), float(w)] for key, w in sorted(value.items())]

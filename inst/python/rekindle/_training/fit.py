@@ -17,7 +17,6 @@ from rekindle._saving import open_runs
 from rekindle._saving.checkpointer import Checkpointer
 from rekindle._training import stages
 from rekindle._training.callbacks.states import CallbackStates
-from rekindle._training.data_cursor import DataCursor
 from rekindle._training.options import FitOptions
 from rekindle._training.reporting import Reporter
 from rekindle._training.saves import Saves
@@ -42,39 +41,30 @@ class Fit:
         MismatchError: The checkpoint does not fit.
     """
 
-    def __init__(
-        self,
-        settings: FitOptions,
-        trainer: Trainer,
-        schedule: Schedule,
-    ) -> None:
+    def __init__(self, settings: FitOptions, trainer: Trainer, schedule: Schedule) -> None:
         self._settings = settings
         self._schedule = schedule
         self._trainer = trainer
         self._reporter = Reporter(settings.verbose, trainer.progress_bar)
         self._resuming: LoadedCheckpoint | None = None
+        # How many batches of its first epoch a backup of the library's own callback has trained.
+        self._imported = 0
         self._replay: Callable[[], Replay | None] = lambda: None
         self.report: dict[str, Any] | None = None
         self._state = FitState(
             directory=settings.directory,
             trainer=trainer,
             callbacks=CallbackStates(trainer.callbacks()),
-            data=None if trainer.data is None else DataCursor(trainer.data),
+            data=trainer.data,
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
         )
+        rules, background = settings.retention, settings.background
         self._checkpointer = Checkpointer(
-            self._state,
-            settings.directory,
-            layout.PREFIX,
-            settings.retention,
-            settings.background,
+            self._state, settings.directory, layout.PREFIX, rules, background
         )
         self._saves = Saves(
-            self._checkpointer,
-            settings.on_save_error,
-            settings.verbose,
-            settings.retention.metric,
+            self._checkpointer, settings.on_save_error, settings.verbose, rules.metric
         )
         try:
             self._begin()
@@ -115,7 +105,8 @@ class Fit:
         """Resumes from a backup of the library's own callback, if there is no other backup."""
         report = self._trainer.import_backup(self._settings)
         if report is not None:
-            self._state.position = Position(report["step"], report["epoch"], 0)
+            self._imported = report["batch"] if self._trainer.continues_imports else 0
+            self._state.position = Position(report["step"], report["epoch"], self._imported)
             self.report = dict(report)
 
     def _skip(self) -> None:
@@ -139,13 +130,13 @@ class Fit:
                 " trained on twice"
             )
             state.position = Position(position.step, position.epoch, 0)
-        epoch = position.epoch
-        trainer = self._trainer
+        epoch, trainer = position.epoch, self._trainer
         if trainer.stop_training and not position.batch:
             began = stages.began(save.manifest)
             epoch, trainer.stop_training = stages.after_stop(epoch or 0, began, trainer.fit)
             state.position = Position(position.step, epoch, 0)
         self._trainer.start_at(epoch)
+        state.before_epochs(save)
         self._resuming = save
         batches = None if state.data is None else state.data.batches
         self.report = self._reporter.resumed(save.manifest, batches)
@@ -183,19 +174,26 @@ class Fit:
         state.begin_epoch(save)
         if save is not None:
             self._tell_notes()
+        imported, self._imported = self._imported, 0
+        if save is None and imported:
+            return self._skip_batches(imported, {}, lambda: None, look)
         if save is None or not state.position.batch:
             return 0
-        replay = self._trainer.replay(
-            state.position.batch,
-            state.logs_of(save),
-            self._reporter.reads_again,
-            lambda: self._replayed(save),
-            look,
-        )
+        logs = state.logs_of(save)
+        return self._skip_batches(state.position.batch, logs, lambda: self._replayed(save), look)
+
+    def _skip_batches(
+        self,
+        batches: int,
+        logs: dict[str, Any],
+        done: Callable[[], None],
+        look: Callable[[], None],
+    ) -> int:
+        replay = self._trainer.replay(batches, logs, self._reporter.reads_again, done, look)
         # A weak reference: the replay lives as long as the hooks that it has replaced.
         self._replay = weakref.ref(replay)
         replay.start()
-        return state.position.batch
+        return batches
 
     def _replayed(self, save: LoadedCheckpoint) -> None:
         self._schedule.epoch_began()
@@ -231,6 +229,7 @@ class Fit:
         """Reports the parts of this checkpoint that a resumed run could not restore."""
         self._reporter.not_restorable(self._rehearsal.unknown())
         self._reporter.not_saved(self._rehearsal.other_optimizers())
+        self._reporter.not_repeated(self._trainer.inexact())
 
     def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
         """Notes the position of the next snapshot."""
@@ -296,4 +295,5 @@ class Fit:
         self._trainer.start_at(None)
         if self._state.data is not None:
             self._state.data.stop_watching()
+        self._trainer.close()
         self._saves.close()

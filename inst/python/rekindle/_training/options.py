@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
 
@@ -15,6 +17,8 @@ class FitOptions:
     """The arguments of the callback, checked."""
 
     directory: str
+    save_freq: str | int | timedelta | Auto
+    double_checkpoint: bool
     delete_checkpoint: bool
     restore_history: bool
     on_mismatch: str

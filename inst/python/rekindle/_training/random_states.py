@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Collection
 from typing import Any, Protocol
 
 import numpy as np
 
 from rekindle._codec import generators
-from rekindle._frameworks import keras, tensorflow, torch
+from rekindle._frameworks import keras, tensorflow, tf_keras, torch
 from rekindle._frameworks.loaded import loaded
 from rekindle.errors import BrokenTreeError
 
@@ -49,6 +50,8 @@ def take() -> dict[str, Any]:
         found["torch"] = torch.random_states()
     if loaded("tensorflow") is not None:
         found["tensorflow"] = tensorflow.random_state()
+    if loaded("tf_keras") is not None:
+        found["tf_keras"] = tf_keras.seed_state()
     # R cannot be called from another thread while R's own thread waits for that thread's batch.
     if _external and threading.current_thread() is threading.main_thread():
         found["foreign"] = take_external()
@@ -77,28 +80,42 @@ def check(states: Any) -> None:
         _check_torch(states["torch"])
     if "tensorflow" in states:
         _check_tensorflow(states["tensorflow"])
+    if states.get("tf_keras") is not None:
+        generators.check_python(states["tf_keras"])
     for name, state in states.get("foreign", {}).items():
         lines = _external[name].state_differences(state) if name in _external else []
         if lines:
             raise BrokenTreeError(f"the random state {name} is invalid: {'; '.join(lines)}")
 
 
-def put(states: dict[str, Any]) -> None:
+# What data in Python may draw from, on another thread.
+DRAWN_AHEAD = ("python", "numpy")
+
+
+def put(states: dict[str, Any], besides: Collection[str] = ()) -> None:
     """Restores a result of :func:`take`.
+
+    Args:
+        states: The result.
+        besides: Names of states that stay as they are.
 
     Raises:
         BrokenTreeError: It is not a result of :func:`take`. Nothing was changed.
     """
     check(states)
-    python = states["python"]
-    words = tuple(int(word) for word in python["words"])
-    random.setstate((python["version"], words, python["gauss"]))
-    np.random.set_state(states["numpy"])
+    if "python" not in besides:
+        python = states["python"]
+        words = tuple(int(word) for word in python["words"])
+        random.setstate((python["version"], words, python["gauss"]))
+    if "numpy" not in besides:
+        np.random.set_state(states["numpy"])
     keras.set_global_seed_state(states["keras"])
     if "torch" in states:
         torch.set_random_states(states["torch"])
     if "tensorflow" in states:
         tensorflow.set_random_state(states["tensorflow"])
+    if states.get("tf_keras") is not None:
+        tf_keras.set_seed_state(states["tf_keras"])
     for name, state in states.get("foreign", {}).items():
         if name in _external:
             _external[name].load_state_dict(state)

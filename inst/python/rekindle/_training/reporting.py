@@ -79,6 +79,12 @@ class Reporter:
         for note in notes:
             self._warn_once(f"The resumed run may differ from the interrupted one: {note}.")
 
+    def not_repeated(self, reasons: Iterable[str]) -> None:
+        """Warns, at a checkpoint, of what a run that resumes from it may not repeat."""
+        text = "A resumed run may differ from one that is never interrupted"
+        for reason in reasons:
+            self._warn_once(f"{text}: {reason}.")
+
     def lost(self, reasons: Mapping[str, str]) -> None:
         """Warns of attributes that a resume does not restore, each with the reason."""
         for name, reason in reasons.items():

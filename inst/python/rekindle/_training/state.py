@@ -167,24 +167,32 @@ class FitState:
 
     def put_after_replay(self, save: LoadedCheckpoint) -> None:
         """Restores state that the epoch's beginning and the reading of its batches changed."""
+        if self.data is not None:
+            self.data.is_replayed(False)
         self._read(lambda: self.trainer.put_again(save.arrays))
         self._put_beside(save)
+
+    def before_epochs(self, save: LoadedCheckpoint) -> None:
+        """Goes to the position in the data, if the trainer makes iterators before an epoch."""
+        if self.data is not None and self.data.is_made_early:
+            self._put_data(self.data, save)
 
     def begin_epoch(self, save: LoadedCheckpoint | None) -> None:
         """Begins an epoch. With a checkpoint, it is the epoch in which the run resumes."""
         if self.data is None:
             return
-        if save is not None:
-            batch = self.position.batch or 0
-            data = save.manifest.state.get("data")
-            if data is not None:
-                place = self.data
-                if not self._read(lambda: place.put(data, batch, save.arrays)):
-                    self._note(
-                        "TensorFlow reads the data ahead, and reading it draws from random states"
-                        " that training draws from, too"
-                    )
+        if save is not None and not self.data.is_made_early:
+            self._put_data(self.data, save)
         self.data.epoch_begins()
+        self.data.is_replayed(save is not None and bool(self.position.batch))
+
+    def _put_data(self, place: DataCursor, save: LoadedCheckpoint) -> None:
+        batch, data = self.position.batch or 0, save.manifest.state.get("data")
+        if data is not None and not self._read(lambda: place.put(data, batch, save.arrays)):
+            self._note(
+                "TensorFlow reads the data ahead, and reading it draws from random states that"
+                " training draws from, too"
+            )
 
     def logs_of(self, save: LoadedCheckpoint) -> dict[str, Any]:
         """The logs of the last batch before the checkpoint."""
@@ -208,7 +216,9 @@ class FitState:
             self._note(note)
         self.trainer.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: tree.unflatten(state["random"], arrays))
-        self._read(lambda: random_states.put(states))
+        draws = self.data is not None and self.data.draws
+        besides = random_states.DRAWN_AHEAD if draws else ()
+        self._read(lambda: random_states.put(states, besides))
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -224,6 +234,7 @@ class FitState:
             f"the optimizer {name} is not saved, so it starts afresh"
             for name in self.trainer.other_optimizers(self.extra)
         ]
+        self.notes += self.trainer.inexact()
         initial = stages.initial_epoch(self.trainer.fit)
         if initial < self.began:
             self.notes.append(

@@ -1,4 +1,4 @@
-"""The interface to a `fit()` of any library: a trainer and its data.
+"""The interface to a `fit()` of any library: its trainer.
 
 An adapter of a library (for Keras 3, :mod:`rekindle._keras`) gives a :class:`Trainer` to
 :class:`rekindle._training.fit.Fit`. It calls this `Fit` at the hooks of its library's loop.
@@ -11,115 +11,8 @@ from typing import Any, Protocol
 
 from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Manifest
+from rekindle._training.data_cursor import DataCursor
 from rekindle._training.options import FitOptions
-
-
-class DataListener(Protocol):
-    """Receives reports of reads from the data.
-
-    Attributes:
-        looks_for_draws: Whether to report draws. Looking for them takes longer than a fast step.
-    """
-
-    @property
-    def looks_for_draws(self) -> bool: ...
-
-    def made(self) -> None:
-        """An iterator is about to be made."""
-
-    def first_read(self) -> None:
-        """The iterator is about to be read for the first time."""
-
-    def has_read(self, batch: Any, *, drew: bool) -> None:
-        """The iterator gave a batch. `drew`: whether this changed the process' random states."""
-
-
-class DatasetState(Protocol):
-    """The state of the data beside its position: attributes that training changes.
-
-    Attributes:
-        lost: Attributes that are not restored: ``Class.attribute`` and the reason.
-    """
-
-    @property
-    def lost(self) -> Mapping[str, str]: ...
-
-    def take(self) -> Any:
-        """Captures the changed attributes, with copies of the arrays."""
-
-    def flatten(self, taken: Any, arrays: dict[str, AnyArray]) -> Any:
-        """Turns them into JSON values; the arrays go into `arrays`."""
-
-    def check(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Checks the attributes that :meth:`put` would restore."""
-
-    def put(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Restores the attributes."""
-
-
-class DataSource(Protocol):
-    """The data of one fit(), and how the trainer reads it.
-
-    Attributes:
-        batches: How many batches an epoch has, if that is known.
-        most_batches: How many batches the trainer may count in an epoch, if that is known.
-        counted: How many batches an epoch was found to have, once an epoch has ended. Setting it
-            has no effect if the data itself gives the number.
-        reads_ahead: Whether other threads read batches ahead of training.
-        sees_reads: Whether the listener gets reports of reads.
-        seed: The seed for data that has no seed of its own; ``None`` for other data.
-    """
-
-    seed: int | None
-    counted: int | None
-
-    @property
-    def batches(self) -> int | None: ...
-
-    @property
-    def most_batches(self) -> int | None: ...
-
-    @property
-    def reads_ahead(self) -> bool: ...
-
-    @property
-    def sees_reads(self) -> bool: ...
-
-    def attach(self, listener: DataListener) -> None:
-        """Reports each iterator and each read to the listener, from now on."""
-
-    def detach(self) -> None:
-        """Reports nothing any more."""
-
-    def is_live(self) -> bool:
-        """Whether the last epoch's iterator continues in the next epoch."""
-
-    def steps_given(self) -> int | None:
-        """How many steps the current iterator has given; ``None`` if the listener sees them."""
-
-    def wait(self) -> None:
-        """Waits until an iterator can be made from the data."""
-
-    def begin(self, number: int) -> None:
-        """Gives this number to the next iterator."""
-
-    def renew(self, times: int) -> None:
-        """Makes so many iterators, if the data's order depends on how many were made."""
-
-    def advance(self, steps: int) -> None:
-        """Makes the iterator that continues across epochs, and reads so many steps of it."""
-
-    def digest(self, batch: Any) -> str | None:
-        """A digest of a batch; ``None`` if there is none."""
-
-    def generators(self) -> list[AnyArray]:
-        """The states of the data's own random generators."""
-
-    def set_generators(self, states: list[AnyArray]) -> None:
-        """Restores such states."""
-
-    def dataset_state(self) -> DatasetState:
-        """The data's own attributes, compared with their values now."""
 
 
 class Rehearsal(Protocol):
@@ -153,12 +46,17 @@ class Trainer(Protocol):
             `initial_epoch` are among them.
         knows_fit: Whether a fit() was found; false in a custom training loop.
         can_replay: Whether batches can be read without training on them.
-        data: The data; ``None`` if a position in it cannot be known.
+        data: The position in the data; ``None`` if it cannot be known.
         history: The epochs of this call, with `epoch`, `history` and `params` as Keras has them.
         stop_training: Whether training stops after this epoch.
+        continues_imports: Whether a backup of the library's own callback is continued in the middle
+            of an epoch, and not at the epoch's start.
     """
 
     stop_training: bool
+
+    @property
+    def continues_imports(self) -> bool: ...
 
     @property
     def fit(self) -> Mapping[str, Any]: ...
@@ -170,7 +68,7 @@ class Trainer(Protocol):
     def can_replay(self) -> bool: ...
 
     @property
-    def data(self) -> DataSource | None: ...
+    def data(self) -> DataCursor | None: ...
 
     @property
     def history(self) -> Any: ...
@@ -226,6 +124,9 @@ class Trainer(Protocol):
     def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
         """Names of the optimizers that are neither the model's own nor in `extra`."""
 
+    def inexact(self) -> list[str]:
+        """What a resumed run may not repeat, in sentences; known after the first step."""
+
     def replay(
         self,
         batches: int,
@@ -268,3 +169,6 @@ class Trainer(Protocol):
 
     def settle_import(self, directory: str) -> None:
         """Notes that the run is complete: rekindle has finished with the library's backup."""
+
+    def close(self) -> None:
+        """Takes back all that the trainer has put on the model. Safe to call again."""

@@ -14,10 +14,11 @@ import numpy as np
 from rekindle._base.arrays import AnyArray, as_bytes, digest
 from rekindle._frameworks import table as frameworks
 from rekindle._keras.sources.arrays import UnseededArrays, new_pipeline
-from rekindle._keras.sources.py_dataset import DatasetState
+from rekindle._keras.sources.py_dataset import dataset_state
 from rekindle._keras.sources.table import data_of
 from rekindle._training.data_proxy import Proxy
-from rekindle._training.trainer import DataListener
+from rekindle._training.data_source import DataListener
+from rekindle._training.dataset_state import DatasetState
 
 
 class _Feed:
@@ -30,6 +31,12 @@ class _Feed:
     def __init__(self, epoch_iterator: Any) -> None:
         self._iterator = epoch_iterator
         self._data = data_of(epoch_iterator.data_adapter)
+
+    # Keras 3 makes an iterator when its epoch has begun.
+    made_early = False
+    draws = False
+    # Keras 3 keeps the iterators of its validation data out of sight.
+    validations = 0
 
     @property
     def batches(self) -> int | None:
@@ -77,7 +84,13 @@ class _Feed:
 
     def dataset_state(self) -> DatasetState:
         """The data's own attributes, from now on."""
-        return DatasetState(getattr(self._iterator.data_adapter, "py_dataset", None))
+        return dataset_state(self._iterator.data_adapter)
+
+    def continue_epochs(self) -> None:
+        """Keras has ended the epoch before a checkpoint at its end."""
+
+    def is_alone(self, on: bool) -> None:
+        """The listener sees which reads draw."""
 
     def _advance(self, reborn: Iterator[Any], steps: int) -> None:
         for _ in range(steps):

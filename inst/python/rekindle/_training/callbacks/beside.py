@@ -107,7 +107,8 @@ def _bar(callback: Any) -> Any:
 def _log(callback: Any) -> AnyArray | None:
     file = getattr(callback, "csv_file", None)
     # A FIFO, or a device such as /dev/stdout, has no bytes to keep: reading it would wait.
-    if file is None or file.closed or not os.path.isfile(callback.filename):
+    # Keras 2 writes by TensorFlow's file, which does not say whether it is closed.
+    if file is None or getattr(file, "closed", False) or not os.path.isfile(callback.filename):
         return None
     file.flush()
     with open(callback.filename, "rb") as log:

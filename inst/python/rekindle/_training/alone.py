@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rekindle._keras import internals
+from rekindle._training import frames
 from rekindle.errors import ArgumentError
 
 
-def refuse_others(kinds: tuple[type, ...]) -> None:
+def refuse_others(list_kind: type, kinds: tuple[type, ...]) -> None:
     """Refuses a fit() with more than one callback of these kinds, also in nested lists.
 
     Call this in a hook, before anything in the fit() has happened.
 
+    Args:
+        list_kind: The library's class of lists of callbacks.
+        kinds: The classes of callbacks that back up and restore.
+
     Raises:
         ArgumentError: There is more than one.
     """
-    outermost = internals.outermost_callback_list()
+    outermost = frames.outermost_callback_list(list_kind)
     if outermost is not None:
         found = [callback for callback in _each(outermost) if isinstance(callback, kinds)]
         if len(found) > 1:
@@ -31,7 +35,7 @@ def refuse_others(kinds: tuple[type, ...]) -> None:
 def refuse(found: list[Any]) -> None:
     """Raises the error that names these callbacks."""
     names = ", ".join(f"{type(one).__name__} of {str(one.backup_dir)!r}" for one in found)
-    keras_own = any(type(one).__module__.startswith("keras.") for one in found)
+    keras_own = any(type(one).__module__.startswith(("keras.", "tf_keras.")) for one in found)
     advice = (
         (
             " Remove Keras' own callback. If you give rekindle its folder, rekindle resumes from"

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rekindle._keras import internals
 from rekindle.errors import MismatchError
 
 # Seconds until the user sees the progress for the first time, and between two updates of it.
@@ -21,7 +20,10 @@ class Replay:
     """Skips the first `batches` of an epoch.
 
     Args:
-        model: The model that is being fitted.
+        model: The model that is being fitted. fit() calls its `train_function` once for each
+            execution, with an iterator of the data as the last argument.
+        steps: Returns how many steps the current execution has.
+        batches_done: Returns how many batches are done when hooks get this number of a batch.
         callback_list: A weak reference to the CallbackList of its fit().
         is_training: Whether that fit() is still running.
         batches: How many batches to skip, at least 1.
@@ -34,6 +36,8 @@ class Replay:
     def __init__(
         self,
         model: Any,
+        steps: Callable[[], int],
+        batches_done: Callable[[int], int],
         callback_list: Callable[[], Any],
         is_training: Callable[[], bool],
         batches: int,
@@ -43,6 +47,8 @@ class Replay:
         look: Callable[[], None],
     ) -> None:
         self._model = model
+        self._steps = steps
+        self._batches_done = batches_done
         self._callback_list = callback_list
         self._is_training = is_training
         self._batches = batches
@@ -85,7 +91,7 @@ class Replay:
         return (self._logs, args[0]) if len(args) == 2 else self._logs
 
     def _read_steps(self, iterator: Any) -> None:
-        for step in range(self._model.steps_per_execution):
+        for step in range(self._steps()):
             try:
                 next(iterator)
             except StopIteration:
@@ -107,7 +113,7 @@ class Replay:
 
     def _ended(self, batch: int, logs: Any = None) -> None:
         self._look()
-        done = min(internals.batches_done(self._model, batch), self._batches)
+        done = min(self._batches_done(batch), self._batches)
         is_over = done == self._batches
         if self._is_shown if is_over else time.monotonic() >= self._show_at:
             self._is_shown, self._show_at = True, time.monotonic() + _PACE

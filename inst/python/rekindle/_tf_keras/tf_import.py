@@ -1,0 +1,178 @@
+"""Resumes from a backup that tf_keras' own `BackupAndRestore` left in the folder.
+
+That callback keeps a checkpoint of TensorFlow in a folder `chief`: the weights, the optimizer, and
+how many batches were trained. TensorFlow itself reads it. It writes the index last and holds
+checksums, so a damaged checkpoint is found.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from rekindle._inspection import tf_files
+from rekindle._tf_keras import variables
+from rekindle._training import settled
+from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
+
+FOLDER = "chief"
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+# Errors of TensorFlow about files that are not whole. Its reader raises Python's own, too.
+_DAMAGE = (tf.errors.OpError, IndexError, RuntimeError, OSError)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the backup stands.
+
+    Attributes:
+        path: The checkpoint.
+        epoch: The epoch to continue with.
+        batch: How many batches of it were trained.
+        trained: How many batches were trained in all.
+    """
+
+    path: str
+    epoch: int
+    batch: int
+    trained: int
+
+
+def present(folder: str) -> list[str]:
+    """The checkpoints in the folder, newest first; empty if all were finished with."""
+    found = tf_files.complete(os.path.join(folder, FOLDER))
+    return [] if settled.is_settled(folder, _digests(folder)) else found
+
+
+def settle(folder: str) -> None:
+    """Notes in the folder that the run which tf_keras' files back up is complete."""
+    settled.settle(folder, _digests(folder))
+
+
+def _digests(folder: str) -> dict[str, str]:
+    # The index holds the checksums of all values.
+    paths = tf_files.complete(os.path.join(folder, FOLDER))
+    names = [f"{FOLDER}/{os.path.basename(path)}.index" for path in paths]
+    return settled.digests(folder, names)
+
+
+def load(folder: str, model: Any, initial: int, batches: int | None) -> tuple[Place, list[str]]:
+    """Loads the newest whole checkpoint into the model, which has all its variables.
+
+    Args:
+        folder: The folder of the backup.
+        model: The model.
+        initial: The script's first epoch.
+        batches: How many batches an epoch has, if that is known.
+
+    Returns:
+        The place to continue at, and notes.
+
+    Raises:
+        DamageError: No checkpoint is whole.
+        MismatchError: The checkpoint is of another model. The model is as it was.
+    """
+    problems: list[str] = []
+    for path in present(folder):
+        name = os.path.join(FOLDER, os.path.basename(path))
+        try:
+            place = _place(path, initial, batches)
+            _read(path, model, folder)
+        except _DAMAGE as error:
+            problems.append(f"{name} is damaged ({_first_line(error)})")
+        else:
+            return place, [f"{one}, so the one before was taken" for one in problems]
+    raise DamageError(
+        f"tf_keras' own callback left a backup in {folder!r} that is not whole:\n"
+        + bulleted(problems)
+        + f"Nothing was changed. To start training afresh, move the folder {FOLDER!r} away.",
+        directory=folder,
+        damages=problems,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _place(path: str, initial: int, batches: int | None) -> Place:
+    reader = tf.train.load_checkpoint(path)
+    trained, epoch, batch = (
+        int(reader.get_tensor(name + _VALUE))
+        for name in ("train_counter", "ckpt_saved_epoch", "ckpt_saved_batch")
+    )
+    if batches is None:
+        # A batch is noted if any callback looks at batches.
+        where = (epoch + 1, 0) if batch < 0 else (epoch, batch + 1)
+        return Place(path, *where, trained)
+    done, left = divmod(trained, batches)
+    if initial + done - epoch not in (0, 1):
+        line = f"epochs: expected {batches} batches in each, found {trained} before epoch {epoch}"
+        raise MismatchError(
+            f"The backup of tf_keras' own callback {path!r} is of epochs of another length: it has"
+            f" {trained} batches and stands in epoch {epoch} (counted from 0), and this fit() has"
+            f" {batches} batches in an epoch and begins at {initial}. Nothing was changed.",
+            differences=[line],
+        )
+    return Place(path, initial + done, left, trained)
+
+
+def _read(path: str, model: Any, folder: str) -> None:
+    """Reads the checkpoint into the model; on failure, the model stays as it was."""
+    live = variables.named(model)
+    before = variables.copies(live)
+    checkpoint = tf.train.Checkpoint(model=model, train_counter=model._train_counter)
+    try:
+        status = checkpoint.read(path)
+        status.expect_partial()
+        status.assert_existing_objects_matched()
+    except (AssertionError, ValueError) as error:
+        variables.assign(live, before)
+        text = _first_line(error)
+        raise MismatchError(
+            f"The backup of tf_keras' own callback in {folder!r} is not of this model: {text}."
+            " Nothing was changed. Go on with the model that was saved, give this run a backup"
+            f" folder of its own, or move the folder {FOLDER!r} away to start afresh.",
+            differences=[text],
+        ) from error
+    except BaseException:
+        variables.assign(live, before)
+        raise
+
+
+def announce(folder: str, place: Place, notes: list[str]) -> None:
+    warnings.warn(
+        TakeoverWarning(
+            f"Going on with the backup of tf_keras' own callback in {folder!r}: epoch {place.epoch}"
+            f" (counted from 0), batch {place.batch}, {place.trained} batches trained. It holds no"
+            " random states, no metrics of the epoch, no history and nothing of other callbacks, so"
+            " the run may differ from one never interrupted."
+            + "".join(f" Note: {note}." for note in notes)
+            + " Its files stay as they are.",
+            directory=folder,
+            epoch=place.epoch,
+            batch=place.batch,
+            step=place.trained,
+            notes=notes,
+        ),
+        stacklevel=2,
+    )
+
+
+def warn_of_keras_3(folder: str) -> None:
+    """The callback of Keras 3 keeps its weights in one file."""
+    if not os.path.lexists(os.path.join(folder, "latest.weights.h5")):
+        return
+    warnings.warn(
+        TakeoverWarning(
+            f"{'latest.weights.h5'!r} in {folder!r} is a backup by the callback of Keras 3, and"
+            " tf_keras cannot resume from it: training starts afresh. Its files stay as they are.",
+            directory=folder,
+        ),
+        stacklevel=2,
+    )

@@ -1,0 +1,219 @@
+"""A `fit()` of Keras 2, as a :class:`rekindle._training.trainer.Trainer`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tf_keras
+
+from rekindle._base.arrays import AnyArray
+from rekindle._format.manifest import Manifest, Position
+from rekindle._frameworks import table as frameworks
+from rekindle._tf_keras import doubts, fingerprint, internals, tf_import, variables
+from rekindle._tf_keras.feed import Feed
+from rekindle._tf_keras.rehearsal import Rehearsal, other_optimizers
+from rekindle._tf_keras.stepping import CountedStep
+from rekindle._training import frames, stages
+from rekindle._training.data_cursor import DataCursor
+from rekindle._training.options import FitOptions
+from rekindle._training.replay import Replay
+
+
+class TfKerasTrainer:
+    """One fit() of one model. Created in a hook of this fit().
+
+    Args:
+        model: The compiled model.
+        callbacks: The other callbacks.
+        callback_list: A weak reference to their CallbackList, so that the list can die with its
+            fit(). The reference gives ``None`` if there is no list.
+        code: The code of the fit() that calls the list, if there is one.
+    """
+
+    def __init__(
+        self, model: Any, callbacks: list[Any], callback_list: Callable[[], Any], code: Any
+    ) -> None:
+        self._model = model
+        self._callbacks = callbacks
+        self._callback_list = callback_list
+        self._code = code
+        self._flags: dict[str, Any] = {}
+        self.fit: Mapping[str, Any] = internals.find_fit()
+        self._handler = self.fit.get("data_handler")
+        self._feed = Feed(self.fit) if internals.can_place(self._handler) else None
+        self.data: DataCursor | None = None if self._feed is None else DataCursor(self._feed)
+        self._step = CountedStep(model) if self.knows_fit else None
+        self._executed = self._steps_in_execution()
+
+    def _steps_in_execution(self) -> int:
+        steps = getattr(self._model, "_steps_per_execution", None)
+        found = 1 if steps is None else int(steps.numpy())
+        batches = None if self._feed is None else self._feed.batches
+        return found if batches is None else min(found, batches)
+
+    @property
+    def continues_imports(self) -> bool:
+        return self.can_replay and self.data is not None
+
+    @property
+    def knows_fit(self) -> bool:
+        return bool(self.fit)
+
+    @property
+    def can_replay(self) -> bool:
+        return self._callback_list() is not None
+
+    @property
+    def history(self) -> Any:
+        return self._model.history
+
+    @property
+    def stop_training(self) -> bool:
+        return bool(self._model.stop_training)
+
+    @stop_training.setter
+    def stop_training(self, stop: bool) -> None:
+        self._model.stop_training = stop
+
+    def callbacks(self) -> list[Any]:
+        return self._callbacks
+
+    def is_training(self) -> bool:
+        return frames.is_running(self._callback_list(), self._code)
+
+    def start_at(self, epoch: int | None) -> None:
+        internals.set_initial_epoch(self._model, epoch)
+
+    def step(self) -> int | None:
+        iterations = getattr(getattr(self._model, "optimizer", None), "iterations", None)
+        return None if iterations is None else int(frameworks.to_numpy(iterations))
+
+    def versions(self) -> dict[str, str]:
+        return fingerprint.versions()
+
+    def fingerprint(self) -> dict[str, Any]:
+        # Not as it is now: fit() shortens the last execution of an epoch.
+        return fingerprint.take(self._model, self.fit) | {"steps_per_execution": self._executed}
+
+    def build(self, manifest: Manifest) -> None:
+        if variables.missing(self._model, manifest):
+            self.trace()
+
+    def trace(self) -> None:
+        if self._step is not None and self._handler is not None:
+            self._step.trace(self._handler._dataset)
+
+    def unbuilt(self, manifest: Manifest) -> list[str]:
+        # A model that is built has variables, or the backup is of another model.
+        return [] if self._model.built else variables.missing(self._model, manifest)
+
+    def build_to_skip(self) -> None:
+        # tf_keras asks the optimizer for its moving averages even if there is no epoch to run.
+        optimizer = getattr(self._model, "optimizer", None)
+        if getattr(optimizer, "use_ema", False) and not self._model.built:
+            self.trace()
+
+    def capture(self, *, metrics: bool) -> dict[str, AnyArray]:
+        found = variables.named(self._model)
+        return variables.values(found | variables.metrics(self._model) if metrics else found)
+
+    def differences(self, manifest: Manifest) -> list[str]:
+        return variables.differences(variables.named(self._model), manifest)
+
+    def put(self, arrays: Mapping[str, AnyArray]) -> list[str]:
+        found = variables.named(self._model)
+        variables.assign(found, arrays)
+        return list(found)
+
+    def put_again(self, arrays: Mapping[str, AnyArray]) -> None:
+        found = variables.named(self._model) | variables.metrics(self._model)
+        variables.assign({name: one for name, one in found.items() if name in arrays}, arrays)
+
+    def rehearsal(self, extra: Mapping[str, Any]) -> Rehearsal:
+        return Rehearsal(self._model, extra)
+
+    def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
+        return other_optimizers(self._model, extra)
+
+    def inexact(self) -> list[str]:
+        if self._step is None:
+            return []
+        return self._step.inexact() + doubts.of_fit(self._model, self.fit)
+
+    def replay(
+        self,
+        batches: int,
+        logs: dict[str, Any],
+        show: Callable[[int, int], None],
+        done: Callable[[], None],
+        look: Callable[[], None],
+    ) -> Replay:
+        handler: Any = self._handler
+        return Replay(
+            self._model,
+            lambda: handler.step_increment + 1,
+            lambda batch: batch + 1,
+            self._callback_list,
+            self.is_training,
+            batches,
+            logs,
+            show,
+            done,
+            look,
+        )
+
+    def progress_bar(self, total: int) -> Any:
+        return tf_keras.utils.Progbar(total, unit_name="batch")
+
+    def place_in_epoch(self) -> tuple[int, dict[str, Any]] | None:
+        return internals.place_in_epoch()
+
+    def validation_begins(self) -> None:
+        """A validation is about to make its iterators."""
+        if self._feed is not None:
+            self._feed.validation_begins(getattr(self._model, "_eval_data_handler", None))
+
+    def answer_here(self) -> None:
+        self._flags = internals.call_batch_hooks(self._callback_list())
+
+    def answer_as_before(self) -> None:
+        internals.call_hooks_as_before(self._callback_list(), self._flags)
+
+    def wait_for_hooks(self) -> None:
+        """tf_keras calls all hooks on the training thread."""
+
+    def import_backup(self, settings: FitOptions) -> dict[str, Any] | None:
+        folder = settings.directory
+        if not tf_import.present(folder):
+            tf_import.warn_of_keras_3(folder)
+            return None
+        # The backup may be of a model whose first step made the variables.
+        self.trace()
+        initial, batches = stages.initial_epoch(self.fit), None
+        if self._feed is not None:
+            batches = self._feed.batches
+        place, notes = tf_import.load(folder, self._model, initial, batches)
+        stages.refuse_ahead(folder, Position(place.trained, place.epoch, place.batch), self.fit)
+        self.start_at(place.epoch)
+        if self.data is not None:
+            done = place.epoch - initial
+            self.data.begin_at(done, done * (batches or 0))
+        tf_import.announce(folder, place, notes)
+        return {
+            "number": None,
+            "epoch": place.epoch,
+            "batch": place.batch,
+            "step": self.step(),
+            "time": os.stat(f"{place.path}.index").st_mtime,
+            "exact": False,
+            "notes": notes,
+        }
+
+    def settle_import(self, directory: str) -> None:
+        tf_import.settle(directory)
+
+    def close(self) -> None:
+        if self._step is not None:
+            self._step.close()

@@ -1,0 +1,88 @@
+"""Finds, on the stack, the fit() that calls a hook, and its list of callbacks.
+
+Keras gives neither to its callbacks. The classes and names that belong to one library are arguments
+here: each adapter gives its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames above the function that called a function here, the innermost first."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _list_of(frame: FrameType, kind: type) -> Any:
+    """The list of callbacks whose method this frame runs; ``None`` if it runs no such method."""
+    owner = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames else None
+    is_list = isinstance(owner, kind) and isinstance(getattr(owner, "callbacks", None), list)
+    return owner if is_list else None
+
+
+def find_callback_list(kind: type) -> tuple[Any, CodeType | None]:
+    """The list of callbacks that calls the current hook, and the code of the fit() that calls it.
+
+    It is the `self` of a frame above. ``(None, None)`` if there is none, for example if a custom
+    training loop calls the hooks.
+
+    Args:
+        kind: The library's class of such lists.
+    """
+    for frame in _frames():
+        found = _list_of(frame, kind)
+        if found is not None:
+            caller = frame.f_back
+            return found, caller.f_code if caller is not None else None
+    return None, None
+
+
+def outermost_callback_list(kind: type) -> Any:
+    """The list of callbacks of the fit() that calls the current hook; it may hold other lists.
+
+    ``None`` if there is none. The list of an outer fit() is not meant: it does not hold this list.
+    """
+    found: Any = None
+    for frame in _frames():
+        owner = _list_of(frame, kind)
+        if owner is None:
+            continue
+        if found is None or any(one is found for one in owner.callbacks):
+            found = owner
+    return found
+
+
+def is_running(callback_list: Any, code: CodeType | None) -> bool:
+    """Whether a fit() with this list of callbacks is on the stack of any thread."""
+    if callback_list is None or code is None:
+        return False
+    for top in sys._current_frames().values():
+        frame: FrameType | None = top
+        while frame is not None:
+            if frame.f_code is code and any(
+                value is callback_list for value in frame.f_locals.values()
+            ):
+                return True
+            frame = frame.f_back
+    return False
+
+
+def locals_of_fit(marker: str) -> dict[str, Any] | None:
+    """The variables of the fit() that calls the current hook; ``None`` if there is none.
+
+    Take only what is needed of them: they hold the data.
+
+    Args:
+        marker: The name of a variable that only the library's fit() has.
+    """
+    for frame in _frames():
+        if frame.f_code.co_name == "fit" and marker in frame.f_code.co_varnames:
+            return frame.f_locals
+    return None

@@ -1,0 +1,89 @@
+"""Notes in a folder that the run is complete which another callback's files there back up."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import xxhash
+
+from rekindle._format import layout
+from rekindle._storage.local import fs
+from rekindle._storage.protocol import NotRegularError, TooLargeError
+from rekindle.errors import TakeoverWarning
+
+_LARGEST_NOTE = 1 << 20
+# Larger than any model that is written into one file. A sparse file may claim any size.
+LARGEST_FILE = 1 << 38
+_CHUNK = 1 << 20
+
+
+def settle(folder: str, digests: Mapping[str, str]) -> None:
+    """Notes that rekindle has finished with these files. A failure is a warning.
+
+    Args:
+        folder: The folder.
+        digests: For each of the files, by name, a digest.
+    """
+    try:
+        marker = os.path.join(folder, layout.SETTLED)
+        temporary = os.path.join(folder, f".{layout.SETTLED}.tmp")
+        if not digests:
+            return
+        if fs.exists(marker) and _read(folder) is None:
+            raise FileExistsError(f"{marker!r} is a file that rekindle did not write")
+        text = json.dumps({"rekindle_takeover": 1, "files": digests}, separators=(",", ":"))
+        fs.remove(temporary)
+        fs.write_new(temporary, text.encode() + b"\n")
+        fs.rename(temporary, marker)
+        fs.sync_folder(folder)
+    except OSError as error:
+        names = " and ".join(repr(name) for name in list(digests)[:2])
+        warnings.warn(
+            TakeoverWarning(
+                f"rekindle could not record in {folder!r} that the run which Keras' own callback"
+                f" backed up there is complete: {error}. Move {names} away."
+                " Otherwise the next run in that folder resumes from them.",
+                directory=folder,
+            ),
+            stacklevel=2,
+        )
+
+
+def is_settled(folder: str, digests: Mapping[str, str]) -> bool:
+    saved = _read(folder)
+    return saved is not None and saved == digests
+
+
+def _read(folder: str) -> Any:
+    """The digests that :func:`settle` noted; ``None`` if there is no such file."""
+    try:
+        text = fs.read_file(os.path.join(folder, layout.SETTLED), _LARGEST_NOTE)
+        return json.loads(text)["files"] if text.startswith(layout.SETTLED_MAGIC) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def digests(folder: str, names: Iterable[str]) -> dict[str, str]:
+    """A digest of each of the files that is there."""
+    found = {}
+    for name in names:
+        with contextlib.suppress(FileNotFoundError, NotRegularError, TooLargeError):
+            found[name] = _digest(os.path.join(folder, name))
+    return found
+
+
+def _digest(path: str) -> str:
+    digest = xxhash.xxh3_128()
+    fd, size = fs.open_regular(path)
+    with fs.closing(fd):
+        if size > LARGEST_FILE:
+            raise TooLargeError(errno.EFBIG, f"larger than {LARGEST_FILE} bytes", path)
+        while chunk := os.read(fd, _CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,193 @@
+"""Backup and restore for ``model.fit()`` of Keras 2, that is, of the package tf_keras."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from rekindle._policy.intervals import Auto
+from rekindle._policy.preemption import Preemption
+from rekindle._policy.retention import Retention
+from rekindle.errors import ArgumentError, DependencyError
+
+try:
+    import tf_keras
+except ImportError as error:
+    raise DependencyError(
+        f"`rekindle.tf_keras` needs the package tf_keras, and importing it failed: {error}. Install"
+        " it with `pip install tf_keras`, in the version of the installed TensorFlow.",
+        package=getattr(error, "name", None) or "tf_keras",
+    ) from error
+
+import tensorflow as tf
+
+from rekindle._tf_keras import internals, strategies
+from rekindle._tf_keras.tail_callback import TailCallback
+from rekindle._training import alone, arguments
+from rekindle._training.backup_hooks import BackupHooks
+from rekindle._training.callbacks.csv_logs import CsvLogs
+
+__all__ = ["BackupAndRestore"]
+
+
+class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignore[misc]  # No types.
+    """Backs up a training run of tf_keras, and resumes it after a kill.
+
+    A drop-in replacement for ``tf_keras.callbacks.BackupAndRestore`` (also known as
+    ``tf.keras.callbacks.BackupAndRestore``). After a crash, a kill or a power cut, run the same
+    script again. ``fit()`` then restores the last checkpoint and continues with the next batch.
+    Unlike with the callback of tf_keras, the result is the same, bit for bit, as without the
+    interruption: rekindle also restores the position in the data, the metrics of the epoch, the
+    other callbacks, and every random state, that of `Dropout` among them. What it cannot restore
+    exactly it names: by an ``InexactWarning`` when it saves, and in `resume_report` later.
+
+    The arguments `backup_dir`, `save_freq`, `delete_checkpoint` and `save_before_preemption` are
+    those of tf_keras, in its order. `save_before_preemption` is for every system that announces the
+    end of a process by a signal, and asks no server. The others mean the same as those of
+    :class:`rekindle.keras.BackupAndRestore`, which describes each of them in full.
+
+    Args:
+        backup_dir: str or ``os.PathLike``. The folder for the backup.
+        save_freq: ``"epoch"``, int, str, ``datetime.timedelta``, :class:`rekindle.Auto` or False.
+            When to save: at the end of every epoch; after that many batches, counted across epochs;
+            after that much time, such as ``"10 min"``; at intervals that rekindle chooses
+            (``"auto"``); or never by itself (``False``). Defaults to ``"epoch"``.
+        delete_checkpoint: bool. ``True`` removes all checkpoints when training is complete.
+            Defaults to ``True``.
+        save_before_preemption: bool, or :class:`rekindle.Preemption`. ``True`` saves when a signal
+            announces the end of the process, and then ends training. Defaults to ``False``.
+        double_checkpoint: bool. ``True`` keeps the last two checkpoints instead of the last one.
+            Defaults to ``False``.
+        restore_history: bool. ``True`` gives the ``History`` that a resumed ``fit()`` returns the
+            epochs of the whole run. Defaults to ``False``.
+        on_mismatch: ``"error"`` or ``"warn"``. What to do if the training set-up differs from that
+            of the backup. Defaults to ``"error"``.
+        on_save_error: ``"warn"`` or ``"raise"``. What to do if a checkpoint cannot be written.
+            Defaults to ``"warn"``.
+        extra_state: dict of named objects, or ``None``. Other state that belongs to the run:
+            objects with ``state_dict()`` and ``load_state_dict()``, random generators, or NumPy
+            arrays. Variables and optimizers that are attributes of the model are saved with it.
+            Defaults to ``None``.
+        verbose: 0, 1 or 2. 1 prints a line when a run resumes. 2 also prints a line for each
+            checkpoint. Defaults to 0.
+        background: bool. ``True`` writes while training continues. Defaults to ``True``.
+        retention: :class:`rekindle.Retention`, or ``None``. Which checkpoints to keep. Defaults to
+            ``None``: the last one.
+
+    Attributes:
+        backup_dir: str. The folder, as an absolute path.
+        resume_report: ``None`` if the last ``fit()`` restored nothing, else a dict, as with
+            :class:`rekindle.keras.BackupAndRestore`.
+        save_report: ``None`` before training, else a dict, as there.
+
+    Raises:
+        ArgumentError: (a ``ValueError``) An argument is not of the accepted form.
+
+    Before training begins, ``fit()`` raises the same errors as with
+    :class:`rekindle.keras.BackupAndRestore`. It also raises ``ArgumentError`` under a strategy of
+    ``tf.distribute`` other than ``MirroredStrategy``.
+
+    What differs from one run of tf_keras to the next cannot be restored either:
+
+    - A `Sequence` that is read by several workers and changes itself in its `on_epoch_end()`.
+      tf_keras calls that method once or twice in an epoch, depending on how long the end of the
+      epoch takes.
+    - Data that draws from a global random generator while TensorFlow reads it ahead, if a callback
+      draws from the same generator. If only the data draws, the resumed run is exact.
+
+    Example::
+
+        callback = rekindle.tf_keras.BackupAndRestore("backup")
+        model.fit(x, y, epochs=100, callbacks=[callback])
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: str | int | timedelta | Auto | None = "epoch",
+        delete_checkpoint: bool = True,
+        save_before_preemption: bool | Preemption = False,
+        *,
+        double_checkpoint: bool = False,
+        restore_history: bool = False,
+        on_mismatch: str = "error",
+        on_save_error: str = "warn",
+        extra_state: Mapping[str, Any] | None = None,
+        verbose: int = 0,
+        background: bool = True,
+        retention: Retention | None = None,
+    ) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        _refuse_graphs()
+        if not save_freq and not save_before_preemption:
+            # The words of tf_keras: its tests and its users' code look for them.
+            raise ArgumentError(
+                "Either `save_freq` or `save_before_preemption` must be set.",
+                argument="save_freq",
+                value=save_freq,
+            )
+        self._set_up(
+            arguments.options(
+                backup_dir=backup_dir,
+                save_freq=save_freq or False,
+                double_checkpoint=double_checkpoint,
+                delete_checkpoint=delete_checkpoint,
+                restore_history=restore_history,
+                on_mismatch=on_mismatch,
+                on_save_error=on_save_error,
+                extra_state=extra_state,
+                verbose=verbose,
+                background=background,
+                retention=retention,
+                save_before_preemption=save_before_preemption,
+            )
+        )
+        self.save_before_preemption = save_before_preemption
+
+    def set_model(self, model: Any) -> None:
+        if not isinstance(model, tf_keras.Model):
+            raise ArgumentError(
+                f"rekindle.tf_keras is for models of tf_keras, and was given a"
+                f" {type(model).__name__!r} of {type(model).__module__}. For Keras 3, use"
+                " rekindle.keras.BackupAndRestore.",
+                argument="model",
+                value=model,
+            )
+        super().set_model(model)
+        # Before any callback's on_train_begin.
+        found, _ = internals.find_callback_list()
+        self._csv_logs = CsvLogs(() if found is None else found.callbacks)
+
+    def _refuse(self) -> None:
+        strategies.refuse(self.model)
+        kinds = (BackupAndRestore, tf_keras.callbacks.BackupAndRestore)
+        alone.refuse_others(internals.CALLBACK_LIST, kinds)
+        # Callbacks that come later find a built optimizer, as with tf_keras' own.
+        optimizer = self.model.optimizer
+        build = getattr(optimizer, "build", None)
+        if self.model.built and callable(build) and not getattr(optimizer, "_built", False):
+            build(self.model.trainable_variables)
+
+    def _new_tail(self) -> TailCallback:
+        return TailCallback(self._settings, self, self.model)
+
+
+def _refuse_graphs() -> None:
+    # The words of tf_keras.
+    if tf.executing_eagerly():
+        return
+    if tf.inside_function():
+        text = (
+            "This Callback's method contains Python state and should be called outside of"
+            " `tf.function`s."
+        )
+    else:
+        text = (
+            "BackupAndRestore only supports eager mode. In graph mode, consider using"
+            " ModelCheckpoint to manually save and restore weights with `model.load_weights()` and"
+            " by providing `initial_epoch` in `model.fit()` for fault tolerance."
+        )
+    raise ArgumentError(text, argument="backup_dir", value=None)
