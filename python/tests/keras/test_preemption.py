@@ -183,7 +183,7 @@ def test_a_second_signal_names_the_save_that_stands(backup_dir):
     _, _, error = train(backup_dir, At((1, 1), twice, "on_train_batch_begin"))
     newest = rekindle.latest_checkpoint(backup_dir)
     assert (error.path, error.saved) == (newest, False)
-    assert f"{newest!r} stands" in str(error)
+    assert f"{newest!r} is the newest checkpoint" in str(error)
 
 
 def test_an_early_warning_saves_and_trains_on(backup_dir, capsys):

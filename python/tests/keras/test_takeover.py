@@ -113,7 +113,7 @@ def test_weights_alone_are_left_and_said(backup_dir):
     interrupted_by_keras(backup_dir)
     os.remove(backup_dir / METADATA)
     callback = BackupAndRestore(backup_dir)
-    with pytest.warns(rekindle.TakeoverWarning, match=f"without '{METADATA}'"):
+    with pytest.warns(rekindle.TakeoverWarning, match=f"Without '{METADATA}'"):
         assert fit(make_model(), callback).epoch == [0, 1, 2]
     assert callback.resume_report is None
     assert (backup_dir / WEIGHTS).exists()

@@ -114,7 +114,8 @@ def test_an_environment_of_several_workers_is_refused(variables, backup_dir, mon
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     model = make_model()
-    with pytest.raises(rekindle.ArgumentError, match=r"number 1 .* of 2 workers, by the env") as e:
+    told = "number 1 .* of 2 workers, according to the env"
+    with pytest.raises(rekindle.ArgumentError, match=told) as e:
         fit(model, BackupAndRestore(backup_dir))
     assert "give each process a backup_dir of its own" in str(e.value)
     assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 0
@@ -147,7 +148,7 @@ def test_a_strategy_counts_by_its_cluster(workers, refused, monkeypatch):
     resolver = SimpleNamespace(cluster_spec=lambda: spec, task_id=0)
     model = SimpleNamespace(distribute_strategy=SimpleNamespace(cluster_resolver=resolver))
     monkeypatch.setitem(sys.modules, "tensorflow", sys.modules.get("tensorflow", object()))
-    raises = pytest.raises(rekindle.ArgumentError, match="of 2 workers, by its tf")
+    raises = pytest.raises(rekindle.ArgumentError, match="of 2 workers, according to its tf")
     with raises if refused else contextlib.nullcontext():
         _workers.refuse_several(model)
 
