@@ -76,7 +76,9 @@ def report(folder):
 
 def told(folder):
     """The notes of the resumed run about parts that could not be exact."""
-    lines = pathlib.Path(folder, "resumed.jsonl").read_text().splitlines()
+    path = pathlib.Path(folder, "resumed.jsonl")
+    # A run that was killed before its first checkpoint begins anew.
+    lines = path.read_text().splitlines() if path.exists() else []
     return json.loads(lines[-1])["notes"] if lines else []
 
 

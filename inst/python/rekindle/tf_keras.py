@@ -91,9 +91,9 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
 
     What differs from one run of tf_keras to the next cannot be restored either:
 
-    - A `Sequence` that is read by several workers and changes itself in its `on_epoch_end()`.
-      tf_keras calls that method once or twice in an epoch, depending on how long the end of the
-      epoch takes.
+    - A `Sequence` that is read by several workers, if tf_keras shuffles it or it changes itself in
+      its `on_epoch_end()`. tf_keras does that once or twice in an epoch, depending on how long the
+      end of the epoch takes.
     - Data that draws from a global random generator while TensorFlow reads it ahead, if a callback
       draws from the same generator. If only the data draws, the resumed run is exact.
 

@@ -13,6 +13,7 @@ import os
 import pathlib
 import random
 import secrets
+import shutil
 import signal
 import sys
 import warnings
@@ -208,6 +209,9 @@ def main(config):
     warnings.simplefilter("always" if os.environ.get("EXACT_WARNINGS") else "ignore")
     folder = config["folder"]
     os.makedirs(folder, exist_ok=True)
+    if not list(pathlib.Path(folder, "backup").glob("ckpt-*.json")):
+        # What a process that died before its first checkpoint has left would be there twice.
+        shutil.rmtree(os.path.join(folder, "board"), ignore_errors=True)
     source = sources.SOURCES[config["source"]]
     training = config.get("training", "plain")
     seed(config, source, folder)

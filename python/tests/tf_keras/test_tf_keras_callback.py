@@ -134,6 +134,26 @@ def test_a_second_fit_goes_on_with_the_counters_of_the_first(backup_dir):
     assert_same(expected, train(make_model(), None, BackupAndRestore(backup_dir, 2)))
 
 
+def test_a_model_compiled_anew_between_two_stages_resumes_exactly(backup_dir):
+    def train(where, stop=None):
+        model = make_model()
+        for initial, epochs in ((0, 1), (1, 3)):
+            model.compile("sgd", "mse", metrics=["mae"])
+            callback = BackupAndRestore(where, 2, delete_checkpoint=epochs == 3)
+            more = {"initial_epoch": initial, "epochs": epochs}
+            if stop is not None and initial == 1:
+                interrupt(model, callback, *stop, **more)
+            else:
+                fit(model, callback, Never(), **more)
+        return values(model)
+
+    expected = train(f"{backup_dir}-other")
+    train(backup_dir, (2, 3))
+    with pytest.warns(rekindle.RekindleWarning, match="runs no epoch"):
+        found = train(backup_dir)
+    assert_same(expected, found)
+
+
 def test_a_model_trained_before_without_a_backup_resumes_exactly(backup_dir):
     def train(stop=None, where="other"):
         model = make_model()

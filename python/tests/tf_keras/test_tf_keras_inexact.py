@@ -60,6 +60,17 @@ def test_and_the_resumed_run_says_it_again(backup_dir):
     assert "RandomShuffle" in callback.resume_report["notes"][0]
 
 
+class Always(tf_keras.layers.Layer):
+    def call(self, x):
+        return tf.nn.dropout(x, 0.5)
+
+
+def test_a_validation_that_draws(backup_dir):
+    assert said(backup_dir, make_model(Always())) == []
+    (text,) = said(backup_dir, make_model(Always()), validation_data=data())
+    assert "a validation step draws with TensorFlow's RandomUniform" in text
+
+
 def test_an_eager_model_that_draws_without_a_seed(backup_dir):
     model = make_model(run_eagerly=True)
     assert said(f"{backup_dir}-seeded", model) == []
@@ -75,10 +86,11 @@ def make_unseeded():
 
 
 def test_a_sequence_that_changes_itself_with_workers(backup_dir):
-    (text,) = said(backup_dir, x=Shuffling(), workers=3)
-    assert "once or twice in an epoch, depending on how long" in text
+    for data_set, shuffle in ((Shuffling(), False), (Still(), True)):
+        (text,) = said(backup_dir, x=data_set, workers=3, shuffle=shuffle)
+        assert "twice in an epoch, depending on how long" in text
     assert said(backup_dir, x=Shuffling()) == []
-    assert said(backup_dir, x=Still(), workers=3) == []
+    assert said(backup_dir, x=Still(), workers=3, shuffle=False) == []
 
 
 def test_validation_data_that_cannot_be_continued(backup_dir):

@@ -28,6 +28,7 @@ class ArrayPipeline:
         self._handler = handler
         self._fit = fit
         self.seed: int | None = None
+        self.began = int(fit.get("initial_epoch") or 0)
         if handler._adapter._shuffle and context.global_seed() is None:
             self.seed = secrets.randbits(31)
             self.make(0)
@@ -49,7 +50,7 @@ class ArrayPipeline:
         own = {name: adapter.__dict__[name] for name in internals.WATCHED if name in vars(adapter)}
         # fit() may have shortened an execution to the epoch: the handler keeps the variable.
         with self._seeded(), _leaving_out(type(adapter), skipped):
-            internals.new_handler(handler, self._fit)
+            internals.new_handler(handler, {**self._fit, "initial_epoch": self.began})
         vars(handler._adapter).update(own)
 
     @contextlib.contextmanager

@@ -8,9 +8,9 @@ from typing import Any
 import tf_keras
 
 _RACE = (
-    "a Sequence that several workers read changes itself in its on_epoch_end(), and tf_keras calls"
-    " that once or twice in an epoch, depending on how long the end of the epoch takes: set"
-    " workers=1"
+    "tf_keras shuffles a Sequence that several workers read, and calls its on_epoch_end(), once or"
+    " twice in an epoch, depending on how long the end of the epoch takes: set workers=1, or"
+    " shuffle=False for a Sequence without on_epoch_end()"
 )
 _PROCESSES = (
     "with use_multiprocessing=True, other processes make the batches, and rekindle does not know"
@@ -31,7 +31,7 @@ def of_fit(model: Any, fit: Mapping[str, Any]) -> list[str]:
     workers = int(fit.get("workers") or 1)
     if sequence is not None and fit.get("use_multiprocessing"):
         found.append(_PROCESSES)
-    elif workers > 1 and _changes_itself(sequence):
+    elif workers > 1 and sequence is not None and (fit.get("shuffle") or _changes_itself(sequence)):
         found.append(_RACE)
     if getattr(model, "autotune_steps_per_execution", False):
         found.append(_TUNED)

@@ -7,7 +7,9 @@ its own.
 
 from __future__ import annotations
 
+import contextlib
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +22,14 @@ from rekindle._training.dataset_state import DatasetState
 
 # Seconds to wait for a second batch to be read ahead, to see whether reading it draws.
 _PATIENCE = 0.5
+
+
+# The data of earlier fit()s of this process, by their ids.
+_read: dict[int, Any] = {}
+
+
+def _is_same(reference: Any, data: Any) -> bool:
+    return reference is not None and reference() is data
 
 
 class Feed:
@@ -50,6 +60,8 @@ class Feed:
         self._reads = 0
         self.draws = False
         self.validations = 0
+        self.is_used = _is_same(_read.get(id(fit.get("x"))), fit.get("x"))
+        self._given_data = fit.get("x")
         self._has_validated = False
 
     @property
@@ -87,6 +99,16 @@ class Feed:
         if seed is not None and self._arrays is not None:
             self._arrays.seed = seed
 
+    @property
+    def began(self) -> int:
+        """The epoch with which arrays begin; without arrays, it does not matter."""
+        return 0 if self._arrays is None else self._arrays.began
+
+    @began.setter
+    def began(self, epoch: int) -> None:
+        if self._arrays is not None:
+            self._arrays.began = epoch
+
     def attach(self, listener: DataListener) -> None:
         """Reports each iterator to the listener, from now on."""
         self._listener = listener
@@ -112,6 +134,8 @@ class Feed:
         """tf_keras is about to make an iterator, or has made the one for all epochs."""
         if self._listener is not None and (not self._is_one or not self._is_made):
             self._is_made = True
+            with contextlib.suppress(TypeError):  # Not everything can be referred to weakly.
+                _read[id(self._given_data)] = weakref.ref(self._given_data)
             self._listener.made()
 
     def _epoch_ended(self) -> None:

@@ -124,10 +124,10 @@ def _replica() -> int:
     return replica if isinstance(replica, int) else 0
 
 
-# By model. TensorFlow must not track the variables as parts of the model.
+# The operations of each training function that is counted from its first step on, and those of the
+# function that a model has now. TensorFlow must not track the variables as parts of the model.
+_of_functions: weakref.WeakKeyDictionary[Any, RandomOps] = weakref.WeakKeyDictionary()
 _of_models: weakref.WeakKeyDictionary[Any, RandomOps] = weakref.WeakKeyDictionary()
-# The training functions whose operations were counted from their first step on.
-_counted: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def of_model(model: Any) -> RandomOps | None:
@@ -136,20 +136,32 @@ def of_model(model: Any) -> RandomOps | None:
 
 
 def has_counters(function: Any) -> bool:
-    return function in _counted
+    return function in _of_functions
 
 
 def count(model: Any, function: Any) -> RandomOps:
     """Counts the draws of a training function that is not traced yet, from now on."""
-    _counted.add(function)
-    return _of_models.setdefault(model, RandomOps())
+    # After compile(), a model has another function, whose operations are numbered from 0 again.
+    operations = _of_functions.setdefault(function, RandomOps())
+    _of_models[model] = operations
+    return operations
+
+
+# For each function, how often it was traced, and what was found in it then.
+_found: weakref.WeakKeyDictionary[Any, tuple[int, list[str]]] = weakref.WeakKeyDictionary()
 
 
 def left_over(function: Any) -> list[str]:
     """The types of the random operations in a traced function that keep a state in a kernel."""
-    found: set[str] = set()
-    for concrete in function._list_all_concrete_functions():
+    traced = function._list_all_concrete_functions()
+    known = _found.get(function)
+    if known is not None and known[0] == len(traced):
+        return known[1]
+    types: set[str] = set()
+    for concrete in traced:
         definition = concrete.graph.as_graph_def()
-        found |= {node.op for node in definition.node}
-        found |= {node.op for inner in definition.library.function for node in inner.node_def}
-    return sorted(found & STATEFUL)
+        types |= {node.op for node in definition.node}
+        types |= {node.op for inner in definition.library.function for node in inner.node_def}
+    found = sorted(types & STATEFUL)
+    _found[function] = len(traced), found
+    return found

@@ -40,7 +40,8 @@ class CountedStep:
 
     @property
     def _is_eager(self) -> bool:
-        return self._traced is None or bool(self._model.run_eagerly)
+        runs_eagerly = bool(self._model.run_eagerly) or tf.config.functions_run_eagerly()
+        return self._traced is None or runs_eagerly
 
     def _count(self) -> None:
         function = self._traced
@@ -69,12 +70,14 @@ class CountedStep:
         if self._is_eager:
             unseeded = context.global_seed() is None and _draws(self._model)
             return [_UNSEEDED] if unseeded else []
-        found = random_ops.left_over(self._traced)
-        if not found:
-            return []
+        validating = getattr(self._model, "test_function", None)
+        functions = {"a training step": self._traced, "a validation step": validating}
         return [
-            f"a training step draws with TensorFlow's {', '.join(found)}, whose state TensorFlow"
-            " keeps to itself"
+            f"{name} draws with TensorFlow's {', '.join(found)}, whose state TensorFlow keeps to"
+            " itself"
+            for name, function in functions.items()
+            if hasattr(function, "experimental_get_tracing_count")
+            and (found := random_ops.left_over(function))
         ]
 
     def close(self) -> None:

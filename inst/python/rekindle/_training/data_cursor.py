@@ -246,6 +246,27 @@ class DataCursor:
         else:
             self._source.renew(iterators)
 
+    def began_at(self, epoch: int) -> None:
+        """Says with which epoch the fit() began whose position :meth:`put` goes to."""
+        self._source.began = epoch
+
+    def begin_stage(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
+        """Begins after the end of an earlier fit() of the script: iterators are made anew.
+
+        Args:
+            saved: The saved position at the end of that fit().
+            arrays: The arrays of the checkpoint.
+        """
+        now = random_states.take()
+        place = tree.unflatten(saved["place"], arrays)
+        self._dataset.put(saved["dataset"], arrays)
+        if not place["live"]:
+            self._births = int(place["earlier"])
+            if not self._source.is_used:
+                self._source.renew(self._births)
+        random_states.put(now)
+        self._source.continue_epochs()
+
     def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
         """Whether the batch read last is the batch that was read last before the checkpoint.
 

@@ -66,12 +66,18 @@ class DataSource(Protocol):
         draws: Whether reads were seen to draw from the global generators of Python or NumPy, while
             nothing else did.
         validations: How many validations have begun in this fit().
+        began: The epoch with which the data's first iterator began.
+        is_used: Whether an earlier fit() of this process has read the same data.
         seed: The seed for data that has no seed of its own; ``None`` for other data.
     """
 
     seed: int | None
     counted: int | None
     validations: int
+    began: int
+
+    @property
+    def is_used(self) -> bool: ...
 
     @property
     def made_early(self) -> bool: ...

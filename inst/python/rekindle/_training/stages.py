@@ -53,6 +53,18 @@ def is_later(position: Position, began: int, fit: Mapping[str, Any]) -> bool:
     return epochs is not None and min(began, position.epoch or 0) >= epochs
 
 
+def is_new(position: Position, began: int, fit: Mapping[str, Any]) -> bool:
+    """Whether the backup is the end of an earlier fit() of the script, and this fit() follows it.
+
+    Args:
+        position: The position of the backup.
+        began: The `initial_epoch` of the backup's fit().
+        fit: The arguments of this fit().
+    """
+    initial = initial_epoch(fit)
+    return began < initial and (position.epoch, position.batch or 0) == (initial, 0)
+
+
 def refuse_ahead(directory: str, position: Position, fit: Mapping[str, Any]) -> None:
     """Refuses a backup that is ahead of the end of this fit(). A backup at the end is complete.
 

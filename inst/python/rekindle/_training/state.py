@@ -188,6 +188,11 @@ class FitState:
 
     def _put_data(self, place: DataCursor, save: LoadedCheckpoint) -> None:
         batch, data = self.position.batch or 0, save.manifest.state.get("data")
+        is_new = stages.is_new(self.position, self.began, self.trainer.fit)
+        if data is not None and is_new and place.is_made_early:
+            self._read(lambda: place.begin_stage(data, save.arrays))
+            return
+        place.began_at(self.began)
         if data is not None and not self._read(lambda: place.put(data, batch, save.arrays)):
             self._note(
                 "TensorFlow reads the data ahead, and reading it draws from random states that"

@@ -37,6 +37,8 @@ class _Feed:
     draws = False
     # Keras 3 keeps the iterators of its validation data out of sight.
     validations = 0
+    began = 0
+    is_used = False
 
     @property
     def batches(self) -> int | None:
