@@ -1,9 +1,9 @@
 #' Back up a training run, and resume it after a kill
 #'
 #' @description
-#' A callback for `fit()` of a Keras model, of keras3 or of keras. During training, rekindle keeps a backup of the run in
-#' `backup_dir`. If the process dies for any reason, run the same script again. `fit()` then begins by
-#' restoring the last checkpoint, and continues from there. When training completes, rekindle deletes the
+#' A callback for `fit()` of a Keras model, of keras3 or of keras. During training, rekindle keeps a backup of
+#' the run in `backup_dir`. If the process dies for any reason, run the same script again. `fit()` then begins
+#' by restoring the last checkpoint, and continues from there. When training completes, rekindle deletes the
 #' backup.
 #'
 #' A checkpoint holds the model, the optimizer, the place in the data, the random states of R, Python, NumPy
@@ -113,14 +113,16 @@
 #' create the backup callback.
 #'
 #' @section Models of keras:
-#' A model of the package keras needs the Python package tf_keras, of the same version as TensorFlow. keras 2.16
-#' chooses it when it is loaded: load keras before anything starts Python. `MirroredStrategy` is supported, the
-#' other strategies of `tf$distribute` are refused. A folder that `keras::callback_backup_and_restore()` has
-#' left is continued with the next batch, with a warning. keras3 cannot read such a folder: if you change the
-#' script over to keras3, a warning says so, and training begins at the first epoch.
+#' A model of the package keras needs the Python package tf_keras, of the same version as TensorFlow. keras
+#' 2.16 chooses it when it is loaded: load keras before anything starts Python. rekindle supports
+#' `MirroredStrategy`, and refuses the other strategies of `tf$distribute`. If
+#' `keras::callback_backup_and_restore()` left a backup in the folder, rekindle resumes from it with the next
+#' batch, and warns. keras3 cannot read such a backup: if you change the script to keras3, a warning says so,
+#' and training begins at the first epoch.
 #'
-#' In R callbacks of keras, epochs count from 0, as in Python. After a resume, keras' own display of metrics may
-#' warn "no non-missing arguments to max", in each epoch: it looks for the first epoch of this call of `fit()`.
+#' In R callbacks of keras, epochs count from 0, as in Python. After a resume, keras' own display of metrics
+#' may warn "no non-missing arguments to max" in each epoch: it looks for the first epoch of this call of
+#' `fit()`.
 #'
 #' @section Interrupt and resume:
 #' You can end `fit()` with Escape, Ctrl-C or the Stop button at any moment. The last checkpoint is complete,

@@ -120,7 +120,7 @@ def _paired(trained, data: dict, batches: int, callback, found: dict) -> list[fl
     return epochs[::2]
 
 
-# The optimisations to use, by the name of the row.
+# The optimizations to use, by the name of the row.
 _TUNINGS = {
     "all": "all",
     **{f"without {name}": ",".join(set(tuning.NAMES) - {name}) for name in tuning.NAMES},
@@ -129,7 +129,7 @@ _TUNINGS = {
 
 
 def tunings(megabytes: float, seconds: float, rounds: int, folder: str) -> dict:
-    """What each optimisation for Linux is worth: saves without it, in turn.
+    """What each optimization for Linux is worth: saves without it, in turn.
 
     Returns in `rows` the shares of an epoch that a save cost training, and in `saves` seconds:
     how long a save held training up, until it was durable, and a restore.

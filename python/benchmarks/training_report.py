@@ -44,7 +44,7 @@ def tunings(answers: Answers) -> list[str]:
     for given, answer in answers.of("tunings"):
         size = f"{answer['bytes'] / 1e6:,.0f} MB"
         lines += [
-            f"## The optimisations for Linux, on {given['backend']}, {size}",
+            f"## The optimizations for Linux, on {given['backend']}, {size}",
             "",
             "Each row leaves one out (`REKINDLE_TUNING`). The first columns are for a save beside"
             f" training, as a share of an epoch of {median(answer['usual']):.2f} s; the last three"

@@ -73,7 +73,6 @@ def test_a_model_resumes_however_its_step_builds_it(backup_dir, kind, save_freq)
 
 
 @not_on_jax
-@pytest.mark.filterwarnings("ignore:.*optimizer:rekindle.InexactWarning")
 @pytest.mark.parametrize("lazy", [False, True] if ON == "tensorflow" else [False])
 def test_an_optimizer_that_is_compiled_and_never_used_does_not_keep_a_run_from_resuming(
     backup_dir, lazy
@@ -90,16 +89,66 @@ def test_an_optimizer_that_is_compiled_and_never_used_does_not_keep_a_run_from_r
 
 
 @not_on_jax
-def test_optimizers_beside_the_models_own_are_named_at_the_first_save_and_at_the_resume(backup_dir):
-    with pytest.warns(rekindle.InexactWarning) as caught:
-        killed_at(gan, 2, None, backup_dir, "epoch")
-    texts = [str(warning.message) for warning in caught]
-    for name in ("Gan.d_optimizer", "Gan.g_optimizer"):
-        assert sum(text.startswith(f"{name} is an optimizer beside") for text in texts) == 1
+@pytest.mark.filterwarnings("error::rekindle.RekindleWarning")
+@pytest.mark.parametrize("save_freq", ["epoch", 1])
+@pytest.mark.parametrize("lazy", [False, True] if ON == "tensorflow" else [False])
+def test_optimizers_beside_the_models_own_go_on_exactly(backup_dir, save_freq, lazy):
+    def make():
+        return gan(keras.optimizers.Adam, lazy=lazy)
+
+    never = train(make)
+    killed_at(make, 2, 2, backup_dir, save_freq)
+    backup = BackupAndRestore(backup_dir, save_freq=save_freq)
+    again = train(make, backup)
+    assert backup.resume_report["exact"] is True
+    for part in ("d_optimizer", "g_optimizer"):
+        assert len(numbers(getattr(never, part))) == 6
+        assert_same(numbers(getattr(again, part)), numbers(getattr(never, part)))
+    assert_same(numbers(again), numbers(never))
+
+
+@pytest.mark.skipif(ON != "torch", reason="an optimizer of PyTorch")
+@pytest.mark.filterwarnings("error::rekindle.RekindleWarning")
+def test_an_optimizer_of_pytorch_in_a_list_goes_on_exactly(backup_dir):
+    import torch
+
+    class Theirs(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.net = torch.nn.Linear(6, 1)
+            self.theirs = [torch.optim.Adam(self.net.parameters(), 0.05)]
+            self.built = True
+
+        def train_step(self, x):
+            (theirs,) = self.theirs
+            theirs.zero_grad()
+            loss = (self.net(x) ** 2).mean()
+            loss.backward()
+            theirs.step()
+            return {"loss": loss}
+
+    def make():
+        model = Theirs()
+        model.compile()
+        return model
+
+    never = train(make)
+    killed_at(make, 2, 2, backup_dir, 1)
+    again = train(make, BackupAndRestore(backup_dir, save_freq=1))
+    assert_same(numbers(again), numbers(never))
+
+
+@not_on_jax
+def test_an_optimizer_that_the_backup_does_not_have_is_named(backup_dir):
+    def other():
+        model = gan()
+        model.third = keras.optimizers.SGD(0.1)
+        return model
+
+    killed_at(gan, 2, None, backup_dir, "epoch")
     backup = BackupAndRestore(backup_dir)
-    with pytest.warns(rekindle.InexactWarning) as caught:
-        train(gan, backup)
-    assert any("Gan.d_optimizer is not saved" in str(warning.message) for warning in caught)
+    with pytest.warns(rekindle.InexactWarning, match=r"Gan.third is not in the backup"):
+        train(other, backup)
     assert backup.resume_report["exact"] is False
 
 

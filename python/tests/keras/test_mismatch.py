@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
+import textwrap
 import warnings
 
 import keras
@@ -128,3 +131,74 @@ def test_where_keras_does_not_begin_at_the_epoch_it_is_said(backup_dir, monkeypa
     monkeypatch.setattr(internals, "set_initial_epoch", lambda model, epoch: None)
     with pytest.warns(rekindle.InexactWarning, match="began at epoch 0 .*, not at 2"):
         fit(make_model(), BackupAndRestore(backup_dir))
+
+
+def test_layers_that_were_adapted_to_other_data_are_refused(backup_dir):
+    def model(bins):
+        made = keras.Sequential(
+            [
+                keras.layers.Input((3,)),
+                keras.layers.Discretization(bin_boundaries=bins),
+                keras.layers.Dense(1),
+            ]
+        )
+        made.compile("adam", "mse")
+        return made
+
+    interrupt(model([0.0, 1.0]), BackupAndRestore(backup_dir), 1)
+    with pytest.raises(
+        rekindle.MismatchError, match="adapted layer 1, a Discretization: expected 2 values"
+    ):
+        fit(model([0.0, 2.0]), BackupAndRestore(backup_dir))
+    assert fit(model([0.0, 1.0]), BackupAndRestore(backup_dir)).epoch == [1, 2]
+
+
+ON_ANOTHER_BACKEND = """
+    import sys, keras
+    sys.path.insert(0, sys.argv[2])
+    from small_fit import fit, interrupt
+    from rekindle.keras import BackupAndRestore
+    model = keras.Sequential(
+        [keras.layers.Input((3,)), keras.layers.Dropout(0.2), keras.layers.Dense(1)]
+    )
+    model.compile("adam", "mse")
+    interrupt(model, BackupAndRestore(sys.argv[1]), 2)
+    print(*model.get_weights()[0][:, 0])
+"""
+
+
+def test_a_backup_of_another_backend_is_named_as_such_or_goes_on(backup_dir):
+    other = "torch" if keras.backend.backend() == "jax" else "jax"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(ON_ANOTHER_BACKEND),
+            backup_dir,
+            os.path.dirname(__file__),
+        ],
+        env=dict(os.environ, KERAS_BACKEND=other),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+    def model():
+        made = keras.Sequential(
+            [keras.layers.Input((3,)), keras.layers.Dropout(0.2), keras.layers.Dense(1)]
+        )
+        made.compile("adam", "mse")
+        return made
+
+    mine = keras.backend.backend()
+    with pytest.raises(rekindle.MismatchError) as caught:
+        fit(model(), BackupAndRestore(backup_dir))
+    assert caught.value.differences == [
+        f"backend: expected {mine!r}, found {other!r} in the backup"
+    ]
+    probe, backup = Probe(), BackupAndRestore(backup_dir, on_mismatch="warn")
+    with pytest.warns(rekindle.InexactWarning, match="backend: expected"):
+        assert fit(model(), backup, probe).epoch == [2]
+    assert backup.resume_report["exact"] is False
+    assert " ".join(str(one) for one in probe.first[0][:, 0]) == done.stdout.strip()

@@ -53,16 +53,17 @@ def test_every_object_comes_back_and_the_rules_go_on(golden, make):
 
 def test_a_state_of_a_later_version_is_refused_and_nothing_is_changed(tmp_path, monkeypatch):
     home = str(tmp_path / "ckpts")
+    newer = metadata.STATE_VERSION + 1
     with monkeypatch.context() as later:
-        later.setattr(metadata, "STATE_VERSION", metadata.STATE_VERSION + 1)
+        later.setattr(metadata, "versioned", lambda state: {**state, "state_version": newer})
         with CheckpointManager(Checkpoint(step=5), home, 1) as manager:
             path = manager.save()
     live = Checkpoint(step=1)
     manager = CheckpointManager(live, home, 1)
-    with pytest.raises(FormatError, match="whose state has version 2") as caught:
+    with pytest.raises(FormatError, match=f"whose state has version {newer}") as caught:
         manager.restore_or_initialize()
     manager.close()
-    assert caught.value.format == metadata.STATE_VERSION + 1
+    assert caught.value.format == newer
     with pytest.raises(FormatError, match="Update rekindle"):
         live.restore(path)
     assert (live.step, live.save_counter) == (1, 0)

@@ -74,7 +74,7 @@ def storage(place):
 
 
 class TestContract(FilesContract, LockContract):
-    """For a folder with the optimisations for Linux, without them, and for memory."""
+    """For a folder with the optimizations for Linux, without them, and for memory."""
 
 
 def snapshot(index: int) -> Snapshot:
@@ -238,11 +238,11 @@ def _check(place, outcome):
     assert names == {layout.LOCK, layout.STATE, f"ckpt-{number}.json"} | named
 
 
-def test_without_the_optimisations_none_of_them_is_used(tmp_path, monkeypatch):
+def test_without_the_optimizations_none_of_them_is_used(tmp_path, monkeypatch):
     place = made("plain", tmp_path, monkeypatch)
 
     def never(*arguments, **named):
-        raise AssertionError("an optimisation was used")
+        raise AssertionError("an optimization was used")
 
     for owner, name in (
         (fs, "set_direct"),
@@ -264,12 +264,12 @@ def test_without_the_optimisations_none_of_them_is_used(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["", "some", "all,none", "recycle, direct"])
-def test_an_unknown_optimisation_is_refused_at_once(tmp_path, monkeypatch, value):
+def test_an_unknown_optimization_is_refused_at_once(tmp_path, monkeypatch, value):
     monkeypatch.setenv(tuning.VARIABLE, value)
     with pytest.raises(ArgumentError, match=f"{tuning.VARIABLE}.*'none'.*recycle"):
         LocalStorage(str(tmp_path))
 
 
-def test_some_optimisations_can_be_named(monkeypatch):
+def test_some_optimizations_can_be_named(monkeypatch):
     monkeypatch.setenv(tuning.VARIABLE, "recycle, huge-pages")
     assert [name for name in tuning.NAMES if tuning.uses(name)] == ["recycle", "huge-pages"]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tf_keras
-from conftest import Never, assert_same, data, fit, interrupt, make_model, values
+from small_tf_fit import Never, assert_same, data, fit, interrupt, make_model, values
 
 import rekindle._r
 import rekindle.keras

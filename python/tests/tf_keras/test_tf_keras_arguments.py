@@ -10,7 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 import tf_keras
-from conftest import fit, make_model
+from small_tf_fit import fit, make_model
 
 import rekindle
 from rekindle.tf_keras import BackupAndRestore

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from conftest import (
+from small_tf_fit import (
     Never,
     Probe,
     assert_same,

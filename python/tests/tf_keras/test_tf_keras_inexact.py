@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from conftest import Never, data, fit, interrupt, make_model
+from small_tf_fit import Never, data, fit, interrupt, make_model
 
 import rekindle
 from rekindle.tf_keras import BackupAndRestore
@@ -111,5 +111,5 @@ def test_a_variable_that_a_later_step_makes(backup_dir):
             if epoch == 1:
                 self.model.late = tf.Variable(1.0)
 
-    with pytest.warns(rekindle.InexactWarning, match="came to be in the midst of training"):
+    with pytest.warns(rekindle.InexactWarning, match="were created during training"):
         fit(make_model(), BackupAndRestore(backup_dir), Growing())

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 import tf_keras
-from conftest import assert_same, data, fit, make_model, values
+from small_tf_fit import assert_same, data, fit, make_model, values
 
 import rekindle
 from rekindle.tf_keras import BackupAndRestore

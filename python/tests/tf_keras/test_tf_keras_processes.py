@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import run_scenario
+from small_tf_fit import run_scenario
 
 CELLS = [
     ("arrays", "plain", 4, ["begin", 2, 4]),

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 import tf_keras
-from conftest import Interrupt, Never, Probe, assert_same, fit, make_model, weights
+from small_tf_fit import Interrupt, Never, Probe, assert_same, fit, make_model, weights
 
 import rekindle
 from rekindle.tf_keras import BackupAndRestore

@@ -1,4 +1,4 @@
-"""The optimisations that rekindle uses on Linux, and the switch that turns them off.
+"""The optimizations that rekindle uses on Linux, and the switch that turns them off.
 
 Checkpoints are the same bytes with and without them. The environment variable ``REKINDLE_TUNING``
 names those to use, with commas between them; ``all`` is the default, and ``none`` uses none.
@@ -23,7 +23,7 @@ NAMES = (RECYCLE, DIRECT_IO, PAGE_CACHE, EARLY_WRITING, HUGE_PAGES)
 
 
 def uses(name: str) -> bool:
-    """Whether to use this optimisation.
+    """Whether to use this optimization.
 
     Raises:
         ArgumentError: The environment variable names something else.

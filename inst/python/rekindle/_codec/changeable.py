@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from rekindle import errors
 from rekindle._base.arrays import AnyArray, as_bytes, digest
-from rekindle._codec import kinds, tree
+from rekindle._codec import kinds, mappings, tree
 
 # Reasons why an attribute cannot be restored. In a message, they follow the attribute's name.
 OF_A_TYPE = "is of a type that cannot be saved"
@@ -55,9 +55,22 @@ class Baseline:
             if before is not None:
                 self._before[name] = before
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """A digest of each attribute's value when training began, by name."""
+        return {name: before.digest for name, before in self._before.items()}
+
     def is_as_it_was(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
         """Whether the attribute has the same value as when training began."""
         return name in self._before and digest_of(saved, arrays) == self._before[name].digest
+
+    def refusal_of(
+        self, name: str, value: Any, saved: Any, arrays: Mapping[str, AnyArray]
+    ) -> str | None:
+        """Why the attribute's value, and the same captured, cannot be restored later."""
+        return self.refusal(name, saved, arrays) or (
+            None if mappings.comes_back(value) else OF_A_TYPE
+        )
 
     def refusal(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> str | None:
         """Why a checkpoint may not give the attribute this value; ``None`` if it may."""
@@ -95,8 +108,9 @@ class Baseline:
             raise errors.BrokenTreeError(
                 f"the checkpoint has a value for {where} that training cannot have set"
             )
-        put = kinds.read(saved, arrays, getattr(live, name, None))
-        return lambda: setattr(live, name, put())
+        current = getattr(live, name, None)
+        put = kinds.read(saved, arrays, current)
+        return lambda: setattr(live, name, mappings.like(put(), current))
 
 
 def is_script(live: Any, name: str) -> bool:

@@ -11,6 +11,9 @@ from rekindle._frameworks.keras import Names
 from rekindle._frameworks.loaded import loaded
 from rekindle.errors import UnsupportedValueError
 
+# The attribute that holds the original of a compiled module.
+_COMPILED = "_orig_mod"
+
 
 class ExtraState:
     """The state that a PyTorch module keeps beside its tensors, from `get_extra_state()`."""
@@ -114,11 +117,21 @@ def _of_torch(module: Any) -> dict[str, Any]:
     """Parameters, saved buffers and extra state, under the names that `state_dict()` uses."""
     found: dict[str, Any] = {}
     for name, value in module.state_dict(keep_vars=True).items():
+        plain = without_compiled(name)
         if frameworks.framework(value) is not None:
-            found[name] = value
+            found[plain] = value
         else:
-            found[name] = ExtraState(module.get_submodule(name.rpartition(".")[0]))
+            found[plain] = ExtraState(module.get_submodule(name.rpartition(".")[0]))
     return found
+
+
+def without_compiled(name: str) -> str:
+    """The name that a tensor has in a module that was not compiled.
+
+    `torch.compile()` wraps a module, or one inside of it, and shares its tensors. So a script may
+    compile a module in one run and not in another.
+    """
+    return ".".join(part for part in name.split(".") if part != _COMPILED)
 
 
 def is_trackable(value: Any) -> bool:

@@ -19,7 +19,7 @@ from rekindle._codec.aliases import Aliases, changes_in_place, twin
 from rekindle._codec.capture import PLAIN, values_in
 from rekindle._codec.containers import Container, open_container
 from rekindle._codec.group import Group
-from rekindle._codec.owners import ExtraState, Owners, is_unbuilt
+from rekindle._codec.owners import ExtraState, Owners, is_unbuilt, without_compiled
 from rekindle._codec.saved_value import array_of, described
 from rekindle._codec.state_dicts import StateDicts
 from rekindle._frameworks import table as frameworks
@@ -149,6 +149,8 @@ class Restore:
         kind, content = tree.tagged(saved)
         if kind != "variables" or not isinstance(content, dict):
             return self._differs(place, f"the variables of a {type(live).__name__}", saved)
+        # Earlier versions kept the names that a compiled module of PyTorch gives its tensors.
+        content = {without_compiled(name): one for name, one in content.items()}
         # An object that is not built may have a few variables: an optimizer has its counter.
         if is_unbuilt(live) and any(name not in variables for name in content):
             self.differences.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import platform
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from rekindle._base.arrays import digest
+from rekindle._frameworks import keras as keras_objects
 from rekindle._training import fingerprint
+
+_WITH_VOCABULARY = ("StringLookup", "IntegerLookup", "TextVectorization")
 
 
 def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +42,28 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
         "shuffle": fingerprint.plain(getattr(adapter, "_shuffle", None)),
         "class_weight": fingerprint.class_weights(fit.get("class_weight")),
     }
+    return found
+
+
+def adapted(model: Any) -> dict[str, Any]:
+    """Digests of vocabularies and bins: layers learn them from data, and have no variable for them.
+
+    The same script may learn others, from a file that has grown.
+    """
+    found: dict[str, Any] = {}
+    kinds = [getattr(keras.layers, name, None) for name in _WITH_VOCABULARY]
+    with_vocabulary = tuple(kind for kind in kinds if kind is not None)
+    for part in keras_objects.unique(keras_objects.parts(model)):
+        what: list[Any] | None = None
+        # A layer that was not adapted has none, and says so by an error.
+        with contextlib.suppress(Exception):
+            if isinstance(part, with_vocabulary):
+                what = [str(word) for word in part.get_vocabulary()]
+            elif isinstance(part, keras.layers.Discretization):
+                what = [float(bound) for bound in part.bin_boundaries]
+        if what is not None:
+            name = f"adapted layer {len(found) + 1}, a {type(part).__name__}"
+            found[name] = f"{len(what)} values, {digest(json.dumps(what).encode())}"
     return found
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 
 from rekindle._codec import kinds as objects
-from rekindle._frameworks import keras as keras_objects
-from rekindle._frameworks.loaded import loaded
 from rekindle._keras import variables
+from rekindle._keras.other_optimizers import OtherOptimizers
 
 
 class Rehearsal:
@@ -31,6 +30,7 @@ class Rehearsal:
         self._known: dict[int, Any] = {}
         self._counts: dict[str, int] = {}
         self._has_looked = False
+        self._optimizers = OtherOptimizers(model, extra)
         self._is_first = keras.backend.backend() == "tensorflow"
         self._learn()
 
@@ -59,11 +59,11 @@ class Rehearsal:
         return names
 
     def other_optimizers(self) -> list[str]:
-        """As :func:`other_optimizers`, but only once: the walk through the model takes time."""
+        """Names of optimizers that a resumed run could not build. Once: the walk takes time."""
         if self._has_looked:
             return []
         self._has_looked = True
-        return other_optimizers(self._model, self._extra)
+        return self._optimizers.not_rebuildable()
 
     def _learn(self) -> None:
         self._known |= {id(variable): variable for variable in self._model.variables}
@@ -76,27 +76,3 @@ class Rehearsal:
             for name, one in self._extra.items()
             if objects.kind_of(one) == "keras.variables"
         }
-
-
-def other_optimizers(model: Any, extra: Mapping[str, Any]) -> list[str]:
-    """``Class.attribute`` of each optimizer that is not the model's own and not in `extra`."""
-    own = [*keras_objects.parts(getattr(model, "optimizer", None)), *extra.values()]
-    torch = loaded("torch")
-    kinds = [keras.optimizers.Optimizer] + ([torch.optim.Optimizer] if torch is not None else [])
-    found: dict[int, str] = {}
-    for layer in keras_objects.parts(model):
-        for name, value in vars(layer).items():
-            # TensorFlow keeps its own notes of tracked objects under these names.
-            for one in () if name.startswith("_self_") else _values(value):
-                if isinstance(one, tuple(kinds)) and not any(one is other for other in own):
-                    found.setdefault(id(one), f"{type(layer).__name__}.{name}")
-    return list(dict.fromkeys(found.values()))
-
-
-def _values(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | tuple):
-        yield from value
-    elif isinstance(value, dict):
-        yield from value.values()
-    else:
-        yield value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -17,13 +18,18 @@ from rekindle._keras import (
     internals,
     keras_files,
     keras_import,
+    layer_states,
     rehearsal,
     variables,
 )
+from rekindle._keras.layer_states import LayerStates
+from rekindle._keras.other_optimizers import OtherOptimizers
 from rekindle._keras.sources.feeds import feed_of
+from rekindle._keras.validation_place import ValidationPlace
 from rekindle._training import frames
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.options import FitOptions
+from rekindle._training.own_state import OwnState
 from rekindle._training.replay import Replay
 
 
@@ -48,6 +54,7 @@ class KerasTrainer:
         self._dispatched: dict[str, bool] = {}
         self.fit: Mapping[str, Any] = internals.find_fit()
         self._iterator = self.fit.get("epoch_iterator")
+        self._validation = ValidationPlace(model, self.fit)
         can_place = internals.can_place(self._iterator)
         self.data = DataCursor(feed_of(self._iterator)) if can_place else None
 
@@ -96,7 +103,12 @@ class KerasTrainer:
         return fingerprint.versions()
 
     def fingerprint(self) -> dict[str, Any]:
-        return fingerprint.take(self._model, self.fit)
+        return fingerprint.take(self._model, self.fit) | self._adapted
+
+    @cached_property
+    def _adapted(self) -> dict[str, Any]:
+        # Once: a vocabulary may be long, and training does not change it.
+        return fingerprint.adapted(self._model)
 
     def build(self, manifest: Manifest) -> None:
         variables.build_saved(self._model, self._iterator, manifest)
@@ -123,6 +135,7 @@ class KerasTrainer:
     def put(self, arrays: Mapping[str, AnyArray]) -> list[str]:
         named = variables.named(self._model)
         variables.assign(named, arrays)
+        layer_states.finalize(self._model)
         return list(named)
 
     def put_again(self, arrays: Mapping[str, AnyArray]) -> None:
@@ -130,13 +143,22 @@ class KerasTrainer:
         named = variables.named(self._model) | variables.metrics(self._model)
         named = {name: variable for name, variable in named.items() if name in arrays}
         variables.assign(named, arrays)
+        layer_states.finalize(self._model)
         internals.adopt_variables(self._model)
 
     def rehearsal(self, extra: Mapping[str, Any]) -> rehearsal.Rehearsal:
         return rehearsal.Rehearsal(self._model, extra)
 
-    def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
-        return rehearsal.other_optimizers(self._model, extra)
+    def own_states(self, extra: Mapping[str, Any]) -> dict[str, OwnState]:
+        return {
+            "layers": LayerStates(self._model),
+            "optimizers": OtherOptimizers(self._model, extra),
+            "validation": self._validation,
+        }
+
+    def validation_begins(self) -> None:
+        """A validation is about to read its data."""
+        self._validation.begins()
 
     def inexact(self) -> list[str]:
         """Keras 3 keeps its random states in variables."""

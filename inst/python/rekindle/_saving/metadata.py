@@ -15,7 +15,9 @@ _METADATA = "metadata"
 
 # The version of a state and of the arrays that belong to it: what they mean. The format,
 # which the manifest names, says how they are stored. A checkpoint without a version has the first.
-STATE_VERSION = 1
+# A checkpoint has the lowest version that reads it right: 2 if a fit() has state of its own.
+STATE_VERSION = 2
+_FIRST = 1
 _VERSION = "state_version"
 
 
@@ -71,8 +73,8 @@ class Record:
 
 
 def versioned(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of a checkpoint, with the version of it."""
-    return {**state, _VERSION: STATE_VERSION}
+    """The state of a checkpoint, with the version of it: the first, if it names no other."""
+    return {_VERSION: _FIRST, **state}
 
 
 def refuse_newer(directory: str, manifest: Manifest) -> None:
@@ -82,7 +84,7 @@ def refuse_newer(directory: str, manifest: Manifest) -> None:
         FormatError: It is one.
         DamageError: Its version is not a number.
     """
-    found = manifest.state.get(_VERSION, STATE_VERSION)
+    found = manifest.state.get(_VERSION, _FIRST)
     if type(found) is not int or found < 1:
         raise DamageError(
             f"Checkpoint {manifest.number} in {directory!r} names no version of its state, but"

@@ -17,8 +17,8 @@ from rekindle._base.arrays import AnyArray
 from rekindle._tf_keras import internals
 from rekindle._tf_keras.arrays import ArrayPipeline
 from rekindle._training import random_states
+from rekindle._training.attributes import Attributes
 from rekindle._training.data_source import DataListener
-from rekindle._training.dataset_state import DatasetState
 
 # Seconds to wait for a second batch to be read ahead, to see whether reading it draws.
 _PATIENCE = 0.5
@@ -254,9 +254,9 @@ class Feed:
     def set_generators(self, states: list[AnyArray]) -> None:
         """No data of tf_keras has such generators."""
 
-    def dataset_state(self) -> DatasetState:
+    def dataset_state(self) -> Attributes:
         """The attributes of a `Sequence`, from now on."""
-        return DatasetState(self.sequence, ())
+        return Attributes(self.sequence, "dataset")
 
 
 class _Made:

@@ -17,14 +17,11 @@ class Rehearsal:
 
     Args:
         model: The compiled model, at the beginning.
-        extra: The user's own objects, by name.
     """
 
-    def __init__(self, model: Any, extra: Mapping[str, Any]) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model
-        self._extra = extra
         self._known: dict[int, Any] = {}
-        self._has_looked = False
         self._is_first = True
 
     def step_ended(self) -> None:
@@ -46,11 +43,8 @@ class Rehearsal:
         return names
 
     def other_optimizers(self) -> list[str]:
-        """As :func:`other_optimizers`, but only once: the walk through the model takes time."""
-        if self._has_looked:
-            return []
-        self._has_looked = True
-        return other_optimizers(self._model, self._extra)
+        """None: what no path of the model reaches is not saved, and needs no building."""
+        return []
 
     def _learn(self) -> None:
         self._known |= {id(one): one for one in variables.named(self._model).values()}

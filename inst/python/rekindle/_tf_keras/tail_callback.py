@@ -23,7 +23,6 @@ class TailCallback(Tail, tf_keras.callbacks.Callback):  # type: ignore[misc]  # 
         super().__init__(*args)
         # Logs may stay tensors until a checkpoint needs them.
         self._supports_tf_logs = True
-        self._fit_trainer: TfKerasTrainer | None = None
 
     def _find_list(self) -> tuple[Any, CodeType | None]:
         return internals.find_callback_list()
@@ -31,22 +30,10 @@ class TailCallback(Tail, tf_keras.callbacks.Callback):  # type: ignore[misc]  # 
     def _trainer(
         self, callbacks: list[Any], listed: Callable[[], Any], code: Any
     ) -> TfKerasTrainer:
-        self._fit_trainer = TfKerasTrainer(self.model, callbacks, listed, code)
-        return self._fit_trainer
+        return TfKerasTrainer(self.model, callbacks, listed, code)
 
     def _batches_done(self, batch: int) -> int:
         return batch + 1
-
-    def on_test_begin(self, logs: Any = None) -> None:
-        super().on_test_begin(logs)
-        # After the snapshot that is taken there: a run that resumes from it validates again.
-        if self._fit_trainer is not None:
-            self._fit_trainer.validation_begins()
-
-    def close(self) -> None:
-        super().close()
-        # It holds the data of the fit().
-        self._fit_trainer = None
 
     def _plain_logs(self, logs: Any) -> Any:
         return internals.plain_logs(logs)

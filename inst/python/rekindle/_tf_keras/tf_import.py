@@ -83,6 +83,8 @@ def load(folder: str, model: Any, initial: int, batches: int | None) -> tuple[Pl
         try:
             place = _place(path, initial, batches)
             _read(path, model, folder)
+        except MismatchError:  # A RuntimeError, but of a checkpoint that is whole.
+            raise
         except _DAMAGE as error:
             problems.append(f"{name} is damaged ({_first_line(error)})")
         else:

@@ -18,6 +18,7 @@ from rekindle._tf_keras.stepping import CountedStep
 from rekindle._training import frames, stages
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.options import FitOptions
+from rekindle._training.own_state import OwnState
 from rekindle._training.replay import Replay
 
 
@@ -40,6 +41,9 @@ class TfKerasTrainer:
         self._callback_list = callback_list
         self._code = code
         self._flags: dict[str, Any] = {}
+        self._extra: Mapping[str, Any] = {}
+        # Optimizers that are not saved, once looked for: the walk through the model takes time.
+        self._lost: list[str] | None = None
         self.fit: Mapping[str, Any] = internals.find_fit()
         self._handler = self.fit.get("data_handler")
         self._feed = Feed(self.fit) if internals.can_place(self._handler) else None
@@ -132,15 +136,20 @@ class TfKerasTrainer:
         variables.assign({name: one for name, one in found.items() if name in arrays}, arrays)
 
     def rehearsal(self, extra: Mapping[str, Any]) -> Rehearsal:
-        return Rehearsal(self._model, extra)
+        return Rehearsal(self._model)
 
-    def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
-        return other_optimizers(self._model, extra)
+    def own_states(self, extra: Mapping[str, Any]) -> dict[str, OwnState]:
+        """All that a model of tf_keras saves has a path to a variable."""
+        self._extra = extra
+        return {}
 
     def inexact(self) -> list[str]:
         if self._step is None:
             return []
-        return self._step.inexact() + doubts.of_fit(self._model, self.fit)
+        if self._lost is None:
+            self._lost = other_optimizers(self._model, self._extra)
+        lost = [f"the optimizer {name} is not saved, so it starts afresh" for name in self._lost]
+        return self._step.inexact() + doubts.of_fit(self._model, self.fit) + lost
 
     def replay(
         self,

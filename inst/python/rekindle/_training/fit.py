@@ -18,6 +18,7 @@ from rekindle._saving.checkpointer import Checkpointer
 from rekindle._training import stages
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.options import FitOptions
+from rekindle._training.own_state import OwnStates
 from rekindle._training.reporting import Reporter
 from rekindle._training.saves import Saves
 from rekindle._training.state import FitState
@@ -58,14 +59,13 @@ class Fit:
             data=trainer.data,
             extra=settings.extra_state,
             refuses=settings.on_mismatch == "error",
+            own=OwnStates(trainer.own_states(settings.extra_state)),
         )
         rules, background = settings.retention, settings.background
-        self._checkpointer = Checkpointer(
+        saver = self._checkpointer = Checkpointer(
             self._state, settings.directory, layout.PREFIX, rules, background
         )
-        self._saves = Saves(
-            self._checkpointer, settings.on_save_error, settings.verbose, rules.metric
-        )
+        self._saves = Saves(saver, settings.on_save_error, settings.verbose, rules.metric)
         try:
             self._begin()
             self._rehearsal = trainer.rehearsal(settings.extra_state)
@@ -256,7 +256,7 @@ class Fit:
         return saved
 
     def validation_begins(self, epoch: int, batch: int, logs: Any) -> None:
-        """The epoch's batches are trained: captures the state that its validation changes."""
+        """The epoch's batches are trained: captures what its validation changes."""
         self._stands_at(epoch, batch, logs)
         self._state.validation_begins()
 

@@ -11,6 +11,10 @@ from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree as _tree
 from rekindle._format import epochs as _epochs
 from rekindle._frameworks import table as frameworks
+from rekindle.errors import UnsupportedValueError
+
+# Follows the value's name in a message.
+_IN_LOGS = "is no number, and cannot be saved. The history of a resumed run lacks it."
 
 
 class HistoryRecord:
@@ -21,16 +25,22 @@ class HistoryRecord:
         metrics: For each metric, its values in the order of the epochs that reported it.
         epochs: For each metric, these epochs; ``None`` for an epoch that an old checkpoint does not
             name.
+        lost: Values of logs that cannot be saved, with the reason.
     """
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
         self.metrics: dict[str, list[Any]] = {}
         self.epochs: dict[str, list[int | None]] = {}
+        self.lost: dict[str, str] = {}
 
     def add(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
         self.epoch.append(int(epoch))
         for name, value in (logs or {}).items():
+            # A callback may put anything into the logs. Training must not end for it.
+            if not _can_be_saved(value):
+                self.lost[f"logs[{name!r:.100}]"] = _IN_LOGS
+                continue
             self.metrics.setdefault(name, []).append(value)
             self.epochs.setdefault(name, []).append(int(epoch))
 
@@ -91,3 +101,14 @@ def _plain(value: Any) -> Any:
         return value
     is_array = frameworks.framework(value) not in (None, "keras")
     return frameworks.to_numpy(value) if is_array else float(value)
+
+
+def _can_be_saved(value: Any) -> bool:
+    """Whether it is one number or text, or an array. A table of a history has no place for more."""
+    if type(value) is float:
+        return True
+    try:
+        _tree.flatten(_plain(value), "", {})
+    except (UnsupportedValueError, TypeError, ValueError):
+        return False
+    return True

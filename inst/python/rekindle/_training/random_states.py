@@ -75,7 +75,7 @@ def check(states: Any) -> None:
     generators.check_python([python["version"], python["words"], python["gauss"]])
     generators.check_numpy(states["numpy"], np.random.get_state(legacy=False))
     if states["keras"] is not None:
-        generators.check_like(states["keras"], keras.global_seed_state(), "keras")
+        generators.check_like(_as_live(states["keras"]), keras.global_seed_state(), "keras")
     if "torch" in states:
         _check_torch(states["torch"])
     if "tensorflow" in states:
@@ -109,7 +109,7 @@ def put(states: dict[str, Any], besides: Collection[str] = ()) -> None:
         random.setstate((python["version"], words, python["gauss"]))
     if "numpy" not in besides:
         np.random.set_state(states["numpy"])
-    keras.set_global_seed_state(states["keras"])
+    keras.set_global_seed_state(_as_live(states["keras"]))
     if "torch" in states:
         torch.set_random_states(states["torch"])
     if "tensorflow" in states:
@@ -119,6 +119,14 @@ def put(states: dict[str, Any], besides: Collection[str] = ()) -> None:
     for name, state in states.get("foreign", {}).items():
         if name in _external:
             _external[name].load_state_dict(state)
+
+
+def _as_live(state: Any) -> Any:
+    """The state of Keras' generator with the dtype of this backend; another may have saved it."""
+    live = keras.global_seed_state()
+    is_array = isinstance(state, np.ndarray) and isinstance(live, np.ndarray)
+    is_word = is_array and {state.dtype.name, live.dtype.name} == {"int32", "uint32"}
+    return state.view(live.dtype) if is_word else state
 
 
 def fast_mark() -> Any:

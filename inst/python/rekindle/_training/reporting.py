@@ -88,6 +88,9 @@ class Reporter:
     def lost(self, reasons: Mapping[str, str]) -> None:
         """Warns of attributes that a resume does not restore, each with the reason."""
         for name, reason in reasons.items():
+            if reason.endswith("."):
+                self._warn_once(f"{name} {reason}")
+                continue
             advice = (
                 "To save it, set it in the constructor or in on_train_begin()."
                 if reason == IS_NEW
@@ -109,12 +112,12 @@ class Reporter:
             )
 
     def not_saved(self, optimizers: Iterable[str]) -> None:
-        """Warns of optimizers beside the model's own, which are not saved."""
+        """Warns of optimizers beside the model's own that a resumed run could not build again."""
         for name in optimizers:
             self._warn_once(
-                f"{name} is an optimizer beside `model.optimizer`, and is not saved. A resumed"
-                " run begins with a new one. To save it, build it before fit() and put it into"
-                " `extra_state`."
+                f"{name} is an optimizer beside `model.optimizer`, and was built during training"
+                " for variables that are not the model's. The same script cannot restore its"
+                " backup. Build it before fit(), by `optimizer.build(variables)`."
             )
 
     def done(self, text: str) -> None:

@@ -12,12 +12,13 @@ import numpy as np
 from rekindle._codec import tree
 from rekindle._format.manifest import Manifest, Position
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
-from rekindle._training import extra_state, fingerprint, logs, random_states, stages
+from rekindle._training import extra_state, fingerprint, logs, random_states, refusals, stages
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.history import HistoryRecord
+from rekindle._training.own_state import OwnStates
 from rekindle._training.trainer import Trainer
-from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
+from rekindle.errors import RekindleError
 
 _T = TypeVar("_T")
 
@@ -33,6 +34,7 @@ class FitState:
         data: The position in the data, or ``None`` if it cannot be known.
         extra: The user's own objects, by name.
         refuses: Whether a set-up other than the saved one is refused, or only noted.
+        own: The trainer's own state, beside all this.
         history: Every epoch so far.
         position: The position of the run.
         logs: The logs of the last batch.
@@ -52,6 +54,7 @@ class FitState:
     data: DataCursor | None
     extra: Mapping[str, Any]
     refuses: bool
+    own: OwnStates
     history: HistoryRecord = field(default_factory=HistoryRecord)
     position: Position = field(default_factory=Position)
     logs: Mapping[str, Any] = field(default_factory=dict)
@@ -94,8 +97,12 @@ class FitState:
         arrays = trainer.capture(metrics=True)
         batch = self.position.batch or 0
         callbacks, lost = self.callbacks.take(arrays)
-        self.lost = lost if self.data is None else {**lost, **self.data.lost}
+        own = self.own.take(arrays)
+        data = {} if self.data is None else self.data.lost
+        self.lost = {**lost, **self.own.lost, **data, **self.history.lost}
         state = {
+            # An older rekindle would go on without the own state, and not say so.
+            **({"state_version": 2, "own": own} if own else {}),
             "versions": trainer.versions(),
             "fingerprint": trainer.fingerprint(),
             "history": self.history.take(arrays),
@@ -126,9 +133,12 @@ class FitState:
             self._leave_to_later(save)
             return
         stages.refuse_ahead(self.directory, manifest.position, self.trainer.fit)
+        self._refuse_backend(manifest)
         self._build(save)
         refuse = partial(fingerprint.refuse, self.directory)
-        refuse("of another model", self.trainer.differences(manifest))
+        own = manifest.state.get("own", {})
+        lines = self._read(lambda: self.own.differences(own, save.arrays))
+        refuse("of another model", [*self.trainer.differences(manifest), *lines])
         extra = manifest.state["extra"]
         lines = self._read(lambda: extra_state.differences(self.extra, extra, save.arrays))
         refuse("of other objects in `extra_state`", lines)
@@ -156,6 +166,7 @@ class FitState:
         """Checks everything but the variables, before anything is restored."""
         state, arrays = save.manifest.state, save.arrays
         self.callbacks.check(state["callbacks"], arrays)
+        self.own.check(state.get("own", {}), arrays)
         logs.read(state["logs"], arrays)
         extra_state.read(self.extra, state["extra"], arrays)
         random_states.check(tree.unflatten(state["random"], arrays))
@@ -219,6 +230,8 @@ class FitState:
             self._note(note)
         for note in self._read(lambda: extra_state.put(self.extra, state["extra"], arrays)):
             self._note(note)
+        for note in self._read(lambda: self.own.put(state.get("own", {}), arrays)):
+            self._note(note)
         self.trainer.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: tree.unflatten(state["random"], arrays))
         draws = self.data is not None and self.data.draws
@@ -235,10 +248,6 @@ class FitState:
         if self.refuses:
             fingerprint.refuse(self.directory, "of another training set-up", lines)
         self.notes += lines
-        self.notes += [
-            f"the optimizer {name} is not saved, so it starts afresh"
-            for name in self.trainer.other_optimizers(self.extra)
-        ]
         self.notes += self.trainer.inexact()
         initial = stages.initial_epoch(self.trainer.fit)
         if initial < self.began:
@@ -261,35 +270,27 @@ class FitState:
         # The state may be made up, and is loaded into Keras, a backend and callbacks of any origin.
         # There is no list of the exceptions that these may raise.
         except Exception as error:
-            raise DamageError(
-                f"The newest checkpoint in {self.directory!r} cannot be restored:"
-                f" {error!r:.500}. The callbacks, the data or `extra_state` are not those that"
-                " were saved, or rekindle did not write the checkpoint. To start training"
-                " afresh on purpose, rename or remove that folder.",
-                directory=self.directory,
-                damages=[f"{error!r:.500}"],
-            ) from error
+            raise refusals.unreadable(self.directory, error) from error
 
     def _build(self, save: LoadedCheckpoint) -> None:
         """Makes the saved variables of the model and of the user's own objects."""
         trainer, state = self.trainer, save.manifest.state
         trainer.build(save.manifest)
+        self._read(lambda: self.own.build(state.get("own", {}), save.arrays))
         if self._read(lambda: extra_state.needs_building(self.extra, state["extra"], save.arrays)):
             trainer.trace()
         names = trainer.unbuilt(save.manifest)
         if names:
-            lines = [f"{name}: expected to be built, found no such variable yet" for name in names]
-            raise MismatchError(
-                f"The model has no variables yet for a part of the backup in {self.directory!r}."
-                f" Nothing was changed.\n{bulleted(lines)}Build them before fit(): a model or a"
-                " layer by calling it on a batch of data or with an Input layer, an optimizer by"
-                " `optimizer.build(variables)`.",
-                differences=lines,
-            )
+            raise refusals.unbuilt(self.directory, names)
+
+    def _refuse_backend(self, manifest: Manifest) -> None:
+        """First of all: variables of another backend may differ in ways that say nothing."""
+        expected = {"backend": self.trainer.fingerprint().get("backend")}
+        saved = manifest.state.get("fingerprint")
+        if self.refuses and expected["backend"] is not None:
+            lines = fingerprint.differences(expected, saved)
+            fingerprint.refuse(self.directory, "of another training set-up", lines)
 
     def _refuse_no_fit(self, manifest: Manifest) -> None:
         if manifest.position.epoch is None:
-            raise MismatchError(
-                f"The checkpoints in {self.directory!r} are not of a fit(): they name no epoch.",
-                differences=["position: expected an epoch to resume at, found none"],
-            )
+            raise refusals.no_fit(self.directory)

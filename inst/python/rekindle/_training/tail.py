@@ -70,6 +70,7 @@ class Tail:
         # The thread of the fit().
         self._thread = 0
         self._fit: Fit | None = None
+        self._trainer_of_fit: Trainer | None = None
         self._preemption: PreemptionHandler | None = None
         self.report: dict[str, Any] | None = None
         self._save_report: dict[str, Any] | None = None
@@ -134,7 +135,7 @@ class Tail:
     def close(self) -> None:
         """Ends the run at its current position. Safe to call again."""
         # Release the reference, because it holds the data of the fit().
-        fit, self._fit = self._fit, None
+        fit, self._fit, self._trainer_of_fit = self._fit, None, None
         if self._preemption is not None:
             self._preemption.close()
         if fit is not None:
@@ -169,6 +170,7 @@ class Tail:
         callbacks = [callback for callback in others if not isinstance(callback, left_out)]
         trainer = self._trainer(callbacks, listed, code)
         self._fit = Fit(self._settings, trainer, self._owner._schedule)
+        self._trainer_of_fit = trainer
         self.report = self._fit.report
         asked = self._settings.preemption
         if asked is not None and found is not None:
@@ -211,6 +213,9 @@ class Tail:
     def on_test_begin(self, logs: Any = None) -> None:
         if self._fit is not None and self._preemption is not None:
             self._preemption.validation_begins(self._epoch)
+        # After the snapshot that is taken there: a run that resumes from it validates again.
+        if self._trainer_of_fit is not None:
+            self._trainer_of_fit.validation_begins()
 
     def _test_batch_ended(self, batch: int, logs: Any = None) -> None:
         if self._preemption is not None and self._preemption.is_asked_for:

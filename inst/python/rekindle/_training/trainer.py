@@ -13,6 +13,7 @@ from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Manifest
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.options import FitOptions
+from rekindle._training.own_state import OwnState
 
 
 class Rehearsal(Protocol):
@@ -25,7 +26,7 @@ class Rehearsal(Protocol):
         """Names of variables that a fresh start would not have; each is given once."""
 
     def other_optimizers(self) -> list[str]:
-        """Names of optimizers that are not saved; each is given once."""
+        """Names of optimizers that a resumed run could not build again; each is given once."""
 
 
 class Replay(Protocol):
@@ -121,11 +122,18 @@ class Trainer(Protocol):
     def rehearsal(self, extra: Mapping[str, Any]) -> Rehearsal:
         """Watches, from now on, for state that a resumed run could not restore."""
 
-    def other_optimizers(self, extra: Mapping[str, Any]) -> list[str]:
-        """Names of the optimizers that are neither the model's own nor in `extra`."""
+    def own_states(self, extra: Mapping[str, Any]) -> Mapping[str, OwnState]:
+        """The trainer's own state, from now on: each part by its name in a checkpoint.
+
+        Args:
+            extra: The user's own objects, by name. They are saved by themselves.
+        """
 
     def inexact(self) -> list[str]:
         """What a resumed run may not repeat, in sentences; known after the first step."""
+
+    def validation_begins(self) -> None:
+        """A validation is about to read its data."""
 
     def replay(
         self,

@@ -13,12 +13,14 @@ import numpy as np
 
 from rekindle._base.arrays import AnyArray, as_bytes, digest
 from rekindle._frameworks import table as frameworks
+from rekindle._keras.sources import caches
 from rekindle._keras.sources.arrays import UnseededArrays, new_pipeline
+from rekindle._keras.sources.data import Data
 from rekindle._keras.sources.py_dataset import dataset_state
 from rekindle._keras.sources.table import data_of
+from rekindle._training.attributes import Attributes
 from rekindle._training.data_proxy import Proxy
 from rekindle._training.data_source import DataListener
-from rekindle._training.dataset_state import DatasetState
 
 
 class _Feed:
@@ -39,6 +41,11 @@ class _Feed:
     validations = 0
     began = 0
     is_used = False
+
+    @property
+    def kind(self) -> type[Data]:
+        """The kind of the data."""
+        return type(self._data)
 
     @property
     def batches(self) -> int | None:
@@ -84,7 +91,7 @@ class _Feed:
 
             generator.set_state(torch.from_numpy(np.array(state)))
 
-    def dataset_state(self) -> DatasetState:
+    def dataset_state(self) -> Attributes:
         """The data's own attributes, from now on."""
         return dataset_state(self._iterator.data_adapter)
 
@@ -93,6 +100,16 @@ class _Feed:
 
     def is_alone(self, on: bool) -> None:
         """The listener sees which reads draw."""
+
+    def _make(self, dataset: Any, times: int) -> None:
+        """Makes so many iterators of a dataset of TensorFlow."""
+        # Steps that end before the data does never fill a cache.
+        fills = self._iterator.steps_per_epoch is None and caches.keeps_a_random_order(dataset)
+        for number in range(times):
+            iterator = iter(dataset)
+            if number == 0 and fills:
+                for _ in iterator:
+                    pass
 
     def _advance(self, reborn: Iterator[Any], steps: int) -> None:
         for _ in range(steps):
@@ -133,11 +150,10 @@ class PythonFeed(_Feed):
         """Gives this number to the next iterator."""
 
     def renew(self, times: int) -> None:
-        """Makes so many iterators of data that counts them, and reads none."""
+        """Makes so many iterators of data that counts them; reads only what a cache needs."""
         dataset: Any = getattr(self._iterator.data_adapter, "_dataset", None)
         if self._data.counts_iterators and hasattr(dataset, "element_spec"):
-            for _ in range(times):
-                iter(dataset)
+            self._make(dataset, times)
 
     def advance(self, steps: int) -> None:
         """Makes the iterator that continues across epochs, and reads so many steps of it."""
@@ -203,14 +219,13 @@ class TensorFlowFeed(_Feed):
             self._iterator._distributed_dataset.source = self._unseeded.begin(number)
 
     def renew(self, times: int) -> None:
-        """Makes so many iterators of data that counts them, and reads none."""
+        """Makes so many iterators of data that counts them; reads only what a cache needs."""
         if not self._data.counts_iterators or self._unseeded is not None:
             return
         # Not from the proxy, which would report them.
         dataset = _unwrapped(getattr(self._iterator, "_distributed_dataset", None))
         if dataset is not None:
-            for _ in range(times):
-                iter(dataset)
+            self._make(dataset, times)
 
     def advance(self, steps: int) -> None:
         """Makes the iterator that continues across epochs, and reads so many steps of it."""

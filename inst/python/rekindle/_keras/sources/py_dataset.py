@@ -1,16 +1,17 @@
-"""A PyDataset of Keras, and its workers."""
+"""A PyDataset of Keras: its workers; and the attributes of data sets that training changes."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
 import time
+from functools import partial
 from typing import Any
 
 import keras
 
 from rekindle._keras.sources.data import Data
-from rekindle._training.dataset_state import DatasetState
+from rekindle._training.attributes import Attributes
 
 
 class PyDatasetData(Data):
@@ -49,9 +50,37 @@ class PyDatasetData(Data):
             time.sleep(0.001)
 
 
-def dataset_state(adapter: Any) -> DatasetState:
-    """The attributes of the PyDataset behind an adapter; of other data, nothing."""
-    return DatasetState(getattr(adapter, "py_dataset", None), _CONFIGURATION)
+def dataset_state(adapter: Any) -> Attributes:
+    """The attributes of the data set behind an adapter, from now on.
+
+    They include those of its helper objects: a data set may draw from a generator of an augmenter.
+    """
+    loader = getattr(adapter, "_dataloader", None)
+    return attributes_of(getattr(adapter, "py_dataset", None) if loader is None else loader)
+
+
+def attributes_of(data: Any, place: str = "dataset") -> Attributes:
+    """The attributes of a PyDataset, or of what a DataLoader reads, from now on.
+
+    Args:
+        data: The data as fit() got it.
+        place: The beginning of the names of its arrays.
+    """
+    if type(data).__module__.partition(".")[0] == "torch":
+        return Attributes(data, place, partial(_may_be_state_of_loader, data))
+    is_dataset = isinstance(data, keras.utils.PyDataset)
+    return Attributes(data if is_dataset else None, place, partial(_may_be_state, data))
+
+
+def _may_be_state(dataset: Any, owner: Any, name: str, _value: Any) -> bool:
+    return owner is not dataset or name not in _CONFIGURATION
+
+
+def _may_be_state_of_loader(loader: Any, owner: Any, name: str, value: Any) -> bool:
+    """Of the loader, only the user's objects; its generators are restored by themselves."""
+    if owner is loader and name not in ("dataset", "sampler", "batch_sampler", "collate_fn"):
+        return False
+    return type(value).__module__.partition(".")[0] != "torch"
 
 
 # The attributes that Keras' constructor sets.

@@ -9,7 +9,7 @@ from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
 from rekindle._codec.changeable import IS_NEW, OF_A_TYPE, Baseline
 from rekindle._codec.tree import unflatten
-from rekindle._training.callbacks import beside, table
+from rekindle._training.callbacks import beside, identity, table
 from rekindle.errors import BrokenTreeError, UnsupportedValueError
 
 Puts = list[Callable[[], Any]]
@@ -22,8 +22,8 @@ class CallbackStates:
     changes the values that the script sets.
 
     Args:
-        callbacks: The callbacks, in their order. rekindle recognizes a callback by its class and by
-            its place among the callbacks of that class.
+        callbacks: The callbacks, in their order. rekindle recognizes a callback by its class, by
+            what the script has set, and by its place among the callbacks of that class.
     """
 
     def __init__(self, callbacks: list[Any]) -> None:
@@ -39,7 +39,17 @@ class CallbackStates:
             for name, callback in self._callbacks.items()
             if not kinds.has_state_dict(callback)
         }
+        self._identities = {
+            name: identity.of(callback, self._set_up(name))
+            for name, callback in self._callbacks.items()
+        }
         self._beside = {name: beside.Beside(self._callbacks[name]) for name in self._baseline}
+
+    def _set_up(self, name: str) -> dict[str, str]:
+        """Digests of the attributes that the script has set; not of the state of Keras' classes."""
+        kind = type(self._callbacks[name])
+        digests = self._baseline[name].digests if name in self._baseline else {}
+        return {key: found for key, found in digests.items() if table.is_users(kind, key)}
 
     def take(self, arrays: dict[str, AnyArray]) -> tuple[dict[str, Any], dict[str, str]]:
         """Captures the states by name, and the reason for each attribute that cannot be restored.
@@ -47,8 +57,11 @@ class CallbackStates:
         The reasons are by ``Class.attribute``, with words that follow this name in a message.
         """
         lost: dict[str, str] = {}
-        states = {name: self._take_one(name, arrays, lost) for name in self._callbacks}
-        return {name: state for name, state in states.items() if state}, lost
+        states = {
+            name: {"identity": found, **self._take_one(name, arrays, lost)}
+            for name, found in self._identities.items()
+        }
+        return states, lost
 
     def _take_one(
         self, name: str, arrays: dict[str, AnyArray], lost: dict[str, str]
@@ -69,7 +82,7 @@ class CallbackStates:
             else:
                 if baseline.is_as_it_was(key, saved, found):
                     continue
-                refusal = baseline.refusal(key, saved, found)
+                refusal = baseline.refusal_of(key, value, saved, found)
             if refusal is not None:
                 lost[f"{type(callback).__name__}.{key}"] = refusal
                 continue
@@ -100,17 +113,27 @@ class CallbackStates:
     def _read(self, states: Any, arrays: Mapping[str, AnyArray], notes: list[str]) -> Puts:
         if not isinstance(states, dict):
             raise BrokenTreeError("the states of the callbacks are not an object")
-        puts: Puts = []
         for name, state in states.items():
             if not isinstance(state, dict):
                 raise BrokenTreeError(f"the state of the callback {name!r} is not an object")
-            if name in self._callbacks:
-                puts += self._read_one(name, state, arrays, notes)
-            else:
-                notes.append(
-                    f"the callback {name} is no longer in the list, so its state was not used"
-                )
+        saved = {name: state.get("identity") for name, state in states.items()}
+        puts: Puts = []
+        for name, live in identity.match(saved, self._identities).items():
+            if live is not None:
+                puts += self._read_one(live, states[name], arrays, notes)
+            elif states[name].keys() != {"identity"}:
+                shown = identity.described(name, saved[name])
+                notes.append(self._not_used(name, shown))
         return puts
+
+    def _not_used(self, name: str, shown: str) -> str:
+        kind = identity.class_of(name)
+        if not any(identity.class_of(one) == kind for one in self._callbacks):
+            return f"the callback {shown} is no longer in the list, so its state was not used"
+        return (
+            f"the callback {shown} may be any of those of its class in the list, whose set-up has"
+            " changed, so its state was not used"
+        )
 
     def _read_one(
         self, name: str, state: dict[str, Any], arrays: Mapping[str, AnyArray], notes: list[str]

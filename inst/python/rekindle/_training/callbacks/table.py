@@ -176,6 +176,11 @@ def may_be_state(kind: Any, name: str) -> bool:
     return not _is_in_table(kind) or name in _state(kind)
 
 
+def is_users(kind: Any, name: str) -> bool:
+    """Whether the attribute is one of the user's class, and not state of a class of Keras."""
+    return name not in _state(kind)
+
+
 def rule(kind: Any, name: str) -> Callable[[Any], bool] | None:
     """The check for values of this attribute; ``None`` if there is no check for it."""
     return _TYPES.get(name) if name in _state(kind) else None

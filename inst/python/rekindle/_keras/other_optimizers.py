@@ -1,0 +1,175 @@
+"""Optimizers that a model holds beside `model.optimizer`, as a GAN does: saved and restored."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+
+from rekindle._base.arrays import AnyArray
+from rekindle._codec import kinds, tree
+from rekindle._frameworks import keras as keras_objects
+from rekindle._frameworks import table as frameworks
+from rekindle._frameworks.loaded import loaded
+from rekindle._keras import own_attributes, variables
+from rekindle.errors import BrokenTreeError
+
+
+class OtherOptimizers:
+    """The optimizers in attributes of a model and of its layers.
+
+    They may be built in a step of training only. A checkpoint therefore names the variables that
+    each was built for, and a resumed run builds it for the same variables.
+
+    Args:
+        model: The compiled model.
+        extra: The user's own objects, by name. They are saved by themselves.
+
+    Attributes:
+        lost: Empty: see :meth:`not_rebuildable`.
+    """
+
+    lost: Mapping[str, str] = {}
+
+    def __init__(self, model: Any, extra: Mapping[str, Any]) -> None:
+        self._model = model
+        self._extra = extra
+        self._built = {place for place, one in self._found().items() if _is_built(one)}
+
+    def _found(self) -> dict[str, Any]:
+        """Each optimizer by its place, once."""
+        own = [*keras_objects.parts(getattr(self._model, "optimizer", None)), *self._extra.values()]
+        known = {id(one) for one in own}
+        found = {}
+        for index, layer in enumerate(keras_objects.parts(self._model)):
+            for name, value in vars(layer).items():
+                # TensorFlow keeps its own notes of tracked objects under these names.
+                for key, one in (
+                    () if name.startswith("_self_") else own_attributes.each(name, value)
+                ):
+                    if isinstance(one, _kinds()) and id(one) not in known:
+                        known.add(id(one))
+                        found[f"{index}.{type(layer).__name__}.{key}"] = one
+        return found
+
+    def not_rebuildable(self) -> list[str]:
+        """``Class.attribute`` of each optimizer that training has built for foreign variables."""
+        names = {id(variable) for variable in variables.named(self._model).values()}
+        return [
+            _shown(place)
+            for place, one in self._found().items()
+            if place not in self._built
+            and isinstance(one, keras.optimizers.Optimizer)
+            and any(id(variable) not in names for variable in _trained(one))
+        ]
+
+    def take(self, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+        """Captures each optimizer, with the names of the variables that it trains."""
+        found = self._found()
+        if not found:
+            return {}
+        names = {id(one): name for name, one in variables.named(self._model).items()}
+        return {
+            place: {
+                "trains": [names.get(id(variable)) for variable in _trained(one)],
+                "object": kinds.take(one, f"own/optimizers/{place}", arrays),
+            }
+            for place, one in found.items()
+        }
+
+    def build(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+        """Builds the optimizers that were built when the checkpoint was taken."""
+        named: dict[str, Any] = {}
+        for place, one in self._found().items():
+            trains = saved[place]["trains"] if place in saved else []
+            if not trains or _is_built(one):
+                continue
+            named = named or variables.named(self._model)
+            if all(name in named for name in trains):
+                with self._scope():
+                    one.build([named[name] for name in trains])
+
+    def _scope(self) -> Any:
+        """The scope in which TensorFlow's variables are made."""
+        if keras.backend.backend() == "tensorflow":
+            return self._model.distribute_strategy.scope()
+        return contextlib.nullcontext()
+
+    def differences(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> list[str]:
+        """A line for each optimizer whose saved state does not fit."""
+        return [
+            f"{_shown(place)}{line}"
+            for place, one in self._found().items()
+            if place in saved
+            for line in _differences(one, saved[place]["object"], arrays)
+        ]
+
+    def check(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
+        """Checks the states that :meth:`put` would restore.
+
+        Raises:
+            BrokenTreeError: They are not captured states.
+        """
+        for place, one in self._found().items():
+            if place in saved:
+                kinds.read(saved[place]["object"], arrays, one)
+
+    def put(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> list[str]:
+        """Restores the optimizers. Returns a sentence for each that was not restored."""
+        found = self._found()
+        for place, one in found.items():
+            if place in saved:
+                kinds.put(saved[place]["object"], arrays, one)
+        return [
+            f"the optimizer {_shown(place)} is not in the backup, so it starts afresh"
+            for place in found
+            if place not in saved
+        ] + [
+            f"the model has no optimizer {_shown(place)} any more, so its state was not used"
+            for place in saved
+            if place not in found
+        ]
+
+
+def _differences(one: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> Iterator[str]:
+    kind, state = kinds.kind_of(one), tree.unflatten(saved["state"], arrays)
+    if kind != kinds.saved_kind(saved):
+        raise BrokenTreeError(f"the saved state is not that of {kinds.described(one)}")
+    if kind != "keras.variables":
+        yield from (f"/{line}" for line in kinds.differences(str(kind), one, state))
+        return
+    live = one.variables
+    if len(live) != len(state):
+        yield (
+            f": expected {len(live)} variables, found {len(state)} in the backup. If training"
+            " builds it, build it before fit(), by `optimizer.build(variables)`"
+        )
+        return
+    for variable, array in zip(live, state, strict=True):
+        if not frameworks.fits(variable, array):
+            yield (
+                f"/{variable.path}: expected {frameworks.spec(variable)}, found"
+                f" {frameworks.spec(array)} in the backup"
+            )
+
+
+def _kinds() -> tuple[type, ...]:
+    torch = loaded("torch")
+    return (keras.optimizers.Optimizer, *([torch.optim.Optimizer] if torch is not None else []))
+
+
+def _is_built(one: Any) -> bool:
+    return bool(getattr(one, "built", True))
+
+
+def _trained(one: Any) -> list[Any]:
+    """The variables that an optimizer of Keras was built for."""
+    return (
+        keras_objects.trainable_of(getattr(one, "inner_optimizer", one)) if _is_built(one) else []
+    )
+
+
+def _shown(place: str) -> str:
+    return place.partition(".")[2]

@@ -1,0 +1,35 @@
+"""The errors of a checkpoint that cannot be restored into this fit(), worded for people."""
+
+from __future__ import annotations
+
+from rekindle.errors import DamageError, MismatchError, bulleted
+
+
+def unreadable(directory: str, error: Exception) -> DamageError:
+    """The state is not that of these objects; `error` is what reading it raised."""
+    return DamageError(
+        f"The newest checkpoint in {directory!r} cannot be restored: {error!r:.500}. The callbacks,"
+        " the data or `extra_state` are not those that were saved, or rekindle did not write the"
+        " checkpoint. To start training afresh on purpose, rename or remove that folder.",
+        directory=directory,
+        damages=[f"{error!r:.500}"],
+    )
+
+
+def unbuilt(directory: str, names: list[str]) -> MismatchError:
+    """The model does not have these saved variables yet."""
+    lines = [f"{name}: expected to be built, found no such variable yet" for name in names]
+    return MismatchError(
+        f"The model has no variables yet for a part of the backup in {directory!r}. Nothing was"
+        f" changed.\n{bulleted(lines)}Build them before fit(): a model or a layer by calling it on"
+        " a batch of data or with an Input layer, an optimizer by `optimizer.build(variables)`.",
+        differences=lines,
+    )
+
+
+def no_fit(directory: str) -> MismatchError:
+    """The checkpoint is that of a manager."""
+    return MismatchError(
+        f"The checkpoints in {directory!r} are not of a fit(): they name no epoch.",
+        differences=["position: expected an epoch to resume at, found none"],
+    )
