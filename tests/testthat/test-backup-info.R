@@ -79,7 +79,7 @@ test_that("missing, empty and foreign folders, and those of keras3, say so", {
   expect_said(file.path(dir, "none"), "missing", "There is no folder")
   expect_said(dir, "empty", "i There is no checkpoint.")
   writeLines("mine", file.path(dir, "notes.txt"))
-  expect_said(dir, "foreign", "files that rekindle did not write: notes.txt.")
+  expect_said(dir, "foreign", "Files that rekindle did not write: notes.txt.")
   writeLines("{}", file.path(dir, "training_metadata.json"))
   writeLines("x", file.path(dir, "latest.weights.h5"))
   expect_said(dir, "foreign", "a backup by the callback of keras3")

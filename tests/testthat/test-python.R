@@ -34,7 +34,7 @@ test_that("without Python there is one error that says what to install", {
 
 test_that("without keras there is one error that says what to install", {
   skip_without_python()
-  hide <- "reticulate::py_run_string(\"import sys; sys.modules['keras'] = None\")"
+  hide <- "reticulate::py_run_string(\"import sys; sys.modules['keras'] = sys.modules['tf_keras'] = None\")"
   out <- run_r(c(hide, try_to_make))
   expect_match(out, "rekindle_dependency\nrekindle_error\nrekindle.DependencyError", fixed = TRUE)
   expect_match(out, "[Kk]eras")
