@@ -6,6 +6,7 @@ attributes that training changes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -37,6 +38,8 @@ class LayerStates:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.lost: dict[str, str] = {}
+        # Parts of the model that hold no tensors of their own, by their id, and kept for that.
+        self._without: dict[int, Any] = {}
         self._attributes = {
             place: Attributes(owner, f"own/{place}", own_attributes.may_be_state)
             for place, owner in self._owners()
@@ -59,13 +62,25 @@ class LayerStates:
 
     def _places(self) -> Iterator[tuple[str, Any]]:
         """The tensors of modules, and variables, that are none of the model's variables."""
-        known = {key for variable in self._model.variables for key in loose_tensors.keys(variable)}
+        known: set[Any] = set()
         for place, part in self._parts():
+            if id(part) in self._without:
+                continue
+            is_without = True
             for name, tensor in [*loose_tensors.tensors(part), *loose_tensors.variables(part)]:
+                known = known or self._known()
                 keys = loose_tensors.keys(tensor)
                 if not keys & known:
                     known |= keys
+                    is_without = False
                     yield f"{place}/{name}", tensor
+            # A module may replace its buffers.
+            is_without = is_without and not any(loose_tensors.modules(part))
+            if is_without and own_attributes.is_settled(part, self._model):
+                self._without[id(part)] = part
+
+    def _known(self) -> set[Any]:
+        return {key for variable in self._model.variables for key in loose_tensors.keys(variable)}
 
     def take(self, arrays: dict[str, AnyArray]) -> dict[str, Any]:
         """Captures the state of each kind, by the layers' places."""
@@ -199,8 +214,14 @@ def finalize(model: Any) -> None:
 
 def _has_own_hooks(part: Any) -> bool:
     """Whether the user's class overrides Keras' hooks for saving and loading."""
+    kind: Any = type(part)
+    return _overrides_hooks(kind)
+
+
+@functools.cache
+def _overrides_hooks(kind: Any) -> bool:
     hooks = ("save_own_variables", "load_own_variables")
-    found = [getattr(type(part), name, None) for name in hooks]
+    found = [getattr(kind, name, None) for name in hooks]
     return not any(
         hook is None or str(hook.__module__).partition(".")[0] == "keras" for hook in found
     )

@@ -36,6 +36,8 @@ class OtherOptimizers:
     def __init__(self, model: Any, extra: Mapping[str, Any]) -> None:
         self._model = model
         self._extra = extra
+        # Parts of the model that hold none, by their id, and kept for that.
+        self._without: dict[int, Any] = {}
         self._built = {place for place, one in self._found().items() if _is_built(one)}
 
     def _found(self) -> dict[str, Any]:
@@ -44,14 +46,15 @@ class OtherOptimizers:
         known = {id(one) for one in own}
         found = {}
         for index, layer in enumerate(keras_objects.parts(self._model)):
-            for name, value in vars(layer).items():
-                # TensorFlow keeps its own notes of tracked objects under these names.
-                for key, one in (
-                    () if name.startswith("_self_") else own_attributes.each(name, value)
-                ):
-                    if isinstance(one, _kinds()) and id(one) not in known:
-                        known.add(id(one))
-                        found[f"{index}.{type(layer).__name__}.{key}"] = one
+            if id(layer) in self._without:
+                continue
+            held = list(_held(layer))
+            for key, one in held:
+                if id(one) not in known:
+                    known.add(id(one))
+                    found[f"{index}.{type(layer).__name__}.{key}"] = one
+            if not held and own_attributes.is_settled(layer, self._model):
+                self._without[id(layer)] = layer
         return found
 
     def not_rebuildable(self) -> list[str]:
@@ -153,6 +156,16 @@ def _differences(one: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> Iterat
                 f"/{variable.path}: expected {frameworks.spec(variable)}, found"
                 f" {frameworks.spec(array)} in the backup"
             )
+
+
+def _held(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The optimizers in attributes of a layer, by name."""
+    kinds_of_optimizers = _kinds()
+    for name, value in vars(layer).items():
+        # TensorFlow keeps its own notes of tracked objects under these names.
+        for key, one in () if name.startswith("_self_") else own_attributes.each(name, value):
+            if isinstance(one, kinds_of_optimizers):
+                yield key, one
 
 
 def _kinds() -> tuple[type, ...]:

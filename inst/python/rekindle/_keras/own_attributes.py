@@ -30,6 +30,14 @@ def is_users(owner: Any) -> bool:
     return _is_users_class(type(owner))
 
 
+def is_settled(part: Any, model: Any) -> bool:
+    """Whether a part of the model keeps the objects that it holds now.
+
+    A model has many such layers, and to walk through all of them at each save takes time.
+    """
+    return part is not model and not is_users(part) and bool(getattr(part, "built", True))
+
+
 def may_be_state(owner: Any, name: str, value: Any) -> bool:
     """Whether an attribute may be state that is saved nowhere else."""
     if name in _OF_MODELS or name in _of_libraries() or name.startswith(("__", "_self_", "_tf_")):
