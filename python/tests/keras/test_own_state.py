@@ -138,9 +138,12 @@ def test_what_a_layer_saves_by_the_hooks_of_keras_comes_back(backup_dir, save_fr
     assert_same(values(again), values(never))
 
 
-def test_what_a_layer_saves_and_cannot_be_kept_is_named(backup_dir):
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_layer_saves_and_cannot_be_kept_is_named(backup_dir, fails):
     class Odd(Memory):
         def save_own_variables(self, store):
+            if fails:
+                raise NotImplementedError
             store["odd"] = object()
 
     def make():

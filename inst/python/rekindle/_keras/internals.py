@@ -6,6 +6,7 @@ Each function says what happens if a future Keras no longer has the name. Checke
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Mapping
 from types import CodeType
@@ -78,25 +79,26 @@ def validation_iterator(model: Any) -> Any:
 def make_validation_iterator(model: Any, fit: Mapping[str, Any]) -> Any:
     """Makes this iterator before the first validation. fit() then makes none.
 
-    ``None`` if this Keras does not keep such an iterator, or fit() has no validation data.
+    ``None`` if this Keras makes it in another way, or fit() has no validation data.
     """
     kind: Any = type(fit.get("epoch_iterator"))
-    if fit.get("val_x") is None or not hasattr(model, "_eval_epoch_iterator"):
+    if fit.get("val_x") is None:
         return None
     more: dict[str, Any] = {}
     if keras.backend.backend() == "tensorflow":
         more["distribute_strategy"] = model.distribute_strategy
-    model._eval_epoch_iterator = kind(
-        x=fit["val_x"],
-        y=fit.get("val_y"),
-        sample_weight=fit.get("val_sample_weight"),
-        batch_size=fit.get("validation_batch_size") or fit.get("batch_size"),
-        steps_per_execution=model.steps_per_execution,
-        steps_per_epoch=fit.get("validation_steps"),
-        shuffle=False,
-        **more,
-    )
-    return model._eval_epoch_iterator
+    with contextlib.suppress(TypeError):
+        model._eval_epoch_iterator = kind(
+            x=fit["val_x"],
+            y=fit.get("val_y"),
+            sample_weight=fit.get("val_sample_weight"),
+            batch_size=fit.get("validation_batch_size") or fit.get("batch_size"),
+            steps_per_execution=model.steps_per_execution,
+            steps_per_epoch=fit.get("validation_steps"),
+            shuffle=False,
+            **more,
+        )
+    return validation_iterator(model)
 
 
 def can_place(epoch_iterator: Any) -> bool:

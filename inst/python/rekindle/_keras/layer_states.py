@@ -6,6 +6,7 @@ attributes that training changes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,14 +16,19 @@ import numpy as np
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
-from rekindle._codec.changeable import IS_NEW, OF_A_TYPE
+from rekindle._codec.changeable import IS_NEW
 from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
 from rekindle._keras import loose_tensors, own_attributes
 from rekindle._training.attributes import Attributes
-from rekindle.errors import BrokenTreeError, UnsupportedValueError
+from rekindle.errors import BrokenTreeError
 
 Puts = list[Callable[[], Any]]
+
+_NO_STORE = (
+    "fails, or gives a value of a type that cannot be saved. A resumed run begins with the state"
+    " that the script sets."
+)
 
 
 class LayerStates:
@@ -109,10 +115,11 @@ class LayerStates:
             if not _has_own_hooks(part):
                 continue
             found: dict[str, AnyArray] = {}
-            try:
+            # The hook is the user's code, and may have been written for other occasions.
+            with contextlib.suppress(Exception):
                 taken[place] = kinds.take(_store_of(part), f"own/stores/{place}", found)
-            except UnsupportedValueError:
-                self.lost[f"{type(part).__name__}.save_own_variables()"] = OF_A_TYPE
+            if place not in taken:
+                self.lost[f"{type(part).__name__}.save_own_variables()"] = _NO_STORE
             else:
                 # The layer may change its arrays in place while they are written.
                 arrays |= {name: np.array(array) for name, array in found.items()}

@@ -83,12 +83,13 @@ def _is_saved_elsewhere(value: Any) -> bool:
 
 
 def _is_symbolic(value: Any) -> bool:
-    """Whether it only stands for a tensor, in a step that was traced."""
+    """Whether it only stands for a tensor, as in a step that was traced."""
     jax, tensorflow = loaded("jax"), loaded("tensorflow")
     if isinstance(value, keras.KerasTensor):
         return True
-    if jax is not None and isinstance(value, jax.core.Tracer):
-        return True
+    if jax is not None and isinstance(value, jax.Array):
+        # JAX may also have given the array's memory to the result of a step.
+        return isinstance(value, jax.core.Tracer) or value.is_deleted()
     is_of_tensorflow = tensorflow is not None and isinstance(value, tensorflow.Tensor)
     return is_of_tensorflow and not hasattr(value, "numpy")
 

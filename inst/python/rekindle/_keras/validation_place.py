@@ -139,7 +139,10 @@ class ValidationPlace:
         """Goes to the position, once. Returns a sentence if that is not possible."""
         if self._watched is not None or not self._is_of_this_data(saved):
             return []
-        self._watch(internals.make_validation_iterator(self._model, self._fit))
+        iterator = internals.make_validation_iterator(self._model, self._fit)
+        if iterator is None:
+            return ["the position in the validation data could not be restored"]
+        self._watch(iterator)
         if self._feed is None:
             return []
         self._attributes.put(saved["attributes"], arrays)

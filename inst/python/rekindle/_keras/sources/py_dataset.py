@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from rekindle._frameworks.loaded import loaded
 from rekindle._keras.sources.data import Data
 from rekindle._training.attributes import Attributes
 
@@ -66,7 +67,8 @@ def attributes_of(data: Any, place: str = "dataset") -> Attributes:
         data: The data as fit() got it.
         place: The beginning of the names of its arrays.
     """
-    if type(data).__module__.partition(".")[0] == "torch":
+    torch = loaded("torch")
+    if torch is not None and isinstance(data, torch.utils.data.DataLoader):
         return Attributes(data, place, partial(_may_be_state_of_loader, data))
     is_dataset = isinstance(data, keras.utils.PyDataset)
     return Attributes(data if is_dataset else None, place, partial(_may_be_state, data))
