@@ -48,7 +48,7 @@
 #'   object that has a state, or a pair of R functions. The Python object has the methods `state_dict()` and
 #'   `load_state_dict()`, or is a Keras variable, layer, optimizer or metric, or a random generator of Python,
 #'   NumPy or PyTorch. The pair is `list(take = function() ..., put = function(value) ...)`. rekindle saves
-#'   optimizers other than that of `compile()` only if you list them here. Build objects that have variables
+#'   optimizers that are attributes of the model without an entry here. Build objects that have variables
 #'   before `fit()`.
 #' @param verbose `0` prints nothing but warnings. `1` reports what was restored. `2` also reports each
 #'   checkpoint, once it is safe on the disk. Epochs and batches are counted from 1, as everywhere in R.

@@ -87,8 +87,8 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         extra_state: dict of named objects, or ``None``. Other state that belongs to the run,
             outside of the model: objects with ``state_dict()`` and ``load_state_dict()``, Keras
             variables, layers, optimizers or metrics, random generators, or NumPy arrays, which
-            rekindle fills in place. rekindle saves optimizers other than ``model.optimizer`` only
-            if you list them here. Build objects that have variables before ``fit()``. Defaults to
+            rekindle fills in place. rekindle saves optimizers that are attributes of the model
+            without an entry here. Build objects that have variables before ``fit()``. Defaults to
             ``None``.
         verbose: 0, 1 or 2. 1 prints a line when a run resumes. 2 also prints a line for each
             checkpoint. Defaults to 0.
