@@ -26,33 +26,20 @@ from rekindle._keras.layer_states import LayerStates
 from rekindle._keras.other_optimizers import OtherOptimizers
 from rekindle._keras.sources.feeds import feed_of
 from rekindle._keras.validation_place import ValidationPlace
-from rekindle._training import frames
 from rekindle._training.data_cursor import DataCursor
+from rekindle._training.model_trainer import ModelTrainer
 from rekindle._training.options import FitOptions
 from rekindle._training.own_state import OwnState
-from rekindle._training.replay import Replay
 
 
-class KerasTrainer:
-    """One fit() of one model. Created in a hook of this fit().
-
-    Args:
-        model: The compiled model.
-        callbacks: The other callbacks.
-        callback_list: A weak reference to their CallbackList, so that the list can die with its
-            fit(). The reference gives ``None`` if there is no list.
-        code: The code of the fit() that calls the list, if there is one.
-    """
+class KerasTrainer(ModelTrainer):
+    """One fit() of one model of Keras 3."""
 
     def __init__(
         self, model: Any, callbacks: list[Any], callback_list: Callable[[], Any], code: Any
     ) -> None:
-        self._model = model
-        self._callbacks = callbacks
-        self._callback_list = callback_list
-        self._code = code
+        super().__init__(model, callbacks, callback_list, code, internals.find_fit())
         self._dispatched: dict[str, bool] = {}
-        self.fit: Mapping[str, Any] = internals.find_fit()
         self._iterator = self.fit.get("epoch_iterator")
         self._validation = ValidationPlace(model, self.fit)
         can_place = internals.can_place(self._iterator)
@@ -62,32 +49,6 @@ class KerasTrainer:
     def continues_imports(self) -> bool:
         """Keras' own callback begins the epoch again."""
         return False
-
-    @property
-    def knows_fit(self) -> bool:
-        return bool(self.fit)
-
-    @property
-    def can_replay(self) -> bool:
-        return self._callback_list() is not None
-
-    @property
-    def history(self) -> Any:
-        return self._model.history
-
-    @property
-    def stop_training(self) -> bool:
-        return bool(self._model.stop_training)
-
-    @stop_training.setter
-    def stop_training(self, stop: bool) -> None:
-        self._model.stop_training = stop
-
-    def callbacks(self) -> list[Any]:
-        return self._callbacks
-
-    def is_training(self) -> bool:
-        return frames.is_running(self._callback_list(), self._code)
 
     def start_at(self, epoch: int | None) -> None:
         internals.set_initial_epoch(self._model, epoch)
@@ -164,26 +125,11 @@ class KerasTrainer:
         """Keras 3 keeps its random states in variables."""
         return []
 
-    def replay(
-        self,
-        batches: int,
-        logs: dict[str, Any],
-        show: Callable[[int, int], None],
-        done: Callable[[], None],
-        look: Callable[[], None],
-    ) -> Replay:
-        return Replay(
-            self._model,
-            lambda: self._model.steps_per_execution,
-            lambda batch: internals.batches_done(self._model, batch),
-            self._callback_list,
-            self.is_training,
-            batches,
-            logs,
-            show,
-            done,
-            look,
-        )
+    def _steps_per_call(self) -> int:
+        return int(self._model.steps_per_execution)
+
+    def _batches_done(self, batch: int) -> int:
+        return internals.batches_done(self._model, batch)
 
     def progress_bar(self, total: int) -> Any:
         return keras.utils.Progbar(total, unit_name="batch")

@@ -16,6 +16,7 @@ from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
 from rekindle._frameworks.keras import Names, add, unique
 from rekindle._keras import building
+from rekindle._training import fingerprint
 
 # The dtype of a seed generator's state: on JAX and TensorFlow, or on PyTorch.
 _OF_SEEDS = ("int32", "uint32")
@@ -63,25 +64,11 @@ def assign(variables: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None
 
 def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
     """A line for each difference between saved and live variables; empty if they fit."""
-    saved = {
-        name: f"{array.dtype} {array.shape}"
-        for name, array in manifest.arrays.items()
-        if name.startswith(("model/", "optimizer/"))
+    expected = {
+        name: f"{keras.backend.standardize_dtype(variable.dtype)} {tuple(variable.shape)}"
+        for name, variable in variables.items()
     }
-    lines = []
-    for name, variable in variables.items():
-        expected = f"{keras.backend.standardize_dtype(variable.dtype)} {tuple(variable.shape)}"
-        found = saved.get(name)
-        if found is None:
-            lines.append(f"{name}: expected {expected}, found no such variable in the backup")
-        elif found != expected and not _is_seed_of_another_backend(name, expected, found):
-            lines.append(f"{name}: expected {expected}, found {found} in the backup")
-    lines += [
-        f"{name}: expected no such variable, found {saved[name]} in the backup"
-        for name in saved
-        if name not in variables
-    ]
-    return lines
+    return fingerprint.array_differences(expected, manifest, _is_seed_of_another_backend)
 
 
 def _is_seed(name: str) -> bool:

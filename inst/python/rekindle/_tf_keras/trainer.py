@@ -15,36 +15,24 @@ from rekindle._tf_keras import doubts, fingerprint, internals, tf_import, variab
 from rekindle._tf_keras.feed import Feed
 from rekindle._tf_keras.rehearsal import Rehearsal, other_optimizers
 from rekindle._tf_keras.stepping import CountedStep
-from rekindle._training import frames, stages
+from rekindle._training import stages
 from rekindle._training.data_cursor import DataCursor
+from rekindle._training.model_trainer import ModelTrainer
 from rekindle._training.options import FitOptions
 from rekindle._training.own_state import OwnState
-from rekindle._training.replay import Replay
 
 
-class TfKerasTrainer:
-    """One fit() of one model. Created in a hook of this fit().
-
-    Args:
-        model: The compiled model.
-        callbacks: The other callbacks.
-        callback_list: A weak reference to their CallbackList, so that the list can die with its
-            fit(). The reference gives ``None`` if there is no list.
-        code: The code of the fit() that calls the list, if there is one.
-    """
+class TfKerasTrainer(ModelTrainer):
+    """One fit() of one model of Keras 2."""
 
     def __init__(
         self, model: Any, callbacks: list[Any], callback_list: Callable[[], Any], code: Any
     ) -> None:
-        self._model = model
-        self._callbacks = callbacks
-        self._callback_list = callback_list
-        self._code = code
+        super().__init__(model, callbacks, callback_list, code, internals.find_fit())
         self._flags: dict[str, Any] = {}
         self._extra: Mapping[str, Any] = {}
         # Optimizers that are not saved, once looked for: the walk through the model takes time.
         self._lost: list[str] | None = None
-        self.fit: Mapping[str, Any] = internals.find_fit()
         self._handler = self.fit.get("data_handler")
         self._feed = Feed(self.fit) if internals.can_place(self._handler) else None
         self.data: DataCursor | None = None if self._feed is None else DataCursor(self._feed)
@@ -60,32 +48,6 @@ class TfKerasTrainer:
     @property
     def continues_imports(self) -> bool:
         return self.can_replay and self.data is not None
-
-    @property
-    def knows_fit(self) -> bool:
-        return bool(self.fit)
-
-    @property
-    def can_replay(self) -> bool:
-        return self._callback_list() is not None
-
-    @property
-    def history(self) -> Any:
-        return self._model.history
-
-    @property
-    def stop_training(self) -> bool:
-        return bool(self._model.stop_training)
-
-    @stop_training.setter
-    def stop_training(self, stop: bool) -> None:
-        self._model.stop_training = stop
-
-    def callbacks(self) -> list[Any]:
-        return self._callbacks
-
-    def is_training(self) -> bool:
-        return frames.is_running(self._callback_list(), self._code)
 
     def start_at(self, epoch: int | None) -> None:
         internals.set_initial_epoch(self._model, epoch)
@@ -151,27 +113,12 @@ class TfKerasTrainer:
         lost = [f"the optimizer {name} is not saved, so it starts afresh" for name in self._lost]
         return self._step.inexact() + doubts.of_fit(self._model, self.fit) + lost
 
-    def replay(
-        self,
-        batches: int,
-        logs: dict[str, Any],
-        show: Callable[[int, int], None],
-        done: Callable[[], None],
-        look: Callable[[], None],
-    ) -> Replay:
+    def _steps_per_call(self) -> int:
         handler: Any = self._handler
-        return Replay(
-            self._model,
-            lambda: handler.step_increment + 1,
-            lambda batch: batch + 1,
-            self._callback_list,
-            self.is_training,
-            batches,
-            logs,
-            show,
-            done,
-            look,
-        )
+        return int(handler.step_increment) + 1
+
+    def _batches_done(self, batch: int) -> int:
+        return batch + 1
 
     def progress_bar(self, total: int) -> Any:
         return tf_keras.utils.Progbar(total, unit_name="batch")

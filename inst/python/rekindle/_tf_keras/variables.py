@@ -16,8 +16,7 @@ from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Manifest
 from rekindle._frameworks import table as frameworks
 from rekindle._tf_keras import random_ops
-
-KINDS = ("model/", "optimizer/")
+from rekindle._training import fingerprint
 
 
 def named(model: Any) -> dict[str, Any]:
@@ -166,29 +165,13 @@ def spec(variable: Any) -> str:
 
 def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
     """A line for each difference between saved and live variables; empty if they fit."""
-    saved = {
-        name: f"{array.dtype} {tuple(array.shape)}"
-        for name, array in manifest.arrays.items()
-        if name.startswith(KINDS)
-    }
-    lines = []
-    for name, variable in variables.items():
-        expected, found = spec(variable), saved.get(name)
-        if found is None:
-            lines.append(f"{name}: expected {expected}, found no such variable in the backup")
-        elif found != expected:
-            lines.append(f"{name}: expected {expected}, found {found} in the backup")
-    lines += [
-        f"{name}: expected no such variable, found {saved[name]} in the backup"
-        for name in saved
-        if name not in variables
-    ]
-    return lines
+    expected = {name: spec(variable) for name, variable in variables.items()}
+    return fingerprint.array_differences(expected, manifest)
 
 
 def saved_names(manifest: Manifest) -> set[str]:
     """The names of the saved variables; in the middle of an epoch, those of metrics, too."""
-    kinds = KINDS + (("metrics/",) if manifest.position.batch else ())
+    kinds = fingerprint.WEIGHTS + (("metrics/",) if manifest.position.batch else ())
     return {name for name in manifest.arrays if name.startswith(kinds)}
 
 

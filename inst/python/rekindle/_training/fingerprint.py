@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from rekindle._format.manifest import Manifest
 from rekindle.errors import MismatchError, bulleted
+
+# What the names of weights begin with: the arrays that have to fit the live variables.
+WEIGHTS = ("model/", "optimizer/")
 
 
 def differences(expected: Mapping[str, Any], saved: Any) -> list[str]:
@@ -17,6 +21,38 @@ def differences(expected: Mapping[str, Any], saved: Any) -> list[str]:
         for name, value in expected.items()
         if name in saved and saved[name] != value
     ]
+
+
+def array_differences(
+    expected: Mapping[str, str],
+    manifest: Manifest,
+    is_same: Callable[[str, str, str], bool] = lambda _name, _expected, _found: False,
+) -> list[str]:
+    """A line for each difference between the live variables and the saved arrays.
+
+    Args:
+        expected: The dtype and shape of each live variable, by name.
+        manifest: The manifest of the checkpoint.
+        is_same: Whether an array under this name fits although its dtype or shape differs.
+    """
+    saved = {
+        name: f"{array.dtype} {tuple(array.shape)}"
+        for name, array in manifest.arrays.items()
+        if name.startswith(WEIGHTS)
+    }
+    lines = []
+    for name, wanted in expected.items():
+        found = saved.get(name)
+        if found is None:
+            lines.append(f"{name}: expected {wanted}, found no such variable in the backup")
+        elif found != wanted and not is_same(name, wanted, found):
+            lines.append(f"{name}: expected {wanted}, found {found} in the backup")
+    lines += [
+        f"{name}: expected no such variable, found {saved[name]} in the backup"
+        for name in saved
+        if name not in expected
+    ]
+    return lines
 
 
 def refuse(directory: str, what: str, differences: list[str]) -> None:

@@ -1,0 +1,91 @@
+"""What the trainers of libraries with a `fit()` like that of Keras have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rekindle._training import frames
+from rekindle._training.replay import Replay
+
+
+class ModelTrainer:
+    """One fit() of one model. Created in a hook of this fit().
+
+    Args:
+        model: The compiled model.
+        callbacks: The other callbacks.
+        callback_list: A weak reference to their CallbackList, so that the list can die with its
+            fit(). The reference gives ``None`` if there is no list.
+        code: The code of the fit() that calls the list, if there is one.
+        fit: The arguments of the fit(), as far as they are known.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        callbacks: list[Any],
+        callback_list: Callable[[], Any],
+        code: Any,
+        fit: Mapping[str, Any],
+    ) -> None:
+        self._model = model
+        self._callbacks = callbacks
+        self._callback_list = callback_list
+        self._code = code
+        self.fit = fit
+
+    @property
+    def knows_fit(self) -> bool:
+        return bool(self.fit)
+
+    @property
+    def can_replay(self) -> bool:
+        return self._callback_list() is not None
+
+    @property
+    def history(self) -> Any:
+        return self._model.history
+
+    @property
+    def stop_training(self) -> bool:
+        return bool(self._model.stop_training)
+
+    @stop_training.setter
+    def stop_training(self, stop: bool) -> None:
+        self._model.stop_training = stop
+
+    def callbacks(self) -> list[Any]:
+        return self._callbacks
+
+    def is_training(self) -> bool:
+        return frames.is_running(self._callback_list(), self._code)
+
+    def _steps_per_call(self) -> int:
+        """How many steps the next call of the training function makes."""
+        raise NotImplementedError
+
+    def _batches_done(self, batch: int) -> int:
+        """How many batches of the epoch are done when hooks get the number `batch`."""
+        raise NotImplementedError
+
+    def replay(
+        self,
+        batches: int,
+        logs: dict[str, Any],
+        show: Callable[[int, int], None],
+        done: Callable[[], None],
+        look: Callable[[], None],
+    ) -> Replay:
+        return Replay(
+            self._model,
+            self._steps_per_call,
+            self._batches_done,
+            self._callback_list,
+            self.is_training,
+            batches,
+            logs,
+            show,
+            done,
+            look,
+        )
