@@ -18,8 +18,8 @@ from rekindle._frameworks.keras import Names, add, unique
 from rekindle._keras import building
 from rekindle._training import fingerprint
 
-# The dtype of a seed generator's state: on JAX and TensorFlow, or on PyTorch.
-_OF_SEEDS = ("int32", "uint32")
+# What a counter or the state of a seed generator may be: each backend has its own integers.
+_INTEGERS = ("int32", "uint32", "int64")
 
 # Less memory than this may stay in the heap: giving it back takes time.
 _WORTH_GIVING_BACK = 64 << 20
@@ -51,10 +51,8 @@ def values(variables: Mapping[str, Any]) -> dict[str, AnyArray]:
 
 def assign(variables: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
     for name, variable in variables.items():
-        array, dtype = arrays[name], keras.backend.standardize_dtype(variable.dtype)
-        if _is_seed(name) and array.dtype.name in _OF_SEEDS and dtype in _OF_SEEDS:
-            array = array.view(dtype)
-        frameworks.like(variable, array)
+        dtype = keras.backend.standardize_dtype(variable.dtype)
+        frameworks.like(variable, _as_integer_of_this_backend(arrays[name], dtype))
     size = sum(arrays[name].nbytes for name in variables)
     if keras.backend.backend() == "jax" and size >= _WORTH_GIVING_BACK:
         # JAX cannot overwrite an array. So the previous values of the variables are memory to give
@@ -68,18 +66,24 @@ def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
         name: f"{keras.backend.standardize_dtype(variable.dtype)} {tuple(variable.shape)}"
         for name, variable in variables.items()
     }
-    return fingerprint.array_differences(expected, manifest, _is_seed_of_another_backend)
+    saved = manifest.state.get("fingerprint")
+    backend = saved.get("backend") if isinstance(saved, dict) else None
+    if backend in (None, keras.backend.backend()):
+        return fingerprint.array_differences(expected, manifest)
+    return fingerprint.array_differences(expected, manifest, _is_integer_of_another_backend)
 
 
-def _is_seed(name: str) -> bool:
-    return name.rpartition("/")[2].startswith("seed_generator_state")
+def _is_integer_of_another_backend(_name: str, expected: str, found: str) -> bool:
+    """Whether both are integers of one shape, whose width each backend chooses."""
+    (wanted, _, shape), (dtype, _, of_shape) = expected.partition(" "), found.partition(" ")
+    return {wanted, dtype} <= set(_INTEGERS) and shape == of_shape
 
 
-def _is_seed_of_another_backend(name: str, expected: str, found: str) -> bool:
-    """Whether both are the state of a seed generator, whose bits each backend names in its way."""
-    kinds = {text.partition(" ")[0] for text in (expected, found)}
-    same = expected.partition(" ")[2] == found.partition(" ")[2]
-    return _is_seed(name) and same and kinds <= set(_OF_SEEDS)
+def _as_integer_of_this_backend(array: AnyArray, dtype: str) -> AnyArray:
+    """The array, with its lowest bits kept if it is of integers of another width."""
+    if array.dtype.name != dtype and {array.dtype.name, dtype} <= set(_INTEGERS):
+        return array.astype(dtype)
+    return array
 
 
 def build(model: Any, epoch_iterator: Any) -> bool:
