@@ -25,6 +25,11 @@
 #'   `"writing"` (as often as a checkpoint can be written) or `"shortest"` (one second); and in seconds, the
 #'   cost of a checkpoint, `stall` and `interference`, its `duration`, and the duration of a `step`. A first
 #'   checkpoint, which rekindle takes to measure it, has only the bounds;
+#' * `evidence`: `NULL`, or of a run that had resumed before its newest complete checkpoint, a list: the
+#'   `number` of the checkpoint that it resumed from, with its `epoch` and `batch`; the `evidence`
+#'   (`"verified"`, `"unverified"`, `"changed"` or `"differs"`, see [callback_backup_and_restore()]); and how
+#'   many `batches`, `losses` and `epochs` were those of the interrupted run, with the `largest` relative
+#'   difference of a loss;
 #' * `size`: bytes of all files of the backup;
 #' * `set_aside`: sizes of damaged files that rekindle has quarantined (renamed), by their new names;
 #' * `foreign`: names of files that rekindle did not write;
@@ -82,7 +87,8 @@ backup_info <- function(backup_dir) {
       holder = as_holder(found$holder),
       is_here = found$is_here,
       saves = saves_frame(found$saves, looked),
-      schedule = newest_schedule(found$saves),
+      schedule = newest_field(found$saves, "schedule"),
+      evidence = newest_field(found$saves, "evidence"),
       size = found$size,
       set_aside = unlist(found$set_aside) %||% set_names(numeric(), character()),
       foreign = as.character(unlist(found$foreign)),
@@ -93,10 +99,10 @@ backup_info <- function(backup_dir) {
   )
 }
 
-newest_schedule <- function(saves) {
+newest_field <- function(saves, field) {
   whole <- Filter(function(save) is.null(save$damage), saves)
-  schedule <- if (length(whole)) whole[[length(whole)]]$schedule
-  if (length(schedule)) schedule
+  found <- if (length(whole)) whole[[length(whole)]][[field]]
+  if (length(found)) found
 }
 
 as_holder <- function(holder) {
@@ -169,7 +175,7 @@ format.rekindle_backup_info <- function(x, ...) {
     names <- toString(names(x$set_aside))
     mark_line("warning", paste0("Quarantined because damaged, and not used: ", names, "."))
   }
-  c(title, holder_line(x), saves, schedule_line(x$schedule), aside)
+  c(title, holder_line(x), saves, schedule_line(x$schedule), evidence_line(x$evidence), aside)
 }
 
 # Describes how often the run saves, and why, as far as the numbers are known.

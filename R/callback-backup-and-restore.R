@@ -62,13 +62,18 @@
 #' @param save_before_preemption `TRUE` saves when a signal announces the end of the process, and then ends
 #'   training: see "Preemption", below. A [preemption()] does so with other signals, or in another way.
 #'   `FALSE` leaves signals alone.
+#' @param on_difference What to do if the resumed run sees other batches or other losses than the interrupted
+#'   run saw after the checkpoint: see "Is the resumed run the same?", below. `"warn"` gives a warning, once.
+#'   `"raise"` ends training with an error of class `rekindle_mismatch`; the checkpoints stay. `"ignore"` only
+#'   notes it in `resume_report`. A [tolerance()] lets losses differ a little, as they do on a GPU.
 #'
 #' @returns A Python callback object for the `callbacks` argument of `fit()`. You can use it beside other
 #'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` if rekindle restored
 #'   nothing. Otherwise the field is a list with `epoch` (counted from 0) and `batch`, the place where
 #'   training continues; `step`, the training steps done so far; `number` (`NULL` for a backup by keras3) and
 #'   `time` of the restored checkpoint, the time in seconds since 1970; `exact`, whether rekindle restored
-#'   everything as it was; and `notes`, the things that rekindle could not restore exactly. Its field
+#'   everything as it was, and nothing that it saw since speaks against it; `notes`, the things that rekindle
+#'   could not restore exactly; `evidence` and `compared`, see "Is the resumed run the same?". Its field
 #'   `save_report` is a list with `saves`, how many checkpoints are safe on the disk; `seconds_held`, how long
 #'   they delayed training; and `seconds_waited`, how much of that delay was waiting for a checkpoint that was
 #'   still being written.
@@ -82,6 +87,20 @@
 #' this way. With a `mean_time_between_failures`, the interval is not shorter than the interval that loses
 #' least time, in saving and in repeated work, by the formula of Young (1974) in Daly's higher order (2006).
 #' With `verbose = 1`, rekindle reports each choice. [backup_info()] shows it, too.
+#'
+#' @section Is the resumed run the same?:
+#' After a kill, the resumed run trains the batches again that the killed run had trained after its last
+#' checkpoint. rekindle compares the two: while training runs, it notes a digest of each batch, the loss after
+#' it, and the metrics of each epoch in the file `ckpt.witness` of the backup. It looks at fewer batches if
+#' looking would cost more than a thousandth of the time of a step. With TensorFlow, batches stay inside
+#' TensorFlow, and losses are compared.
+#'
+#' `resume_report$evidence` is the result: `"verified"` if everything compared so far was the same;
+#' `"unverified"` if there was nothing to compare, because the kill came right after the checkpoint;
+#' `"changed"` if the set-up was changed, so that another result is expected; `"differs"` from the first
+#' difference on. `resume_report$compared` counts the `batches`, `losses` and `epochs` that were the same, and
+#' has the `largest` relative difference of a loss. Later checkpoints keep the result, and [backup_info()]
+#' shows it. With `verbose = 1`, `fit()` reports it.
 #'
 #' @section Save state kept in R:
 #' rekindle saves and restores R's random state, `.Random.seed`. After a resumed `fit()`, the next [runif()]
@@ -231,7 +250,8 @@ callback_backup_and_restore <- function(backup_dir,
                                         verbose = 0,
                                         background = TRUE,
                                         retention = NULL,
-                                        save_before_preemption = TRUE) {
+                                        save_before_preemption = TRUE,
+                                        on_difference = "warn") {
   check_path(backup_dir)
   check_save_freq(save_freq)
   check_flag(double_checkpoint)
@@ -245,12 +265,11 @@ callback_backup_and_restore <- function(backup_dir,
   check_flag(background)
   check_retention(retention, double_checkpoint)
   check_save_before_preemption(save_before_preemption, save_freq)
-
-  door <- r_door()
+  check_on_difference(on_difference)
   add_random_seed()
   show_messages()
   convert_exceptions(
-    door$backup_and_restore(
+    r_door()$backup_and_restore(
       backup_dir = as_python_path(backup_dir),
       save_freq = as_python_save_freq(save_freq),
       double_checkpoint = double_checkpoint,
@@ -262,7 +281,8 @@ callback_backup_and_restore <- function(backup_dir,
       verbose = as.integer(verbose),
       background = background,
       retention = as_python_retention(retention),
-      save_before_preemption = as_python_preemption(save_before_preemption)
+      save_before_preemption = as_python_preemption(save_before_preemption),
+      on_difference = as_python_difference(on_difference)
     ),
     call = current_env()
   )

@@ -34,6 +34,7 @@ counterparts <- list(
   checkpoint_manager = "CheckpointManager",
   retention = "Retention",
   preemption = "Preemption",
+  tolerance = "Tolerance",
   save_auto = "Auto",
   latest_checkpoint = "latest_checkpoint"
 )

@@ -9,6 +9,7 @@ from rekindle._base.version import __version__
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
+from rekindle._policy.tolerance import Tolerance
 from rekindle.checkpoint import Checkpoint, RestoreStatus
 from rekindle.errors import (
     ArgumentError,
@@ -55,6 +56,7 @@ __all__ = [
     "SaveError",
     "SaveWarning",
     "TakeoverWarning",
+    "Tolerance",
     "TrainingPreempted",
     "UnmatchedError",
     "__version__",
@@ -62,5 +64,5 @@ __all__ = [
 ]
 
 # Where users meet them.
-for _option in (Auto, Preemption, Retention):
+for _option in (Auto, Preemption, Retention, Tolerance):
     _option.__module__ = __name__

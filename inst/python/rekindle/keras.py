@@ -11,6 +11,7 @@ from rekindle import _workers
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
+from rekindle._policy.tolerance import Tolerance
 from rekindle._saving import arguments as _arguments
 from rekindle.errors import DependencyError
 
@@ -109,6 +110,11 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
             after the last epoch, or in a batch in which an exception ends ``fit()``, rekindle
             cannot answer it any more. rekindle then restores the earlier handlers and sends the
             signal again: SIGTERM ends the process, and the backup stays. Defaults to ``True``.
+        on_difference: ``"warn"``, ``"raise"``, ``"ignore"`` or :class:`rekindle.Tolerance`. What
+            to do if the resumed run sees other batches or other losses than the interrupted run saw
+            after the checkpoint. ``"warn"`` gives an ``InexactWarning``, once. ``"raise"`` ends
+            training with a ``MismatchError``; the checkpoints stay. A ``Tolerance`` lets losses
+            differ a little, as they do on a GPU. Defaults to ``"warn"``.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
@@ -116,8 +122,11 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
             the checkpoint; ``epoch`` (counted from 0), where training continued; ``batch``, how
             many batches of that epoch were trained before the checkpoint; ``step``, the optimizer
             steps done so far; ``time`` of the checkpoint in POSIX seconds; ``exact``, whether
-            rekindle restored everything as it was; ``notes``, the things that rekindle could not
-            restore exactly. For a backup by Keras' own callback, ``number`` is ``None``.
+            rekindle restored everything as it was, and nothing that it saw since speaks against it;
+            ``notes``, the things that rekindle could not restore exactly; ``evidence``, see below;
+            ``compared``, how many ``batches``, ``losses`` and ``epochs`` were those of the
+            interrupted run, and the ``largest`` relative difference of a loss. For a backup by
+            Keras' own callback, ``number`` is ``None``.
         save_report: ``None`` before training, else a dict: ``saves``, how many checkpoints became
             durable; ``seconds_held``, how long they delayed training; ``seconds_waited``, how much
             of that delay was waiting for a checkpoint that was still being written.
@@ -168,6 +177,17 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
     higher order (2006). With ``verbose=1``, rekindle reports each choice. Each checkpoint records
     it, and ``python -m rekindle info`` shows it.
 
+    After a kill, the resumed run trains the batches again that the killed run had trained after its
+    last checkpoint. rekindle compares the two: while training runs, it notes a digest of each batch
+    (of at most 16 KiB of each array), the loss after it, and the metrics of each epoch in the file
+    ``ckpt.witness``. It looks at fewer batches if looking would cost more than a thousandth of the
+    time of a step. On TensorFlow, batches stay inside TensorFlow, and losses are compared. On a
+    GPU, JAX's losses are, and of PyTorch the batches. ``evidence`` in `resume_report` is the
+    result: ``"verified"`` if everything compared so far was the same; ``"unverified"`` if there was
+    nothing to compare, because the kill came right after the checkpoint; ``"changed"`` if the
+    set-up was changed, so that another result is expected; ``"differs"`` from the first difference
+    on. Later checkpoints keep it, and ``python -m rekindle info`` shows it.
+
     The arguments `backup_dir`, `save_freq`, `double_checkpoint` and `delete_checkpoint` mean the
     same as in Keras 3.15 (https://keras.io/api/callbacks/backup_and_restore/).
 
@@ -192,6 +212,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         background: bool = True,
         retention: Retention | None = None,
         save_before_preemption: bool | Preemption = True,
+        on_difference: str | Tolerance = "warn",
     ) -> None:
         super().__init__()
         self._set_up(
@@ -208,6 +229,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
                 background=background,
                 retention=retention,
                 save_before_preemption=save_before_preemption,
+                on_difference=on_difference,
             )
         )
 

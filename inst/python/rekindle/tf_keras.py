@@ -10,6 +10,7 @@ from typing import Any
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
+from rekindle._policy.tolerance import Tolerance
 from rekindle.errors import ArgumentError, DependencyError
 
 try:
@@ -75,6 +76,9 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         background: bool. ``True`` writes while training continues. Defaults to ``True``.
         retention: :class:`rekindle.Retention`, or ``None``. Which checkpoints to keep. Defaults to
             ``None``: the last one.
+        on_difference: ``"warn"``, ``"raise"``, ``"ignore"`` or :class:`rekindle.Tolerance`. What
+            to do if the resumed run sees other losses than the interrupted run saw after the
+            checkpoint, as with :class:`rekindle.keras.BackupAndRestore`. Defaults to ``"warn"``.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
@@ -118,6 +122,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         verbose: int = 0,
         background: bool = True,
         retention: Retention | None = None,
+        on_difference: str | Tolerance = "warn",
     ) -> None:
         super().__init__()
         self._supports_tf_logs = True
@@ -143,6 +148,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
                 background=background,
                 retention=retention,
                 save_before_preemption=save_before_preemption,
+                on_difference=on_difference,
             )
         )
         self.save_before_preemption = save_before_preemption

@@ -111,6 +111,21 @@ class FilesContract:
             thread.join()
         assert found == {start: data[start : start + 10_000] for start in range(0, 60_000, 10_000)}
 
+    def test_writes_in_place_are_seen_at_once(self, storage, place):
+        storage.put_hint(layout.WITNESS, b"0123456789")
+        file = storage.write_in_place(layout.WITNESS)
+        if file is None:
+            pytest.skip("this storage has no writes in place")
+        file.write(3, b"abc")
+        file.write(8, b"yz")
+        assert place.storage().read(layout.WITNESS, 10) == b"012abc67yz"
+        file.close()
+        file.close()
+
+    def test_a_file_that_does_not_exist_cannot_be_written_in_place(self, storage):
+        with pytest.raises(FileNotFoundError):
+            storage.write_in_place(layout.WITNESS)
+
     def test_what_is_larger_than_allowed_is_not_read(self, storage):
         write(storage, PACK, bytes(100))
         with pytest.raises(TooLargeError):

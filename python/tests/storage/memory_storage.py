@@ -96,6 +96,10 @@ class MemoryStorage:
     def put_hint(self, name: str, data: bytes) -> None:
         self._files[name] = data
 
+    def write_in_place(self, name: str) -> MemoryInPlace:
+        self._data(name)
+        return MemoryInPlace(self._files, name)
+
     def remove(self, name: str) -> None:
         self._files.pop(name, None)
 
@@ -184,6 +188,21 @@ class MemoryFile:
         part = self._data[offset : offset + len(buffer)]
         buffer[: len(part)] = part
         return len(part)
+
+
+class MemoryInPlace:
+    """See :class:`rekindle._storage.protocol.FileInPlace`."""
+
+    def __init__(self, files: dict[str, bytes], name: str) -> None:
+        self._files = files
+        self._name = name
+
+    def write(self, offset: int, data: bytes) -> None:
+        there = self._files[self._name].ljust(offset + len(data), b"\0")
+        self._files[self._name] = there[:offset] + data + there[offset + len(data) :]
+
+    def close(self) -> None:
+        self._files = {}
 
 
 class MemoryStaging:

@@ -44,10 +44,12 @@ class Trainer:
         self.history = type("History", (), {"epoch": [], "history": {}, "params": {}})()
         self._callbacks = list(callbacks)
 
-    def train_epoch(self):
-        for _ in range(STEPS):
+    def train_epoch(self, epoch):
+        for number in range(STEPS):
             self.weight += np.random.default_rng(np.random.randint(1 << 31)).random()
             self.steps += 1
+            self.step_ended(number + 1, {"loss": float(self.weight[0])})
+        self.epoch_ends(epoch, {"loss": float(self.weight[0])})
 
     def start_at(self, epoch):
         self.begins = epoch or 0
@@ -90,6 +92,10 @@ class Trainer:
     def close(self):
         pass
 
+    def watch(self, step_ended, epoch_ends):
+        self.step_ended, self.epoch_ends = step_ended, epoch_ends
+        return lambda: None
+
     def build(self, manifest):
         pass
 
@@ -128,7 +134,7 @@ def train(directory, epochs, until=None, **more):
     fit = Fit(options(directory, **more), trainer, schedule.schedule("epoch"))
     for epoch in range(trainer.begins, epochs):
         fit.epoch_begins(epoch, lambda: None)
-        trainer.train_epoch()
+        trainer.train_epoch(epoch)
         logs = {"loss": float(trainer.weight[0])}
         trainer.history.epoch.append(epoch)
         trainer.history.history.setdefault("loss", []).append(logs["loss"])

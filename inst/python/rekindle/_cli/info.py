@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rekindle import inspection
+from rekindle._base.counted import counted
 from rekindle._base.durations import spoken
 from rekindle._cli import codes, text
 from rekindle._policy.intervals import REASONS
@@ -89,7 +90,23 @@ def _after_table(found: FolderInfo) -> list[str]:
         told.append(f"Metrics of {newest.name}: {values}.")
     if newest.schedule:
         told.append(_rhythm(newest))
+    if newest.evidence:
+        told.append(_evidence(newest))
     return told
+
+
+def _evidence(save: SaveInfo) -> str:
+    """What was seen since the run of this checkpoint resumed."""
+    found = save.evidence
+    number = found.get("number")
+    source = "a backup of Keras' own callback" if number is None else f"checkpoint {number}"
+    told = {
+        "verified": f"{counted(found)} equal those of the interrupted run",
+        "unverified": "the interrupted run left nothing to compare with",
+        "changed": "the set-up was changed, so nothing was compared",
+        "differs": "what it saw differs from what the interrupted run saw",
+    }.get(str(found.get("evidence")), "nothing is known about how exactly")
+    return f"The run of {save.name} had resumed from {source}: {told}."
 
 
 def _rhythm(save: SaveInfo) -> str:

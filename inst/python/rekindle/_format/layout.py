@@ -9,6 +9,7 @@ A folder with the prefix ``ckpt`` holds::
     checkpoint              list of the kept checkpoints, for people and other tools; rebuilt from
                             the manifests
     takeover.json           backups of Keras' own callback whose run is complete
+    ckpt.witness            what a fit() saw since its last checkpoints; evidence, and no state
     .lock                   lock file; the operating system holds the lock while a run lives
     .rekindle-*.tmp         a file being written; if no run holds the lock, a leftover of a crash
     *.damaged               quarantined file: its bytes are not those that were written
@@ -26,6 +27,7 @@ STATE = "checkpoint"
 # Without this file, the next run in the folder would begin with Keras' backups of a complete run.
 # rekindle must not remove those backups, because it did not write them.
 SETTLED = "takeover.json"
+WITNESS = "ckpt.witness"
 
 TEMPORARY_PREFIX = ".rekindle-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -35,6 +37,7 @@ DAMAGED_SUFFIX = ".damaged"
 LOCK_MAGIC = b'{"rekindle_lock":'
 STATE_MAGIC = b"# rekindle "
 SETTLED_MAGIC = b'{"rekindle_takeover":'
+WITNESS_MAGIC = b'{"rekindle_witness":'
 MANIFEST_MAGIC = b'{"rekindle_format":'
 PACK_METADATA_KEY = "rekindle"
 
@@ -136,9 +139,9 @@ def final_name(name: str) -> str | None:
 
 
 def is_own_name(name: str, prefix: str) -> bool:
-    """Whether `name` is a manifest or a pack of the prefix, or the list of checkpoints."""
+    """Whether `name` is a manifest or a pack of the prefix, or a file that describes them."""
     match = ANY_MANIFEST.fullmatch(name) or ANY_PACK.fullmatch(name)
-    return name == STATE or (match is not None and match["prefix"] == prefix)
+    return name in (STATE, WITNESS) or (match is not None and match["prefix"] == prefix)
 
 
 # The name of a checkpoint in the file `checkpoint`.

@@ -19,6 +19,9 @@ class Entry(Protocol):
     def elsewhere(self, value: Any) -> str | None:
         """Why this process alone cannot read and write the array; ``None`` when it can."""
 
+    def at_hand(self, value: Any) -> AnyArray | None:
+        """The array on the host; ``None`` if a device may still compute it, or it is not dense."""
+
     def to_numpy(self, value: Any) -> AnyArray:
         """The array on the host; it may share memory with `value`."""
 

@@ -28,6 +28,12 @@ def elsewhere(value: Any) -> str | None:
     )
 
 
+def at_hand(value: Any) -> AnyArray | None:
+    if not value.is_fully_addressable or value.is_deleted() or not value.is_ready():
+        return None
+    return to_numpy(value) if kind(value) == "jax.key" else np.asarray(value)
+
+
 def to_numpy(value: Any) -> AnyArray:
     if not value.is_fully_addressable:
         # Read the local copy: an operation on all copies would wait for the other processes.

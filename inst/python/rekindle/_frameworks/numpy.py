@@ -17,6 +17,10 @@ def elsewhere(value: Any) -> str | None:
     return None
 
 
+def at_hand(value: Any) -> AnyArray | None:
+    return np.asarray(value)
+
+
 def to_numpy(value: Any) -> AnyArray:
     return np.asarray(value)
 

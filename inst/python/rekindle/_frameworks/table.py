@@ -16,7 +16,17 @@ from rekindle._frameworks.entry import Entry
 from rekindle._frameworks.jax import key_impl
 from rekindle._frameworks.loaded import loaded
 
-__all__ = ["elsewhere", "fits", "framework", "from_numpy", "key_impl", "like", "spec", "to_numpy"]
+__all__ = [
+    "at_hand",
+    "elsewhere",
+    "fits",
+    "framework",
+    "from_numpy",
+    "key_impl",
+    "like",
+    "spec",
+    "to_numpy",
+]
 
 # Each under the name of the module that users import.
 _ENTRIES: dict[str, Entry] = {
@@ -25,6 +35,10 @@ _ENTRIES: dict[str, Entry] = {
     "torch": torch,
     "tensorflow": tensorflow,
 }
+
+
+# Classes of arrays that were met.
+_entry_by_type: dict[type, Entry] = {}
 
 
 def framework(value: Any) -> str | None:
@@ -54,6 +68,22 @@ def elsewhere(value: Any) -> str | None:
     if kind is None:
         return None
     return elsewhere(value.value) if kind == "keras" else _entry_of(kind).elsewhere(value)
+
+
+def at_hand(value: Any) -> AnyArray | None:
+    """The array on the host; ``None`` if to read it means to wait for a device, or it is no array.
+
+    Quick: it is called for each batch. The array may share memory with `value`.
+    """
+    entry = _entry_by_type.get(type(value))
+    if entry is None:
+        kind = framework(value)
+        if kind is None or kind == "keras":
+            return None if kind is None else at_hand(value.value)
+        entry = _entry_of(kind)
+        if kind in _ENTRIES:
+            _entry_by_type[type(value)] = entry
+    return entry.at_hand(value)
 
 
 def to_numpy(value: Any) -> AnyArray:

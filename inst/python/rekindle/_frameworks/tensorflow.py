@@ -22,6 +22,13 @@ def elsewhere(value: Any) -> str | None:
     return None
 
 
+def at_hand(value: Any) -> AnyArray | None:
+    # Nothing tells whether a GPU has computed a tensor. A symbolic tensor has no value.
+    if not hasattr(value, "numpy") or "CPU" not in value.device:
+        return None
+    return np.asarray(value.numpy())
+
+
 def to_numpy(value: Any) -> AnyArray:
     # A variable's own __array__ would copy, and its read_value() would take twice the time. The
     # __array__ of a tensor cannot handle a scalar of a dtype that NumPy itself does not have.

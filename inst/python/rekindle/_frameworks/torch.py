@@ -31,6 +31,21 @@ def elsewhere(value: Any) -> str | None:
     )
 
 
+def at_hand(value: Any) -> AnyArray | None:
+    # Nothing tells whether a GPU has computed a tensor. To read it would wait.
+    if value.device.type != "cpu":
+        return None
+    try:
+        found: AnyArray = value.numpy()
+    except (RuntimeError, TypeError):
+        # It needs a gradient, or NumPy lacks its dtype; or it is not dense.
+        try:
+            return to_numpy(value)
+        except (RuntimeError, TypeError):
+            return None
+    return found
+
+
 def to_numpy(value: Any) -> AnyArray:
     import torch
 

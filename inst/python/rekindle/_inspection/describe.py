@@ -70,13 +70,14 @@ def _described(
         size=sizes.get((prefix, manifest.number), 0),
         shared=inventory.shared_bytes(prefix, manifest),
         metrics=lookup.metrics(storage, manifest),
-        schedule=_schedule(manifest),
+        schedule=_plain_row(manifest, "schedule"),
+        evidence=_plain_row(manifest, "evidence"),
     )
 
 
-def _schedule(manifest: Manifest) -> dict[str, Any]:
-    """The choices of a `save_freq` by the clock, without values that make no sense."""
-    row = manifest.state.get("schedule")
+def _plain_row(manifest: Manifest, name: str) -> dict[str, Any]:
+    """This part of the state, if it is a table of plain values; else what of it is."""
+    row = manifest.state.get(name)
     items = row.items() if isinstance(row, dict) else ()
     return {k: v for k, v in items if v is None or isinstance(v, str | int | float)}
 

@@ -35,6 +35,11 @@ class SaveInfo:
             and ``interference``; the ``duration`` of a save, and that of a ``step``, in seconds.
             The first save only measures, and has only the bounds. Without such a `save_freq`:
             empty.
+        evidence: Of a run that had resumed before this save: the ``number`` of the checkpoint that
+            it resumed from, with its ``epoch`` and ``batch``; the ``evidence`` ("verified",
+            "unverified", "changed" or "differs"), and how many ``batches``, ``losses`` and
+            ``epochs`` were those of the interrupted run, with the ``largest`` relative difference
+            of a loss, all until this save. Empty if the run had not resumed.
     """
 
     name: str
@@ -49,6 +54,7 @@ class SaveInfo:
     shared: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
     schedule: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

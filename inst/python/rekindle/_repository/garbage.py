@@ -80,6 +80,11 @@ class GarbageCollector:
         if index.state_is_ours(self._storage):
             self._storage.remove(layout.STATE)
 
+    def remove_witness(self) -> None:
+        """Removes the file `ckpt.witness`, unless the file is foreign."""
+        if self._prefix == layout.PREFIX and index.witness_is_ours(self._storage):
+            self._storage.remove(layout.WITNESS)
+
     def quarantine(
         self, catalog: index.Index, numbers: Collection[int]
     ) -> dict[int, str | OSError]:

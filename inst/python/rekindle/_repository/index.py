@@ -256,6 +256,16 @@ def state_is_ours(storage: Storage) -> bool:
     return data.startswith(layout.STATE_MAGIC) or layout.STATE_MAGIC.startswith(data.rstrip(b"\0"))
 
 
+def witness_is_ours(storage: Storage) -> bool:
+    """Whether the file `ckpt.witness` is ours, or what a power cut may leave of it."""
+    magic = layout.WITNESS_MAGIC
+    try:
+        data = storage.read_part(layout.WITNESS, 0, len(magic))
+    except OSError:
+        return False
+    return magic.startswith(data.rstrip(b"\0"))
+
+
 def _listed(storage: Storage, names: Collection[bytes]) -> set[bytes]:
     """The given names that our file `checkpoint` lists; none if the file is absent or foreign."""
     try:

@@ -16,7 +16,8 @@ class Inventory:
     """The names in a folder, and the sizes of their files in bytes.
 
     Attributes:
-        ours: Files of the checkpoints, the lock file, the list of checkpoints, ``takeover.json``.
+        ours: Files of the checkpoints, the lock file, the list of checkpoints, ``takeover.json``,
+            ``ckpt.witness``.
         set_aside: Quarantined files, under the names that rekindle gave them.
         leftovers: Files being written or, if no run holds the folder, leftovers of a crash.
         foreign: Everything else. A folder counts as 0 bytes.
@@ -67,13 +68,16 @@ def _kind(
     if plain != name and _is_name_of_save(plain, catalogs):
         return "set_aside"
     final = layout.final_name(name)
-    if final is not None and (final == layout.STATE or _is_name_of_save(final, catalogs)):
+    hints = (layout.STATE, layout.WITNESS)
+    if final is not None and (final in hints or _is_name_of_save(final, catalogs)):
         return "leftovers"
     if _is_name_of_save(name, catalogs) and _is_part(storage, name, catalogs, packs):
         return "ours"
     if name == layout.LOCK and storage.has_own_lock():
         return "ours"
     if name == layout.SETTLED and _begins_with(storage, name, layout.SETTLED_MAGIC):
+        return "ours"
+    if name == layout.WITNESS and index.witness_is_ours(storage):
         return "ours"
     return "ours" if name == layout.STATE and index.state_is_ours(storage) else "foreign"
 

@@ -292,6 +292,7 @@ class Repository:
         self._remove(numbers[-1:])
         self._garbage.sweep(self._index, to_the_last=True)
         self._garbage.remove_state()
+        self._garbage.remove_witness()
         self.storage.unmake()
 
     def _warn_uncleared(self, error: OSError) -> None:

@@ -93,6 +93,16 @@ class StoredFile(Protocol):
         """Fills `buffer` from `offset` on; returns the number of bytes, fewer if the file ends."""
 
 
+class FileInPlace(Protocol):
+    """A file that is open for writes in place, each of which a power cut may lose."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Writes the bytes from `offset` on. Other programs see them at once."""
+
+    def close(self) -> None:
+        """Closes the file; ignores errors of the system."""
+
+
 class Staging(Protocol):
     """A file that is durable before readers can see it. To publish it is the commit point.
 
@@ -175,6 +185,9 @@ class Storage(Protocol):
 
     def put_hint(self, name: str, data: bytes) -> None:
         """Writes or replaces a file that nothing depends on. A power cut may cut it off."""
+
+    def write_in_place(self, name: str) -> FileInPlace | None:
+        """Opens an existing file for quick writes; ``None`` if the storage has no such writes."""
 
     def remove(self, name: str) -> None:
         """Removes a file. A file that is already gone is not an error."""

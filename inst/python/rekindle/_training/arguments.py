@@ -12,6 +12,7 @@ from rekindle._codec import kinds
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
+from rekindle._policy.tolerance import THEN, Tolerance
 from rekindle._training.options import FitOptions
 from rekindle.errors import ArgumentError
 
@@ -30,6 +31,7 @@ def options(
     background: Any,
     retention: Any,
     save_before_preemption: Any,
+    on_difference: Any,
 ) -> FitOptions:
     """The options of a callback, from its arguments; the first that is wrong is an error."""
     directory, when = folder(backup_dir), _save_freq(save_freq)
@@ -47,6 +49,7 @@ def options(
         background=checks.flag("background", background),
         retention=_retention(retention, keeps_two),
         preemption=_preemption(save_before_preemption, when),
+        tolerance=_tolerance(on_difference),
     )
 
 
@@ -113,6 +116,15 @@ def _preemption(value: Any, save_freq: Any) -> Preemption | None:
             value=value,
         )
     return None
+
+
+def _tolerance(value: Any) -> Tolerance:
+    if isinstance(value, Tolerance):
+        return value
+    if not isinstance(value, str) or value not in THEN:
+        expected = "'warn', 'raise', 'ignore' or a rekindle.Tolerance"
+        raise checks.invalid("on_difference", value, expected)
+    return Tolerance(then=value)
 
 
 def _extra_state(value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ the iterator has given. On resume, rekindle makes the same iterator again and re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,18 +35,18 @@ class DataCursor:
 
     def __init__(self, source: DataSource) -> None:
         self._source = source
-        self._given = 0
         self._birth = _Birth()
-        self._births = 0
         # How many iterators were made so far; and the birth of the iterator before the current one,
         # with the number of births at that time.
-        self._makes = 0
+        self._given, self._births, self._makes = 0, 0, 0
         self._before: tuple[_Birth, int] = (self._birth, 0)
         self._script: _Birth | None = None
         self._at_epoch: dict[str, Any] = {}
         self._last_batch: Any = None
-        # Whether reading ahead draws from random states that training draws from, too.
+        # Reading ahead draws from random states that training draws from, too.
         self._draws_ahead = False
+        # Sees each batch that this thread reads.
+        self.observer: Callable[[Any], None] | None = None
         source.attach(self)
         self._dataset = source.dataset_state()
 
@@ -88,13 +88,12 @@ class DataCursor:
         self._makes += 1
         self._birth = _Birth(made=self._take_random())
         self._given = 0
-        if not self._source.reads_ahead:
-            return
-        # Such an iterator counts as soon as it is made: most of them are read out of sight.
-        self._births += 1
-        if not self._source.sees_reads:
-            self._script = None
-        self._source.begin(self._births)
+        if self._source.reads_ahead:
+            # Such an iterator counts as soon as it is made: most of them are read out of sight.
+            self._births += 1
+            if not self._source.sees_reads:
+                self._script = None
+            self._source.begin(self._births)
 
     def first_read(self) -> None:
         """The iterator is about to be read for the first time."""
@@ -113,6 +112,8 @@ class DataCursor:
         else:
             self._last_batch = batch
             self._given += 1
+            if self.observer is not None:
+                self.observer(batch)
 
     def _look_for_external_draws(self) -> None:
         """Notes whether R has drawn since the epoch began, while Python code is read ahead.

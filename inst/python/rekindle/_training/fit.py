@@ -15,7 +15,7 @@ from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._policy.schedule import Schedule
 from rekindle._saving import open_runs
 from rekindle._saving.checkpointer import Checkpointer
-from rekindle._training import stages
+from rekindle._training import stages, start
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.options import FitOptions
 from rekindle._training.own_state import OwnStates
@@ -23,6 +23,7 @@ from rekindle._training.reporting import Reporter
 from rekindle._training.saves import Saves
 from rekindle._training.state import FitState
 from rekindle._training.trainer import Replay, Trainer
+from rekindle._training.witness.evidence import Evidence
 from rekindle.errors import SaveError, SaveWarning
 
 
@@ -65,6 +66,9 @@ class Fit:
         saver = self._checkpointer = Checkpointer(
             self._state, settings.directory, layout.PREFIX, rules, background
         )
+        self._evidence = Evidence(
+            saver.storage, trainer, self._state, self._reporter, settings.tolerance
+        )
         self._saves = Saves(saver, settings.on_save_error, settings.verbose, rules.metric)
         try:
             self._begin()
@@ -100,6 +104,8 @@ class Fit:
             self._resume(save)
         else:
             self._import()
+        if not self._state.is_done:
+            self._evidence.begin(self.report, is_ours=save is not None)
 
     def _import(self) -> None:
         """Resumes from a backup of the library's own callback, if there is no other backup."""
@@ -120,21 +126,10 @@ class Fit:
         self._reporter.done(text)
 
     def _resume(self, save: LoadedCheckpoint) -> None:
-        state, position = self._state, save.manifest.position
+        state = self._state
         if self._settings.restore_history:
             state.history.fill(self._trainer.history)
-        if position.batch and (state.data is None or not self._trainer.can_replay):
-            state.notes.append(
-                f"rekindle could not find the position in the data, so epoch {position.epoch}"
-                f" (counted from 0) starts again, and its first {position.batch} batches are"
-                " trained on twice"
-            )
-            state.position = Position(position.step, position.epoch, 0)
-        epoch, trainer = position.epoch, self._trainer
-        if trainer.stop_training and not position.batch:
-            began = stages.began(save.manifest)
-            epoch, trainer.stop_training = stages.after_stop(epoch or 0, began, trainer.fit)
-            state.position = Position(position.step, epoch, 0)
+        epoch = start.find(state, self._trainer, save.manifest)
         self._trainer.start_at(epoch)
         state.before_epochs(save)
         self._resuming = save
@@ -162,6 +157,7 @@ class Fit:
         # too.
         self._trainer.start_at(None)
         self._schedule.epoch_began()
+        self._evidence.epoch_begins(epoch)
         save, self._resuming = self._resuming, None
         state = self._state
         if save is not None and epoch != state.position.epoch:
@@ -196,6 +192,7 @@ class Fit:
         return batches
 
     def _replayed(self, save: LoadedCheckpoint) -> None:
+        self._evidence.replayed()
         self._schedule.epoch_began()
         self._state.put_after_replay(save)
         if not self._state.data_is_the_same(save):
@@ -237,6 +234,7 @@ class Fit:
         state.position = Position(self._trainer.step(), epoch, batch)
         state.logs = logs or {}
         state.schedule = self._schedule.as_state()
+        state.evidence = self._evidence.as_state()
 
     def settle(self) -> None:
         """Waits for a checkpoint that is still being written. If it fails, this warns."""
@@ -295,5 +293,6 @@ class Fit:
         self._trainer.start_at(None)
         if self._state.data is not None:
             self._state.data.stop_watching()
+        self._evidence.close()
         self._trainer.close()
         self._saves.close()

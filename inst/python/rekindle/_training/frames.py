@@ -7,7 +7,7 @@ here: each adapter gives its own.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import CodeType, FrameType
 from typing import Any
 
@@ -57,6 +57,15 @@ def outermost_callback_list(kind: type) -> Any:
         if found is None or any(one is found for one in owner.callbacks):
             found = owner
     return found
+
+
+def put_back(callback_list: Any, hooks: Mapping[str, Any]) -> None:
+    """Gives a list of callbacks its earlier hooks; ``None`` stands for those of its class."""
+    for name, hook in hooks.items() if callback_list is not None else ():
+        if hook is None:
+            vars(callback_list).pop(name, None)
+        else:
+            setattr(callback_list, name, hook)
 
 
 def is_running(callback_list: Any, code: CodeType | None) -> bool:

@@ -69,6 +69,31 @@ class ModelTrainer:
         """How many batches of the epoch are done when hooks get the number `batch`."""
         raise NotImplementedError
 
+    def watch(
+        self, step_ended: Callable[[int, Any], None], epoch_ends: Callable[[int, Any], None]
+    ) -> Callable[[], None]:
+        """Puts itself before the hooks of the list of callbacks, which has no other observer.
+
+        A callback with a hook for batches would make the trainer wait for each step on JAX.
+        """
+        found, listed = self._callback_list(), self._callback_list
+        if found is None:
+            return lambda: None
+        before = {name: vars(found).get(name) for name in ("on_train_batch_end", "on_epoch_end")}
+        at_batch = _passed_on(listed, "on_train_batch_end", found)
+        at_epoch = _passed_on(listed, "on_epoch_end", found)
+
+        def batch_ended(batch: int, logs: Any = None) -> None:
+            at_batch(batch, logs)
+            step_ended(self._batches_done(batch), logs)
+
+        def epoch_ended(epoch: int, logs: Any = None) -> None:
+            epoch_ends(epoch, logs)
+            at_epoch(epoch, logs)
+
+        found.on_train_batch_end, found.on_epoch_end = batch_ended, epoch_ended
+        return lambda: frames.put_back(listed(), before)
+
     def replay(
         self,
         batches: int,
@@ -89,3 +114,16 @@ class ModelTrainer:
             done,
             look,
         )
+
+
+def _passed_on(listed: Callable[[], Any], name: str, found: Any) -> Callable[..., None]:
+    """The hook of this name, without a reference to the list: it has to die with its fit()."""
+    there: Callable[..., None] | None = vars(found).get(name)
+    if there is not None:
+        return there
+    hook = getattr(type(found), name)
+
+    def passed_on(*args: Any) -> None:
+        hook(listed(), *args)
+
+    return passed_on

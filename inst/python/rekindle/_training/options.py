@@ -10,6 +10,7 @@ from typing import Any
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
+from rekindle._policy.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,4 @@ class FitOptions:
     retention: Retention
     extra_state: Mapping[str, Any] = field(default_factory=dict)
     preemption: Preemption | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)

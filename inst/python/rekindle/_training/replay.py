@@ -10,10 +10,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from rekindle._training import frames
 from rekindle.errors import MismatchError
 
 # Seconds until the user sees the progress for the first time, and between two updates of it.
 _PATIENCE, _PACE = 1.0, 0.1
+
+_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
 
 
 class Replay:
@@ -57,6 +60,7 @@ class Replay:
         self._done = done
         self._look = look
         self._train_function: Any = None
+        self._hooks: dict[str, Any] = {}
         self._show_at = 0.0
         self._is_shown = False
 
@@ -66,6 +70,7 @@ class Replay:
         self._show_at = time.monotonic() + _PATIENCE
         self._model.train_function = self._read
         callback_list = self._callback_list()
+        self._hooks = {name: vars(callback_list).get(name) for name in _HOOKS}
         callback_list.on_train_batch_begin = self._ignore
         callback_list.on_train_batch_end = self._ended
 
@@ -74,9 +79,8 @@ class Replay:
         if self._train_function is not None:
             self._model.train_function = self._train_function
             self._train_function = None
-        callback_list = self._callback_list()
-        for hook in ("on_train_batch_begin", "on_train_batch_end") if callback_list else ():
-            callback_list.__dict__.pop(hook, None)
+        hooks, self._hooks = self._hooks, {}
+        frames.put_back(self._callback_list(), hooks)
 
     def _read(self, *args: Any) -> Any:
         # A fit() that failed while it skipped leaves this function behind. The next fit() must

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rekindle._base import events
+from rekindle._base.counted import counted
 from rekindle._codec.changeable import IS_NEW
 from rekindle._format.manifest import Manifest
 from rekindle.errors import InexactWarning, RekindleWarning, bulleted
+
+_INEXACT = "The resumed run may differ from the interrupted one: {}."
 
 
 class Reporter:
@@ -77,7 +80,23 @@ class Reporter:
     def inexact(self, notes: Iterable[str]) -> None:
         """Warns of parts of the interrupted run that could not be restored exactly."""
         for note in notes:
-            self._warn_once(f"The resumed run may differ from the interrupted one: {note}.")
+            self._warn_once(_INEXACT.format(note))
+
+    def verified(self, compared: Mapping[str, Any]) -> None:
+        """Prints that the resumed run was seen to be the interrupted one."""
+        text = f"Verified: {counted(compared)} equal those of the interrupted run."
+        self.say(1, text, "verified", **compared)
+
+    def differs(self, note: str, *, is_silent: bool) -> None:
+        """Warns that the resumed run was seen to be another than the interrupted one."""
+        self._warned.add(_INEXACT.format(note))
+        text = (
+            f"The resumed run differs from the interrupted one: {note}. Training continues. Look"
+            " for what the script, its data or the machine does otherwise than before. If losses"
+            " may differ a little, as on a GPU, use `on_difference=rekindle.Tolerance(1e-5)`."
+        )
+        if not is_silent:
+            self._warn_once(text)
 
     def not_repeated(self, reasons: Iterable[str]) -> None:
         """Warns, at a checkpoint, of what a run that resumes from it may not repeat."""

@@ -12,7 +12,15 @@ import numpy as np
 from rekindle._codec import tree
 from rekindle._format.manifest import Manifest, Position
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
-from rekindle._training import extra_state, fingerprint, logs, random_states, refusals, stages
+from rekindle._training import (
+    extra_state,
+    fingerprint,
+    logs,
+    random_states,
+    refusals,
+    set_up,
+    stages,
+)
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.history import HistoryRecord
@@ -46,6 +54,8 @@ class FitState:
             chooses nothing.
         began: The `initial_epoch` of the backup's fit(), 0 without a backup.
         is_done: Whether the backup is of a later fit() of the script; then it was not restored.
+        is_changed: Whether the set-up is another than that of the checkpoint.
+        evidence: What was seen since the run resumed; empty if it did not.
     """
 
     directory: str
@@ -65,6 +75,8 @@ class FitState:
     schedule: Mapping[str, Any] = field(default_factory=dict)
     began: int = 0
     is_done: bool = False
+    is_changed: bool = False
+    evidence: Mapping[str, Any] = field(default_factory=dict)
     _before_validation: Snapshot | None = None
 
     def take(self) -> Snapshot:
@@ -113,6 +125,7 @@ class FitState:
             "stop_training": bool(trainer.stop_training),
             "initial_epoch": max(self.began, stages.initial_epoch(self.trainer.fit)),
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
+            **({"evidence": dict(self.evidence)} if self.evidence else {}),
             # Last, after everything above that may draw random numbers.
             "random": tree.flatten(random or random_states.take(), "random", arrays),
         }
@@ -133,7 +146,8 @@ class FitState:
             self._leave_to_later(save)
             return
         stages.refuse_ahead(self.directory, manifest.position, self.trainer.fit)
-        self._refuse_backend(manifest)
+        if self.refuses:
+            set_up.refuse_backend(self.directory, self.trainer, manifest)
         self._build(save)
         refuse = partial(fingerprint.refuse, self.directory)
         own = manifest.state.get("own", {})
@@ -243,23 +257,12 @@ class FitState:
             self.notes.append(text)
 
     def _compare(self, manifest: Manifest) -> None:
-        expected = self.trainer.fingerprint()
-        lines = fingerprint.differences(expected, manifest.state.get("fingerprint"))
+        lines = set_up.differences(self.trainer, manifest)
         if self.refuses:
             fingerprint.refuse(self.directory, "of another training set-up", lines)
-        self.notes += lines
-        self.notes += self.trainer.inexact()
-        initial = stages.initial_epoch(self.trainer.fit)
-        if initial < self.began:
-            self.notes.append(
-                f"the backup is of a fit() that began at epoch {self.began} (counted from 0), and"
-                f" this one begins at {initial}"
-            )
-        saved = manifest.state.get("versions")
-        self.notes += [
-            f"{line} (results may differ slightly between versions)"
-            for line in fingerprint.differences(self.trainer.versions(), saved)
-        ]
+        lines += set_up.notes(self.trainer, manifest, self.began)
+        self.is_changed = bool(lines)
+        self.notes += self.trainer.inexact() + lines
 
     def _read(self, read: Callable[[], _T]) -> _T:
         """The result of `read`. An error on an invalid state becomes a DamageError."""
@@ -282,14 +285,6 @@ class FitState:
         names = trainer.unbuilt(save.manifest)
         if names:
             raise refusals.unbuilt(self.directory, names)
-
-    def _refuse_backend(self, manifest: Manifest) -> None:
-        """First of all: variables of another backend may differ in ways that say nothing."""
-        expected = {"backend": self.trainer.fingerprint().get("backend")}
-        saved = manifest.state.get("fingerprint")
-        if self.refuses and expected["backend"] is not None:
-            lines = fingerprint.differences(expected, saved)
-            fingerprint.refuse(self.directory, "of another training set-up", lines)
 
     def _refuse_no_fit(self, manifest: Manifest) -> None:
         if manifest.position.epoch is None:

@@ -135,6 +135,21 @@ class Trainer(Protocol):
     def validation_begins(self) -> None:
         """A validation is about to read its data."""
 
+    def watch(
+        self, step_ended: Callable[[int, Any], None], epoch_ends: Callable[[int, Any], None]
+    ) -> Callable[[], None]:
+        """Reports each trained step and each end of an epoch, from now on, on this thread.
+
+        Returns:
+            Ends the reports. Safe to call again.
+
+        Args:
+            step_ended: Called with how many batches of the epoch are done, and the step's results
+                by name, which a device may still compute.
+            epoch_ends: Called with the epoch, counted from 0, and its metrics, before any callback
+                changes them.
+        """
+
     def replay(
         self,
         batches: int,

@@ -1,8 +1,9 @@
-"""A pack that is open for reading; data that is not cached is read past the system's cache."""
+"""Open files: a pack for reading, past the cache if needed; and a file for writes in place."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 from rekindle._format import layout
@@ -45,6 +46,33 @@ class OpenFile:
         """Unmaps the file; its descriptor stays open."""
         if self._cached is not None:
             self._cached.close()
+
+
+class InPlace:
+    """See :class:`rekindle._storage.protocol.FileInPlace`.
+
+    It is not mapped into memory: if the disk is full or the file is cut off, a write into a mapped
+    file ends the process, where this write raises an error.
+
+    Args:
+        fd: The file, open for writing. It is closed with this object.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd: int | None = fd
+
+    def write(self, offset: int, data: bytes) -> None:
+        if self._fd is not None:
+            os.pwrite(self._fd, data, offset)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                fs.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
 
 
 @contextlib.contextmanager

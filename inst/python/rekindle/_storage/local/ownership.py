@@ -122,7 +122,8 @@ def _refuse_other(path: str, owner: int, created: Callable[[], int | None], dire
 
 
 def _is_of_save(name: str) -> bool:
-    return bool(layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name))
+    is_of_checkpoint = layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name)
+    return bool(is_of_checkpoint) or name == layout.WITNESS
 
 
 def _owner_of_new_files(directory: str) -> int | None:

@@ -12,7 +12,7 @@ from rekindle._base import tuning
 from rekindle._format import layout
 from rekindle._storage.local import directory, fs, lock_probe, ownership
 from rekindle._storage.local.lock import Lock, read_holder
-from rekindle._storage.local.open_file import opened
+from rekindle._storage.local.open_file import InPlace, opened
 from rekindle._storage.local.pack_file import PackFile
 from rekindle._storage.protocol import FileStatus, LockStatus, Staging, StoredFile
 from rekindle.errors import ForeignFileError
@@ -99,6 +99,9 @@ class LocalStorage:
         except BaseException:
             fs.discard(temporary)
             raise
+
+    def write_in_place(self, name: str) -> InPlace:
+        return InPlace(fs.open_regular(self.where(name), os.O_WRONLY)[0])
 
     def remove(self, name: str) -> None:
         fs.remove(self.where(name))

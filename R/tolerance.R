@@ -1,0 +1,65 @@
+#' Choose how exactly a resumed run must repeat the interrupted run
+#'
+#' @description
+#' Options for the argument `on_difference` of [callback_backup_and_restore()]. A resumed run is compared with
+#' the interrupted run, batch by batch and loss by loss. `on_difference = "warn"` means `tolerance()`.
+#'
+#' @param relative The largest relative difference of two losses that count as equal, from 0 up. On a GPU,
+#'   sums may come in another order each time; 1e-5 suits single precision. Batches of data are always
+#'   compared bit for bit.
+#' @param then What to do at the first difference. `"warn"` gives a warning, once. `"raise"` ends training
+#'   with an error of class `rekindle_mismatch`; the checkpoints stay. `"ignore"` only notes the difference in
+#'   `resume_report`.
+#'
+#' @returns An object of class `rekindle_tolerance`, which you can print: a list with the two arguments.
+#' @inheritSection retention Conditions
+#'
+#' @export
+#' @examples
+#' tolerance(1e-5, then = "raise")
+tolerance <- function(relative = 0, then = "warn") {
+  if (!is_number(relative) || relative < 0) {
+    abort_argument(
+      paste0("`relative` must be a number from 0 up, such as 1e-5, not ", describe(relative), "."),
+      relative, "relative", current_env()
+    )
+  }
+  check_one_of(then, c("warn", "raise", "ignore"))
+  new_option("rekindle_tolerance", list(relative = relative, then = then))
+}
+
+#' @export
+print.rekindle_tolerance <- function(x, ...) {
+  print_option(x, c(
+    if (x$relative == 0) {
+      "losses must be equal, bit for bit"
+    } else {
+      paste("losses may differ by", format(x$relative), "of their value")
+    },
+    switch(x$then,
+      warn = "then warns, once",
+      raise = "then ends training",
+      ignore = "then only notes it in resume_report"
+    )
+  ))
+}
+
+check_on_difference <- function(x, arg = caller_arg(x), call = caller_env()) {
+  is_choice <- is.character(x) && length(x) == 1 && x %in% c("warn", "raise", "ignore")
+  if (!inherits(x, "rekindle_tolerance") && !is_choice) {
+    abort_argument(
+      c(
+        paste0("`", arg, "` must be \"warn\", \"raise\", \"ignore\" or a `tolerance()`, not ", describe(x), "."),
+        i = "For instance: `tolerance(1e-5)`."
+      ),
+      x, arg, call
+    )
+  }
+}
+
+as_python_difference <- function(x) {
+  if (is.character(x)) {
+    return(x)
+  }
+  rekindle_module()$Tolerance(relative = as.double(x$relative), then = x$then)
+}

@@ -1,0 +1,118 @@
+"""The witness of one fit(), and where its findings go: warnings, `resume_report`, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rekindle._policy.tolerance import Tolerance
+from rekindle._storage.protocol import Storage
+from rekindle._training.reporting import Reporter
+from rekindle._training.state import FitState
+from rekindle._training.trainer import Trainer
+from rekindle._training.witness.ring import Ring
+from rekindle._training.witness.witness import VERIFIED, Witness
+from rekindle.errors import MismatchError
+
+
+class Evidence:
+    """Whether the resumed run is the interrupted one, as far as both were seen.
+
+    Args:
+        storage: The backup folder, which is locked when the fit() begins.
+        trainer: The trainer of the fit().
+        state: The state of the fit(). A difference becomes one of its notes.
+        reporter: Gives the warning.
+        tolerance: What counts as a difference, and what to do then.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        trainer: Trainer,
+        state: FitState,
+        reporter: Reporter,
+        tolerance: Tolerance,
+    ) -> None:
+        self._trainer = trainer
+        self._state = state
+        self._reporter = reporter
+        self._then = tolerance.then
+        self._report: dict[str, Any] | None = None
+        self._is_told = False
+        self._unwatch = _nothing
+        self._witness = Witness(Ring(storage), tolerance, self._differs)
+        self.epoch_begins = self._witness.epoch_begins
+        self.replayed = self._witness.replayed
+
+    def begin(self, report: dict[str, Any] | None, *, is_ours: bool) -> None:
+        """Begins to watch. Call it once the checkpoint is restored.
+
+        Args:
+            report: The callback's `resume_report`, which is kept up to date from now on.
+            is_ours: Whether the fit() resumes from a checkpoint of rekindle.
+        """
+        state, self._report = self._state, report
+        position = state.position if is_ours else None
+        self._witness.begin(position, is_changed=is_ours and state.is_changed)
+        self._tell()
+        if state.data is not None:
+            state.data.observer = self._witness.sees_batch
+        self._unwatch = self._trainer.watch(self._step_ended, self._epoch_ends)
+
+    def _step_ended(self, done: int, logs: Any) -> None:
+        self._witness.step_ended(done, logs)
+        if self._report is not None:
+            self._tell()
+
+    def _epoch_ends(self, epoch: int, logs: Any) -> None:
+        if self._trainer.stop_training:
+            # The epoch was left early. A run that resumes within it may not leave it.
+            return
+        self._witness.epoch_ends(epoch, logs)
+        self._tell()
+        if self._witness.is_over:
+            self._tell_verified()
+
+    def _tell_verified(self) -> None:
+        if self._report is not None and not self._is_told and self._witness.evidence == VERIFIED:
+            self._is_told = True
+            self._reporter.verified(self._witness.compared)
+
+    def _tell(self) -> None:
+        if self._report is not None:
+            self._report["evidence"] = self._witness.evidence
+            self._report["compared"] = self._witness.compared
+
+    def _differs(self, text: str) -> None:
+        self._state.notes.append(text)
+        self._tell()
+        if self._report is not None:
+            self._report["exact"], self._report["notes"] = False, list(self._state.notes)
+        if self._then == "raise":
+            self._witness.stop()
+            raise MismatchError(
+                f"The resumed run is not the interrupted one: {text}. Its checkpoints stay.",
+                differences=[text],
+            )
+        self._reporter.differs(text, is_silent=self._then == "ignore")
+
+    def as_state(self) -> dict[str, Any]:
+        """The findings as JSON values, to save them; empty if the fit() began afresh."""
+        report = self._report
+        if report is None:
+            return {}
+        names = ("number", "epoch", "batch", "evidence")
+        return {name: report[name] for name in names} | self._witness.compared
+
+    def close(self) -> None:
+        """Takes back all changes to the trainer. Safe to call again."""
+        if self._state.data is not None:
+            self._state.data.observer = None
+        self._unwatch()
+        self._unwatch = _nothing
+        self._tell_verified()
+        self._witness.close()
+
+
+def _nothing() -> None:
+    """Nothing is watched."""

@@ -1,0 +1,270 @@
+"""Whether a resumed fit() sees the same batches and losses as the interrupted one saw.
+
+A killed run has trained some batches after its last checkpoint. The resumed run trains them again,
+and compares what it sees with what the killed run left in the file `ckpt.witness`.
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+import struct
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from rekindle._format.manifest import Position
+from rekindle._frameworks import table as frameworks
+from rekindle._policy.tolerance import Tolerance
+from rekindle._training.witness.ring import BATCH, EPOCH, STEP, Record, Ring
+from rekindle._training.witness.samples import sample
+
+# The share of the time of a step that looking at it may take, and the steps between two choices.
+_SHARE, _CHOICE = 0.001, 64
+# Look at every 1024th batch at least.
+_RAREST = 1023
+# Losses that a device still computes. More of them would hold its memory.
+_WAITING = 16
+
+VERIFIED, UNVERIFIED, CHANGED, DIFFERS = "verified", "unverified", "changed", "differs"
+
+_Place = tuple[int, int, int]
+
+
+class Witness:
+    """Notes what one fit() sees, and compares it with what the interrupted fit() saw.
+
+    Args:
+        ring: Where the notes are kept.
+        tolerance: Which losses count as equal.
+        differs: Called once, with the sentence that says what differs, and where.
+        clock: Gives seconds.
+
+    Attributes:
+        evidence: ``"verified"``, ``"unverified"``, ``"changed"`` or ``"differs"``.
+        compared: How many ``batches``, ``losses`` and ``epochs`` were equal to those of the
+            interrupted run; and ``largest``, the largest relative difference of a loss.
+    """
+
+    def __init__(
+        self,
+        ring: Ring,
+        tolerance: Tolerance,
+        differs: Callable[[str], None],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.evidence = UNVERIFIED
+        self.compared: dict[str, Any] = {"batches": 0, "losses": 0, "epochs": 0, "largest": 0.0}
+        self._ring = ring
+        self._tolerance = tolerance
+        self._differs = differs
+        self._expected: dict[_Place, Record] = {}
+        self._epoch = 0
+        self._read = 0
+        self._batches: list[tuple[int, int]] = []
+        self._losses: collections.deque[tuple[int, int, Any]] = collections.deque()
+        self._is_stopped = False
+        self._pace = _Pace(clock)
+
+    def begin(self, position: Position | None, *, is_changed: bool) -> None:
+        """Begins to compare. Call it once the checkpoint is restored.
+
+        Args:
+            position: Where the fit() resumes; ``None`` if it begins afresh.
+            is_changed: Whether the set-up was changed on purpose.
+        """
+        if is_changed:
+            self.evidence = CHANGED
+        if position is None or is_changed:
+            self._ring.clear()
+            return
+        for record in self._ring.read():
+            if record.epoch >= (position.epoch or 0):
+                for kind in (BATCH, STEP, EPOCH):
+                    if record.kind & kind:
+                        self._expected[kind, record.epoch, record.batch] = record
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the interrupted run saw nothing beyond this epoch, which ends."""
+        return all(epoch <= self._epoch for _, epoch, _ in self._expected)
+
+    def stop(self) -> None:
+        """Training ends in the middle of an epoch: what follows is not part of the run."""
+        self._is_stopped = True
+
+    def epoch_begins(self, epoch: int) -> None:
+        self._epoch, self._read = epoch, 0
+        self._batches.clear()
+        self._losses.clear()
+
+    def sees_batch(self, batch: Any) -> None:
+        """The trainer reads a batch, to train on it or to skip it."""
+        number = self._read
+        self._read = number + 1
+        if self._is_stopped or not self._pace.is_due(number + 1):
+            return
+        began = self._pace.clock()
+        digest = sample(batch)
+        if digest is not None:
+            self._batches.append((number, digest))
+            record = self._expected.get((BATCH, self._epoch, number))
+            if record is not None:
+                self._compare(record, "batches", record.digest == digest, number)
+        self._pace.took("batch", began)
+
+    def replayed(self) -> None:
+        """All batches so far were skipped."""
+        self._batches.clear()
+
+    def step_ended(self, done: int, logs: Any) -> None:
+        """A step was trained.
+
+        Args:
+            done: How many batches of the epoch are done.
+            logs: Its results by name; the device may still compute them.
+        """
+        self._pace.step_ended()
+        if self._is_stopped or not self._pace.is_due(done):
+            return
+        began = self._pace.clock()
+        if isinstance(logs, Mapping) and "loss" in logs:
+            self._losses.append((self._epoch, done - 1, logs["loss"]))
+        self._note(wait=False)
+        self._pace.took("step", began)
+
+    def epoch_ends(self, epoch: int, logs: Any) -> None:
+        """An epoch ends with these logs, before a callback adds to them."""
+        if self._is_stopped:
+            return
+        self._note(wait=True)
+        digest = _digest_of_logs(logs)
+        if digest is None:
+            return
+        record = self._expected.get((EPOCH, epoch, 0))
+        loss = _number(logs.get("loss"), wait=True)
+        loss = math.nan if loss is None else loss
+        if record is not None:
+            is_same = record.digest == digest
+            if not is_same and self._tolerance.relative:
+                # The digest is of bits. With a tolerance, only the loss is compared.
+                is_same = self._is_near(record.loss, loss)
+            self._compare(record, "epochs", is_same, None)
+        self._ring.add(EPOCH, epoch, 0, digest, loss)
+
+    def _note(self, *, wait: bool) -> None:
+        """Writes what is at hand, a loss beside its batch."""
+        while self._losses:
+            epoch, number, value = self._losses[0]
+            loss = _number(value, wait=wait)
+            if loss is None:
+                break
+            self._losses.popleft()
+            record = self._expected.get((STEP, epoch, number))
+            if record is not None:
+                self._compare(record, "losses", self._is_near(record.loss, loss), number)
+            beside = [
+                digest for at, digest in self._batches if at == number and epoch == self._epoch
+            ]
+            self._batches = [one for one in self._batches if one[0] != number]
+            kind = STEP | (BATCH if beside else 0)
+            self._ring.add(kind, epoch, number, beside[0] if beside else 0, loss)
+        if len(self._losses) > _WAITING:
+            self._losses.popleft()
+        for number, digest in self._batches:
+            self._ring.add(BATCH, self._epoch, number, digest, 0.0)
+        self._batches.clear()
+
+    def _is_near(self, expected: float, found: float) -> bool:
+        if expected == found or (math.isnan(expected) and math.isnan(found)):
+            return True
+        scale = max(abs(expected), abs(found))
+        far = abs(expected - found) / scale if math.isfinite(scale) else math.inf
+        is_near = far <= self._tolerance.relative
+        if is_near:
+            self.compared["largest"] = max(self.compared["largest"], far)
+        return is_near
+
+    def _compare(self, record: Record, kind: str, is_same: bool, number: int | None) -> None:
+        if is_same:
+            self.compared[kind] += 1
+            self.evidence = VERIFIED
+            return
+        self.evidence = DIFFERS
+        what = {
+            "batches": "the data is not that of the interrupted run",
+            "losses": "the loss is not that of the interrupted run",
+            "epochs": "the metrics at its end are not those of the interrupted run",
+        }[kind]
+        place = f"epoch {record.epoch}" + ("" if number is None else f", batch {number}")
+        # What the interrupted run saw says nothing about a run that has left its path.
+        self._expected.clear()
+        self._ring.clear()
+        self._differs(f"from {place} on (counted from 0), {what}")
+
+    def close(self) -> None:
+        """Closes the ring. What was noted stays, for the run that resumes."""
+        self._ring.close()
+
+
+class _Pace:
+    """Chooses how many batches to look at, so that looking costs a small share of training.
+
+    Every batch, every second, every fourth, ...: so that a run looks where the run before it did,
+    whatever each has chosen.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._mask = 0
+        self._steps = 0
+        self._began = 0.0
+        self._least: dict[str, float] = {}
+
+    def is_due(self, done: int) -> bool:
+        return not done & self._mask
+
+    def took(self, what: str, began: float) -> None:
+        # The least, because another process may have had the processor meanwhile.
+        self._least[what] = min(self._least.get(what, math.inf), self.clock() - began)
+
+    def step_ended(self) -> None:
+        self._steps += 1
+        if self._steps % _CHOICE:
+            return
+        now = self.clock()
+        if self._began:
+            allowed = _SHARE * (now - self._began) / _CHOICE
+            cost, mask = sum(self._least.values()), 0
+            while cost / (mask + 1) > allowed and mask < _RAREST:
+                mask = 2 * mask + 1
+            self._mask = mask
+        self._began = now
+
+
+def _number(value: Any, *, wait: bool) -> float | None:
+    """The number; ``None`` if it is none, or a device still computes it and this must not wait."""
+    if isinstance(value, float | int):
+        return float(value)
+    found: Any = value
+    if not isinstance(value, np.generic) and not wait:
+        found = frameworks.at_hand(value)
+    try:
+        return float(found)
+    except (TypeError, ValueError):
+        return None
+
+
+def _digest_of_logs(logs: Any) -> int | None:
+    if not isinstance(logs, Mapping):
+        return None
+    numbers = {str(name): _number(value, wait=True) for name, value in logs.items()}
+    bits = [
+        name.encode("utf-8", "surrogatepass") + struct.pack("<d", value)
+        for name, value in sorted(numbers.items())
+        if value is not None
+    ]
+    return xxhash.xxh3_64_intdigest(b"".join(bits)) if bits else None
