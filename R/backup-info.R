@@ -178,32 +178,6 @@ format.rekindle_backup_info <- function(x, ...) {
   c(title, holder_line(x), saves, schedule_line(x$schedule), evidence_line(x$evidence), aside)
 }
 
-# Describes how often the run saves, and why, as far as the numbers are known.
-schedule_line <- function(schedule) {
-  if (is.null(schedule)) {
-    return(NULL)
-  }
-  if (!is.numeric(schedule$interval)) {
-    text <- "The run was still measuring how much a save costs, to choose how often to save."
-    return(mark_line("info", text))
-  }
-  reason <- switch(as.character(schedule$reason %||% ""),
-    max_overhead = "as often as the limit on the overhead allows",
-    mean_time_between_failures = "so that failures cost the least time",
-    writing = "as often as a checkpoint can be written",
-    shortest = "the shortest useful interval"
-  )
-  costs <- schedule[c("stall", "interference", "step")]
-  why <- if (!is.null(reason) && all(vapply(costs, is.numeric, NA))) {
-    paste0(
-      ", ", reason, ": a save stalls training for ", span_text(costs$stall),
-      " and slows the steps after it by ", span_text(costs$interference),
-      " in total; a step takes ", span_text(costs$step)
-    )
-  }
-  mark_line("info", paste0("The run saves every ", span_text(schedule$interval), why, "."))
-}
-
 mark_line <- function(kind, text) {
   mark <- switch(kind,
     info = cli::col_cyan(cli::symbol$info),

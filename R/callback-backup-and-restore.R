@@ -39,9 +39,9 @@
 #' @param ... Must be empty: the arguments after it must be named.
 #' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first epoch on, each
 #'   under its own number. `FALSE` gives only the epochs that this call of `fit()` ran, as Keras does.
-#' @param on_mismatch What to do if the optimizer, the loss, the batch size, the shuffling, the steps or the
-#'   length of the data differ from those of the backup: `"error"` stops, `"warn"` continues. A backup of
-#'   another model is always an error.
+#' @param on_mismatch What to do if the optimizer, its learning rate or another of its settings, the loss, the
+#'   batch size, the shuffling, the steps or the length of the data differ from those of the backup: `"error"`
+#'   stops, `"warn"` continues with what the script has. A backup of another model is always an error.
 #' @param on_save_error What to do if rekindle cannot write a checkpoint, for example because the disk is
 #'   full. `"warn"` continues training and relies on the previous checkpoint. `"raise"` stops.
 #' @param extra_state `NULL`, or a named list of other state that belongs to the run. Each element is a Python

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 import rekindle
-from benchmarks import callbacks, limits, managers, models, overhead, timing, training
+from benchmarks import callbacks, limits, looking, managers, models, overhead, timing, training
 from rekindle.keras import BackupAndRestore
 
 # The number of floats in a small array. There are ten thousand such arrays.
@@ -66,6 +66,11 @@ def small(count: int, rounds: int, folder: str) -> dict:
             np.testing.assert_array_equal(variables[-1].numpy(), saved)
     mine.close()
     return {"bytes": count * SMALL * 4, "rows": rows}
+
+
+def witness(folder: str) -> dict:
+    """What looking at a batch costs, in seconds: the digest, and all else."""
+    return {"bytes": 0, "rows": looking.measured(folder)}
 
 
 def frozen(megabytes: float, folder: str) -> dict:
@@ -146,6 +151,7 @@ _ALL = (
     saves,
     small,
     frozen,
+    witness,
     training.fits,
     training.turns,
     training.tunings,

@@ -43,6 +43,7 @@ def plan(options) -> list[dict]:
     job("small", "tensorflow", count=10_000, rounds=rounds)
     for backend in BACKENDS:
         job("frozen", backend, megabytes=100)
+        job("witness", backend)
         for size in options.fit_sizes:
             job("fits", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
             job("turns", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
@@ -94,7 +95,8 @@ def child(job: dict, folder: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument(
-        "--parts", default="saves,small,frozen,fits,turns,tunings,auto,hooks,memory,thousand"
+        "--parts",
+        default="saves,small,frozen,witness,fits,turns,tunings,auto,hooks,memory,thousand",
     )
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")

@@ -1,15 +1,18 @@
 """The table of exactness: runs with every kind of data on every backend, killed and resumed.
 
     python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
-                               [--background no]
+                               [--background no] [--busy 3]
 
 For each cell, SIGKILL kills a run at several points, and a newly forked process resumes it. A cell
-says after how many kills the report was equal, bit for bit, to the report of the run never killed.
+says after how many kills the report was equal, bit for bit, to the report of the run never killed,
+and what the resumed runs themselves saw as evidence.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
+import collections
 import json
 import os
 import pathlib
@@ -82,10 +85,18 @@ def told(folder):
     return json.loads(lines[-1])["notes"] if lines else []
 
 
-def one_cell(zygote, base, kills, scratch):
+def evidence(folder):
+    """What the last resumed run says that it saw; ``None`` if it restored nothing."""
+    path = pathlib.Path(folder, "resumed.jsonl")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return json.loads(lines[-1])["evidence"] if lines else None
+
+
+def one_cell(zygote, base, kills, scratch, seen):
     """Returns the exact kills, the kills tried, announced differences, and failures.
 
-    A run may differ only if it said so before it resumed. A run that differs silently is a failure.
+    A run may differ only if it said so before it resumed. A run that differs silently is a failure,
+    and so is one that is equal and says that it differs. `seen` counts the evidence.
     """
     never = os.path.join(scratch, "never")
     if zygote.run(base | {"folder": never}) != 0:
@@ -105,6 +116,10 @@ def one_cell(zygote, base, kills, scratch):
             continue
         differing = compare(report(never), report(folder))
         good += not differing
+        found = evidence(folder)
+        seen[found or "began anew"] += 1
+        if not differing and found == "differs":
+            wrong.append(f"{kill}: equal, but its evidence is that it differs: {told(folder)[-1]}")
         if differing and told(folder):
             said.append(f"{kill}: {told(folder)[0]}")
         elif differing:
@@ -128,8 +143,12 @@ def main():
     parser.add_argument("--cells", dest="sources", nargs="+")
     parser.add_argument("--freqs", nargs="+", default=FREQS)
     parser.add_argument("--background", choices=["yes", "no"], default="yes")
+    parser.add_argument("--busy", type=int, default=0, help="how many busy loops run beside it")
     parser.add_argument("--kills", type=int, default=len(KILLS))
     options = parser.parse_args()
+    for _ in range(options.busy):
+        loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        atexit.register(loop.kill)
     freqs = [freq if freq == "epoch" else int(freq) for freq in options.freqs]
     failed = 0
     began = time.time()
@@ -141,13 +160,16 @@ def main():
                 scratch = tempfile.mkdtemp(prefix="exact-")
                 cell = {"source": source, "training": training, "save_freq": freq}
                 cell["background"] = options.background == "yes"
-                good, tried, said, wrong = one_cell(zygote, cell, KILLS[: options.kills], scratch)
+                seen = collections.Counter()
+                kills = KILLS[: options.kills]
+                good, tried, said, wrong = one_cell(zygote, cell, kills, scratch, seen)
                 shutil.rmtree(scratch, ignore_errors=True)
                 failed += bool(wrong)
                 mark = "DIFFERS" if wrong else "says that it cannot be" if said else "equal"
                 what = source if training == "plain" else training
                 title = f"{backend:<11}{what:<31}save_freq={freq!s:<6}"
-                print(f"{title}{good:>2} of {tried}  {mark}", flush=True)
+                words = ", ".join(f"{name} {count}" for name, count in sorted(seen.items()))
+                print(f"{title}{good:>2} of {tried}  {mark}; {words}", flush=True)
                 for line in said + wrong:
                     print(f"{'':<11}  {line}", flush=True)
         zygote.close()

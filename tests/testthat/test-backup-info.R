@@ -108,6 +108,23 @@ test_that("of a run on another machine it cannot be told whether it goes on", {
   )
 })
 
+test_that("what was seen since the run resumed is said", {
+  line <- function(...) cli::ansi_strip(evidence_line(list(...)))
+  expect_null(evidence_line(NULL))
+  expect_match(
+    line(number = 4L, evidence = "verified", batches = 12L, losses = 1L, epochs = 0L),
+    "from checkpoint 4: 12 batches and 1 loss equal those of the interrupted run."
+  )
+  expect_match(
+    line(number = 4, evidence = "verified", batches = 2L, losses = 2L, epochs = 1L),
+    "2 batches, 2 losses and 1 epoch equal"
+  )
+  expect_match(line(evidence = "unverified"), "keras3's own callback: the interrupted run left nothing")
+  expect_match(line(number = 4L, evidence = "changed"), "the set-up was changed")
+  expect_match(line(number = 4L, evidence = "differs"), "^! .*differs from what the interrupted run saw")
+  expect_match(line(number = 4L, evidence = list("x"), batches = "9"), "nothing is known|nothing equal")
+})
+
 test_that("looking needs no Keras", {
   skip_without_python()
   out <- run_r(c(

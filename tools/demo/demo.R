@@ -70,6 +70,11 @@ say(
   report$number, report$step, report$epoch + 1L, report$batch + 1L
 )
 say("   Of all that was done, the last %d batches were run again.", killed_steps - report$step)
+say(
+  "   Evidence: %s. %d batches, %d losses and %d epochs were those of the killed run.",
+  report$evidence, report$compared$batches, report$compared$losses, report$compared$epochs
+)
+if (report$evidence != "verified") stop("the resumed run did not see what the killed run saw", call. = FALSE)
 say("   Its history has all %d epochs.\n", length(resumed$result$loss))
 
 say("3. A run that nobody kills, with a backup folder of its own.")

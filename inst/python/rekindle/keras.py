@@ -78,9 +78,10 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         restore_history: bool. ``True`` gives the ``History`` that a resumed ``fit()`` returns the
             epochs of the whole run. ``False`` gives only the epochs that this call ran, as Keras
             does. Defaults to ``False``.
-        on_mismatch: ``"error"`` or ``"warn"``. What to do if the optimizer, the loss, the batch
-            size, the shuffling, the steps or the length of the data differ from those of the
-            backup. A backup of another model is always an error. Defaults to ``"error"``.
+        on_mismatch: ``"error"`` or ``"warn"``. What to do if the optimizer, its learning rate or
+            another of its settings, the loss, the batch size, the shuffling, the steps or the
+            length of the data differ from those of the backup. ``"warn"`` continues with what the
+            script has. A backup of another model is always an error. Defaults to ``"error"``.
         on_save_error: ``"warn"`` or ``"raise"``. What to do if rekindle cannot write a checkpoint,
             for example because the disk is full. ``"warn"`` warns once for each cause, keeps the
             previous checkpoint, continues training, and tries again when the next checkpoint is

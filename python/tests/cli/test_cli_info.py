@@ -74,6 +74,41 @@ class TestInfo:
         assert (code, err) == (0, "")
         assert out.splitlines()[-1].startswith(expected)
 
+    @pytest.mark.parametrize(
+        ("evidence", "expected"),
+        [
+            (
+                {"number": 4, "evidence": "verified", "batches": 12, "losses": 1, "epochs": 0},
+                "had resumed from checkpoint 4: 12 batches and 1 loss equal those of the",
+            ),
+            (
+                {"number": None, "evidence": "unverified"},
+                "from a backup of Keras' own callback: the interrupted run left nothing",
+            ),
+            (
+                {"number": 4, "evidence": "changed"},
+                "the set-up was changed, so nothing was compared",
+            ),
+            ({"number": 4, "evidence": "differs"}, "what it saw differs from what the interrupted"),
+            (
+                {"number": 4, "evidence": ["verified"], "batches": {}},
+                "nothing is known about how exactly",
+            ),
+            ({"evidence": "verified", "batches": "9", "losses": -1}, ": nothing equal those of"),
+        ],
+    )
+    def test_what_was_seen_since_the_run_resumed(self, home, call, evidence, expected):
+        fill(home, 2, state={"evidence": evidence})
+        _, told, _ = call("info")
+        assert told.splitlines()[-1].startswith("The run of ckpt-2 had resumed from ")
+        assert expected in told
+
+    @pytest.mark.parametrize("evidence", [None, [], 5, "verified", {}])
+    def test_without_evidence_nothing_is_said_of_it(self, home, call, evidence):
+        fill(home, 2, state={"evidence": evidence})
+        _, told, _ = call("info")
+        assert "had resumed" not in told
+
     @pytest.mark.parametrize("schedule", [None, [], 5, "auto", {}])
     def test_without_a_rhythm_nothing_is_said_of_it(self, home, call, schedule):
         fill(home, 2, state={"schedule": schedule})

@@ -59,9 +59,10 @@ class Interrupt(keras.callbacks.Callback):
             raise RuntimeError("Interrupting!")
 
 
-def interrupt(model, callback, epoch, batch=None, **more):
+def interrupt(model, callback, epoch, batch=None, more_callbacks=(), **more):
+    callbacks = (*more_callbacks, callback, Interrupt(epoch, batch))
     with pytest.raises(RuntimeError, match="Interrupting!"):
-        fit(model, callback, Interrupt(epoch, batch), epochs=epoch + 3, **more)
+        fit(model, *callbacks, epochs=epoch + 3, **more)
 
 
 def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch", **more):

@@ -92,6 +92,9 @@ class Trainer:
     def close(self):
         pass
 
+    def keep_learning_rate(self):
+        raise AssertionError("this trainer has none")
+
     def watch(self, step_ended, epoch_ends):
         self.step_ended, self.epoch_ends = step_ended, epoch_ends
         return lambda: None

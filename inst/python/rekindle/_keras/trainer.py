@@ -64,7 +64,8 @@ class KerasTrainer(ModelTrainer):
         return fingerprint.versions()
 
     def fingerprint(self) -> dict[str, Any]:
-        return fingerprint.take(self._model, self.fit) | self._adapted
+        settings = self._settings.as_fingerprint()
+        return fingerprint.take(self._model, self.fit) | settings | self._adapted
 
     @cached_property
     def _adapted(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class KerasTrainer(ModelTrainer):
 
     def put(self, arrays: Mapping[str, AnyArray]) -> list[str]:
         named = variables.named(self._model)
-        variables.assign(named, arrays)
+        variables.assign(self._restorable(named), arrays)
         layer_states.finalize(self._model)
         return list(named)
 
@@ -103,7 +104,7 @@ class KerasTrainer(ModelTrainer):
         keras_objects.sync_variables(self._model)
         named = variables.named(self._model) | variables.metrics(self._model)
         named = {name: variable for name, variable in named.items() if name in arrays}
-        variables.assign(named, arrays)
+        variables.assign(self._restorable(named), arrays)
         layer_states.finalize(self._model)
         internals.adopt_variables(self._model)
 
@@ -151,6 +152,3 @@ class KerasTrainer(ModelTrainer):
 
     def settle_import(self, directory: str) -> None:
         keras_files.settle(directory)
-
-    def close(self) -> None:
-        """Nothing stays on the model: the replay removes what it has put there."""

@@ -61,7 +61,9 @@ class TfKerasTrainer(ModelTrainer):
 
     def fingerprint(self) -> dict[str, Any]:
         # Not as it is now: fit() shortens the last execution of an epoch.
-        return fingerprint.take(self._model, self.fit) | {"steps_per_execution": self._executed}
+        executed = {"steps_per_execution": self._executed}
+        settings = self._settings.as_fingerprint()
+        return fingerprint.take(self._model, self.fit) | settings | executed
 
     def build(self, manifest: Manifest) -> None:
         if variables.missing(self._model, manifest):
@@ -90,12 +92,13 @@ class TfKerasTrainer(ModelTrainer):
 
     def put(self, arrays: Mapping[str, AnyArray]) -> list[str]:
         found = variables.named(self._model)
-        variables.assign(found, arrays)
+        variables.assign(self._restorable(found), arrays)
         return list(found)
 
     def put_again(self, arrays: Mapping[str, AnyArray]) -> None:
         found = variables.named(self._model) | variables.metrics(self._model)
-        variables.assign({name: one for name, one in found.items() if name in arrays}, arrays)
+        found = {name: one for name, one in found.items() if name in arrays}
+        variables.assign(self._restorable(found), arrays)
 
     def rehearsal(self, extra: Mapping[str, Any]) -> Rehearsal:
         return Rehearsal(self._model)
@@ -171,5 +174,6 @@ class TfKerasTrainer(ModelTrainer):
         tf_import.settle(directory)
 
     def close(self) -> None:
+        super().close()
         if self._step is not None:
             self._step.close()

@@ -8,6 +8,9 @@ from typing import Any
 from rekindle._format.manifest import Manifest
 from rekindle.errors import MismatchError, bulleted
 
+# The words for a backup whose model fits, and whose settings differ.
+SET_UP = "of another training set-up"
+
 # What the names of weights begin with: the arrays that have to fit the live variables.
 WEIGHTS = ("model/", "optimizer/")
 
@@ -70,10 +73,16 @@ def refuse(directory: str, what: str, differences: list[str]) -> None:
         raise MismatchError(
             f"The backup in {directory!r} is {what}. Nothing was changed.\n"
             + bulleted(differences)
-            + "To resume, use the model and the settings that were saved. To start afresh, rename"
-            " or remove that folder, or give this run a backup folder of its own.",
+            + f"To resume, use the model and the settings that were saved.{_advice(what)} To start"
+            " afresh, rename or remove that folder, or give this run a backup folder of its own.",
             differences=differences,
         )
+
+
+def _advice(what: str) -> str:
+    if what != SET_UP:
+        return ""
+    return ' To go on with the new settings on purpose, set `on_mismatch` to "warn".'
 
 
 def name_of(value: Any) -> Any:

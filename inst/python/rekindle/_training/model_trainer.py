@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rekindle._training import frames
+from rekindle._training.optimizer_settings import OptimizerSettings, is_rate
 from rekindle._training.replay import Replay
 
 
@@ -34,6 +35,8 @@ class ModelTrainer:
         self._callback_list = callback_list
         self._code = code
         self.fit = fit
+        self._settings = OptimizerSettings(getattr(model, "optimizer", None))
+        self._keeps_rate = False
 
     @property
     def knows_fit(self) -> bool:
@@ -54,6 +57,16 @@ class ModelTrainer:
     @stop_training.setter
     def stop_training(self, stop: bool) -> None:
         self._model.stop_training = stop
+
+    def keep_learning_rate(self) -> None:
+        self._keeps_rate = True
+
+    def _restorable(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        """Of these variables by name, those that a checkpoint may change."""
+        return {n: one for n, one in named.items() if not (self._keeps_rate and is_rate(n))}
+
+    def close(self) -> None:
+        self._settings.leave()
 
     def callbacks(self) -> list[Any]:
         return self._callbacks

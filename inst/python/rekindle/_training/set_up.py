@@ -17,7 +17,7 @@ def refuse_backend(directory: str, trainer: Trainer, manifest: Manifest) -> None
     if backend is not None:
         saved = manifest.state.get("fingerprint")
         lines = fingerprint.differences({"backend": backend}, saved)
-        fingerprint.refuse(directory, "of another training set-up", lines)
+        fingerprint.refuse(directory, fingerprint.SET_UP, lines)
 
 
 def differences(trainer: Trainer, manifest: Manifest) -> list[str]:

@@ -16,6 +16,7 @@ from rekindle._training import (
     extra_state,
     fingerprint,
     logs,
+    optimizer_settings,
     random_states,
     refusals,
     set_up,
@@ -258,8 +259,13 @@ class FitState:
 
     def _compare(self, manifest: Manifest) -> None:
         lines = set_up.differences(self.trainer, manifest)
+        if any(line.startswith(optimizer_settings.RATE) for line in lines):
+            self.trainer.keep_learning_rate()
+        if stages.is_new(manifest.position, self.began, self.trainer.fit):
+            # A stage of a script may train otherwise than the one before, as for fine-tuning.
+            lines = [line for line in lines if not optimizer_settings.is_setting(line)]
         if self.refuses:
-            fingerprint.refuse(self.directory, "of another training set-up", lines)
+            fingerprint.refuse(self.directory, fingerprint.SET_UP, lines)
         lines += set_up.notes(self.trainer, manifest, self.began)
         self.is_changed = bool(lines)
         self.notes += self.trainer.inexact() + lines

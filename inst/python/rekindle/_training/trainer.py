@@ -119,6 +119,9 @@ class Trainer(Protocol):
     def put_again(self, arrays: Mapping[str, AnyArray]) -> None:
         """Restores weights, optimizer and metrics in the middle of an epoch."""
 
+    def keep_learning_rate(self) -> None:
+        """Makes :meth:`put` and :meth:`put_again` leave the script's learning rate as it is."""
+
     def rehearsal(self, extra: Mapping[str, Any]) -> Rehearsal:
         """Watches, from now on, for state that a resumed run could not restore."""
 

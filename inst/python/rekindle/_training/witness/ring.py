@@ -24,8 +24,7 @@ _HEADER = layout.WITNESS_MAGIC + b"1}\n"
 _BEGIN = 64
 # Kind, 0, epoch, batch, digest, loss; then their XXH3-64.
 _BODY = struct.Struct("<HHIIQd")
-_CHECK = struct.Struct("<Q")
-_SIZE = _BODY.size + _CHECK.size
+_SIZE = _BODY.size + 8
 _COUNT = 4096
 _FILE = _BEGIN + _COUNT * _SIZE
 _LIMIT = 1 << 32
@@ -78,8 +77,7 @@ class Ring:
             return
         body = _BODY.pack(kind, 0, epoch, batch, digest, loss)
         try:
-            check = _CHECK.pack(xxhash.xxh3_64_intdigest(body))
-            self._file.write(_BEGIN + self._next * _SIZE, body + check)
+            self._file.write(_BEGIN + self._next * _SIZE, body + xxhash.xxh3_64_digest(body))
         except OSError:
             self.close()
         self._next = (self._next + 1) % _COUNT
@@ -117,8 +115,8 @@ class Ring:
 def _records(data: bytes) -> Iterator[Record]:
     for start in range(_BEGIN, len(data) - _SIZE + 1, _SIZE):
         body = data[start : start + _BODY.size]
-        (check,) = _CHECK.unpack_from(data, start + _BODY.size)
-        # A record that was never written is all zeros.
-        if check and check == xxhash.xxh3_64_intdigest(body):
+        check = data[start + _BODY.size : start + _SIZE]
+        # A record that was never written is all zeros, and their digest is another.
+        if check == xxhash.xxh3_64_digest(body):
             kind, _, epoch, batch, digest, loss = _BODY.unpack(body)
             yield Record(kind, epoch, batch, digest, loss)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,46 +24,44 @@ def sample(batch: Any) -> int | None:
     Args:
         batch: Arrays, in tuples, lists and mappings.
     """
-    digest, found = xxhash.xxh3_64(), False
-    for leaf in _leaves(batch):
-        array = leaf if isinstance(leaf, np.ndarray) else _on_host(leaf)
-        if array is None:
-            return None
-        if array.dtype.hasobject:
-            continue
-        found = True
-        for part in _parts(array):
-            digest.update(part)
+    digest, found, todo = xxhash.xxh3_64(), False, [batch]
+    while todo:
+        leaf = todo.pop()
+        if not isinstance(leaf, np.ndarray):
+            inner = _items(leaf)
+            if inner is not None:
+                todo.extend(inner)
+                continue
+            leaf = np.asarray(leaf) if isinstance(leaf, np.generic) else frameworks.at_hand(leaf)
+            if leaf is None:
+                return None
+        if not leaf.dtype.hasobject:
+            found = True
+            _add(digest, leaf)
     return digest.intdigest() if found else None
 
 
-def _leaves(batch: Any) -> Iterator[Any]:
-    if isinstance(batch, tuple | list):
-        for item in batch:
-            yield from _leaves(item)
-    elif isinstance(batch, Mapping):
-        for item in batch.values():
-            yield from _leaves(item)
-    elif batch is not None:
-        yield batch
+def _items(leaf: Any) -> Iterable[Any] | None:
+    """What is in a container, the last first; ``None`` if it is none."""
+    if isinstance(leaf, tuple | list):
+        return reversed(leaf)
+    if leaf is None:
+        return ()
+    return reversed(list(leaf.values())) if isinstance(leaf, Mapping) else None
 
 
-def _on_host(leaf: Any) -> AnyArray | None:
-    return np.asarray(leaf) if isinstance(leaf, np.generic) else frameworks.at_hand(leaf)
-
-
-def _parts(array: AnyArray) -> Iterator[memoryview]:
-    if array.nbytes > _WHOLE:
-        if not array.flags.c_contiguous:
-            # To copy the whole would cost too much.
-            rows = np.linspace(0, len(array) - 1, min(len(array), _BLOCKS)).astype(int)
-            for row in rows:
-                yield from _parts(np.ascontiguousarray(array[row]))
-            return
-        bits = as_buffer(array.reshape(-1).view(np.uint8))
-        last = len(bits) - _BLOCK
-        for number in range(_BLOCKS):
-            start = last * number // (_BLOCKS - 1)
-            yield bits[start : start + _BLOCK]
+def _add(digest: xxhash.xxh3_64, array: AnyArray) -> None:
+    if not array.flags.c_contiguous:
+        # To copy a large one would cost too much: some of its rows.
+        step = 1 if array.nbytes <= _WHOLE else max(1, len(array) // _BLOCKS)
+        for row in array[::step] if array.ndim else ():
+            _add(digest, np.array(row, order="C"))
         return
-    yield as_buffer(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    bits = array.reshape(-1).view(np.uint8)
+    if bits.nbytes <= _WHOLE:
+        digest.update(as_buffer(bits))
+        return
+    last = bits.nbytes - _BLOCK
+    for number in range(_BLOCKS):
+        start = last * number // (_BLOCKS - 1)
+        digest.update(as_buffer(bits[start : start + _BLOCK]))

@@ -131,7 +131,7 @@ class Witness:
         if self._is_stopped or not self._pace.is_due(done):
             return
         began = self._pace.clock()
-        if isinstance(logs, Mapping) and "loss" in logs:
+        if isinstance(logs, dict | Mapping) and "loss" in logs:
             self._losses.append((self._epoch, done - 1, logs["loss"]))
         self._note(wait=False)
         self._pace.took("step", began)

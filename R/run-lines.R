@@ -1,4 +1,30 @@
-# What was seen since a run resumed, in words.
+# What a checkpoint says of its run: how often it saves, and what was seen since it resumed.
+
+# Describes how often the run saves, and why, as far as the numbers are known.
+schedule_line <- function(schedule) {
+  if (is.null(schedule)) {
+    return(NULL)
+  }
+  if (!is.numeric(schedule$interval)) {
+    text <- "The run was still measuring how much a save costs, to choose how often to save."
+    return(mark_line("info", text))
+  }
+  reason <- switch(as.character(schedule$reason %||% ""),
+    max_overhead = "as often as the limit on the overhead allows",
+    mean_time_between_failures = "so that failures cost the least time",
+    writing = "as often as a checkpoint can be written",
+    shortest = "the shortest useful interval"
+  )
+  costs <- schedule[c("stall", "interference", "step")]
+  why <- if (!is.null(reason) && all(vapply(costs, is.numeric, NA))) {
+    paste0(
+      ", ", reason, ": a save stalls training for ", span_text(costs$stall),
+      " and slows the steps after it by ", span_text(costs$interference),
+      " in total; a step takes ", span_text(costs$step)
+    )
+  }
+  mark_line("info", paste0("The run saves every ", span_text(schedule$interval), why, "."))
+}
 
 evidence_line <- function(evidence) {
   if (is.null(evidence)) {
