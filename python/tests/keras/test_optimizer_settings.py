@@ -112,7 +112,7 @@ def test_in_the_same_session_only_the_script_changes_it(backup_dir):
     assert rate_of(model) == 0.000625
     interrupt(model, BackupAndRestore(backup_dir), 2)
     model.optimizer.learning_rate = 0.5
-    with pytest.raises(rekindle.MismatchError, match="learning_rate: expected 0.5, found 0.01"):
+    with pytest.raises(rekindle.MismatchError, match=r"learning_rate: expected 0\.5, found 0\.01"):
         fit(model, BackupAndRestore(backup_dir))
 
 

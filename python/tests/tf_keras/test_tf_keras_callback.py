@@ -290,7 +290,9 @@ def test_a_learning_rate_that_was_changed_is_refused_or_on_demand_taken(backup_d
         return make_model(optimizer=kind(rate))
 
     interrupt(model(0.01), BackupAndRestore(backup_dir), 1)
-    with pytest.raises(rekindle.MismatchError, match="learning_rate: expected 0.001, found 0.01"):
+    with pytest.raises(
+        rekindle.MismatchError, match=r"learning_rate: expected 0\.001, found 0\.01"
+    ):
         fit(model(0.001), BackupAndRestore(backup_dir))
     changed, callback = model(0.001), BackupAndRestore(backup_dir, on_mismatch="warn")
     with pytest.warns(rekindle.InexactWarning, match="learning_rate"):
