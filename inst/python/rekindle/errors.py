@@ -16,15 +16,12 @@ builtin exception that a caller would catch without knowing rekindle::
     └── SaveError         (OSError)       a save failed; earlier checkpoints are intact
 
 :class:`TrainingPreempted` is no error: this ``SystemExit`` ends a run that a signal asked to end.
-
 Every warning is a :class:`RekindleWarning` (a ``UserWarning``): :class:`DamageWarning` if rekindle
-had to use an older checkpoint, :class:`SaveWarning` if a save failed and training goes on,
-:class:`InexactWarning` if a resumed run cannot repeat the interrupted run exactly,
-:class:`TakeoverWarning` if a run resumes from a backup of Keras' own callback,
-:class:`MismatchWarning` if a checkpoint was restored in part.
+had to use an older checkpoint, :class:`SaveWarning` if a save failed, :class:`InexactWarning` if a
+resumed run cannot repeat the interrupted run exactly, :class:`TakeoverWarning` if a run resumes
+from a backup of Keras' own callback, :class:`MismatchWarning` if a restore was partial.
 
-The attributes of an exception hold its data. The docstring of each class lists them. Exceptions can
-be pickled, so that another process gets them with all attributes.
+The attributes of an exception hold its data; each class lists them. Pickling keeps them.
 """
 
 from __future__ import annotations
@@ -292,7 +289,10 @@ for _name in __all__:
 
 
 class UnsupportedValueError(TypeError):
-    """A value in the tree has a type that cannot be saved. The message names type and place."""
+    """A value in a tree cannot be saved. Its arguments are its place, and the reason."""
+
+    def __str__(self) -> str:
+        return ": ".join(map(str, self.args))
 
 
 class BrokenTreeError(ValueError):

@@ -201,7 +201,7 @@ def test_numbers_of_python_may_take_each_others_place(home, saved, live, expecte
     [
         ({"a": [1, object()]}, "x/a/1: a value of type 'object'"),
         (Pair(1, len), "x/right: a value of type 'builtin_function_or_method'"),
-        (Record(1j), "x/left: a value of type 'complex'"),
+        (Record(slice(1)), "x/left: a value of type 'slice'"),
         ([np.array(["text"])], "x/0: an array of dtype <U4"),
         (np.zeros(2, "complex128"), "x: an array of dtype complex128"),
         (np.array([object()]), "x: an array of dtype object"),
@@ -222,7 +222,7 @@ def test_what_cannot_be_saved_is_refused_by_its_place_and_nothing_written(home, 
 def test_a_container_that_holds_itself_is_refused(home):
     endless = [1]
     endless.append(endless)
-    with pytest.raises(rekindle.ArgumentError, match="more than 100 containers inside each"):
+    with pytest.raises(rekindle.ArgumentError, match="x/1: a container that contains itself"):
         Checkpoint(x=endless).save(f"{home}/ckpt")
 
 

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import rekindle
-from rekindle._codec import kinds, tree
+from rekindle._codec import kinds, tags, tree
+from rekindle._codec.capture import Capture
+from rekindle._codec.changeable import Baseline
+from rekindle._codec.restore import Restore
 from rekindle._training import random_states
 from rekindle.errors import BrokenTreeError
 
@@ -28,11 +31,23 @@ def spoiled(state, place, value):
 def refuses(live, state):
     kind = kinds.kind_of(live)
     arrays = {}
-    saved = {"$object": kind, "state": tree.flatten(state, "", arrays)}
+    saved = tags.tag("object", [kind, tree.flatten(state, "", arrays)])
     before = repr(kinds.get_state(kind, live))
     with pytest.raises(BrokenTreeError):
-        kinds.put(saved, arrays, live)
+        put(saved, arrays, live)
     assert repr(kinds.get_state(kind, live)) == before
+
+
+def put(saved, arrays, live):
+    restore = Restore(arrays, live_only=True)
+    Baseline.fitting(live, saved, "here", restore)()
+    restore.states.put("here")
+
+
+def take(live, arrays):
+    capture = Capture(live)
+    capture.arrays = arrays
+    return capture.take(live, "")
 
 
 def numpy_states():
@@ -76,9 +91,9 @@ def test_a_numpy_state_that_was_taken_is_put_back(name, draws):
     live.standard_normal(draws)
     live.integers(0, 9, draws, dtype=np.uint32) if kind == "numpy.Generator" else live.rand(draws)
     arrays = {}
-    saved = kinds.take(live, "", arrays)
+    saved = take(live, arrays)
     arrays = {key: array.copy() for key, array in arrays.items()}
-    kinds.put(saved, arrays, again)
+    put(saved, arrays, again)
     assert live.standard_normal(9).tolist() == again.standard_normal(9).tolist()
 
 
@@ -152,8 +167,8 @@ def test_a_pytorch_state_that_was_taken_is_put_back(draws):
     torch.randn(draws, generator=live)
     torch.randn(1, generator=live, dtype=torch.float64)
     arrays = {}
-    saved = kinds.take(live, "", arrays)
-    kinds.put(saved, arrays, again)
+    saved = take(live, arrays)
+    put(saved, arrays, again)
     assert torch.rand(9, generator=live).tolist() == torch.rand(9, generator=again).tolist()
 
 

@@ -89,7 +89,7 @@ def nested(depth):
         1 << 5000,
         object(),
         len,
-        {"a": [1, 2j]},
+        {"a": [1, slice(2)]},
         np.array([object()]),
         np.array(["text"]),
     ],

@@ -143,9 +143,12 @@ def test_dicts_of_other_classes_come_back_as_they_were(backup_dir):
 
 
 def test_a_dict_that_would_lose_its_class_is_named_once_it_changes(backup_dir):
+    class Own(dict):
+        pass
+
     class Inside(Counting):
         def on_epoch_end(self, epoch, logs=None):
-            self.inside[0][epoch] = 1
+            self.inside.append(Own(epoch=epoch))
 
     with pytest.warns(rekindle.InexactWarning, match=r"Inside.inside is of a type") as caught:
         run(backup_dir, Inside(), epochs=2)

@@ -38,17 +38,17 @@ def accumulating(built):
 
 
 KINDS = {
-    "an optimizer": (optimizer, "Adam that is not built yet. Build it before fit.*optimizer.build"),
-    "a layer": (layer, "Dense that is not built yet. Build it before fit.*calling it on data"),
-    "a metric": (accumulating, "AUC that is not built yet. Build it before fit.*calling it"),
-    "another metric": (metric, "expected 2 variables, found 1 in the backup"),
+    "an optimizer": (optimizer, "Adam that is not built yet. Build it first.*optimizer.build"),
+    "a layer": (layer, "Dense that is not built yet. Build it first.*calling it on data"),
+    "a metric": (accumulating, "AUC that is not built yet. Build it first.*calling it"),
+    "another metric": (metric, "total: expected a value in the backup, found none"),
     "a layer of another shape": (
         lambda built: layer(True, 2 if built else 4),
         r"kernel: expected float32 \(3, 4\), found float32 \(3, 2\)",
     ),
     "an object of another kind": (
         lambda built: np.random.default_rng(1) if built else layer(True),
-        "expected the state of a Dense, found the state of a 'numpy.Generator'",
+        "expected the variables of a Dense, found the state of a 'numpy.Generator'",
     ),
     "another generator": (
         lambda built: np.random.Generator((np.random.PCG64 if built else np.random.MT19937)(1)),

@@ -6,15 +6,16 @@ give each name its own value. The checkpoint then holds two values. One object c
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
-from rekindle._codec import tree
+from rekindle._codec.containers import like
+from rekindle._codec.tags import array_name
 from rekindle._frameworks import table as frameworks
 from rekindle._frameworks.loaded import loaded
 
@@ -36,8 +37,9 @@ class Aliases:
 
         ``None`` if the object has no earlier place.
         """
-        found = self._met.setdefault(id(live), (live, saved, place))
-        if found[2] == place:
+        one = (live, saved, place)
+        found = self._met.setdefault(id(live), one)
+        if found is one:
             return None
         return found[2], self._is_same(found[1], saved)
 
@@ -46,19 +48,11 @@ class Aliases:
             return len(one) == len(other) and all(map(self._is_same, one, other))
         if not isinstance(one, dict) or not isinstance(other, dict):
             return type(one) is type(other) and bool(one == other)
-        names = _array_of(one), _array_of(other)
+        names = array_name(one), array_name(other)
         if None not in names:
             first, second = (self._arrays[str(name)] for name in names)
             return _same_bits(first, second)
         return one.keys() == other.keys() and all(self._is_same(one[k], other[k]) for k in one)
-
-
-def _array_of(saved: Any) -> Any:
-    """The name of the array that the JSON value stands for, or ``None``."""
-    kind, content = tree.tagged(saved)
-    if kind == "jax.key":
-        return content[1]
-    return content if kind in ("array", "scalar", "jax", "torch", "tensorflow") else None
 
 
 def _same_bits(one: AnyArray, other: AnyArray) -> bool:
@@ -86,6 +80,5 @@ def twin(value: Any) -> Any:
     torch = loaded("torch")
     if torch is not None and type(value) is torch.Tensor:
         return value.detach().clone().requires_grad_(value.requires_grad)
-    if isinstance(value, dict | list) or dataclasses.is_dataclass(value):
-        return copy.copy(value)
-    return None
+    is_container = isinstance(value, dict | list | deque | set)
+    return like(value) if is_container or dataclasses.is_dataclass(value) else None

@@ -1,95 +1,174 @@
-"""Which attributes a checkpoint may change: those that training changes, never the script's.
+"""Which values a checkpoint may change: those that training changes, never the script's.
 
 A checkpoint is a file. Its author must not decide where a script writes or which code it runs. So a
 checkpoint gives values only to attributes that the live object has, or that the code of its class
-assigns. Text (a string or bytes) has stricter rules:
+assigns. Text (a string, a path or bytes) has stricter rules:
 
 - Text that was there when training began does not change. If it is inside of a container, the
   checkpoint adds no text to this container either.
 - Text never replaces another value. It may come only inside of a container, and this container may
   replace only ``None`` or a container without text.
 
-The same rules apply at a capture: rekindle then names the attributes that it could not restore.
+An object, a named tuple or a member of an enumeration takes only the place of one of its kind: the
+checkpoint makes none. The same rules apply at a capture: rekindle then names the values that it
+could not restore.
 """
 
 from __future__ import annotations
 
-import dis
-import functools
-import inspect
-import itertools
-import json
-import types
-from collections.abc import Callable, Iterator, Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from rekindle import errors
-from rekindle._base.arrays import AnyArray, as_bytes, digest
-from rekindle._codec import kinds, mappings, tree
+import numpy as np
 
-# Reasons why an attribute cannot be restored. In a message, they follow the attribute's name.
+from rekindle import errors
+from rekindle._base.arrays import AnyArray
+from rekindle._codec import shape, tags
+from rekindle._codec.aliases import changes_in_place
+from rekindle._codec.assigned import assigned_by, is_script
+from rekindle._codec.capture import Capture
+from rekindle._codec.containers import is_wrapper, open_container
+from rekindle._codec.restore import Restore
+from rekindle._frameworks import table as frameworks
+
+# Reasons why a value cannot be restored. In a message, they follow the attribute's name.
 OF_A_TYPE = "is of a type that cannot be saved"
 IS_NEW = "did not exist when training began"
 IS_TEXT = (
     "was set to a string during training, and a resume does not change strings that the script sets"
 )
+_FAILED = "cannot be saved, because reading its state failed"
 
-_ARRAYS = ("array", "scalar", "jax", "torch", "tensorflow")
-_WITHOUT_PARTS = (*_ARRAYS, "jax.key", "float", "bytes")
+
+class Taken(NamedTuple):
+    """A value that was captured because training has changed it."""
+
+    saved: Any
+    arrays: dict[str, AnyArray]
+
+
+class _Before(NamedTuple):
+    """A value as it was when training began.
+
+    Attributes:
+        digest: The digest of its captured form.
+        text: Its text, as :func:`shape.text` returns it.
+        makers: Its parts that only a live object can make, as :func:`shape.makers` returns them.
+        same: Whether a value is the same object; ``None`` if a restore cannot change this one.
+    """
+
+    digest: str
+    text: Any
+    makers: Any
+    same: Callable[[Any], bool] | None
 
 
 class Baseline:
-    """The attributes of one object as they were when training began.
+    """Named values as they were when training began: attributes of one object, for example.
 
     Args:
-        values: The attributes that may be state.
-        live: The object, or ``None`` if there is none.
+        values: The values that may be state.
+        live: The object whose attributes they are, or ``None``.
     """
 
     def __init__(self, values: Mapping[str, Any], live: Any) -> None:
         self._live = live
         self._names = frozenset(() if live is None else vars(live))
         self._before: dict[str, _Before] = {}
+        # Values that could not be captured then.
+        self._others: dict[str, Callable[[Any], bool]] = {}
         for name, value in values.items():
             before = _before(value)
             if before is not None:
                 self._before[name] = before
+            else:
+                self._others[name] = _same_as(value)
 
     @property
     def digests(self) -> dict[str, str]:
-        """A digest of each attribute's value when training began, by name."""
+        """A digest of each value when training began, by name."""
         return {name: before.digest for name, before in self._before.items()}
 
-    def is_as_it_was(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
-        """Whether the attribute has the same value as when training began."""
-        return name in self._before and digest_of(saved, arrays) == self._before[name].digest
+    def take(
+        self, name: str, value: Any, place: str, *, tells_all: bool = True
+    ) -> Taken | str | None:
+        """Captures the value, if training has changed it.
 
-    def refusal_of(
-        self, name: str, value: Any, saved: Any, arrays: Mapping[str, AnyArray]
-    ) -> str | None:
-        """Why the attribute's value, and the same captured, cannot be restored later."""
-        return self.refusal(name, saved, arrays) or (
-            None if mappings.comes_back(value) else OF_A_TYPE
-        )
+        Args:
+            name: Its name.
+            value: The value.
+            place: The beginning of the names of its arrays.
+            tells_all: Whether to give a reason also for a value that never could be captured, and
+                may be as it was.
 
-    def refusal(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> str | None:
-        """Why a checkpoint may not give the attribute this value; ``None`` if it may."""
-        if name in self._names and name not in self._before:
+        Returns:
+            The reason, as text, if the value could not be restored. ``None`` if it is as it was.
+        """
+        capture = Capture(value, exact=True)
+        try:
+            saved = capture.take(value, place)
+            if self._is_as_it_was(name, saved, capture.arrays):
+                return None
+            refusal = self._refusal(name, saved, capture.arrays)
+        except errors.UnsupportedValueError as error:
+            return _reason(error, place) if tells_all or self._has_changed(name, value) else None
+        # The user's own code reads the state, and may fail. Training must not end for it.
+        except Exception as error:  # noqa: BLE001
+            return f"{_FAILED} ({error!r:.200})"
+        if refusal is not None:
+            return refusal
+        before = self._before.get(name)
+        replaces = before is not None and before.same is not None and not before.same(value)
+        return Taken(tags.tag("new", saved) if replaces else saved, capture.arrays)
+
+    def take_all(self, name: str, value: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
+        """Captures the value, changed or not; its arrays go into `arrays`.
+
+        Returns:
+            JSON values; or the reason, as text, if the value could not be restored.
+        """
+        found: dict[str, AnyArray] = {}
+        saved = take_object(value, place, found, exact=True)
+        if not isinstance(saved, str):
+            refusal = self._refusal(name, saved, found)
+            if refusal is not None:
+                return refusal
+            arrays.update(found)
+        return saved
+
+    def refuse(self, name: str, saved: Any, where: str, arrays: Mapping[str, AnyArray]) -> None:
+        """Refuses a value that :meth:`take_all` would not have captured.
+
+        Raises:
+            BrokenTreeError: It is such a value.
+        """
+        if self._refusal(name, saved, arrays) is not None:
+            raise errors.BrokenTreeError(
+                f"the checkpoint has a value for {where} that training cannot have set"
+            )
+
+    def _has_changed(self, name: str, value: Any) -> bool:
+        """Whether training has changed a value that cannot be captured, as far as can be seen."""
+        return name in self._before or (name in self._others and not self._others[name](value))
+
+    def _is_as_it_was(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
+        return name in self._before and shape.digest_of(saved, arrays) == self._before[name].digest
+
+    def _refusal(self, name: str, saved: Any, arrays: Mapping[str, AnyArray]) -> str | None:
+        """Why a checkpoint may not give the name this value; ``None`` if it may."""
+        if name not in self._before and (name in self._names or name in self._others):
             return OF_A_TYPE
         kind: Any = type(self._live)
-        if name not in self._names and name not in _assigned_by(kind):
+        if name not in self._before and name not in assigned_by(kind):
             return IS_NEW
         # If training has not made the attribute yet, compare with the value of its class, or None.
         before = self._before.get(name) or _before(getattr(kind, name, None))
-        if before is None or before.kind != kinds.saved_kind(saved):
+        if before is None or not shape.can_be_made(before.makers, shape.makers(saved, arrays)):
             return OF_A_TYPE
-        if before.kind is not None:
-            return None
-        return None if _keeps_text(before.text, _text_of(saved, arrays)) else IS_TEXT
+        return None if shape.keeps_text(before.text, shape.text(saved, arrays)) else IS_TEXT
 
-    def read(
-        self, name: str, saved: Any, arrays: Mapping[str, AnyArray]
-    ) -> Callable[[], None] | None:
+    def read(self, name: str, saved: Any, restore: Restore) -> Callable[[], None] | None:
         """A function that sets the attribute; ``None`` if the object does not know the attribute.
 
         Raises:
@@ -101,7 +180,8 @@ class Baseline:
             raise errors.BrokenTreeError(
                 f"the checkpoint has a value for {where}, which only the script sets"
             )
-        refusal = self.refusal(name, saved, arrays)
+        saved = tags.renewed(saved)
+        refusal = self._refusal(name, tags.without_new(saved), restore.arrays)
         if refusal == IS_NEW:
             return None
         if refusal is not None:
@@ -109,160 +189,87 @@ class Baseline:
                 f"the checkpoint has a value for {where} that training cannot have set"
             )
         current = getattr(live, name, None)
-        put = kinds.read(saved, arrays, current)
-        return lambda: setattr(live, name, mappings.like(put(), current))
+        put = self.fitting(current, saved, where, restore)
+
+        def set_attribute() -> None:
+            value = put()
+            if value is not current or name not in vars(live):
+                setattr(live, name, value)
+
+        return set_attribute
+
+    @staticmethod
+    def fitting(current: Any, saved: Any, where: str, restore: Restore) -> Callable[[], Any]:
+        """A function that restores the value, and returns what is in its place from then on.
+
+        Raises:
+            BrokenTreeError: The value does not fit.
+        """
+        known = len(restore.differences)
+        put = restore.one(current, saved, where)
+        found = restore.differences[known:]
+        if found:
+            raise errors.BrokenTreeError("; ".join(found))
+        return put
 
 
-def is_script(live: Any, name: str) -> bool:
-    """Whether the name is a hook, a method or anything else that is not a plain attribute."""
-    of_class = getattr(type(live), name, None)
-    return name.startswith("__") or callable(of_class) or hasattr(of_class, "__get__")
+def take_object(value: Any, place: str, arrays: dict[str, AnyArray], *, exact: bool = False) -> Any:
+    """Captures an object with a state of its own; the arrays go into `arrays`.
 
-
-@functools.cache
-def _assigned_by(kind: Any) -> frozenset[str]:
-    """The names of attributes that the methods of a class assign to the object itself."""
-    members = [member for base in kind.__mro__ for member in vars(base).values()]
-    codes = [getattr(inspect.unwrap(one), "__code__", None) for one in members if callable(one)]
-    return frozenset(name for code in codes if code is not None for name in _assigned_in(code))
-
-
-def _assigned_in(code: types.CodeType) -> Iterator[str]:
-    steps = list(dis.get_instructions(code))
-    owner = code.co_varnames[:1]
-
-    def is_of_owner(step: dis.Instruction) -> bool:
-        # Newer versions of Python load two names in one step, the object last.
-        loaded = step.argval if isinstance(step.argval, tuple) else (step.argval,)
-        is_loaded = "LOAD_FAST" in step.opname or step.opname == "LOAD_DEREF"
-        return is_loaded and loaded[-1:] == owner
-
-    # `self.count += 1` keeps the object on the stack, below the value that it reads.
-    added_to = {
-        read.argval
-        for load, keep, read in zip(steps, steps[1:], steps[2:], strict=False)
-        if is_of_owner(load) and keep.opname in ("COPY", "DUP_TOP") and read.opname == "LOAD_ATTR"
-    }
-    for before, step in itertools.pairwise(steps):
-        if step.opname != "STORE_ATTR":
-            continue
-        is_kept = before.opname in ("SWAP", "ROT_TWO") and step.argval in added_to
-        if is_kept or is_of_owner(before):
-            yield step.argval
-
-
-class _Holder(dict[str, Any]):
-    """The text in a container, by place. Each inner container has a holder of its own."""
-
-
-class _Before(NamedTuple):
-    """An attribute as it was when training began.
-
-    Attributes:
-        digest: The digest of its value.
-        kind: The kind of an object with a state of its own; ``None`` for a plain value.
-        text: Its text: a string, a :class:`_Holder`, or ``None`` if the value cannot hold text.
+    Returns:
+        JSON values, or the reason, as text, why its state cannot be saved.
     """
-
-    digest: str
-    kind: str | None
-    text: str | _Holder | None
+    capture = Capture(value, exact=exact)
+    try:
+        saved = capture.take(value, place)
+    except errors.UnsupportedValueError as error:
+        return _reason(error, place)
+    # As in `Baseline.take`.
+    except Exception as error:  # noqa: BLE001
+        return f"{_FAILED} ({error!r:.200})"
+    arrays.update(capture.arrays)
+    return saved
 
 
 def _before(value: Any) -> _Before | None:
     """The record of a value; ``None`` if the value has a type that cannot be saved."""
-    arrays: dict[str, AnyArray] = {}
+    capture = Capture(value, exact=True)
     try:
-        saved = kinds.take(value, "", arrays)
-    except errors.UnsupportedValueError:
+        saved = capture.take(value, "")
+    # The state of an object is read by the user's own code.
+    except Exception:  # noqa: BLE001
         return None
-    kind = kinds.saved_kind(saved)
-    text = None if kind is not None else _text_of(saved, arrays)
-    return _Before(digest_of(saved, arrays), kind, text)
+    arrays = capture.arrays
+    return _Before(
+        shape.digest_of(saved, arrays),
+        shape.text(saved, arrays),
+        shape.makers(saved, arrays),
+        _same_as(value) if is_changeable(value) else None,
+    )
 
 
-def _text_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str | _Holder | None:
-    if isinstance(saved, str) or tree.tagged(saved)[0] == "bytes":
-        return json.dumps(saved)
-    parts = {} if saved is None else _parts(saved, arrays)
-    if parts is None:
-        return None
-    return _Holder({key: _text_of(part, arrays) for key, part in parts.items()})
+def _same_as(value: Any) -> Callable[[Any], bool]:
+    """Whether another value is the same object as this one, which may be gone by then."""
+    try:
+        reference: Callable[[], Any] = weakref.ref(value)
+    except TypeError:
+        return lambda other: other is value
+    return lambda other: other is reference()
 
 
-def _keeps_text(before: str | _Holder | None, after: str | _Holder | None) -> bool:
-    """Whether the old text stays, and new text comes only into a container without text."""
-    if isinstance(before, _Holder) and isinstance(after, _Holder):
-        if not _holds_text(before):
-            return True
-        return all(
-            _keeps_text(before.get(key), after.get(key)) for key in before.keys() | after.keys()
-        )
-    return before == after or not (_holds_text(before) or _holds_text(after))
+def is_changeable(value: Any) -> bool:
+    """Whether a restore can write into this array or container, which the script may share."""
+    if isinstance(value, np.ndarray) or frameworks.framework(value) is not None:
+        return changes_in_place(value)
+    if is_wrapper(value) or isinstance(value, type):
+        return False
+    opened = open_container(value)
+    return opened is not None and opened.in_place
 
 
-def _holds_text(text: str | _Holder | None) -> bool:
-    return isinstance(text, str) or (text is not None and any(map(_holds_text, text.values())))
-
-
-def _parts(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any] | None:
-    """The values in a container, each by a stable key; ``None`` if the value is no container."""
-    if isinstance(saved, list):
-        return {str(index): item for index, item in enumerate(saved)}
-    if not isinstance(saved, dict):
-        return None
-    kind, content = tree.tagged(saved)
-    if kind is None:
-        return saved
-    if kind in _WITHOUT_PARTS:
-        return None
-    if kind == "tuple":
-        return {str(index): item for index, item in enumerate(content)}
-    if kind in ("set", "frozenset"):
-        return {_key(item, arrays): item for item in content}
-    if kind in ("dict", "Counter"):
-        return {_key(key, arrays): item for key, item in content}
-    raise errors.BrokenTreeError(f"an attribute cannot be a {kind!r}")
-
-
-def _key(key: Any, arrays: Mapping[str, AnyArray]) -> str:
-    """A digest of a key. The names of its arrays, which are NumPy numbers, do not change it."""
-    numbers = {name: arrays[name] for name in _names_in(key) if name in arrays}
-    if any(number.shape != () for number in numbers.values()):
-        raise errors.BrokenTreeError("an array cannot be a key")
-    return digest_of(key, numbers)
-
-
-def _names_in(saved: Any) -> Iterator[str]:
-    """Yields the names of the arrays in a value, in their order."""
-    if isinstance(saved, list):
-        for item in saved:
-            yield from _names_in(item)
-    elif isinstance(saved, dict):
-        kind, content = tree.tagged(saved)
-        if kind in _ARRAYS and isinstance(content, str):
-            yield content
-        elif kind is not None:
-            yield from _names_in(content)
-        else:
-            yield from _names_in(list(saved.values()))
-
-
-def digest_of(saved: Any, arrays: Mapping[str, AnyArray]) -> str:
-    """A digest of a captured value. The names of its arrays do not change the digest."""
-    parts = [
-        digest(as_bytes(array)) + str(array.dtype) + str(array.shape) for array in arrays.values()
-    ]
-    text = json.dumps(_without_names(saved), sort_keys=True)
-    return digest("\0".join([text, *parts]).encode())
-
-
-def _without_names(saved: Any) -> Any:
-    if isinstance(saved, list):
-        return [_without_names(item) for item in saved]
-    if not isinstance(saved, dict):
-        return saved
-    kind, _ = tree.tagged(saved)
-    if kind in _ARRAYS:
-        return {"$": [kind]}
-    return {key: _without_names(value) for key, value in saved.items()}
+def _reason(error: errors.UnsupportedValueError, place: str) -> str:
+    """The words for a value that cannot be captured, with its type and its place in the value."""
+    where, reason = error.args
+    inner = where.removeprefix(place).strip("/")
+    what = reason.replace(" cannot be saved", "", 1)
+    return f"{OF_A_TYPE} ({f'at {inner}: ' if inner else ''}{what})"

@@ -22,7 +22,8 @@ def _are_too_alike(keys: Collection[Any]) -> bool:
 
 def refuse_alike(keys: Collection[Any], place: str) -> None:
     if _are_too_alike(keys):
-        raise UnsupportedValueError(f"{place}: more than {_MOST_ALIKE} keys with the same hash")
+        what = f"more than {_MOST_ALIKE} keys with the same hash cannot be saved"
+        raise UnsupportedValueError(place, what)
 
 
 def different(keys: Collection[Any]) -> Collection[Any]:

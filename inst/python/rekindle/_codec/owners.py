@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rekindle._codec import kinds
 from rekindle._frameworks import keras
 from rekindle._frameworks import table as frameworks
 from rekindle._frameworks.keras import Names
@@ -99,9 +100,15 @@ class Owners:
         return found
 
 
+def has_state(value: Any) -> bool:
+    """Whether the value is a Keras object with variables, or has a state of its own."""
+    is_owner = keras.is_owner(value) or keras.is_seed_generator(value)
+    return is_owner or kinds.kind_of(value) is not None
+
+
 def is_unbuilt(value: Any) -> bool:
     """Whether the value is a Keras object that does not have its variables yet."""
-    return keras.is_owner(value) and not getattr(value, "built", True)
+    return keras.is_owner(value) and not (getattr(value, "built", True) and value.variables)
 
 
 def has_optimizer(model: Any) -> bool:
@@ -190,8 +197,9 @@ class _Walk:
             return {f"{path}/{name}": variable for name, variable in inner.items()}
         if _saves_itself(value):
             raise UnsupportedValueError(
-                f"{self._place}/{path}: only TensorFlow can read the state of a"
-                f" {type(value).__name__!r}, so it cannot be saved"
+                f"{self._place}/{path}",
+                f"only TensorFlow can read the state of a {type(value).__name__!r}, so it cannot"
+                " be saved",
             )
         return None
 

@@ -6,52 +6,69 @@ nothing. It then restores everything. A checkpoint that does not fit leaves the 
 
 from __future__ import annotations
 
+import enum
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
-from rekindle._codec import kinds, tree
-from rekindle._codec.aliases import Aliases, changes_in_place, twin
+from rekindle._codec import kinds, older, tree
 from rekindle._codec.capture import PLAIN, values_in
-from rekindle._codec.containers import Container, open_container
+from rekindle._codec.containers import Container, fill, is_wrapper, like, open_container
 from rekindle._codec.group import Group
+from rekindle._codec.leaves import is_leaf
+from rekindle._codec.matching import Matching, Put, keep, nothing
 from rekindle._codec.owners import ExtraState, Owners, is_unbuilt, without_compiled
-from rekindle._codec.saved_value import array_of, described
+from rekindle._codec.saved_value import array_of, container_kind
 from rekindle._codec.state_dicts import StateDicts
+from rekindle._codec.tags import items_of, tagged
 from rekindle._frameworks import table as frameworks
-from rekindle.errors import ArgumentError
-
-# Restores a part of the checkpoint, and returns the value that is in its place from now on.
-Put = Callable[[], Any]
 
 
-@dataclass
-class Restore:
+class Restore(Matching):
     """A checkpoint, and the live objects that it is restored into.
 
-    Attributes:
+    Args:
         arrays: The arrays of the checkpoint.
         root: The live tree.
+        live_only: Whether the state of an object needs a live object to go to. By default, its
+            parts become a dict.
+
+    Attributes:
         unmatched: Places of live values that have no value in the checkpoint.
         unconsumed: Places in the checkpoint that have no live value.
-        differences: Values that cannot be restored, one line each: place, expected, found.
         states: States that the objects restore by themselves, before everything else.
     """
 
-    arrays: Mapping[str, AnyArray]
-    root: Any
-    unmatched: list[str] = field(default_factory=list)
-    unconsumed: list[str] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
-    states: StateDicts = field(default_factory=StateDicts)
+    def __init__(
+        self, arrays: Mapping[str, AnyArray], root: Any = None, *, live_only: bool = False
+    ) -> None:
+        super().__init__(arrays, live_only=live_only)
+        self.unmatched: list[str] = []
+        self.unconsumed: list[str] = []
+        self.states = StateDicts()
+        self._root = root
+        self._made: Owners | None = None
 
-    def __post_init__(self) -> None:
-        self._owners = Owners(values_in(self.root))
-        self._shared = Aliases(self.arrays)
+    def one(self, live: Any, saved: Any, place: str, *, must_fit: bool = False) -> Put:
+        """Compares one value that training may have changed in any way, and changes nothing.
+
+        What fits goes into the live arrays, containers and objects. All else is made anew, unless
+        the whole value `must_fit`.
+        """
+        self._root, self._made = live, None
+        self._reading = tree.Reading(self.arrays, live_only=self._live_only)
+        if must_fit:
+            return self.match(live, saved, place)
+        return self._fill(live, saved, place)
+
+    @property
+    def _owners(self) -> Owners:
+        if self._made is None:
+            self._made = Owners(values_in(self._root))
+        return self._made
 
     def match(self, live: Any, saved: Any, place: str) -> Put:
         """Compares both values, and changes nothing. The returned function restores the value."""
@@ -59,9 +76,11 @@ class Restore:
             return self._match_group(live, saved, place)
         if isinstance(live, np.generic) or frameworks.framework(live) is not None:
             return self._match_array(live, saved, place)
+        if isinstance(live, enum.Enum):
+            return self._match_member(live, saved, place)
         if isinstance(live, PLAIN):
             return self._match_plain(live, saved, place)
-        kind, content = tree.tagged(saved)
+        kind, content = tagged(saved)
         if kind == "variables" and isinstance(content, dict):
             self._owners.build(live, content)
         variables = self._owners.variables(live, place)
@@ -71,12 +90,12 @@ class Restore:
         if stateful_kind is not None:
             return self._match_stateful(live, stateful_kind, saved, place)
         opened = open_container(live)
-        if opened is not None:
+        if opened is not None and opened.kind != "frozenset":
             return self._match_container(live, opened, saved, place)
         return self._match_plain(live, saved, place)
 
     def _match_group(self, live: Group, saved: Any, place: str) -> Put:
-        if not isinstance(saved, dict) or tree.tagged(saved)[0] is not None:
+        if not isinstance(saved, dict) or tagged(saved)[0] is not None:
             return self._differs(place, "named objects", saved)
         objects = live._group_objects()
         puts = {}
@@ -97,56 +116,10 @@ class Restore:
 
         return put
 
-    def _match_array(self, live: Any, saved: Any, place: str) -> Put:
-        array = array_of(saved, self.arrays)
-        if isinstance(live, np.ma.MaskedArray):
-            return self._differs(place, "a masked array, whose mask no checkpoint has", saved)
-        if array is None:
-            return self._differs(place, frameworks.spec(live), saved)
-        if reason := frameworks.elsewhere(live):
-            raise ArgumentError(
-                f"A part of the checkpoint cannot be restored. {place}: {reason}. Nothing was"
-                " changed.",
-                argument="checkpoint",
-                value=None,
-            )
-        if not self._fits(live, saved, array, place):
-            return _nothing
-        if changes_in_place(live):
-            one = self._one_of_its_own(live, saved, place)
-            return _nothing if one is None else lambda: frameworks.like(one, array)
-        return lambda: frameworks.like(live, array)
-
-    def _one_of_its_own(self, live: Any, saved: Any, place: str) -> Any:
-        """The live object, or a copy if the object must have another value in another place."""
-        earlier = self._shared.earlier(live, saved, place)
-        if earlier is None or earlier[1]:
-            return live
-        made = twin(live)
-        if made is None:
-            self.differences.append(
-                f"{place}: expected the value of {earlier[0]}, which is the same"
-                f" {type(live).__name__}, found another one"
-            )
-        return made
-
-    def _fits(self, live: Any, saved: Any, array: AnyArray, place: str) -> bool:
-        if frameworks.framework(live) != "jax.key":
-            fits, found = frameworks.fits(live, array), None
-        else:
-            kind, content = tree.tagged(saved)
-            found = f"a key of {content[0]!r}" if kind == "jax.key" else None
-            fits = kind == "jax.key" and content[0] == frameworks.key_impl(live)
-            fits = fits and array.shape[: live.ndim] == live.shape
-        if not fits:
-            found = found or frameworks.spec(array)
-            self.differences.append(f"{place}: expected {frameworks.spec(live)}, found {found}")
-        return bool(fits)
-
     def _match_variables(
         self, live: Any, variables: Mapping[str, Any], saved: Any, place: str
     ) -> Put:
-        kind, content = tree.tagged(saved)
+        kind, content = tagged(older.as_variables(live, variables, saved))
         if kind != "variables" or not isinstance(content, dict):
             return self._differs(place, f"the variables of a {type(live).__name__}", saved)
         # Earlier versions kept the names that a compiled module of PyTorch gives its tensors.
@@ -158,7 +131,7 @@ class Restore:
                 f" {type(live).__name__} that is not built yet. Build it first: a model or a layer"
                 " by calling it on data, an optimizer by `optimizer.build(trainable_variables)`"
             )
-            return _nothing
+            return nothing
         puts: list[Put] = []
         for name, variable in variables.items():
             where = f"{place}/{name}"
@@ -179,11 +152,11 @@ class Restore:
         return put
 
     def _match_stateful(self, live: Any, expected: str, saved: Any, place: str) -> Put:
-        kind, content = tree.tagged(saved)
+        kind, content = tagged(saved)
         if kind != "object" or not isinstance(content, list) or content[0] != expected:
             return self._differs(place, f"the state of {kinds.described(live)}", saved)
         if self._one_of_its_own(live, saved, place) is None:
-            return _nothing
+            return nothing
         state = tree.unflatten(content[1], self.arrays)
         lines = kinds.differences(expected, live, state)
         self.differences += [f"{place}/{line}" for line in lines]
@@ -199,9 +172,12 @@ class Restore:
         # If neither side holds an array or an object, the container is one value, like a history
         # that has grown. An empty live container waits to be filled.
         if opened.can_be_filled and (not opened.parts or self._is_plain(live, saved)):
-            return self._match_filled(live, saved, place)
+            return self._fill(live, saved, place)
         own = self._one_of_its_own(live, saved, place) if opened.in_place else live
-        opened = opened if own is live else open_container(own) or opened
+        return self._match_parts(own, parts, place)
+
+    def _match_parts(self, live: Any, parts: Mapping[Any, Any], place: str) -> Put:
+        opened: Any = open_container(live)
         puts: list[Put] = []
         for key, part in zip(opened.keys, opened.parts, strict=True):
             where = f"{place}/{key}"
@@ -209,77 +185,87 @@ class Restore:
                 puts.append(self.match(part, parts[key], where))
             else:
                 self.unmatched.append(where)
-                puts.append(_keep(part))
+                puts.append(keep(part))
         known = set(opened.keys)
         self.unconsumed += [f"{place}/{key}" for key in parts if key not in known]
         return lambda: opened.rebuild([one() for one in puts])
 
     def _saved_parts(self, opened: Container, saved: Any) -> Mapping[Any, Any] | None:
-        kind, content = tree.tagged(saved)
-        if opened.kind == "list" and isinstance(saved, list):
-            return dict(enumerate(saved))
-        if opened.kind == "tuple" and kind == "tuple":
-            return dict(enumerate(content))
-        if opened.kind == "record" and kind == "record" and isinstance(content, dict):
-            return content
-        if opened.kind == "dict":
+        if opened.is_dict:
             return tree.split_dict(saved, self.arrays)
-        return None
+        kind, content = tagged(saved)
+        if opened.kind == "record":
+            return content if kind == "record" and isinstance(content, dict) else None
+        items = items_of(saved) if container_kind(saved) == opened.kind else None
+        return None if items is None else dict(enumerate(items))
 
     def _is_plain(self, live: Any, saved: Any) -> bool:
         if tree.holds_arrays(saved):
             return False
-        return all(
-            isinstance(value, PLAIN) or type(value) is tuple or isinstance(value, dict | list)
-            for value in values_in(live)
-        )
+        for value in values_in(live):
+            opened = None if is_leaf(value) else open_container(value)
+            if not is_leaf(value) and (opened is None or opened.kind == "record"):
+                return False
+        return True
 
-    def _match_filled(self, live: Any, saved: Any, place: str) -> Put:
-        """Restores any saved value into the live containers: the program may hold inner ones."""
-        opened = open_container(live)
+    def _fill(self, live: Any, saved: Any, place: str, *, is_new: bool = False) -> Put:
+        """Restores any saved value into the live containers: the program may hold inner ones.
+
+        If the value `is_new`, the live containers and arrays stay as they are.
+        """
+        kind, content = tagged(saved)
+        if kind == "new":
+            return self._fill(live, content, place, is_new=True)
+        has_own = frameworks.framework(live) in ("keras", "tensorflow") and hasattr(live, "assign")
+        needs_live = kind == "enum" or (self._live_only and kind in ("object", "variables"))
+        if has_own or needs_live or (isinstance(live, enum.Enum) and kind is None):
+            return self.match(live, saved, place)
+        if (array := array_of(saved, self.arrays)) is not None:
+            return self._fill_array(live, saved, array, place, is_new=is_new)
+        is_value = isinstance(live, PLAIN) or frameworks.framework(live) is not None
+        opened = None if is_value else open_container(live)
         parts = None if opened is None else self._saved_parts(opened, saved)
         if opened is None or parts is None:
-            return _keep(tree.unflatten(saved, self.arrays))
-        own = self._one_of_its_own(live, saved, place) if opened.in_place else live
+            return keep(self._reading.value(saved))
+        if opened.kind != container_kind(saved) and (is_new or not opened.is_dict):
+            return keep(self._reading.value(saved))
+        if opened.kind == "record" and parts.keys() != set(opened.keys):
+            return self._differs(place, f"a {type(live).__name__}", saved)
+        # TensorFlow cannot save a list of its own any more whose items were removed.
+        is_new = is_new or (is_wrapper(live) and not type(live).__name__.startswith("Tracked"))
+        own = live
+        if opened.in_place:
+            own = like(live) if is_new else self._one_of_its_own(live, saved, place)
+        if opened.kind in ("set", "frozenset"):
+            return self._fill_set(own, opened, saved)
+        return self._fill_parts(own, opened, parts, place, is_new=is_new)
+
+    def _fill_set(self, own: Any, opened: Container, saved: Any) -> Put:
+        value = self._reading.value(saved)
+
+        def put() -> Any:
+            fill(own, value)
+            return own
+
+        return put if opened.in_place else keep(value)
+
+    def _fill_parts(
+        self, own: Any, opened: Container, parts: Mapping[Any, Any], place: str, *, is_new: bool
+    ) -> Put:
         here = dict(zip(opened.keys, opened.parts, strict=True))
         puts = {
-            key: self._match_filled(here.get(key), part, f"{place}/{key}")
+            key: self._fill(here.get(key), part, f"{place}/{key}", is_new=is_new)
             for key, part in parts.items()
         }
-        return lambda: _filled(own, {key: put() for key, put in puts.items()})
+        if opened.kind == "record":
+            again: Any = open_container(own)
+            return lambda: again.rebuild([puts[key]() for key in again.keys])
 
-    def _match_plain(self, live: Any, saved: Any, place: str) -> Put:
-        array = array_of(saved, self.arrays)
-        if array is not None and isinstance(live, bool | int | float) and array.shape == ():
-            number = array.item()
-            return lambda: number
-        value = tree.unflatten(saved, self.arrays)
-        both = isinstance(live, int | float) and isinstance(value, int | float)
-        if both or live is None or value is None or type(value) is type(live):
-            return lambda: value
-        return self._differs(place, f"a {type(live).__name__}", saved)
+        def put() -> Any:
+            values = {key: one() for key, one in puts.items()}
+            if not opened.can_be_filled:
+                return opened.rebuild(list(values.values()))
+            fill(own, values.items() if opened.is_dict else values.values())
+            return own
 
-    def _differs(self, place: str, expected: str, saved: Any) -> Put:
-        self.differences.append(
-            f"{place}: expected {expected}, found {described(saved, self.arrays)}"
-        )
-        return _nothing
-
-
-def _filled(container: Any, parts: Mapping[Any, Any]) -> Any:
-    if isinstance(container, dict):
-        container.clear()
-        container.update(parts)
-    elif isinstance(container, list):
-        container[:] = parts.values()
-    else:
-        return tuple(parts.values())
-    return container
-
-
-def _nothing() -> None:
-    """Stands for a value that does not fit. rekindle raises the differences before a restore."""
-
-
-def _keep(value: Any) -> Put:
-    return lambda: value
+        return put

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from rekindle._codec import tags
 from rekindle._codec.capture import Capture
 from rekindle._codec.group import Group
 from rekindle._codec.restore import Restore
@@ -39,7 +40,8 @@ def capture(group: Group) -> Snapshot:
             argument="checkpoint",
             value=None,
         ) from None
-    return Snapshot(taking.arrays, {_TREE: tree})
+    # The lowest version that reads it right: earlier versions refuse what they do not know.
+    return Snapshot(taking.arrays, {"state_version": tags.version(tree), _TREE: tree})
 
 
 def restore(group: Group, save: LoadedCheckpoint) -> RestoreStatus:

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
-from rekindle._codec import kinds
+from rekindle._codec import tree
 from rekindle._codec.changeable import IS_NEW
 from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
@@ -117,7 +117,7 @@ class LayerStates:
             found: dict[str, AnyArray] = {}
             # The hook is the user's code, and may have been written for other occasions.
             with contextlib.suppress(Exception):
-                taken[place] = kinds.take(_store_of(part), f"own/stores/{place}", found)
+                taken[place] = tree.flatten(_store_of(part), f"own/stores/{place}", found)
             if place not in taken:
                 self.lost[f"{type(part).__name__}.save_own_variables()"] = _NO_STORE
             else:
@@ -256,7 +256,7 @@ def _host(value: Any) -> Any:
 
 
 def _read_store(part: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> Callable[[], None]:
-    pairs = kinds.read(saved, arrays, None)()
+    pairs = tree.unflatten(saved, arrays)
     if not isinstance(pairs, dict):
         raise BrokenTreeError("what a layer has saved is not an object")
     for pair in pairs.values():

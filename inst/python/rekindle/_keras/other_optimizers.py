@@ -9,12 +9,15 @@ from typing import Any
 import keras
 
 from rekindle._base.arrays import AnyArray
-from rekindle._codec import kinds, tree
+from rekindle._codec import tags
+from rekindle._codec.capture import Capture
+from rekindle._codec.matching import Put
+from rekindle._codec.restore import Restore
 from rekindle._frameworks import keras as keras_objects
-from rekindle._frameworks import table as frameworks
 from rekindle._frameworks.loaded import loaded
 from rekindle._keras import own_attributes, variables
-from rekindle.errors import BrokenTreeError
+
+_ADVICE = ". If training builds the optimizer, build it before fit(): `optimizer.build(variables)`"
 
 
 class OtherOptimizers:
@@ -77,7 +80,7 @@ class OtherOptimizers:
         return {
             place: {
                 "trains": [names.get(id(variable)) for variable in _trained(one)],
-                "object": kinds.take(one, f"own/optimizers/{place}", arrays),
+                "object": _taken(one, f"own/optimizers/{place}", arrays),
             }
             for place, one in found.items()
         }
@@ -102,12 +105,26 @@ class OtherOptimizers:
 
     def differences(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> list[str]:
         """A line for each optimizer whose saved state does not fit."""
-        return [
-            f"{_shown(place)}{line}"
+        restore, _ = self._read(saved, arrays)
+        return (
+            restore.differences
+            + [
+                f"{place}: expected a value in the backup, found none{_ADVICE}"
+                for place in restore.unmatched
+            ]
+            + [f"{place}: expected nothing, found a value{_ADVICE}" for place in restore.unconsumed]
+        )
+
+    def _read(
+        self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]
+    ) -> tuple[Restore, list[Put]]:
+        restore = Restore(arrays, live_only=True)
+        puts = [
+            restore.one(one, tags.renewed(saved[place]["object"]), _shown(place), must_fit=True)
             for place, one in self._found().items()
             if place in saved
-            for line in _differences(one, saved[place]["object"], arrays)
         ]
+        return restore, puts
 
     def check(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
         """Checks the states that :meth:`put` would restore.
@@ -115,16 +132,15 @@ class OtherOptimizers:
         Raises:
             BrokenTreeError: They are not captured states.
         """
-        for place, one in self._found().items():
-            if place in saved:
-                kinds.read(saved[place]["object"], arrays, one)
+        self._read(saved, arrays)
 
     def put(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> list[str]:
         """Restores the optimizers. Returns a sentence for each that was not restored."""
         found = self._found()
-        for place, one in found.items():
-            if place in saved:
-                kinds.put(saved[place]["object"], arrays, one)
+        restore, puts = self._read(saved, arrays)
+        restore.states.put("The backup")
+        for put in puts:
+            put()
         return [
             f"the optimizer {_shown(place)} is not in the backup, so it starts afresh"
             for place in found
@@ -136,26 +152,11 @@ class OtherOptimizers:
         ]
 
 
-def _differences(one: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> Iterator[str]:
-    kind, state = kinds.kind_of(one), tree.unflatten(saved["state"], arrays)
-    if kind != kinds.saved_kind(saved):
-        raise BrokenTreeError(f"the saved state is not that of {kinds.described(one)}")
-    if kind != "keras.variables":
-        yield from (f"/{line}" for line in kinds.differences(str(kind), one, state))
-        return
-    live = one.variables
-    if len(live) != len(state):
-        yield (
-            f": expected {len(live)} variables, found {len(state)} in the backup. If training"
-            " builds it, build it before fit(), by `optimizer.build(variables)`"
-        )
-        return
-    for variable, array in zip(live, state, strict=True):
-        if not frameworks.fits(variable, array):
-            yield (
-                f"/{variable.path}: expected {frameworks.spec(variable)}, found"
-                f" {frameworks.spec(array)} in the backup"
-            )
+def _taken(one: Any, place: str, arrays: dict[str, AnyArray]) -> Any:
+    capture = Capture(one)
+    saved = capture.take(one, place)
+    arrays.update(capture.arrays)
+    return saved
 
 
 def _held(layer: Any) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from rekindle._codec import kinds as objects
+from rekindle._frameworks import keras as keras_objects
 from rekindle._keras import variables
 from rekindle._keras.other_optimizers import OtherOptimizers
 
@@ -74,5 +74,5 @@ class Rehearsal:
         return {
             name: len(one.variables)
             for name, one in self._extra.items()
-            if objects.kind_of(one) == "keras.variables"
+            if keras_objects.is_owner(one)
         }

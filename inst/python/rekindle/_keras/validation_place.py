@@ -14,6 +14,7 @@ import keras
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import generators, tree
+from rekindle._codec.tags import is_count
 from rekindle._keras import internals
 from rekindle._keras.sources.arrays import ArrayData
 from rekindle._keras.sources.data import GeneratorData
@@ -126,8 +127,7 @@ class ValidationPlace:
             return
         pairs = saved["reads"]
         is_right = isinstance(pairs, list) and all(
-            isinstance(pair, list) and len(pair) == 2 and all(map(tree.is_count, pair))
-            for pair in pairs
+            isinstance(pair, list) and len(pair) == 2 and all(map(is_count, pair)) for pair in pairs
         )
         if not is_right or sum(times * (count + 1) for times, count in pairs) > _MOST:
             raise BrokenTreeError("the position in the validation data is not a count of readings")

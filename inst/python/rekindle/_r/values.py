@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
+from rekindle._codec import tags as _tags
 from rekindle._codec import tree as _tree
 from rekindle._inspection import lookup
 
@@ -42,7 +43,7 @@ def checkpoint_values(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[s
 def _places(group: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
     for name, value in group.items():
         where = f"{place}/{name}" if place else name
-        if isinstance(value, dict) and _tree.tagged(value)[0] is None:
+        if isinstance(value, dict) and _tags.tagged(value)[0] is None:
             yield from _places(value, where)
         else:
             yield where, value
@@ -50,7 +51,7 @@ def _places(group: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:
 
 def _external_state(value: Any) -> Any:
     """The state in a saved object, if it has the form of external state; else ``None``."""
-    kind, content = _tree.tagged(value)
+    kind, content = _tags.tagged(value)
     if kind != "object" or not isinstance(content, list) or len(content) != 2:
         return None
     state = content[1]

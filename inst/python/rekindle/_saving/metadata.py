@@ -15,8 +15,9 @@ _METADATA = "metadata"
 
 # The version of a state and of the arrays that belong to it: what they mean. The format,
 # which the manifest names, says how they are stored. A checkpoint without a version has the first.
-# A checkpoint has the lowest version that reads it right: 2 if a fit() has state of its own.
-STATE_VERSION = 2
+# A checkpoint has the lowest version that reads it right: 2 if a fit() has state of its own; 3 with
+# kinds of values that `_codec/tags.py` counts to it.
+STATE_VERSION = 3
 _FIRST = 1
 _VERSION = "state_version"
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 from rekindle._base import checks, durations
-from rekindle._codec import kinds
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
 from rekindle._policy.tolerance import THEN, Tolerance
+from rekindle._training.extra_state import can_be_restored
 from rekindle._training.options import FitOptions
 from rekindle.errors import ArgumentError
 
@@ -138,11 +138,12 @@ def _extra_state(value: Any) -> dict[str, Any]:
             value=value,
         )
     for name, item in value.items():
-        if not kinds.can_be_put_back(item):
+        if not can_be_restored(item):
             raise ArgumentError(
                 f"Invalid value for argument `extra_state`. Received: {name}={item!r:.200}."
-                " Expected objects with the methods state_dict() and load_state_dict(), Keras"
-                " variables, layers, optimizers or metrics, random generators or NumPy arrays.",
+                " Expected objects that a restore can change: with the methods state_dict() and"
+                " load_state_dict(), Keras variables, layers, optimizers or metrics, random"
+                " generators, NumPy arrays, lists, dicts, sets and dataclasses.",
                 argument="extra_state",
                 value=value,
             )

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.arrays import AnyArray, as_bytes, digest
-from rekindle._codec import kinds
-from rekindle._codec.changeable import Baseline
+from rekindle._codec.changeable import Baseline, Taken
+from rekindle._codec.owners import has_state
+from rekindle._codec.restore import Restore
 from rekindle._frameworks.loaded import loaded
-from rekindle.errors import BrokenTreeError, UnsupportedValueError
+from rekindle.errors import BrokenTreeError
 
 # A value that is larger than this is data, and not state.
 _DATA_BYTES = 1 << 26
@@ -31,9 +32,6 @@ _IS_LARGE = "has changed, and is not saved: it is too large for state (64 MiB, o
 
 # Helper objects: how deep they are looked for, and how many.
 _MAX_DEPTH, _MOST_HELPERS = 4, 200
-
-# Saved attributes, each with its arrays.
-Taken = dict[str, tuple[Any, dict[str, AnyArray]]]
 
 
 def everything(_owner: Any, _name: str, _value: Any) -> bool:
@@ -84,7 +82,7 @@ class Attributes:
 
     def _values(self, owner: Any) -> dict[str, Any]:
         return {
-            name: plain(value)
+            name: value
             for name, value in vars(owner).items()
             if self._may_be_state(owner, name, value) and size(value) <= _DATA_BYTES
         }
@@ -98,13 +96,19 @@ class Attributes:
                     if data is not None:
                         yield (path, name), digest(data)
 
-    def take(self) -> Taken:
+    def take(self) -> dict[str, Taken]:
         """Captures the changed attributes, with copies of the arrays."""
-        taken: Taken = {}
+        taken: dict[str, Taken] = {}
         self.lost = {}
         for path, owner in self._owners.items():
             for name, value in self._values(owner).items():
-                self._take_one(path, name, value, taken)
+                place = f"{self._place}/{path}{name}"
+                found = self._baselines[path].take(name, value, place, tells_all=False)
+                if isinstance(found, str):
+                    self.lost[self._named(path, name)] = found
+                elif found is not None:
+                    copies = {key: np.array(array) for key, array in found.arrays.items()}
+                    taken[f"{path}{name}"] = Taken(found.saved, copies)
         self._look_at_large()
         self.lost |= self._large_lost
         return taken
@@ -117,26 +121,11 @@ class Attributes:
             if self._large.get((path, name), found) != found:
                 self._large_lost[self._named(path, name)] = _IS_LARGE
 
-    def _take_one(self, path: str, name: str, value: Any, taken: Taken) -> None:
-        baseline, arrays = self._baselines[path], dict[str, AnyArray]()
-        try:
-            saved = kinds.take(value, f"{self._place}/{path}{name}", arrays)
-        except UnsupportedValueError:
-            return
-        if baseline.is_as_it_was(name, saved, arrays):
-            return
-        refusal = baseline.refusal_of(name, value, saved, arrays)
-        if refusal is not None:
-            self.lost[self._named(path, name)] = refusal
-            return
-        copies = {key: np.array(array) for key, array in arrays.items()}
-        taken[f"{path}{name}"] = saved, copies
-
     def _named(self, path: str, name: str) -> str:
         return f"{type(self._owners[path]).__name__}.{name}"
 
     @staticmethod
-    def flatten(taken: Taken, arrays: dict[str, AnyArray]) -> dict[str, Any]:
+    def flatten(taken: Mapping[str, Taken], arrays: dict[str, AnyArray]) -> dict[str, Any]:
         """Turns them into JSON values; the arrays go into `arrays`."""
         for _, own in taken.values():
             arrays.update(own)
@@ -149,14 +138,22 @@ class Attributes:
             BrokenTreeError: They are not captured attributes, or they would change values that the
                 script set.
         """
-        self._read(saved, arrays)
+        self.read(saved, Restore(arrays, live_only=True))
 
     def put(self, saved: Any, arrays: Mapping[str, AnyArray]) -> None:
         """Restores the attributes; raises as :meth:`check` does, before anything is changed."""
-        for put in self._read(saved, arrays):
+        restore = Restore(arrays, live_only=True)
+        puts = self.read(saved, restore)
+        restore.states.put("The backup")
+        for put in puts:
             put()
 
-    def _read(self, saved: Any, arrays: Mapping[str, AnyArray]) -> list[Callable[[], None]]:
+    def read(self, saved: Any, restore: Restore) -> list[Callable[[], None]]:
+        """Checks the attributes. The functions restore them, after the states of `restore`.
+
+        Raises:
+            BrokenTreeError: As :meth:`check`.
+        """
         if not isinstance(saved, dict):
             raise BrokenTreeError("the saved attributes of an object are not an object")
         puts = []
@@ -164,7 +161,7 @@ class Attributes:
             path, name = _split(key)
             # The class may have changed since, and may no longer know a name.
             baseline = self._baselines.get(path)
-            put = None if baseline is None else baseline.read(name, state, arrays)
+            put = None if baseline is None else baseline.read(name, state, restore)
             if put is not None:
                 puts.append(put)
         return puts
@@ -193,7 +190,7 @@ def _is_helper(value: Any, owner: Any) -> bool:
     """Whether the value is an object of the user's own code, whose attributes may be state."""
     if isinstance(value, type) or not hasattr(value, "__dict__") or _is_code(value):
         return False
-    if kinds.kind_of(value) is not None:
+    if has_state(value):
         return False
     module, own = str(type(value).__module__), str(type(owner).__module__)
     root = module.partition(".")[0]
@@ -207,19 +204,6 @@ def _is_helper(value: Any, owner: Any) -> bool:
 def _is_code(value: Any) -> bool:
     """Whether the value is a function or a module, and not an object with attributes."""
     return type(value).__module__ in ("builtins", "functools", "types")
-
-
-def plain(value: Any) -> Any:
-    """A list or dict without the wrapper in which a library tracks it."""
-    if isinstance(value, list) and type(value) is not list and _is_wrapper(value):
-        return [plain(item) for item in value]
-    if isinstance(value, dict) and type(value) is not dict and _is_wrapper(value):
-        return {key: plain(item) for key, item in value.items()}
-    return value
-
-
-def _is_wrapper(value: Any) -> bool:
-    return type(value).__name__ in ("TrackedList", "TrackedDict", "ListWrapper", "_DictWrapper")
 
 
 def _bytes_of(value: Any) -> Any:

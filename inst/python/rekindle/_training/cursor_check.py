@@ -7,7 +7,7 @@ from typing import Any
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import generators
-from rekindle._codec.tree import is_count
+from rekindle._codec.tags import is_count
 from rekindle._training import random_states
 from rekindle.errors import BrokenTreeError, MismatchError
 

@@ -104,3 +104,11 @@ def plain(value: Any) -> Any:
 def class_weights(value: Any) -> Any:
     """The weights of the classes as plain values, in the order of the classes."""
     return None if value is None else [[str(key), float(w)] for key, w in sorted(value.items())]
+
+
+def other_versions(expected: Mapping[str, Any], saved: Any) -> list[str]:
+    """A sentence for each version of a library that is not the saved one."""
+    return [
+        f"{line} (results may differ slightly between versions)"
+        for line in differences(expected, saved)
+    ]

@@ -19,7 +19,7 @@ def take(logs: Mapping[str, Any], arrays: dict[str, AnyArray]) -> Any:
     Other code may make a file name of the logs, as `ModelCheckpoint` does. So a checkpoint gives it
     numbers only.
     """
-    numbers = {name: value for name, value in logs.items() if _is_numeric(value)}
+    numbers = {name: value for name, value in logs.items() if _can_be_saved(value)}
     return tree.flatten(numbers, "logs", arrays)
 
 
@@ -33,6 +33,18 @@ def read(saved: Any, arrays: Mapping[str, AnyArray]) -> dict[str, Any]:
     if not isinstance(logs, dict) or not all(map(_is_numeric, logs.values())):
         raise errors.BrokenTreeError("the logs of the last batch are not numbers")
     return logs
+
+
+def _can_be_saved(value: Any) -> bool:
+    """Whether it is numeric, and of a form that a checkpoint can hold."""
+    if type(value) is float:
+        return True
+    try:
+        tree.flatten(value, "", {})
+    # A callback may put anything into the logs. Training must not end for it.
+    except Exception:  # noqa: BLE001
+        return False
+    return _is_numeric(value)
 
 
 def _is_numeric(value: Any) -> bool:

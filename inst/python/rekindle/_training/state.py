@@ -13,7 +13,6 @@ from rekindle._codec import tree
 from rekindle._format.manifest import Manifest, Position
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._training import (
-    extra_state,
     fingerprint,
     logs,
     optimizer_settings,
@@ -21,9 +20,11 @@ from rekindle._training import (
     refusals,
     set_up,
     stages,
+    users_state,
 )
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.data_cursor import DataCursor
+from rekindle._training.extra_state import ExtraState
 from rekindle._training.history import HistoryRecord
 from rekindle._training.own_state import OwnStates
 from rekindle._training.trainer import Trainer
@@ -80,6 +81,9 @@ class FitState:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     _before_validation: Snapshot | None = None
 
+    def __post_init__(self) -> None:
+        self._extra = ExtraState(self.extra)
+
     def take(self) -> Snapshot:
         """Captures the state as it is now; in a validation, as it was when validation began."""
         if self._before_validation is None:
@@ -111,17 +115,17 @@ class FitState:
         batch = self.position.batch or 0
         callbacks, lost = self.callbacks.take(arrays)
         own = self.own.take(arrays)
-        data = {} if self.data is None else self.data.lost
-        self.lost = {**lost, **self.own.lost, **data, **self.history.lost}
+        extra = self._extra.take(arrays)
+        lost |= {} if self.data is None else self.data.lost
+        self.lost = {**lost, **self.own.lost, **self.history.lost, **self._extra.lost}
         state = {
-            # An older rekindle would go on without the own state, and not say so.
-            **({"state_version": 2, "own": own} if own else {}),
+            **({"own": own} if own else {}),
             "versions": trainer.versions(),
             "fingerprint": trainer.fingerprint(),
             "history": self.history.take(arrays),
             "callbacks": callbacks,
             "data": None if self.data is None else self.data.take(batch, arrays),
-            "extra": extra_state.take(self.extra, arrays),
+            "extra": extra,
             "logs": logs.take(self.logs if batch else {}, arrays),
             "stop_training": bool(trainer.stop_training),
             "initial_epoch": max(self.began, stages.initial_epoch(self.trainer.fit)),
@@ -130,6 +134,7 @@ class FitState:
             # Last, after everything above that may draw random numbers.
             "random": tree.flatten(random or random_states.take(), "random", arrays),
         }
+        state["state_version"] = users_state.version(state)
         return Snapshot(arrays, state, self.position)
 
     def put(self, save: LoadedCheckpoint) -> None:
@@ -141,7 +146,8 @@ class FitState:
                 loads its own state refused it.
         """
         manifest = save.manifest
-        self._refuse_no_fit(manifest)
+        if manifest.position.epoch is None:
+            raise refusals.no_fit(self.directory)
         self.began = stages.began(manifest)
         if stages.is_later(manifest.position, self.began, self.trainer.fit):
             self._leave_to_later(save)
@@ -154,19 +160,19 @@ class FitState:
         own = manifest.state.get("own", {})
         lines = self._read(lambda: self.own.differences(own, save.arrays))
         refuse("of another model", [*self.trainer.differences(manifest), *lines])
-        extra = manifest.state["extra"]
-        lines = self._read(lambda: extra_state.differences(self.extra, extra, save.arrays))
+        lines = self._read(lambda: self._extra.differences(manifest.state["extra"], save.arrays))
         refuse("of other objects in `extra_state`", lines)
         self._compare(manifest)
         self.history = self._history_of(save)
         self._read(lambda: self._check_beside(save))
         self.position = manifest.position
+        beside = self._load_states(save)
         put = self.trainer.put(save.arrays)
         if not self.position.batch:
             # These arrays are not needed again, and are as large as everything restored.
             for name in put:
                 del save.arrays[name]
-        self._put_beside(save)
+        self._put_beside(save, beside)
 
     def _leave_to_later(self, save: LoadedCheckpoint) -> None:
         """Only reads: the later fit() restores the backup."""
@@ -180,10 +186,8 @@ class FitState:
     def _check_beside(self, save: LoadedCheckpoint) -> None:
         """Checks everything but the variables, before anything is restored."""
         state, arrays = save.manifest.state, save.arrays
-        self.callbacks.check(state["callbacks"], arrays)
         self.own.check(state.get("own", {}), arrays)
         logs.read(state["logs"], arrays)
-        extra_state.read(self.extra, state["extra"], arrays)
         random_states.check(tree.unflatten(state["random"], arrays))
         if self.data is not None and state.get("data") is not None:
             position = save.manifest.position
@@ -195,8 +199,9 @@ class FitState:
         """Restores state that the epoch's beginning and the reading of its batches changed."""
         if self.data is not None:
             self.data.is_replayed(False)
+        beside = self._load_states(save)
         self._read(lambda: self.trainer.put_again(save.arrays))
-        self._put_beside(save)
+        self._put_beside(save, beside)
 
     def before_epochs(self, save: LoadedCheckpoint) -> None:
         """Goes to the position in the data, if the trainer makes iterators before an epoch."""
@@ -238,19 +243,24 @@ class FitState:
         place = data
         return self._read(lambda: place.gave_the_same(saved, save.arrays))
 
-    def _put_beside(self, save: LoadedCheckpoint) -> None:
+    def _load_states(self, save: LoadedCheckpoint) -> users_state.Puts:
+        """Loads the states that objects may refuse. The functions restore the rest beside them."""
+        load = partial(users_state.load, self.directory, self.callbacks, self._extra, save)
+        puts, notes = self._read(load)
+        for note in notes:
+            self._note(note)
+        return puts
+
+    def _put_beside(self, save: LoadedCheckpoint, beside: users_state.Puts) -> None:
         """Restores everything but the variables."""
         state, arrays = save.manifest.state, save.arrays
-        for note in self._read(lambda: self.callbacks.put(state["callbacks"], arrays)):
-            self._note(note)
-        for note in self._read(lambda: extra_state.put(self.extra, state["extra"], arrays)):
-            self._note(note)
+        for put in beside:
+            self._read(put)
         for note in self._read(lambda: self.own.put(state.get("own", {}), arrays)):
             self._note(note)
         self.trainer.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: tree.unflatten(state["random"], arrays))
-        draws = self.data is not None and self.data.draws
-        besides = random_states.DRAWN_AHEAD if draws else ()
+        besides = random_states.DRAWN_AHEAD if self.data is not None and self.data.draws else ()
         self._read(lambda: random_states.put(states, besides))
 
     def _note(self, text: str) -> None:
@@ -286,7 +296,7 @@ class FitState:
         trainer, state = self.trainer, save.manifest.state
         trainer.build(save.manifest)
         self._read(lambda: self.own.build(state.get("own", {}), save.arrays))
-        if self._read(lambda: extra_state.needs_building(self.extra, state["extra"], save.arrays)):
+        if self._read(lambda: self._extra.needs_building(state["extra"])):
             trainer.trace()
         names = trainer.unbuilt(save.manifest)
         if names:

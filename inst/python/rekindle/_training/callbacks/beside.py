@@ -17,6 +17,7 @@ import numpy as np
 from rekindle import errors
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
+from rekindle._codec.tags import is_count
 from rekindle._storage.local import fs
 from rekindle._training.callbacks import event_files, table
 from rekindle._training.callbacks.event_files import EventFiles
@@ -78,8 +79,8 @@ def _check_bar(state: Any) -> None:
         )
     values, order = state["_values"], state["_values_order"]
     is_right = (
-        (state["target"] is None or (tree.is_count(state["target"]) and state["target"]))
-        and tree.is_count(state["_seen_so_far"])
+        (state["target"] is None or (is_count(state["target"]) and state["target"]))
+        and is_count(state["_seen_so_far"])
         and isinstance(values, dict)
         and isinstance(order, list)
         and all(isinstance(name, str) and name in values for name in order)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rekindle._codec.tree import is_count
+from rekindle._codec.tags import is_count
 from rekindle._storage.local import fs
 from rekindle.errors import BrokenTreeError
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
-from rekindle._codec.changeable import IS_NEW, OF_A_TYPE, Baseline
+from rekindle._codec.changeable import IS_NEW, Baseline, take_object
+from rekindle._codec.restore import Restore
+from rekindle._codec.tags import renewed
 from rekindle._codec.tree import unflatten
 from rekindle._training.callbacks import beside, identity, table
-from rekindle.errors import BrokenTreeError, UnsupportedValueError
+from rekindle.errors import BrokenTreeError
 
 Puts = list[Callable[[], Any]]
 
@@ -68,49 +70,33 @@ class CallbackStates:
     ) -> dict[str, Any]:
         callback, place = self._callbacks[name], f"callbacks/{name}"
         state: dict[str, Any] = {}
-        if kinds.has_state_dict(callback):
-            state["object"] = kinds.take(callback, place, arrays)
-            return state
-        baseline = self._baseline[name]
+        if name not in self._baseline:
+            found = take_object(callback, place, arrays)
+            if isinstance(found, str):
+                lost[f"{type(callback).__name__}.state_dict()"] = found
+                return state
+            return {"object": found}
         for key, value in table.attributes(callback).items():
-            found: dict[str, AnyArray] = {}
-            refusal: str | None = OF_A_TYPE
-            try:
-                saved = kinds.take(value, f"{place}/{key}", found)
-            except UnsupportedValueError:
-                pass
-            else:
-                if baseline.is_as_it_was(key, saved, found):
-                    continue
-                refusal = baseline.refusal_of(key, value, saved, found)
-            if refusal is not None:
-                lost[f"{type(callback).__name__}.{key}"] = refusal
-                continue
-            state.setdefault("attributes", {})[key] = saved
-            arrays.update(found)
+            taken = self._baseline[name].take(key, value, f"{place}/{key}")
+            if isinstance(taken, str):
+                lost[f"{type(callback).__name__}.{key}"] = taken
+            elif taken is not None:
+                state.setdefault("attributes", {})[key] = taken.saved
+                arrays.update(taken.arrays)
         found_beside = self._beside[name].take(place, arrays)
         return state | ({"beside": found_beside} if found_beside is not None else {})
 
-    def check(self, states: Any, arrays: Mapping[str, AnyArray]) -> None:
-        """Checks the states that :meth:`put` would restore, as far as possible beforehand.
+    def read(self, states: Any, restore: Restore) -> tuple[Puts, list[str]]:
+        """Checks the states, and changes nothing.
+
+        Returns:
+            Functions that restore them, after the states of `restore`; and a sentence for each
+            state that is not used.
 
         Raises:
             BrokenTreeError: A state is not a captured state.
         """
-        self._read(states, arrays, [])
-
-    def put(self, states: Any, arrays: Mapping[str, AnyArray]) -> list[str]:
-        """Restores the states. Returns a sentence for each state that was not used.
-
-        Raises:
-            BrokenTreeError: A state is not a captured state. Nothing was changed.
-        """
         notes: list[str] = []
-        for put in self._read(states, arrays, notes):
-            put()
-        return notes
-
-    def _read(self, states: Any, arrays: Mapping[str, AnyArray], notes: list[str]) -> Puts:
         if not isinstance(states, dict):
             raise BrokenTreeError("the states of the callbacks are not an object")
         for name, state in states.items():
@@ -120,11 +106,11 @@ class CallbackStates:
         puts: Puts = []
         for name, live in identity.match(saved, self._identities).items():
             if live is not None:
-                puts += self._read_one(live, states[name], arrays, notes)
+                puts += self._read_one(live, states[name], restore, notes)
             elif states[name].keys() != {"identity"}:
                 shown = identity.described(name, saved[name])
                 notes.append(self._not_used(name, shown))
-        return puts
+        return puts, notes
 
     def _not_used(self, name: str, shown: str) -> str:
         kind = identity.class_of(name)
@@ -136,11 +122,12 @@ class CallbackStates:
         )
 
     def _read_one(
-        self, name: str, state: dict[str, Any], arrays: Mapping[str, AnyArray], notes: list[str]
+        self, name: str, state: dict[str, Any], restore: Restore, notes: list[str]
     ) -> Puts:
         callback, puts = self._callbacks[name], Puts()
         if "object" in state:
-            puts.append(kinds.read(state["object"], arrays, callback))
+            saved = renewed(state["object"])
+            puts.append(Baseline.fitting(callback, saved, f"the callback {name}", restore))
         if name not in self._baseline:
             return puts
         for key, saved in state.get("attributes", {}).items():
@@ -151,9 +138,9 @@ class CallbackStates:
                 raise BrokenTreeError(
                     f"the checkpoint has a value for {where}, which only the script sets"
                 )
-            put = self._baseline[name].read(key, saved, arrays)
+            put = self._baseline[name].read(key, saved, restore)
             fits = table.rule(type(callback), key)
-            if fits is not None and not fits(unflatten(saved, arrays)):
+            if fits is not None and not fits(unflatten(saved, restore.arrays)):
                 raise BrokenTreeError(
                     f"the checkpoint has a value for {where} that training cannot have set"
                 )
@@ -162,5 +149,5 @@ class CallbackStates:
             else:
                 puts.append(put)
         if "beside" in state:
-            puts.append(self._beside[name].read(state["beside"], arrays))
+            puts.append(self._beside[name].read(state["beside"], restore.arrays))
         return puts
