@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import pathlib
 
 import keras
@@ -12,6 +13,10 @@ from small_fit import fit, make_model
 
 import rekindle
 from rekindle.keras import BackupAndRestore
+
+
+class Phase(enum.Enum):
+    WARM, MAIN = "warm", "main"
 
 
 class Counter(keras.callbacks.Callback):
@@ -27,6 +32,8 @@ class Counter(keras.callbacks.Callback):
         self.then = then
         self.count = 0
         self.nothing = None
+        self.phase = Phase.WARM
+        self.empty = []
         self.paths = ["here", "there"]
         self.options = {"path": "here", "count": 1}
         self.nested = ({"deep": ["here"]}, 3)
@@ -64,6 +71,23 @@ FORGED = {
     "bytes for nothing": ("nothing", {"$": ["bytes", "L2V0Yy94"]}),
     "a disguised string for nothing": ("nothing", {"$": ["object", ["x", "/etc/x"]]}),
     "a record for nothing": ("nothing", {"$": ["record", {"x": "/etc/x"}]}),
+    "a path for nothing": ("nothing", {"$": ["Path", "/etc/x"]}),
+    "another path": ("where", {"$": ["Path", "/etc/x"]}),
+    "a path for a string": ("path", {"$": ["Path", "here"]}),
+    "a string that is new": ("path", {"$": ["new", "/etc/x"]}),
+    "a string that is new for nothing": ("nothing", {"$": ["new", "/etc/x"]}),
+    "a list of strings that is new": ("paths", {"$": ["new", ["/etc/x"]]}),
+    "strings in a deque for a list": ("paths", {"$": ["deque", [["here", "/etc/x"], None]]}),
+    "a member for nothing": ("nothing", {"$": ["enum", ["Phase", "MAIN"]]}),
+    "a member of another enumeration": ("phase", {"$": ["enum", ["Other", "MAIN"]]}),
+    "a name that is no member": ("phase", {"$": ["enum", ["Phase", "__class__"]]}),
+    "a string for a member": ("phase", "main"),
+    "a dict of a class for nothing": ("nothing", {"$": ["mapping", ["Own", []]]}),
+    "a factory that is no name": ("nothing", {"$": ["defaultdict", ["open", [["a", 1]]]]}),
+    "a deque of endless length": ("nothing", {"$": ["deque", [[1], -5]]}),
+    "an object in a list": ("empty", [{"$": ["object", ["numpy.Generator", {}]]}]),
+    "variables in a list": ("empty", [{"$": ["variables", {"a": 1}]}]),
+    "new in new": ("count", {"$": ["new", {"$": ["new", 3]}]}),
     "a string in a list": ("paths", ["here", "/etc/x"]),
     "a string less in a list": ("paths", ["here"]),
     "strings in another order": ("paths", ["there", "here"]),

@@ -26,6 +26,9 @@ _MAX_DEPTH = 100
 # A container that stands in many places is captured in each. More would be a matter of hours.
 _MOST_AGAIN = 1 << 20
 
+# Numbers up to this are what JSON has, whatever else there is to check.
+_QUICK = 1 << 53
+
 _BUILTINS = (list, tuple, dict, set, frozenset)
 
 
@@ -79,6 +82,8 @@ class Capture:
         """
         cls = type(value)
         if value is None or cls is str or cls is bool:
+            return value
+        if (cls is int or cls is float) and -_QUICK < value < _QUICK:
             return value
         leaf = None if cls in _BUILTINS else self._leaf(value, place)
         if leaf is not None:

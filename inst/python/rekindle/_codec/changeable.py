@@ -206,7 +206,10 @@ class Baseline:
             BrokenTreeError: The value does not fit.
         """
         known = len(restore.differences)
-        put = restore.one(current, saved, where)
+        try:
+            put = restore.one(current, saved, where)
+        except errors.BrokenTreeError as error:
+            raise errors.BrokenTreeError(f"{where}: {error}") from None
         found = restore.differences[known:]
         if found:
             raise errors.BrokenTreeError("; ".join(found))

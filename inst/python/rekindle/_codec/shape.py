@@ -20,6 +20,8 @@ class Holder(dict[str, Any]):
 
 def text(saved: Any, arrays: Mapping[str, AnyArray]) -> Shape:
     """The text of a value: a string, a :class:`Holder`, or ``None`` if it cannot hold any."""
+    if isinstance(saved, int | float):
+        return None
     kind, _ = tags.tagged(saved)
     if isinstance(saved, str) or kind in leaves.OF_TEXT:
         return json.dumps(saved)
@@ -49,6 +51,8 @@ def makers(saved: Any, arrays: Mapping[str, AnyArray]) -> Shape:
 
     ``None`` if the value has none.
     """
+    if not isinstance(saved, dict | list):
+        return None
     kind, content = tags.tagged(saved)
     if kind == "object":
         return f"object {content[0]}"
