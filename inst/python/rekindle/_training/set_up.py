@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rekindle._format.manifest import Manifest
-from rekindle._training import fingerprint, stages
+from rekindle._training import fingerprint, optimizer_settings, stages
 from rekindle._training.trainer import Trainer
 
 
@@ -20,27 +20,35 @@ def refuse_backend(directory: str, trainer: Trainer, manifest: Manifest) -> None
         fingerprint.refuse(directory, fingerprint.SET_UP, lines)
 
 
-def differences(trainer: Trainer, manifest: Manifest) -> list[str]:
-    """A line for each setting that differs, and defines what a training step is."""
-    return fingerprint.differences(trainer.fingerprint(), manifest.state.get("fingerprint"))
+def changes(
+    directory: str, trainer: Trainer, manifest: Manifest, began: int, *, refuses: bool
+) -> list[str]:
+    """A line for each thing that is not as it was, and may change the result.
 
-
-def notes(trainer: Trainer, manifest: Manifest, began: int) -> list[str]:
-    """A line for each other thing that differs, and may change the result.
+    A learning rate that the script has changed stays: the checkpoint does not bring back the other.
 
     Args:
+        directory: The backup folder, for messages.
         trainer: The trainer of this fit().
         manifest: The manifest of the checkpoint.
         began: The `initial_epoch` of the fit() that saved it.
+        refuses: Whether settings that define a training step must not differ.
+
+    Raises:
+        MismatchError: They differ.
     """
-    found, initial = [], stages.initial_epoch(trainer.fit)
+    lines = fingerprint.differences(trainer.fingerprint(), manifest.state.get("fingerprint"))
+    if any(line.startswith(optimizer_settings.RATE) for line in lines):
+        trainer.keep_learning_rate()
+    if stages.is_new(manifest.position, began, trainer.fit):
+        # A stage of a script may train otherwise than the one before, as for fine-tuning.
+        lines = [line for line in lines if not optimizer_settings.is_setting(line)]
+    if refuses:
+        fingerprint.refuse(directory, fingerprint.SET_UP, lines)
+    initial = stages.initial_epoch(trainer.fit)
     if initial < began:
-        found.append(
+        lines.append(
             f"the backup is of a fit() that began at epoch {began} (counted from 0), and"
             f" this one begins at {initial}"
         )
-    saved = manifest.state.get("versions")
-    return found + [
-        f"{line} (results may differ slightly between versions)"
-        for line in fingerprint.differences(trainer.versions(), saved)
-    ]
+    return lines + fingerprint.other_versions(trainer.versions(), manifest.state.get("versions"))

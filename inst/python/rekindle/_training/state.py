@@ -15,7 +15,6 @@ from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._training import (
     fingerprint,
     logs,
-    optimizer_settings,
     random_states,
     refusals,
     set_up,
@@ -268,15 +267,9 @@ class FitState:
             self.notes.append(text)
 
     def _compare(self, manifest: Manifest) -> None:
-        lines = set_up.differences(self.trainer, manifest)
-        if any(line.startswith(optimizer_settings.RATE) for line in lines):
-            self.trainer.keep_learning_rate()
-        if stages.is_new(manifest.position, self.began, self.trainer.fit):
-            # A stage of a script may train otherwise than the one before, as for fine-tuning.
-            lines = [line for line in lines if not optimizer_settings.is_setting(line)]
-        if self.refuses:
-            fingerprint.refuse(self.directory, fingerprint.SET_UP, lines)
-        lines += set_up.notes(self.trainer, manifest, self.began)
+        lines = set_up.changes(
+            self.directory, self.trainer, manifest, self.began, refuses=self.refuses
+        )
         self.is_changed = bool(lines)
         self.notes += self.trainer.inexact() + lines
 
