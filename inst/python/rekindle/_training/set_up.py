@@ -21,7 +21,7 @@ def refuse_backend(directory: str, trainer: Trainer, manifest: Manifest) -> None
 
 
 def changes(
-    directory: str, trainer: Trainer, manifest: Manifest, began: int, *, refuses: bool
+    directory: str, trainer: Trainer, manifest: Manifest, began: int, refuses: bool
 ) -> list[str]:
     """A line for each thing that is not as it was, and may change the result.
 

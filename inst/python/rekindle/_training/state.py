@@ -267,9 +267,7 @@ class FitState:
             self.notes.append(text)
 
     def _compare(self, manifest: Manifest) -> None:
-        lines = set_up.changes(
-            self.directory, self.trainer, manifest, self.began, refuses=self.refuses
-        )
+        lines = set_up.changes(self.directory, self.trainer, manifest, self.began, self.refuses)
         self.is_changed = bool(lines)
         self.notes += self.trainer.inexact() + lines
 
