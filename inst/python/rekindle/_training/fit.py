@@ -165,6 +165,7 @@ class Fit:
                 f"fit() began at epoch {epoch} (counted from 0), not at {state.position.epoch},"
                 " where the checkpoint was saved"
             )
+            self._evidence.changed()
             self._tell_notes()
             return 0
         state.begin_epoch(save)

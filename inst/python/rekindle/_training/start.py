@@ -24,6 +24,7 @@ def find(state: FitState, trainer: Trainer, manifest: Manifest) -> int | None:
             " trained on twice"
         )
         state.position = Position(position.step, position.epoch, 0)
+        state.is_changed = True
     if trainer.stop_training and not position.batch:
         began = stages.began(manifest)
         epoch, trainer.stop_training = stages.after_stop(epoch or 0, began, trainer.fit)

@@ -43,6 +43,7 @@ class Evidence:
         self._witness = Witness(Ring(storage), tolerance, self._differs)
         self.epoch_begins = self._witness.epoch_begins
         self.replayed = self._witness.replayed
+        self.changed = self._witness.changed
 
     def begin(self, report: dict[str, Any] | None, *, is_ours: bool) -> None:
         """Begins to watch. Call it once the checkpoint is restored.

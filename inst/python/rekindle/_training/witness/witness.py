@@ -76,16 +76,23 @@ class Witness:
             position: Where the fit() resumes; ``None`` if it begins afresh.
             is_changed: Whether the set-up was changed on purpose.
         """
-        if is_changed:
-            self.evidence = CHANGED
-        if position is None or is_changed:
+        if position is None:
             self._ring.clear()
+            return
+        if is_changed:
+            self.changed()
             return
         for record in self._ring.read():
             if record.epoch >= (position.epoch or 0):
                 for kind in (BATCH, STEP, EPOCH):
                     if record.kind & kind:
                         self._expected[kind, record.epoch, record.batch] = record
+
+    def changed(self) -> None:
+        """The run is known to be another: what the interrupted one saw says nothing about it."""
+        self.evidence = CHANGED
+        self._expected.clear()
+        self._ring.clear()
 
     @property
     def is_over(self) -> bool:
@@ -200,7 +207,6 @@ class Witness:
             "epochs": "the metrics at its end are not those of the interrupted run",
         }[kind]
         place = f"epoch {record.epoch}" + ("" if number is None else f", batch {number}")
-        # What the interrupted run saw says nothing about a run that has left its path.
         self._expected.clear()
         self._ring.clear()
         self._differs(f"from {place} on (counted from 0), {what}")
