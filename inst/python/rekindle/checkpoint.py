@@ -38,17 +38,21 @@ class Checkpoint(Group):
             - a ``torch.nn.Module``, optimizer, scheduler or tensor;
             - a NumPy or JAX array, a JAX random key, or a random generator of Python, NumPy or
               PyTorch;
-            - a number, string, ``bytes``, ``bool`` or ``None``;
-            - a dict, list, tuple, named tuple, dataclass or JAX pytree of these;
+            - a number (complex or not), string, ``bytes``, ``bool`` or ``None``;
+            - a ``pathlib.Path``, a member of an ``Enum``, a ``datetime``, ``date``, ``time`` or
+              ``timedelta``;
+            - a dict, ``OrderedDict``, ``defaultdict``, ``Counter``, list, deque, set, tuple, named
+              tuple, dataclass or JAX pytree of these;
             - any object with the methods ``state_dict()`` and ``load_state_dict()``;
             - another ``Checkpoint``.
 
     Attributes:
         save_counter: int. How often you saved the object. :meth:`restore` restores this number.
 
-    A restore changes variables, modules, tensors, NumPy arrays, lists, dicts and generators in
-    place. It cannot change numbers, JAX arrays, named tuples and the like in place: read these from
-    the attribute afterwards. An empty list or dict, and ``None``, take any saved value.
+    A restore changes variables, modules, tensors, NumPy arrays, lists, deques, sets, dicts and
+    generators in place. It cannot change numbers, JAX arrays, named tuples and the like in place:
+    read these from the attribute afterwards. An empty list or dict, and ``None``, take any saved
+    value.
 
     Raises:
         ArgumentError: (a ``ValueError``) A name is that of a method, or begins with ``_``.

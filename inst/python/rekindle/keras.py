@@ -88,10 +88,10 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
             due. ``"raise"`` stops. Defaults to ``"warn"``.
         extra_state: dict of named objects, or ``None``. Other state that belongs to the run,
             outside of the model: objects with ``state_dict()`` and ``load_state_dict()``, Keras
-            variables, layers, optimizers or metrics, random generators, or NumPy arrays, which
-            rekindle fills in place. rekindle saves optimizers that are attributes of the model
-            without an entry here. Build objects that have variables before ``fit()``. Defaults to
-            ``None``.
+            variables, layers, optimizers or metrics, random generators, NumPy arrays, lists, dicts,
+            deques, sets or dataclasses. rekindle fills them in place, but never changes text that
+            the script put into them. It saves optimizers that are attributes of the model without
+            an entry here. Build objects that have variables before ``fit()``. Defaults to ``None``.
         verbose: 0, 1 or 2. 1 prints a line when a run resumes. 2 also prints a line for each
             checkpoint. Defaults to 0.
         background: bool. ``True`` copies the state when a checkpoint is due, and writes the

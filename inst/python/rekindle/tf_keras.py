@@ -68,8 +68,9 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         on_save_error: ``"warn"`` or ``"raise"``. What to do if a checkpoint cannot be written.
             Defaults to ``"warn"``.
         extra_state: dict of named objects, or ``None``. Other state that belongs to the run:
-            objects with ``state_dict()`` and ``load_state_dict()``, random generators, or NumPy
-            arrays. Variables and optimizers that are attributes of the model are saved with it.
+            objects with ``state_dict()`` and ``load_state_dict()``, random generators, NumPy
+            arrays, lists, dicts, deques, sets or dataclasses, which rekindle fills in place.
+            Variables and optimizers that are attributes of the model are saved with it.
             Defaults to ``None``.
         verbose: 0, 1 or 2. 1 prints a line when a run resumes. 2 also prints a line for each
             checkpoint. Defaults to 0.

@@ -119,7 +119,8 @@ class Restore(Matching):
     def _match_variables(
         self, live: Any, variables: Mapping[str, Any], saved: Any, place: str
     ) -> Put:
-        kind, content = tagged(older.as_variables(live, variables, saved))
+        variables, saved = older.as_variables(live, variables, saved)
+        kind, content = tagged(saved)
         if kind != "variables" or not isinstance(content, dict):
             return self._differs(place, f"the variables of a {type(live).__name__}", saved)
         # Earlier versions kept the names that a compiled module of PyTorch gives its tensors.
