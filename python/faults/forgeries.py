@@ -29,13 +29,13 @@ class Forger:
     folder: str
     outside: str
 
-    def state(self, *path: str, to: Any, **arrays: Any) -> None:
+    def state(self, *path: str | int, to: Any, **arrays: Any) -> None:
         """Sets one value in the state of the newest save, and adds arrays."""
 
         def change(state: Any) -> None:
             *outer, last = path
             for name in outer:
-                state = state.setdefault(name, {})
+                state = state[name] if isinstance(state, list) else state.setdefault(name, {})
             state[last] = to
 
         forge(self.folder, change, arrays)
@@ -122,12 +122,14 @@ def _of_places() -> Iterator[Case]:
 
 def _of_generators() -> Iterator[Case]:
     for position in (700, -5, 2**31 - 1):
+        # The state of an object: its kind, and then the state itself.
+        state = ("$", 1, 1, "state")
         of_process = ("random", "numpy", "state", "pos")
-        of_callback = ("callbacks", "Notes", "attributes", "noise", "state", "state", "pos")
-        of_data = ("data", "dataset", "noise", "state", "state", "pos")
+        of_callback = ("callbacks", "Notes", "attributes", "noise", *state, "pos")
+        of_data = ("data", "dataset", "noise", *state, "pos")
         for victim, where in (("fit", of_process), ("fit", of_callback), ("rows", of_data)):
             yield Case(
-                f"{'/'.join(where)} is {position}",
+                f"{'/'.join(map(str, where))} is {position}",
                 victim,
                 lambda forger, where=where, position=position: forger.state(*where, to=position),
             )
