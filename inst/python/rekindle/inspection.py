@@ -2,7 +2,8 @@
 
 Only :func:`delete` locks the folder or changes anything in it. A run may therefore continue in the
 folder meanwhile. If the run replaces a checkpoint that a function is reading, the function reads
-again. Only :func:`restore_weights` and :func:`export_weights` import Keras.
+again. Only :func:`restore_weights` and :func:`export_weights` import Keras, or tf_keras for a
+model of Keras 2.
 
 Give a folder by its path, or by a ``file://`` URL. Another URL is an ``ArgumentError``.
 
@@ -20,6 +21,7 @@ from rekindle._base import checks
 from rekindle._base.arrays import AnyArray
 from rekindle._format import epochs as _epochs
 from rekindle._format.manifest import Damage, Manifest
+from rekindle._frameworks.loaded import loaded
 from rekindle._inspection import delete as _deletion
 from rekindle._inspection import describe, lookup
 from rekindle._inspection.lookup import Which
@@ -176,14 +178,14 @@ def values(
 
 
 def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which = "latest") -> str:
-    """Restores the weights of a checkpoint into a Keras model, outside of ``fit()``.
+    """Restores the weights of a checkpoint into a model, outside of ``fit()``.
 
     rekindle restores all variables of the model, variables that are not trained included. It does
     not change the optimizer, the metrics and the random states. By default rekindle takes the
     newest complete checkpoint. If you ask for another one, only its weights need to be complete.
 
     Args:
-        model: A built Keras model, made like the saved model.
+        model: A built model of Keras 3, or of Keras 2 (tf_keras), made like the saved model.
         directory: The folder.
         which: As in :func:`history`.
 
@@ -192,9 +194,14 @@ def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which 
 
     Raises:
         MismatchError: The checkpoint is of another model; nothing was changed.
-        ArgumentError: `model` is not a model of Keras 3.
+        ArgumentError: `model` is not a model of Keras 3 or of tf_keras.
         RestoreError, DamageError: As :func:`history`.
     """
+    library = loaded("tf_keras")
+    if library is not None and isinstance(model, library.Model):
+        from rekindle._tf_keras import weights as weights_of_keras_2
+
+        return weights_of_keras_2.restore(model, lookup.storage_at(directory), which)
     arguments.refuse_keras_2(model)
     from rekindle._keras import weights
 
@@ -218,8 +225,8 @@ def export_weights(
     Args:
         directory: The folder.
         path: The file. Its name ends in ``.weights.h5``.
-        model: As in :func:`restore_weights`. If the model is compiled with an optimizer that fits
-            the checkpoint, the file holds the optimizer's state, too.
+        model: As in :func:`restore_weights`, but of Keras 3. If the model is compiled with an
+            optimizer that fits the checkpoint, the file holds the optimizer's state, too.
         which: As in :func:`history`.
         force: bool. Whether to replace an existing file.
 

@@ -22,6 +22,7 @@ from taking_over import (
 )
 
 import rekindle
+from rekindle._training import settled
 from rekindle.keras import BackupAndRestore
 
 
@@ -155,23 +156,52 @@ def test_what_keras_left_after_an_error_in_its_batch_is_taken(backup_dir):
     assert probe.seen[0] == (1, 0)
 
 
-@pytest.mark.parametrize("place", ["chief", "."])
-def test_a_backup_of_keras_2_is_told_of_and_left_as_it_is(place, backup_dir):
-    folder = backup_dir / place
+OF_TENSORFLOW = {
+    "checkpoint": 'model_checkpoint_path: "ckpt-5"\nall_model_checkpoint_paths: "ckpt-5"\n',
+    "ckpt-5.index": "an index",
+    "ckpt-5.data-00000-of-00001": "data",
+}
+
+
+def write_files_of_tensorflow(folder):
     folder.mkdir(parents=True)
-    theirs = {
-        "checkpoint": 'model_checkpoint_path: "ckpt-5"\nall_model_checkpoint_paths: "ckpt-5"\n',
-        "ckpt-5.index": "an index",
-        "ckpt-5.data-00000-of-00001": "data",
-    }
-    for name, text in theirs.items():
+    for name, text in OF_TENSORFLOW.items():
         (folder / name).write_text(text)
-    told = "as the BackupAndRestore of Keras 2 writes it. Keras 3 cannot resume from it"
-    with pytest.warns(rekindle.TakeoverWarning, match=told) as caught:
+
+
+def test_a_backup_of_keras_2_is_refused_by_name_and_left_as_it_is(backup_dir):
+    write_files_of_tensorflow(backup_dir / "chief")
+    model = make_model()
+    before = model.get_weights()
+    with pytest.raises(rekindle.MismatchError, match="The BackupAndRestore of Keras 2") as caught:
+        fit(model, BackupAndRestore(backup_dir))
+    assert str(backup_dir / "chief" / "ckpt-5") in str(caught.value)
+    assert caught.value.differences == [
+        "library: expected Keras 3 (keras; keras3 in R), found Keras 2 (tf_keras; keras in R) in"
+        " the backup"
+    ]
+    for mine, was in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, was)
+    folder = backup_dir / "chief"
+    assert {name: (folder / name).read_text() for name in OF_TENSORFLOW} == OF_TENSORFLOW
+
+
+def test_a_backup_of_keras_2_whose_run_is_complete_is_no_matter(backup_dir):
+    write_files_of_tensorflow(backup_dir / "chief")
+    digest = settled.digests(str(backup_dir), ["chief/ckpt-5.index"])
+    settled.settle(str(backup_dir), digest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [0, 1, 2]
-    assert [str(folder / "ckpt-5") in str(one.message) for one in caught] == [True]
+
+
+def test_other_checkpoints_of_tensorflow_are_warned_of_and_left_as_they_are(backup_dir):
+    write_files_of_tensorflow(backup_dir)
+    with pytest.warns(rekindle.TakeoverWarning, match="Keras 3 cannot resume from it") as caught:
+        assert fit(make_model(), BackupAndRestore(backup_dir)).epoch == [0, 1, 2]
+    assert [str(backup_dir / "ckpt-5") in str(one.message) for one in caught] == [True]
     assert caught[0].message.directory == str(backup_dir)
-    assert {name: (folder / name).read_text() for name in theirs} == theirs
+    assert {name: (backup_dir / name).read_text() for name in OF_TENSORFLOW} == OF_TENSORFLOW
 
 
 def test_beside_a_save_of_ours_a_backup_of_keras_2_is_no_matter(backup_dir):

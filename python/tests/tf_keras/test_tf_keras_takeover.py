@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 import warnings
 
+import keras
 import pytest
 import tf_keras
-from small_tf_fit import Interrupt, Never, Probe, assert_same, fit, make_model, weights
+from small_tf_fit import Interrupt, Never, Probe, assert_same, data, fit, make_model, weights
 
 import rekindle
+import rekindle.keras
 from rekindle.tf_keras import BackupAndRestore
 
 
@@ -104,8 +106,37 @@ def test_epochs_of_another_length_are_refused(backup_dir):
         fit(model_of(), BackupAndRestore(backup_dir), batch_size=1)
 
 
-def test_a_backup_of_keras_3_is_named(backup_dir):
+def test_a_backup_of_keras_3_is_refused_by_name_and_left_as_it_is(backup_dir):
+    theirs = {"latest.weights.h5": "weights", "training_metadata.json": '{"epoch": 3, "batch": 0}'}
+    backup_dir.mkdir()
+    for name, text in theirs.items():
+        (backup_dir / name).write_text(text)
+    with pytest.raises(
+        rekindle.MismatchError, match="a backup by the callback of Keras 3"
+    ) as caught:
+        fit(make_model(), BackupAndRestore(backup_dir))
+    assert "'latest.weights.h5' and 'training_metadata.json' away" in str(caught.value)
+    assert {name: (backup_dir / name).read_text() for name in theirs} == theirs
+
+
+def test_the_beginning_of_a_backup_of_keras_3_is_named(backup_dir):
     backup_dir.mkdir()
     (backup_dir / "latest.weights.h5").write_bytes(b"x")
     with pytest.warns(rekindle.TakeoverWarning, match="the callback of Keras 3"):
         fit(make_model(), BackupAndRestore(backup_dir))
+
+
+def test_a_run_of_one_keras_is_named_by_the_other(backup_dir):
+    x, y = data()
+    of_keras_3 = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    of_keras_3.compile("sgd", "mse")
+    fit(make_model(), BackupAndRestore(backup_dir, delete_checkpoint=False))
+    ours = rekindle.keras.BackupAndRestore(backup_dir)
+    with pytest.raises(rekindle.MismatchError, match="found Keras 2"):
+        of_keras_3.fit(x, y, epochs=3, verbose=0, callbacks=[ours])
+
+    other = backup_dir.with_name("other")
+    ours = rekindle.keras.BackupAndRestore(other, delete_checkpoint=False)
+    of_keras_3.fit(x, y, epochs=2, verbose=0, callbacks=[ours])
+    with pytest.raises(rekindle.MismatchError, match="found Keras 3"):
+        fit(make_model(), BackupAndRestore(other))

@@ -17,6 +17,20 @@ _DATA = re.compile(r"(?P<name>.+)\.data-[0-9]{5}-of-[0-9]{5}", re.DOTALL)
 _NEWEST = re.compile(rb'^model_checkpoint_path: "([^"\n]*)"', re.MULTILINE)
 
 
+# In this folder, the BackupAndRestore of Keras 2 keeps a checkpoint.
+KERAS_2 = "chief"
+
+
+def of_keras_2(directory: str) -> list[str]:
+    """Paths of the checkpoints of Keras 2's `BackupAndRestore`, newest first."""
+    return complete(os.path.join(directory, KERAS_2))
+
+
+def indexes_of_keras_2(directory: str) -> list[str]:
+    """The names in `directory` of the files that hold the checksums of these checkpoints."""
+    return [f"{KERAS_2}/{os.path.basename(path)}.index" for path in of_keras_2(directory)]
+
+
 def newest(directory: str) -> str | None:
     """Path of TensorFlow's newest checkpoint in the folder; ``None`` if there is none."""
     return next(iter(complete(directory)), None)
@@ -56,6 +70,21 @@ def warn(directory: str, stacklevel: int) -> None:
             directory=directory,
         ),
         stacklevel=stacklevel,
+    )
+
+
+def warn_of_models(directory: str) -> None:
+    """Warns that a fit() of Keras 3 starts afresh beside checkpoints of TensorFlow."""
+    found = newest(directory)
+    if found is None:
+        return
+    warnings.warn(
+        TakeoverWarning(
+            f"There is a checkpoint of TensorFlow, {found!r}. Keras 3 cannot resume from it, so"
+            " training starts afresh. Its files stay as they are.",
+            directory=directory,
+        ),
+        stacklevel=2,
     )
 
 

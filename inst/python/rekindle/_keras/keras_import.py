@@ -7,7 +7,6 @@ half-written file, or weights and an epoch of two different saves.
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -17,9 +16,9 @@ import numpy as np
 from rekindle._format.manifest import Position
 from rekindle._frameworks import table as frameworks
 from rekindle._inspection import tf_files
-from rekindle._keras import internals, keras_files, variables
-from rekindle._keras.keras_files import METADATA, PAIRS, Pair, UnusableError
-from rekindle._training import stages
+from rekindle._keras import internals, variables
+from rekindle._training import fingerprint, keras_files, settled, stages
+from rekindle._training.keras_files import METADATA, PAIRS, Pair, UnusableError
 from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
 
 # Keras' optimizers only warn, in these words, if they did not load the saved state.
@@ -51,16 +50,16 @@ def begin(settings: Settings, model: Any, fit: Mapping[str, Any]) -> dict[str, A
 
     Raises:
         DamageError: There is a backup, and no pair of its files is complete.
-        MismatchError: The backup is of another model, or has more epochs than this fit() asks for.
-            The model is as it was.
+        MismatchError: The backup is of another model or of Keras 2, or has more epochs than this
+            fit() asks for. The model is as it was.
     """
     folder = settings.directory
     names = keras_files.present(folder)
     if not names:
-        _warn_of_keras_2(folder)
+        _refuse_keras_2(folder)
     if not names or keras_files.is_settled(folder):
         return None
-    if all(metadata not in names for _, metadata in PAIRS):
+    if not keras_files.is_backup(names):
         _warn_half(folder, names)
         return None
     if not variables.build(model, fit.get("epoch_iterator")):
@@ -238,19 +237,20 @@ def _warn_half(folder: str, names: list[str]) -> None:
     )
 
 
-def _warn_of_keras_2(folder: str) -> None:
+def _refuse_keras_2(folder: str) -> None:
     """Keras 2 keeps a checkpoint of TensorFlow in a folder `chief`."""
-    found = tf_files.newest(os.path.join(folder, "chief")) or tf_files.newest(folder)
-    if found is None:
+    found = tf_files.of_keras_2(folder)
+    if not found:
+        tf_files.warn_of_models(folder)
         return
-    warnings.warn(
-        TakeoverWarning(
-            f"There is a checkpoint of TensorFlow, {found!r}, as the BackupAndRestore of Keras 2"
-            " writes it. Keras 3 cannot resume from it, so training starts afresh. To use its"
-            " weights, load it with Keras 2 (the package tf_keras), and give the weights to"
-            " this model before fit(): model.set_weights(old_model.get_weights()). Its files"
-            " stay as they are.",
-            directory=folder,
-        ),
-        stacklevel=2,
+    if settled.is_settled(folder, settled.digests(folder, tf_files.indexes_of_keras_2(folder))):
+        return
+    raise MismatchError(
+        f"The BackupAndRestore of Keras 2 (the package tf_keras; keras in R) left a backup in"
+        f" {folder!r}: {found[0]!r}. Keras 3 cannot resume from it. Nothing was changed. To resume,"
+        " run the script with Keras 2 and rekindle. To start afresh with Keras 3, move the folder"
+        f" {tf_files.KERAS_2!r} away, or give this run a backup folder of its own. To use only the"
+        " weights, load them with Keras 2, and give them to this model before fit():"
+        " model.set_weights(old_model.get_weights()).",
+        differences=[fingerprint.of_another_library("Keras 3", "Keras 2")],
     )

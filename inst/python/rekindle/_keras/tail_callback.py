@@ -8,8 +8,9 @@ from typing import Any
 
 import keras
 
-from rekindle._keras import internals, keras_files
+from rekindle._keras import internals
 from rekindle._keras.trainer import KerasTrainer
+from rekindle._training import keras_files
 from rekindle._training.tail import Tail
 
 

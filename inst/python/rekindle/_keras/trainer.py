@@ -16,7 +16,6 @@ from rekindle._keras import (
     building,
     fingerprint,
     internals,
-    keras_files,
     keras_import,
     layer_states,
     rehearsal,
@@ -26,6 +25,7 @@ from rekindle._keras.layer_states import LayerStates
 from rekindle._keras.other_optimizers import OtherOptimizers
 from rekindle._keras.sources.feeds import feed_of
 from rekindle._keras.validation_place import ValidationPlace
+from rekindle._training import keras_files
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.model_trainer import ModelTrainer
 from rekindle._training.options import FitOptions

@@ -66,8 +66,9 @@ def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
         name: f"{keras.backend.standardize_dtype(variable.dtype)} {tuple(variable.shape)}"
         for name, variable in variables.items()
     }
-    saved = manifest.state.get("fingerprint")
-    backend = saved.get("backend") if isinstance(saved, dict) else None
+    backend = fingerprint.saved_backend(manifest)
+    if backend == fingerprint.KERAS_2:
+        return [fingerprint.of_another_library("Keras 3", "Keras 2")]
     if backend in (None, keras.backend.backend()):
         return fingerprint.array_differences(expected, manifest)
     return fingerprint.array_differences(expected, manifest, _is_integer_of_another_backend)

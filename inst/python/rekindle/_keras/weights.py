@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import os
-import re
 import uuid
 from typing import Any
 
@@ -13,21 +10,16 @@ import h5py
 import keras
 
 from rekindle._base.arrays import AnyArray
-from rekindle._format.manifest import Array, Manifest
-from rekindle._inspection import lookup
+from rekindle._format.manifest import Manifest
+from rekindle._inspection import lookup, model_weights
 from rekindle._inspection.lookup import Which
+from rekindle._inspection.model_weights import OPTIMIZER, Rows
 from rekindle._keras import variables
 from rekindle._repository import reader
 from rekindle._saving import metadata
 from rekindle._storage.local import fs
 from rekindle._storage.protocol import Storage
-from rekindle.errors import ArgumentError, ForeignFileError, MismatchError, SaveError, bulleted
-
-# Follows the name of a model whose optimizer is saved as a part of it.
-_OPTIMIZER = "optimizer/"
-
-# No part of a `Checkpoint` is nested more deeply.
-_MOST_LEVELS = 101
+from rekindle.errors import ArgumentError, ForeignFileError, SaveError
 
 
 def restore(
@@ -69,114 +61,31 @@ def restore(
     return name, with_slots
 
 
-_Rows = dict[str, tuple[str, Array]]
-
-
-def _rows_of(model: Any, directory: str, name: str, manifest: Manifest) -> _Rows:
-    """For each variable of the model, its array in the checkpoint: the array's name and row."""
-    if not model.built:
-        raise MismatchError(
-            "The model has no variables yet to restore weights into. Build it first, by calling it"
-            " on a batch of data or with an Input layer.",
-            differences=["model: expected a built model, found one without variables"],
-        )
+def _rows_of(model: Any, directory: str, name: str, manifest: Manifest) -> Rows:
+    model_weights.refuse_unbuilt(model)
     targets = {key: one for key, one in variables.named(model).items() if key.startswith("model/")}
-    nearest: list[str] | None = None
-    fitting: dict[str, _Rows] = {}
-    for part, rows in _parts(manifest, targets).items():
-        lines = variables.differences(targets, _only(manifest, rows))
-        if lines and (rows := _alike(targets, rows)):
-            lines = variables.differences(targets, _only(manifest, rows))
-        if not lines:
-            fitting[part] = rows
-        elif nearest is None or len(lines) < len(nearest):
-            nearest = lines
-    if not fitting:
-        nothing = ["model: expected weights, found none in the checkpoint"]
-        raise _mismatch(directory, name, nearest or nothing)
-    if len(fitting) > 1 and "model" not in fitting:
-        raise _ambiguous(directory, name, list(fitting))
-    return fitting.get("model") or next(iter(fitting.values()))
+    return model_weights.find(targets, directory, name, manifest, variables.differences)
 
 
-def _parts(manifest: Manifest, targets: dict[str, Any]) -> dict[str, _Rows]:
-    """The arrays of each part of the checkpoint that may be the model.
-
-    In a checkpoint of a fit(), this part is "model". In a checkpoint of a `Checkpoint`, it is the
-    name that the user gave the model, or its place in a list.
-    """
-    first = next(iter(targets), "model/").removeprefix("model")
-    found = {name.removesuffix(first) for name in manifest.arrays if name.endswith(first)}
-    found |= {name.partition("/")[0] for name in manifest.arrays}
-    parts: dict[str, _Rows] = {"model": {}}
-    parts |= {part: {} for part in sorted(found - {"model", "optimizer", "metrics"})}
-    for name, row in manifest.arrays.items():
-        for match in itertools.islice(re.finditer("/", name), _MOST_LEVELS):
-            end = match.start()
-            rows, rest = parts.get(name[:end]), name[end + 1 :]
-            if rows is not None and not rest.startswith(_OPTIMIZER):
-                rows[f"model/{rest}"] = (name, row)
-    return parts
-
-
-def _alike(targets: dict[str, Any], rows: _Rows) -> _Rows:
-    """The arrays under the model's names, if the names differ only by numbers; else none.
-
-    In a `Checkpoint` of several models, Keras counts its numbers from the first model on.
-    """
-    pairs = list(zip(targets, rows, strict=False))
-    if len(rows) != len(targets) or any(_plain(one) != _plain(other) for one, other in pairs):
-        return {}
-    return {one: rows[other] for one, other in pairs}
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"_\d+(?=/|$)", "", name)
-
-
-def _only(manifest: Manifest, rows: _Rows) -> Manifest:
-    return dataclasses.replace(manifest, arrays={key: row for key, (_, row) in rows.items()})
-
-
-def _slots_of(model: Any, manifest: Manifest, rows: _Rows) -> _Rows:
+def _slots_of(model: Any, manifest: Manifest, rows: Rows) -> Rows:
     """The arrays for the variables of the model's optimizer; none unless all of them fit."""
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None or not rows:
         return {}
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
-    targets = {
-        key: one for key, one in variables.named(model).items() if key.startswith(_OPTIMIZER)
-    }
+    targets = {key: one for key, one in variables.named(model).items() if key.startswith(OPTIMIZER)}
     key, (name, _) = next(iter(rows.items()))
-    starts = (name.removesuffix(key.removeprefix("model/")) + _OPTIMIZER, _OPTIMIZER)
+    starts = (name.removesuffix(key.removeprefix("model/")) + OPTIMIZER, OPTIMIZER)
     for start in starts:
         found = {
-            _OPTIMIZER + name.removeprefix(start): (name, row)
+            OPTIMIZER + name.removeprefix(start): (name, row)
             for name, row in manifest.arrays.items()
             if name.startswith(start)
         }
-        if found and not variables.differences(targets, _only(manifest, found)):
+        if found and not variables.differences(targets, model_weights.only(manifest, found)):
             return found
     return {}
-
-
-def _ambiguous(directory: str, name: str, parts: list[str]) -> MismatchError:
-    shown = ", ".join(map(repr, parts))
-    return MismatchError(
-        f"Several objects in checkpoint {name} in {directory!r} fit the model: {shown}. Nothing"
-        " was changed. Restore one of them by its name, as in"
-        f" rekindle.Checkpoint({parts[0]}=model).restore(path).expect_partial().",
-        differences=[f"model: expected one object that fits, found {shown}"],
-    )
-
-
-def _mismatch(directory: str, name: str, differences: list[str]) -> MismatchError:
-    return MismatchError(
-        f"The weights in checkpoint {name} in {directory!r} are of another model. Nothing was"
-        " changed.\n" + bulleted(differences),
-        differences=differences,
-    )
 
 
 def export(

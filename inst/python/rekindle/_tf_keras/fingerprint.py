@@ -19,7 +19,7 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
     `epochs`, `verbose`, validation data and callbacks are not included: they may change freely.
     """
     found = {
-        "backend": "tf_keras",
+        "backend": fingerprint.KERAS_2,
         "optimizer": fingerprint.name_of(getattr(model, "optimizer", None)),
         "loss": fingerprint.name_of(getattr(model, "loss", None)),
         "replicas": int(model.distribute_strategy.num_replicas_in_sync),

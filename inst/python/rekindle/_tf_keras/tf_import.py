@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from rekindle._inspection import tf_files
 from rekindle._tf_keras import variables
-from rekindle._training import settled
+from rekindle._training import fingerprint, keras_files, settled
 from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
 
-FOLDER = "chief"
+FOLDER = tf_files.KERAS_2
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 # Errors of TensorFlow about files that are not whole. Its reader raises Python's own, too.
@@ -45,7 +45,7 @@ class Place:
 
 def present(folder: str) -> list[str]:
     """The checkpoints in the folder, newest first; empty if all were finished with."""
-    found = tf_files.complete(os.path.join(folder, FOLDER))
+    found = tf_files.of_keras_2(folder)
     return [] if settled.is_settled(folder, _digests(folder)) else found
 
 
@@ -56,9 +56,7 @@ def settle(folder: str) -> None:
 
 def _digests(folder: str) -> dict[str, str]:
     # The index holds the checksums of all values.
-    paths = tf_files.complete(os.path.join(folder, FOLDER))
-    names = [f"{FOLDER}/{os.path.basename(path)}.index" for path in paths]
-    return settled.digests(folder, names)
+    return settled.digests(folder, tf_files.indexes_of_keras_2(folder))
 
 
 def load(folder: str, model: Any, initial: int, batches: int | None) -> tuple[Place, list[str]]:
@@ -166,15 +164,18 @@ def announce(folder: str, place: Place, notes: list[str]) -> None:
     )
 
 
-def warn_of_keras_3(folder: str) -> None:
-    """The callback of Keras 3 keeps its weights in one file."""
-    if not os.path.lexists(os.path.join(folder, "latest.weights.h5")):
+def refuse_keras_3(folder: str) -> None:
+    """Refuses a backup that the callback of Keras 3 left. Warns of the beginning of one."""
+    names = keras_files.present(folder)
+    if not names or keras_files.is_settled(folder):
         return
-    warnings.warn(
-        TakeoverWarning(
-            f"{'latest.weights.h5'!r} in {folder!r} is a backup by the callback of Keras 3, and"
-            " tf_keras cannot resume from it: training starts afresh. Its files stay as they are.",
-            directory=folder,
-        ),
-        stacklevel=2,
-    )
+    what = f"{names[0]!r} in {folder!r} is of a backup by the callback of Keras 3 (R: keras3)"
+    if keras_files.is_backup(names):
+        raise MismatchError(
+            f"{what}. Keras 2 cannot resume from it. Nothing was changed. To resume, run the script"
+            " with Keras 3 and rekindle. To start afresh with Keras 2, move"
+            f" {' and '.join(map(repr, names))} away, or give this run a backup folder of its own.",
+            differences=[fingerprint.of_another_library("Keras 2", "Keras 3")],
+        )
+    text = f"{what}. Keras 2 cannot resume from it: training starts afresh. The file stays."
+    warnings.warn(TakeoverWarning(text, directory=folder), stacklevel=2)

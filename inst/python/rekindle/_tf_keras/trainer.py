@@ -146,7 +146,7 @@ class TfKerasTrainer(ModelTrainer):
     def import_backup(self, settings: FitOptions) -> dict[str, Any] | None:
         folder = settings.directory
         if not tf_import.present(folder):
-            tf_import.warn_of_keras_3(folder)
+            tf_import.refuse_keras_3(folder)
             return None
         # The backup may be of a model whose first step made the variables.
         self.trace()

@@ -165,6 +165,8 @@ def spec(variable: Any) -> str:
 
 def differences(variables: Mapping[str, Any], manifest: Manifest) -> list[str]:
     """A line for each difference between saved and live variables; empty if they fit."""
+    if fingerprint.saved_backend(manifest) not in (None, fingerprint.KERAS_2):
+        return [fingerprint.of_another_library("Keras 2", "Keras 3")]
     expected = {name: spec(variable) for name, variable in variables.items()}
     return fingerprint.array_differences(expected, manifest)
 

@@ -15,10 +15,36 @@ SET_UP = "of another training set-up"
 WEIGHTS = ("model/", "optimizer/")
 
 
+# What a fit() of Keras 2 has as its backend. Keras 3 has the name of a framework there.
+KERAS_2 = "tf_keras"
+
+_LIBRARIES = {
+    "Keras 2": "Keras 2 (tf_keras; keras in R)",
+    "Keras 3": "Keras 3 (keras; keras3 in R)",
+}
+
+
+def of_another_library(expected: str, found: str) -> str:
+    """The difference between a run of one version of Keras and a backup of the other."""
+    return f"library: expected {_LIBRARIES[expected]}, found {_LIBRARIES[found]} in the backup"
+
+
+def _library(settings: Mapping[str, Any]) -> str:
+    return "Keras 2" if settings.get("backend") == KERAS_2 else "Keras 3"
+
+
+def saved_backend(manifest: Manifest) -> Any:
+    """The backend of the saved run; ``None`` if the checkpoint is not of a fit()."""
+    saved = manifest.state.get("fingerprint")
+    return saved.get("backend") if isinstance(saved, dict) else None
+
+
 def differences(expected: Mapping[str, Any], saved: Any) -> list[str]:
     """A line for each setting that is known of both runs and differs."""
     if not isinstance(saved, dict):
         return []
+    if _library(expected) != _library(saved):
+        return [of_another_library(_library(expected), _library(saved))]
     return [
         f"{name}: expected {value!r}, found {saved[name]!r} in the backup"
         for name, value in expected.items()

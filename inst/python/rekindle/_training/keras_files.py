@@ -1,8 +1,9 @@
-"""The files of Keras' own `BackupAndRestore`: finds and reads them.
+"""The files of the `BackupAndRestore` of Keras 3: finds and reads them.
 
 Keras keeps weights and optimizer in ``latest.weights.h5`` and the epoch in
 ``training_metadata.json``. With `double_checkpoint`, it also keeps the previous pair, with ``.bkp``
 at the end of the names. This module only reads these files. It writes one file, which is our own.
+The adapter of Keras 3 resumes from them, and that of Keras 2 refuses them.
 """
 
 from __future__ import annotations
@@ -116,6 +117,11 @@ def settle(folder: str) -> None:
 
 def is_settled(folder: str) -> bool:
     return settled.is_settled(folder, _digests(folder))
+
+
+def is_backup(names: list[str]) -> bool:
+    """Whether these are more than the beginning of a backup."""
+    return any(metadata in names for _, metadata in PAIRS)
 
 
 def _digests(folder: str) -> dict[str, str]:
