@@ -64,8 +64,9 @@ backup_history <- function(backup_dir, which = "latest") {
   check_table(length(found$metrics), last, sum(lengths(found$metrics)))
   metrics <- Map(on_epochs, found$metrics, found$epochs[names(found$metrics)], last)
   tell_unknown_epochs(found)
-  # keras3's methods for its history class exist only when its namespace is loaded.
-  if (!requireNamespace("keras3", quietly = TRUE)) {
+  # The methods of keras and keras3 for their history class exist only when the namespace is loaded. keras3
+  # would replace those of keras.
+  if (!isNamespaceLoaded("keras") && !requireNamespace("keras3", quietly = TRUE)) {
     return(structure(history_frame(metrics), class = c("rekindle_history", "data.frame")))
   }
   structure(

@@ -9,7 +9,8 @@
 #' optimizer. It verifies every byte before it uses the byte. `backup_restore()` does not lock the folder and
 #' changes nothing in it.
 #'
-#' @param model A built Keras model, made by the code that made the saved model. It is changed in place.
+#' @param model A built Keras model, of keras3 or of keras, made by the code that made the saved model. It is
+#'   changed in place.
 #' @inheritParams backup_info
 #' @param which Which checkpoint to take: `"latest"`, the newest complete checkpoint; or a number or a name as
 #'   [backup_info()] shows them. If you ask for a number or a name, rekindle reads only the weights of this
@@ -52,8 +53,11 @@ backup_restore <- function(model, backup_dir, which = "latest") {
   check_path(backup_dir)
   check_which(which)
   inspection <- inspection()
-  # This imports Keras. If Keras is missing, the error says what to install.
-  rekindle_module("keras")
+  # For a model of Keras 2, no Keras 3 needs to be installed. For another model, this imports Keras 3. If it
+  # is missing, the error says what to install.
+  if (!r_door()$is_of_keras_2(model)) {
+    rekindle_module("keras")
+  }
   convert_exceptions(
     inspection$restore_weights(model, as_python_path(backup_dir), as_python_which(which)),
     call = current_env()

@@ -136,8 +136,8 @@
 #' 2.16 chooses it when it is loaded: load keras before anything starts Python. rekindle supports
 #' `MirroredStrategy`, and refuses the other strategies of `tf$distribute`. If
 #' `keras::callback_backup_and_restore()` left a backup in the folder, rekindle resumes from it with the next
-#' batch, and warns. keras3 cannot read such a backup: if you change the script to keras3, a warning says so,
-#' and training begins at the first epoch.
+#' batch, and warns. Each of keras and keras3 refuses a backup of the other, with an error of class
+#' `rekindle_mismatch` that names it: if you change a script from one to the other, give it another folder.
 #'
 #' In R callbacks of keras, epochs count from 0, as in Python. After a resume, keras' own display of metrics
 #' may warn "no non-missing arguments to max" in each epoch: it looks for the first epoch of this call of
@@ -270,6 +270,7 @@ callback_backup_and_restore <- function(backup_dir,
   show_messages()
   convert_exceptions(
     r_door()$backup_and_restore(
+      keras_2 = uses_keras_2(),
       backup_dir = as_python_path(backup_dir),
       save_freq = as_python_save_freq(save_freq),
       double_checkpoint = double_checkpoint,
@@ -286,4 +287,10 @@ callback_backup_and_restore <- function(backup_dir,
     ),
     call = current_env()
   )
+}
+
+# Whether the script uses the package keras, which is Keras 2, and not keras3. The callback serves both. It is
+# made for one of them, and the other is not imported without need.
+uses_keras_2 <- function() {
+  isNamespaceLoaded("keras") && !isNamespaceLoaded("keras3")
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
-import tf_keras
 from small_tf_fit import Never, assert_same, data, fit, interrupt, make_model, values
 
 import rekindle._r
@@ -60,16 +63,70 @@ def test_a_wrong_argument_is_an_error_at_once(backup_dir):
         callback(backup_dir, save_freq="sometimes")
 
 
-def test_where_only_keras_2_is_installed_it_serves_keras_2(backup_dir, monkeypatch):
-    import sys
+def lacking(monkeypatch, *names):
+    """Makes these modules ones that cannot be imported."""
 
     class Nobody:
         def find_spec(self, name, path=None, target=None):
-            if name in ("rekindle._r.callback", "rekindle.keras"):
+            if name in names:
                 raise rekindle.DependencyError("not installed", package="keras")
 
-    for name in ("rekindle._r.callback", "rekindle.keras"):
+    for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(sys, "meta_path", [Nobody(), *sys.meta_path])
-    assert type(callback(backup_dir)) is rekindle.tf_keras.BackupAndRestore
-    assert isinstance(callback(backup_dir), tf_keras.callbacks.Callback)
+
+
+def test_where_only_one_keras_is_installed_it_serves_that_one(backup_dir, monkeypatch):
+    with monkeypatch.context() as patch:
+        lacking(patch, "rekindle._r.for_keras_3", "rekindle.keras")
+        assert isinstance(callback(backup_dir), rekindle.tf_keras.BackupAndRestore)
+    with monkeypatch.context() as patch:
+        lacking(patch, "rekindle._r.for_keras_2", "rekindle.tf_keras")
+        patch.delitem(sys.modules, "keras")
+        assert isinstance(callback(backup_dir, keras_2=True), rekindle.keras.BackupAndRestore)
+    with monkeypatch.context() as patch:
+        lacking(patch, "rekindle._r.for_keras_2", "rekindle._r.for_keras_3")
+        with pytest.raises(rekindle.DependencyError):
+            callback(backup_dir)
+
+
+@pytest.mark.parametrize(
+    ("first", "keras_2", "other"),
+    [("tf_keras", False, "keras"), ("keras", False, "tf_keras"), ("json", True, "keras")],
+)
+def test_the_other_keras_is_not_imported(tmp_path, first, keras_2, other):
+    code = f"""
+import sys, {first}, rekindle._r
+rekindle._r.backup_and_restore(backup_dir={str(tmp_path)!r}, keras_2={keras_2})
+print({other!r} in sys.modules)
+"""
+    # As R's keras sets it. Without it, TensorFlow itself imports Keras 3.
+    env = dict(os.environ, TF_USE_LEGACY_KERAS="1", KERAS_BACKEND="jax")
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_made_for_keras_2_it_serves_keras_3(backup_dir):
+    from rekindle._r.for_keras_2 import BackupAndRestore
+
+    x, y = data()
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    ours = BackupAndRestore(backup_dir=backup_dir, delete_checkpoint=False)
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[ours])
+    assert ours.save_report["saves"] == 2
+    again = BackupAndRestore(backup_dir=backup_dir)
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[again])
+    assert again.resume_report["epoch"] == 2
+    fit(make_model(), BackupAndRestore(backup_dir=f"{backup_dir}-2"))
+
+
+def test_its_text_has_the_folder_and_what_happened(backup_dir):
+    ours = callback(backup_dir, save_freq=2)
+    assert repr(ours) == f"<BackupAndRestore({str(backup_dir)!r}, save_freq=2)>"
+    interrupt(make_model(), ours, 1, 4)
+    assert repr(ours).endswith(", save_freq=2), 4 checkpoints written>")
+    again = callback(backup_dir, save_freq=2)
+    fit(make_model(), again, Never())
+    assert ", resumed after epoch 1, batch 3, " in repr(again)

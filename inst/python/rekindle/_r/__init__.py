@@ -6,6 +6,8 @@ from rekindle._base.checks import path
 from rekindle._base.durations import parse as seconds_of
 from rekindle._base.durations import spoken as duration_in_words
 from rekindle._base.events import send_to as send_events_to
+from rekindle._frameworks.loaded import loaded
+from rekindle._r.either_keras import is_of_keras_2
 from rekindle._r.session import Uninterrupted, keep_interrupts
 from rekindle._r.state import ExternalState
 from rekindle._r.values import as_convertible, as_lists, checkpoint_values
@@ -16,21 +18,41 @@ from rekindle._training.signals import send_again as send_signals_again
 from rekindle.errors import DependencyError
 
 
-def backup_and_restore(**arguments: Any) -> Any:
+def backup_and_restore(keras_2: bool = False, **arguments: Any) -> Any:
     """A callback for `fit()` of both Keras packages of R.
+
+    Args:
+        keras_2: Whether R has loaded its package for Keras 2, and not the one for Keras 3. The
+            libraries that Python has imported tell, too.
+        **arguments: The arguments of the callback, by name.
 
     Raises:
         DependencyError: Neither Keras 3 nor tf_keras can be imported.
     """
+    ways = [_for_keras_3, _for_keras_2]
+    # TensorFlow imports Keras 3 itself, unless TF_USE_LEGACY_KERAS is set.
+    if keras_2 or (loaded("tf_keras") is not None and loaded("keras") is None):
+        ways.reverse()
     try:
-        from rekindle._r.callback import BackupAndRestore
+        make = ways[0]()
     except DependencyError as error:
         try:
-            from rekindle import tf_keras
+            make = ways[1]()
         except DependencyError:
             raise error from None
-        return tf_keras.BackupAndRestore(**arguments)
-    return BackupAndRestore(**arguments)
+    return make(**arguments)
+
+
+def _for_keras_3() -> type:
+    from rekindle._r.for_keras_3 import BackupAndRestore
+
+    return BackupAndRestore
+
+
+def _for_keras_2() -> type:
+    from rekindle._r.for_keras_2 import BackupAndRestore
+
+    return BackupAndRestore
 
 
 __all__ = [
@@ -42,6 +64,7 @@ __all__ = [
     "backup_and_restore",
     "checkpoint_values",
     "duration_in_words",
+    "is_of_keras_2",
     "keep_interrupts",
     "let_go_ended",
     "path",

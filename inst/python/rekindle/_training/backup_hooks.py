@@ -55,6 +55,16 @@ class BackupHooks:
     def save_report(self) -> dict[str, Any] | None:
         return self._tail.save_report if self._tail is not None else None
 
+    def __repr__(self) -> str:
+        """The folder, when checkpoints are due, and what happened. Epochs count what is done."""
+        text = f"BackupAndRestore({self.backup_dir!r}, save_freq={self.save_freq!r})"
+        resumed, saved = self.resume_report, self.save_report
+        if resumed is not None:
+            text += f", resumed after epoch {resumed['epoch']}, batch {resumed['batch']}"
+        if saved is not None:
+            text += f", {saved['saves']} checkpoint{'' if saved['saves'] == 1 else 's'} written"
+        return f"<{text}>"
+
     @property
     def _looks_at_batches(self) -> bool:
         """Whether a checkpoint may be due at the end of a batch. For the tail callback."""
