@@ -6,6 +6,7 @@
 #   make test       test-python (store once; fit() on jax, torch and tensorflow, and of tf_keras) and test-r; sets up
 #                   everything
 #   make coverage   which lines the tests reach, in Python and in R; fails below the floors. Not part of CI
+#   make test-r-current   test-r on current reticulate, keras3 and keras, with numpy 2. Not part of CI
 #   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, sizes, whether help pages are up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   writes NAMESPACE and man/ from the comments in R/
@@ -39,7 +40,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) \
-	test-python-tf_keras test-r coverage coverage-python coverage-r lint lint-python lint-r lint-shell lint-words lint-sizes \
+	test-python-tf_keras test-r test-r-current coverage coverage-python coverage-r lint lint-python lint-r lint-shell lint-words lint-sizes \
 	check document site bench faults exact compat pins build-python fresh release-check clean
 
 help:
@@ -107,7 +108,11 @@ test-python-tf_keras: setup
 	$(PYTHON_HERE)/pytest $(call TESTS_OF,tf_keras) $(PYTEST_ARGS)
 
 test-r: setup install
-	KERAS_BACKEND=jax $(RSCRIPT) tools/test-r.R
+	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(RSCRIPT) tools/test-r.R
+
+# On packages that Debian 12 lacks or has in older versions. It calls test-r with another library and environment.
+test-r-current:
+	@tools/r-current
 
 lint: lint-python lint-r lint-shell lint-words lint-sizes
 
@@ -121,8 +126,8 @@ lint-r: setup install
 	$(RSCRIPT) tools/lint-r.R
 
 lint-shell: setup
-	bash -n tools/setup tools/check tools/fresh tools/release-check tools/lint-words .ci/run
-	shellcheck tools/setup tools/check tools/fresh tools/release-check tools/lint-words .ci/run inst/templates/slurm.sh
+	bash -n tools/setup tools/check tools/fresh tools/r-current tools/release-check tools/lint-words .ci/run
+	shellcheck tools/setup tools/check tools/fresh tools/r-current tools/release-check tools/lint-words .ci/run inst/templates/slurm.sh
 
 lint-words:
 	@tools/lint-words
