@@ -15,6 +15,7 @@ check_checkpoint <- function(x, arg = caller_arg(x), call = caller_env()) {
       given, arg, call
     )
   }
+  if (is_checkpoint(x)) check_checkpoint_session(x, call)
 }
 
 check_max_to_keep <- function(x, arg = caller_arg(x), call = caller_env()) {

@@ -70,6 +70,7 @@ manager_fields <- list(
 
 #' @export
 `$.rekindle_checkpoint_manager` <- function(x, name) {
+  check_manager_session(x, caller_env())
   found <- .subset2(x, "methods")[[name]]
   if (!is.null(found)) {
     return(found)
@@ -129,6 +130,9 @@ print.rekindle_checkpoint_manager <- function(x, ...) {
 
 #' @export
 format.rekindle_checkpoint_manager <- function(x, ...) {
+  if (is_of_earlier_session(x)) {
+    return("Checkpoint manager of an earlier R session: make it again with `checkpoint_manager()`.")
+  }
   paths <- x$checkpoints
   title <- cli::format_inline(
     "{.strong Checkpoint manager} in {.path {printable(x$directory)}}: {length(paths)} checkpoint{?s}"

@@ -51,7 +51,10 @@ read_checkpoint <- function(save_path, call) {
 set_object <- function(ckpt, name, value) {
   slots <- .subset2(ckpt, "slots")
   old <- slots[[name]]
-  if (is_python(value) || is_pair(value) || is_checkpoint(value)) {
+  if (is_python_tree(value)) {
+    in_python <- tree_in_python(value)
+    slots[[name]] <- list(object = value, tree = in_python)
+  } else if (is_python(value) || is_pair(value) || is_checkpoint(value)) {
     slots[[name]] <- list(object = value)
     in_python <- if (is_pair(value)) {
       external_state(value$take, value$put)
@@ -86,6 +89,9 @@ get_object <- function(ckpt, name) {
   if (!is.null(slot$cell)) {
     return(.subset2(slot$cell, "value"))
   }
+  if (!is.null(slot$tree)) {
+    return(tree_from_python(slot$object, reticulate::py_get_attr(.subset2(ckpt, "py"), name)))
+  }
   if (!is_python(slot$object)) {
     return(slot$object)
   }
@@ -96,6 +102,7 @@ get_object <- function(ckpt, name) {
 
 #' @export
 `$.rekindle_checkpoint` <- function(x, name) {
+  check_checkpoint_session(x, caller_env())
   if (name %in% names(.subset2(x, "slots"))) {
     return(get_object(x, name))
   }
@@ -125,6 +132,7 @@ get_object <- function(ckpt, name) {
 
 #' @export
 `$<-.rekindle_checkpoint` <- function(x, name, value) {
+  check_checkpoint_session(x, caller_env())
   check_object(value, name, caller_env())
   set_object(x, name, value)
   invisible(x)
@@ -171,6 +179,9 @@ print.rekindle_checkpoint <- function(x, ...) {
 
 #' @export
 format.rekindle_checkpoint <- function(x, ...) {
+  if (is_of_earlier_session(x)) {
+    return("Checkpoint of an earlier R session: make it again with `checkpoint()`.")
+  }
   title <- cli::format_inline(
     "{.strong Checkpoint} of {length(x)} object{?s}, saved {x$save_counter} time{?s}"
   )
@@ -184,6 +195,9 @@ object_text <- function(x) {
   }
   if (is_checkpoint(x)) {
     return(paste0("checkpoint of ", paste(names(x), collapse = ", ")))
+  }
+  if (is_python_tree(x)) {
+    return(paste("list of", length(rapply(list(x), function(one) 1, how = "unlist")), "Python objects"))
   }
   if (is_pair(x)) "a pair of functions" else summary_text(x)
 }

@@ -1,6 +1,30 @@
 # R values in a checkpoint: which values can be saved, which saved value fits a live value, and how values are
 # printed.
 
+# Whether the value is a list, maybe of lists, that holds nothing but Python objects. Python's dicts and lists
+# of arrays look like this in R.
+is_python_tree <- function(x) {
+  is_bare_list(x) && length(x) > 0 && (is.null(names(x)) || is_named(x)) &&
+    all(vapply(x, function(one) is_python(one) || is_python_tree(one), NA))
+}
+
+# The list of the same form as `tree`, with the Python objects that the Python object `py` holds now.
+tree_from_python <- function(tree, py) {
+  keys <- if (is_named(tree)) names(tree) else seq_along(tree) - 1L
+  now <- Map(function(one, key) {
+    item <- reticulate::py_get_item(py, key)
+    if (is_python(one)) item else tree_from_python(one, item)
+  }, tree, keys)
+  set_names(now, names(tree))
+}
+
+# Python reads a list with names as a dict, and another list as a list. No element is converted.
+tree_in_python <- function(tree) {
+  reticulate::r_to_py(lapply(tree, function(one) {
+    if (is_python(one)) one else tree_in_python(one)
+  }))
+}
+
 # Says which part of the value cannot be saved, and why. NULL if the whole value can be saved.
 unsaveable_in <- function(x, place) {
   if (is_python(x)) {
@@ -22,9 +46,12 @@ element_text <- function(x, i) {
   if (is_name(name)) paste0("$", name) else paste0("[[", i, "]]")
 }
 
+# data.table notes in this attribute where a table lies in memory. For a table without a note, it makes one.
+of_a_session <- ".internal.selfref"
+
 unsaveable_in_attributes <- function(x, place) {
   others <- attributes(x)
-  others <- others[setdiff(names(others), c("names", "dim", "dimnames", "row.names"))]
+  others <- others[setdiff(names(others), c("names", "dim", "dimnames", "row.names", of_a_session))]
   first_of(others, function(attribute, i) {
     unsaveable_in(attribute, paste0("attr(", place, ", \"", names(others)[[i]], "\")"))
   })

@@ -19,7 +19,8 @@
 #'   * a pair of functions for a state that is kept elsewhere: `list(take = function() ..., put =
 #'     function(value) ...)`, such as [r_random_state()]. `take()` returns an R value when rekindle saves the
 #'     checkpoint. `put()` gets this value back;
-#'   * another checkpoint.
+#'   * another checkpoint;
+#'   * a list, also of lists, that holds nothing but Python objects, such as the parameters of a JAX model.
 #'
 #'   rekindle refuses functions, environments and values that contain them, because it never reads code from a
 #'   file.
@@ -61,6 +62,12 @@
 #' R integers, doubles and strings stay the same to the last bit, and strings come back in UTF-8. They are for
 #' R alone: a `rekindle.Checkpoint` of Python restores the models and arrays of such a checkpoint, but nothing
 #' into which an R value was saved.
+#'
+#' @section After the end of the R session:
+#' A checkpoint or a manager belongs to its R session. If you read it with [readRDS()], or if RStudio or knitr
+#' restore it, its Python part is gone. Whatever you ask of it is then an error of class
+#' `rekindle_earlier_session`. Make it again, and restore the saved values. What [backup_info()] and the other
+#' functions return about a folder stays as it was.
 #'
 #' @section Conditions:
 #' All have the class `rekindle_error`:
@@ -121,20 +128,11 @@ check_objects <- function(objects, call = caller_env()) {
 }
 
 check_object <- function(x, name, call) {
-  if (name %in% own_names || startsWith(name, "_")) {
-    abort_argument(
-      c(
-        paste0("An object in a checkpoint cannot have the name `", name, "`."),
-        i = if (name %in% own_names) {
-          "The checkpoint itself uses this name."
-        } else {
-          "Names must not begin with an underscore."
-        }
-      ),
-      x, name, call
-    )
+  check_object_name(x, name, call)
+  if (is_checkpoint(x)) {
+    return(check_checkpoint_session(x, call))
   }
-  if (is_python(x) || is_pair(x) || is_checkpoint(x)) {
+  if (is_python(x) || is_pair(x) || is_python_tree(x)) {
     return(invisible())
   }
   problem <- unsaveable_in(x, name)
@@ -144,12 +142,32 @@ check_object <- function(x, name, call) {
         paste0("The value of `", name, "` cannot be saved: ", problem, "."),
         i = paste(
           "You can save Python objects, and R numbers, strings, factors, data frames, NULL and lists of",
-          "these. Give each Python object a name of its own, or put it into a `checkpoint()` inside this one."
+          "these."
+        ),
+        i = paste(
+          "A list may also hold nothing but Python objects. Give another Python object a name of its own, or",
+          "put it into a `checkpoint()` inside this one."
         ),
         i = paste(
           "To save a state that is kept elsewhere, give",
           "`list(take = function() ..., put = function(value) ...)`."
         )
+      ),
+      x, name, call
+    )
+  }
+}
+
+check_object_name <- function(x, name, call) {
+  if (name %in% own_names || startsWith(name, "_")) {
+    abort_argument(
+      c(
+        paste0("An object in a checkpoint cannot have the name `", name, "`."),
+        i = if (name %in% own_names) {
+          "The checkpoint itself uses this name."
+        } else {
+          "Names must not begin with an underscore."
+        }
       ),
       x, name, call
     )

@@ -111,8 +111,9 @@ encode_value <- function(x) {
     abort(paste0("A value of type \"", type, "\" cannot be saved."), class = "rekindle_unsupported")
   }
   encoded <- list(type = type, values = encoders[[type]](as.vector(unclass(x))))
-  if (!is.null(attributes(x))) {
-    encoded$attributes <- lapply(attributes(x), encode_value)
+  kept <- attributes(x)[setdiff(names(attributes(x)), of_a_session)]
+  if (length(kept)) {
+    encoded$attributes <- lapply(kept, encode_value)
   }
   encoded
 }

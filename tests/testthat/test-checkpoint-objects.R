@@ -75,3 +75,38 @@ test_that("an error of the user's own function comes out as it was raised, and n
   expect_null(latest_checkpoint(dir))
   expect_identical(ckpt$save_counter, 0L)
 })
+
+test_that("a list of Python objects is saved and restored as the tree that it is", {
+  skip_without_python()
+  np <- reticulate::import("numpy", convert = FALSE)
+  tree <- function(x) list(dense = list(w = np$full(2L, x), b = np$full(1L, x)), rest = list(np$full(3L, x)))
+  values <- function(params) rapply(params, reticulate::py_to_r, how = "list")
+  dir <- withr::local_tempdir()
+  ckpt <- checkpoint(params = tree(1), step = 1L)
+  expect_identical(values(ckpt$params), values(tree(1)))
+  expect_match(format(ckpt), "params: list of 3 Python objects", fixed = TRUE, all = FALSE)
+  # As a training loop of JAX does: new arrays in each step.
+  ckpt$params <- tree(2)
+  path <- ckpt$save(file.path(dir, "ckpt"))
+
+  new <- checkpoint(params = tree(0), step = 0L)
+  new$restore(path)$assert_consumed()
+  expect_identical(values(new$params), values(tree(2)))
+  expect_s3_class(new$params$dense$w, "numpy.ndarray")
+  expect_error(
+    checkpoint(params = list(w = np$ones(2L), lr = 0.1)),
+    class = "rekindle_argument"
+  )
+})
+
+test_that("a data.table is saved without the note of where it lies in memory", {
+  skip_without_python()
+  # What data.table adds to a data frame. An external pointer cannot be saved.
+  table <- structure(data.frame(a = 1:3), class = c("data.table", "data.frame"))
+  pointed <- structure(table, .internal.selfref = methods::new("externalptr"))
+  ckpt <- checkpoint(table = pointed)
+  path <- ckpt$save(withr::local_tempfile())
+  new <- checkpoint(table = table[0, , drop = FALSE])
+  new$restore(path)
+  expect_identical(new$table, table)
+})
