@@ -33,7 +33,7 @@
 #' * `size`: bytes of all files of the backup;
 #' * `set_aside`: sizes of damaged files that rekindle has quarantined (renamed), by their new names;
 #' * `foreign`: names of files that rekindle did not write;
-#' * `of_keras`: whether a backup by the callback of keras3 is among these.
+#' * `of_keras`, `of_keras_2`: whether a backup by the callback of keras3, or of keras, is among these.
 #'
 #' [as.data.frame()] returns the data frame of the checkpoints, oldest first. Its columns are `name`;
 #' `number`; `epoch`, how many epochs were done; `batch`, how many batches of the next epoch; `step`, training
@@ -93,6 +93,7 @@ backup_info <- function(backup_dir) {
       set_aside = unlist(found$set_aside) %||% set_names(numeric(), character()),
       foreign = as.character(unlist(found$foreign)),
       of_keras = found$of_keras,
+      of_keras_2 = found$of_keras_2,
       looked = looked
     ),
     class = "rekindle_backup_info"
@@ -268,6 +269,12 @@ without_saves_text <- function(x) {
     return(paste(
       "There is no checkpoint of rekindle, but a backup by the callback of keras3.",
       "callback_backup_and_restore() resumes from it."
+    ))
+  }
+  if (x$of_keras_2) {
+    return(paste(
+      "There is no checkpoint of rekindle, but a backup by the callback of keras (Keras 2).",
+      "callback_backup_and_restore() resumes from it in fit() of keras."
     ))
   }
   if (length(x$foreign)) {

@@ -86,6 +86,17 @@ test_that("missing, empty and foreign folders, and those of keras3, say so", {
   expect_true(backup_info(dir)$of_keras)
 })
 
+test_that("a backup by the callback of keras is named", {
+  skip_without_python()
+  dir <- withr::local_tempdir()
+  dir.create(file.path(dir, "chief"))
+  for (name in c("ckpt-5.index", "ckpt-5.data-00000-of-00001")) writeLines("x", file.path(dir, "chief", name))
+  info <- backup_info(dir)
+  expect_true(info$of_keras_2)
+  expect_false(info$of_keras)
+  expect_match(format(info), "a backup by the callback of keras (Keras 2)", fixed = TRUE, all = FALSE)
+})
+
 test_that("numbers past R's integers come whole", {
   skip_without_python()
   rekindle_module()

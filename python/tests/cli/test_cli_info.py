@@ -183,6 +183,12 @@ class TestInfo:
         (home / "training_metadata.json").write_text("{}")
         assert "a backup of Keras' own BackupAndRestore" in call("info")[1]
 
+    def test_a_folder_of_keras_2(self, home, call):
+        (home / "chief").mkdir(parents=True)
+        for name in ("ckpt-5.index", "ckpt-5.data-00000-of-00001"):
+            (home / "chief" / name).write_bytes(b"x")
+        assert "a backup of the BackupAndRestore of Keras 2" in call("info")[1]
+
     def test_as_json_it_has_every_field(self, home, call):
         fill(home, 2)
         code, out, _ = call("info", "--json")

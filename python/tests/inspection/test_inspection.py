@@ -87,6 +87,13 @@ class TestInfo:
         (home / "training_metadata.json").write_text("{}")
         assert inspection.info(home).of_keras
 
+    def test_a_backup_of_keras_2_is_known(self, home):
+        (home / "chief").mkdir(parents=True)
+        for name in ("ckpt-5.index", "ckpt-5.data-00000-of-00001"):
+            (home / "chief" / name).write_bytes(b"x")
+        found = inspection.info(home)
+        assert (found.state, found.of_keras, found.of_keras_2) == ("foreign", False, True)
+
     def test_a_folder_that_a_run_holds_without_a_save_is_empty(self, home):
         folder = Repository(LocalStorage(str(home)), "1")
         folder.open()

@@ -131,6 +131,11 @@ def _without_saves(found: FolderInfo) -> list[str]:
             "There is no checkpoint of rekindle, but a backup of Keras' own BackupAndRestore."
             " rekindle's callback resumes from it."
         ]
+    if found.of_keras_2:
+        return [
+            "There is no checkpoint of rekindle, but a backup of the BackupAndRestore of Keras 2."
+            " rekindle.tf_keras.BackupAndRestore resumes from it."
+        ]
     if found.foreign:
         shown = ", ".join(found.foreign[:5]) + (", ..." if len(found.foreign) > 5 else "")
         return [

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from rekindle._format import layout
 from rekindle._format.manifest import Manifest, Pack
-from rekindle._inspection import lookup
+from rekindle._inspection import lookup, tf_files
 from rekindle._inspection.results import Check, FolderInfo, SaveInfo
 from rekindle._repository import inventory
 from rekindle._repository.index import Index
@@ -16,7 +16,7 @@ from rekindle._storage.protocol import Storage
 
 _Told = TypeVar("_Told", SaveInfo, Check)
 
-# The files that Keras' own callback leaves in a folder.
+# The files that the callback of Keras 3 itself leaves in a folder.
 _KERAS_FILES = ("latest.weights.h5", "training_metadata.json")
 
 
@@ -47,6 +47,7 @@ def describe(storage: Storage, catalogs: Mapping[str, Index]) -> FolderInfo:
         set_aside=found.set_aside,
         foreign=list(found.foreign),
         of_keras=all(name in found.foreign for name in _KERAS_FILES),
+        of_keras_2=bool(tf_files.of_keras_2(storage.url)),
     )
 
 

@@ -78,6 +78,7 @@ class FolderInfo:
         set_aside: Quarantined files: their new names, with their sizes in bytes.
         foreign: Names of files that are not rekindle's.
         of_keras: Whether `foreign` includes a backup of Keras' own callback.
+        of_keras_2: Whether it includes a backup of the callback of Keras 2 (tf_keras).
     """
 
     directory: str
@@ -90,6 +91,7 @@ class FolderInfo:
     set_aside: Mapping[str, int] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
     of_keras: bool = False
+    of_keras_2: bool = False
 
 
 @dataclass(frozen=True)
