@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from small_tf_fit import (
+    Interrupt,
     Never,
     Probe,
     assert_same,
@@ -256,3 +257,23 @@ def test_hooks_called_by_hand_are_served(backup_dir):
     callback.on_epoch_end(0, {"loss": 1.0})
     callback.on_train_end()
     assert (backup_dir / "ckpt-1.json").exists()
+
+
+class Sums(tf_keras.callbacks.Callback):
+    """Changes an array in place when an epoch begins."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = np.zeros(2)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.total += [1, np.random.rand()]
+
+
+def test_an_array_that_a_hook_changes_in_place_is_restored(backup_dir):
+    expected, sums = Sums(), Sums()
+    fit(make_model(), BackupAndRestore(f"{backup_dir}-other", 2), expected, Never())
+    with pytest.raises(RuntimeError, match="Interrupting!"):
+        fit(make_model(), BackupAndRestore(backup_dir, 2), Sums(), Interrupt(1, 3))
+    fit(make_model(), BackupAndRestore(backup_dir, 2), sums, Never())
+    assert sums.total.tolist() == expected.total.tolist()

@@ -33,3 +33,8 @@ class LoadedCheckpoint:
 
     manifest: Manifest
     arrays: dict[str, AnyArray]
+
+    def copy(self, besides: tuple[str, ...]) -> LoadedCheckpoint:
+        """The same with arrays of its own, except for those whose names begin so."""
+        arrays = {n: a if n.startswith(besides) else a.copy() for n, a in self.arrays.items()}
+        return LoadedCheckpoint(self.manifest, arrays)

@@ -14,6 +14,9 @@ SET_UP = "of another training set-up"
 # What the names of weights begin with: the arrays that have to fit the live variables.
 WEIGHTS = ("model/", "optimizer/")
 
+# And of those of all variables, which are restored in place.
+VARIABLES = (*WEIGHTS, "metrics/")
+
 
 # What a fit() of Keras 2 has as its backend. Keras 3 has the name of a framework there.
 KERAS_2 = "tf_keras"

@@ -165,13 +165,15 @@ class FitState:
         self.history = self._history_of(save)
         self._read(lambda: self._check_beside(save))
         self.position = manifest.position
-        beside = self._load_states(save)
+        # Hooks may change an array in place before all is put again, after the replay.
+        first = save.copy(besides=fingerprint.VARIABLES) if self.position.batch else save
+        beside = self._load_states(first)
         put = self.trainer.put(save.arrays)
         if not self.position.batch:
             # These arrays are not needed again, and are as large as everything restored.
             for name in put:
                 del save.arrays[name]
-        self._put_beside(save, beside)
+        self._put_beside(first, beside)
 
     def _leave_to_later(self, save: LoadedCheckpoint) -> None:
         """Only reads: the later fit() restores the backup."""
