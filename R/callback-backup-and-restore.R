@@ -134,7 +134,10 @@
 #' @section Models of keras:
 #' A model of the package keras needs the Python package tf_keras, of the same version as TensorFlow. keras
 #' 2.16 chooses it when it is loaded: load keras before anything starts Python. rekindle supports
-#' `MirroredStrategy`, and refuses the other strategies of `tf$distribute`. If
+#' `MirroredStrategy` and `MultiWorkerMirroredStrategy` of `tf$distribute`; with `save_freq = "epoch"` and
+#' `save_before_preemption = FALSE` also `ParameterServerStrategy`. With several workers, run the same script
+#' in each, with the same `backup_dir` in a folder that all of them see. rekindle's tests of several workers
+#' are in Python. It refuses the other strategies. If
 #' `keras::callback_backup_and_restore()` left a backup in the folder, rekindle resumes from it with the next
 #' batch, and warns. Each of keras and keras3 refuses a backup of the other, with an error of class
 #' `rekindle_mismatch` that names it: if you change a script from one to the other, give it another folder.

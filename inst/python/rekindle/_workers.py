@@ -22,6 +22,8 @@ _VARIABLES = (
     ("KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID"),
 )
 
+_STRATEGY = "its tf.distribute strategy"
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -55,9 +57,16 @@ def refuse_several(model: Any) -> None:
         if announced is not None
         else ""
     )
+    # The front end of Keras 2 does not ask here under such a strategy.
+    by_keras = (
+        " Keras 3 itself fails under a strategy of several workers. Keras 2 (the package tf_keras)"
+        " does not: rekindle.tf_keras.BackupAndRestore supports MultiWorkerMirroredStrategy there."
+        if workers.source == _STRATEGY
+        else ""
+    )
     raise ArgumentError(
-        f"BackupAndRestore works in one process only, and {workers}. Nothing was trained, and no"
-        " folder was changed. Use a custom training loop: worker 0 has a"
+        f"BackupAndRestore works in one process only, and {workers}.{by_keras} Nothing was"
+        " trained, and no folder was changed. Use a custom training loop: worker 0 has a"
         " rekindle.CheckpointManager and sends its latest_checkpoint to the other workers, and"
         " every worker restores that with rekindle.Checkpoint.restore(). The article 'Custom"
         f" training loops in R' shows it.{independent}",
@@ -116,7 +125,7 @@ def _by_strategy(model: Any) -> Workers | None:
     if resolver is None:
         return None
     tasks = _tasks(resolver.cluster_spec().as_dict())
-    return _several(tasks, resolver.task_id, "its tf.distribute strategy")
+    return _several(tasks, resolver.task_id, _STRATEGY)
 
 
 def _by_environment() -> Workers | None:

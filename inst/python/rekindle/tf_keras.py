@@ -80,6 +80,8 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         on_difference: ``"warn"``, ``"raise"``, ``"ignore"`` or :class:`rekindle.Tolerance`. What
             to do if the resumed run sees other losses than the interrupted run saw after the
             checkpoint, as with :class:`rekindle.keras.BackupAndRestore`. Defaults to ``"warn"``.
+        worker_timeout: str or ``datetime.timedelta``, such as ``"10 min"``. With several workers,
+            how long they wait for one that does not come. Defaults to ``"10 min"``.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
@@ -92,7 +94,34 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
 
     Before training begins, ``fit()`` raises the same errors as with
     :class:`rekindle.keras.BackupAndRestore`. It also raises ``ArgumentError`` under a strategy of
-    ``tf.distribute`` other than ``MirroredStrategy``.
+    ``tf.distribute`` that is not named below, such as ``TPUStrategy``, which was never tried.
+
+    **Several devices, several workers.** A run under ``MirroredStrategy`` is exact as a run on one
+    device is. Under ``MultiWorkerMirroredStrategy``, run the same script in each worker, with the
+    same `backup_dir` in a folder that all of them see:
+
+    - There is one backup. Worker 0 locks the folder and writes. It also decides which checkpoint
+      all workers restore. A checkpoint holds, of each worker, the state that only this worker has:
+      statistics of `BatchNormalization`, metrics, random states, callbacks, the place in its data.
+      Each worker gets its own state back.
+    - If a worker dies, fails or is killed, the others end with an error of TensorFlow, after 10
+      seconds or less. Start all of them again, by hand or by ``python -m rekindle run`` on each
+      machine. They resume at the same step, with the same bits.
+    - If a worker lives but does not come to its next training step within `worker_timeout`, the
+      others end with an error that names it and its machine. A worker that hangs inside of a step,
+      for example in its data, looks like the others, which wait inside of the step, too: rekindle
+      cannot name it. If the process itself is stopped, TensorFlow names it after about 10 seconds.
+    - `save_before_preemption`, and a `save_freq` that goes by time, cost a message among all
+      workers (an ``all_gather`` of two numbers) at the end of each batch. With the other values of
+      `save_freq` there is none. A signal to one worker stops all of them at the end of the same
+      batch, each with exit code 75. Worker 0's clock decides when a checkpoint is due.
+    - With ``on_save_error="raise"``, all workers raise the error, when the next checkpoint is due.
+      `save_report` counts checkpoints in worker 0 only.
+
+    Under ``ParameterServerStrategy``, the coordinator saves and restores, at the end of an epoch
+    only: `save_freq` in batches or by time and `save_before_preemption` are refused. The death of a
+    worker changes nothing. A coordinator that is killed resumes with the next epoch. Such a
+    training is never repeated bit for bit, and an ``InexactWarning`` says so.
 
     What differs from one run of tf_keras to the next cannot be restored either:
 
@@ -124,6 +153,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         background: bool = True,
         retention: Retention | None = None,
         on_difference: str | Tolerance = "warn",
+        worker_timeout: str | timedelta = "10 min",
     ) -> None:
         super().__init__()
         self._supports_tf_logs = True
@@ -150,6 +180,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
                 retention=retention,
                 save_before_preemption=save_before_preemption,
                 on_difference=on_difference,
+                worker_timeout=worker_timeout,
             )
         )
         self.save_before_preemption = save_before_preemption
@@ -169,7 +200,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         self._csv_logs = CsvLogs(() if found is None else found.callbacks)
 
     def _refuse(self) -> None:
-        strategies.refuse(self.model)
+        strategies.refuse(self.model, self._settings)
         kinds = (BackupAndRestore, tf_keras.callbacks.BackupAndRestore)
         alone.refuse_others(internals.CALLBACK_LIST, kinds)
         # Callbacks that come later find a built optimizer, as with tf_keras' own.

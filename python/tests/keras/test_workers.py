@@ -149,8 +149,10 @@ def test_a_strategy_counts_by_its_cluster(workers, refused, monkeypatch):
     model = SimpleNamespace(distribute_strategy=SimpleNamespace(cluster_resolver=resolver))
     monkeypatch.setitem(sys.modules, "tensorflow", sys.modules.get("tensorflow", object()))
     raises = pytest.raises(rekindle.ArgumentError, match="of 2 workers, according to its tf")
-    with raises if refused else contextlib.nullcontext():
+    with raises if refused else contextlib.nullcontext() as caught:
         _workers.refuse_several(model)
+    if refused:
+        assert "Keras 3 itself fails under a strategy of several workers" in str(caught.value)
 
 
 def of_keras_2(module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,17 @@ EXACT = Path(__file__).parents[2] / "exact" / "keras2"
 @pytest.fixture
 def backup_dir(tmp_path):
     return tmp_path / "backup"
+
+
+@pytest.fixture(scope="session")
+def groups():
+    """Runs trainings of several processes."""
+    sys.path.append(str(EXACT))
+    import group
+
+    groups = group.Groups()
+    yield groups
+    groups.close()
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -13,6 +14,7 @@ import tf_keras
 from small_tf_fit import fit, make_model
 
 import rekindle
+from rekindle._tf_keras import strategies
 from rekindle.tf_keras import BackupAndRestore
 
 
@@ -31,7 +33,14 @@ def test_the_other_arguments_are_those_of_the_front_end_of_keras_3():
         set(inspect.signature(kind.__init__).parameters)
         for kind in (BackupAndRestore, rekindle.keras.BackupAndRestore)
     ]
-    assert names[0] == names[1]
+    # Keras 3 has no strategy of several workers that rekindle supports.
+    assert names[0] - {"worker_timeout"} == names[1]
+
+
+@pytest.mark.parametrize("worker_timeout", [None, 0, 5, "5", "-1 s", "soon"])
+def test_the_time_to_wait_for_a_worker_must_be_a_time(backup_dir, worker_timeout):
+    with pytest.raises(rekindle.ArgumentError, match="worker_timeout"):
+        BackupAndRestore(backup_dir, worker_timeout=worker_timeout)
 
 
 @pytest.mark.parametrize("save_freq", [None, False, 0])
@@ -84,6 +93,24 @@ def test_a_strategy_that_is_not_supported_is_refused(backup_dir):
     with pytest.raises(rekindle.ArgumentError, match="OneDeviceStrategy'> is not supported yet"):
         fit(model, BackupAndRestore(backup_dir))
     assert not backup_dir.exists()
+
+
+def test_a_tpu_is_refused_with_the_reason(backup_dir, monkeypatch):
+    # No TPU is at hand: a strategy of this class cannot be made without one.
+    strategy = object.__new__(tf.distribute.TPUStrategy)
+    model = SimpleNamespace(distribute_strategy=strategy, _distribution_strategy=strategy)
+    options = BackupAndRestore(backup_dir)._settings
+    with pytest.raises(rekindle.ArgumentError, match="rekindle was never run on a TPU"):
+        strategies.refuse(model, options)
+
+
+def test_one_worker_of_a_strategy_for_several_trains_alone(backup_dir):
+    with tf.distribute.MultiWorkerMirroredStrategy().scope():
+        model = make_model()
+    callback = BackupAndRestore(backup_dir, 2, delete_checkpoint=False)
+    fit(model, callback)
+    # One for every two of 15 batches, and the end.
+    assert callback.save_report["saves"] == 8
 
 
 def test_several_workers_are_refused(backup_dir, monkeypatch):

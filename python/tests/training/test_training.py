@@ -36,6 +36,7 @@ class Trainer:
     """Adds up draws of NumPy's global generator. It has four steps in an epoch, and one weight."""
 
     knows_fit, can_replay, data, continues_imports = True, True, None, False
+    team = None
 
     def __init__(self, epochs, callbacks=()):
         self.weight = np.zeros(1)

@@ -22,10 +22,12 @@ class Schedule:
 
     Attributes:
         by_batch: Whether the schedule needs a call at each batch. On JAX, these calls cost time.
+        by_clock: Whether a clock decides, so that two processes may decide differently.
         last_batch: Zero-based index, in its epoch, of the last reported batch.
     """
 
     by_batch = False
+    by_clock = False
     last_batch = 0
 
     def restored(self, state: Any) -> None:
@@ -114,6 +116,7 @@ class _Clocked(Schedule):
     """
 
     by_batch = True
+    by_clock = True
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

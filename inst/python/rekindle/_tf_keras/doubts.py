@@ -20,6 +20,10 @@ _TUNED = (
     "with steps_per_execution='auto', tf_keras chooses the number by the clock, and the hooks of"
     " batches follow it"
 )
+ASYNCHRONOUS = (
+    "with ParameterServerStrategy, workers train at their own pace, so that no run is repeated bit"
+    " for bit; the resumed run begins with the first batches of the data"
+)
 _VALIDATION = "the validation data is {}, and a resumed run begins it again from its start"
 
 

@@ -23,6 +23,7 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
         "optimizer": fingerprint.name_of(getattr(model, "optimizer", None)),
         "loss": fingerprint.name_of(getattr(model, "loss", None)),
         "replicas": int(model.distribute_strategy.num_replicas_in_sync),
+        "workers": int(getattr(model.distribute_strategy.extended, "_num_workers", 1)),
     }
     handler = fit.get("data_handler")
     if handler is None:

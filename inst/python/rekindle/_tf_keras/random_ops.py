@@ -119,9 +119,14 @@ class RandomOps:
 
 
 def _replica() -> int:
+    """The number of the replica among those of this process: each worker begins with 0."""
     context = tf.distribute.get_replica_context()
     replica = 0 if context is None else context.replica_id_in_sync_group
-    return replica if isinstance(replica, int) else 0
+    if not isinstance(replica, int) or context is None:
+        return 0
+    strategy = context.strategy
+    workers = int(getattr(strategy.extended, "_num_workers", 1))
+    return replica % int(strategy.num_replicas_in_sync // workers)
 
 
 # The operations of each training function that is counted from its first step on, and those of the

@@ -6,6 +6,8 @@ It also makes the variables of a model, by tracing a step. Nothing is computed.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import tensorflow as tf
@@ -20,10 +22,16 @@ class CountedStep:
 
     Args:
         model: The model. Its fit() has made its training function.
+        waiting: Makes the context in which a step runs.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(
+        self,
+        model: Any,
+        waiting: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
         self._model = model
+        self._waiting = waiting
         function: Any = model.train_function
         # A fit() that failed may have left this behind.
         self._function: Any = function._function if isinstance(function, CountedStep) else function
@@ -55,7 +63,7 @@ class CountedStep:
             self._operations = random_ops.count(self._model, self._traced)
 
     def __call__(self, iterator: Any) -> Any:
-        with self._operations.traced():
+        with self._waiting(), self._operations.traced():
             return self._function(iterator)
 
     def trace(self, dataset: Any) -> None:

@@ -30,7 +30,8 @@ class TailCallback(Tail, tf_keras.callbacks.Callback):  # type: ignore[misc]  # 
     def _trainer(
         self, callbacks: list[Any], listed: Callable[[], Any], code: Any
     ) -> TfKerasTrainer:
-        return TfKerasTrainer(self.model, callbacks, listed, code)
+        timeout = self._settings.worker_timeout
+        return TfKerasTrainer(self.model, callbacks, listed, code, timeout)
 
     def _batches_done(self, batch: int) -> int:
         return batch + 1

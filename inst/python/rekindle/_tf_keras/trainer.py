@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +12,15 @@ import tf_keras
 from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Manifest, Position
 from rekindle._frameworks import table as frameworks
-from rekindle._tf_keras import doubts, fingerprint, internals, tf_import, variables
+from rekindle._tf_keras import (
+    collectives,
+    doubts,
+    fingerprint,
+    internals,
+    strategies,
+    tf_import,
+    variables,
+)
 from rekindle._tf_keras.feed import Feed
 from rekindle._tf_keras.rehearsal import Rehearsal, other_optimizers
 from rekindle._tf_keras.stepping import CountedStep
@@ -26,17 +35,31 @@ class TfKerasTrainer(ModelTrainer):
     """One fit() of one model of Keras 2."""
 
     def __init__(
-        self, model: Any, callbacks: list[Any], callback_list: Callable[[], Any], code: Any
+        self,
+        model: Any,
+        callbacks: list[Any],
+        callback_list: Callable[[], Any],
+        code: Any,
+        worker_timeout: float,
     ) -> None:
         super().__init__(model, callbacks, callback_list, code, internals.find_fit())
+        self.team = self._workers = workers = collectives.team_of(
+            model.distribute_strategy, worker_timeout
+        )
+        # With parameter servers, other processes read the data and trace the step.
+        is_remote = strategies.has_parameter_servers(model)
         self._flags: dict[str, Any] = {}
         self._extra: Mapping[str, Any] = {}
         # Optimizers that are not saved, once looked for: the walk through the model takes time.
         self._lost: list[str] | None = None
         self._handler = self.fit.get("data_handler")
-        self._feed = Feed(self.fit) if internals.can_place(self._handler) else None
+        can_place = internals.can_place(self._handler) and not is_remote
+        self._feed = Feed(self.fit) if can_place else None
         self.data: DataCursor | None = None if self._feed is None else DataCursor(self._feed)
-        self._step = CountedStep(model) if self.knows_fit else None
+        self._step: CountedStep | None = None
+        if self.knows_fit and not is_remote:
+            waiting = contextlib.nullcontext if workers is None else workers.waiting
+            self._step = CountedStep(model, waiting)
         self._executed = self._steps_in_execution()
 
     def _steps_in_execution(self) -> int:
@@ -87,6 +110,9 @@ class TfKerasTrainer(ModelTrainer):
         found = variables.named(self._model)
         return variables.values(found | variables.metrics(self._model) if metrics else found)
 
+    def shared(self) -> set[str]:
+        return variables.same_in_all_workers(self._model)
+
     def differences(self, manifest: Manifest) -> list[str]:
         return variables.differences(variables.named(self._model), manifest)
 
@@ -109,6 +135,8 @@ class TfKerasTrainer(ModelTrainer):
         return {}
 
     def inexact(self) -> list[str]:
+        if strategies.has_parameter_servers(self._model):
+            return [doubts.ASYNCHRONOUS]
         if self._step is None:
             return []
         if self._lost is None:
@@ -171,9 +199,12 @@ class TfKerasTrainer(ModelTrainer):
         }
 
     def settle_import(self, directory: str) -> None:
-        tf_import.settle(directory)
+        if self.team is None or self.team.index == 0:
+            tf_import.settle(directory)
 
     def close(self) -> None:
         super().close()
         if self._step is not None:
             self._step.close()
+        if self._workers is not None:
+            self._workers.close()

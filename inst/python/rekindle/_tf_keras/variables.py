@@ -132,6 +132,16 @@ def _add(found: dict[str, Any], name: str, variable: Any) -> None:
         found[f"{name}@{replica}" if replica else name] = part
 
 
+def same_in_all_workers(model: Any) -> set[str]:
+    """Names of the model's variables that training keeps the same in each worker of a strategy."""
+    beside = ("model/generators/", "model/layers/", "model/random_ops/")
+    return {
+        name
+        for name, variable in named(model).items()
+        if not name.startswith(beside) and _is(variable, "MirroredVariable")
+    }
+
+
 def _replicas(variable: Any) -> list[Any]:
     """The variables in which the values of a variable lie: one on each device of a strategy."""
     found = getattr(variable, "values", None)
@@ -140,12 +150,14 @@ def _replicas(variable: Any) -> list[Any]:
 
 def _differs_by_replica(name: str, variable: Any) -> bool:
     """Whether replicas may have values of their own, such as the statistics of a normalization."""
-    return _is_sync_on_read(variable) or name.startswith("model/generators/")
+    return _is(variable, "SyncOnReadVariable") or name.startswith("model/generators/")
 
 
-def _is_sync_on_read(variable: Any) -> bool:
-    inner = getattr(variable, "_variable", variable)
-    return any(kind.__name__ == "SyncOnReadVariable" for kind in type(inner).__mro__)
+def _is(variable: Any, kind: str) -> bool:
+    """Whether a variable, perhaps in a wrapper for low precision, is of this class."""
+    # By its class alone. To ask a SyncOnReadVariable for an attribute reads it, which all workers
+    # of a strategy have to do at once.
+    return any(one.__name__ == kind for one in type(variable).__mro__)
 
 
 def values(variables: Mapping[str, Any]) -> dict[str, AnyArray]:

@@ -32,6 +32,7 @@ def options(
     retention: Any,
     save_before_preemption: Any,
     on_difference: Any,
+    worker_timeout: Any = "10 min",
 ) -> FitOptions:
     """The options of a callback, from its arguments; the first that is wrong is an error."""
     directory, when = folder(backup_dir), _save_freq(save_freq)
@@ -50,6 +51,7 @@ def options(
         retention=_retention(retention, keeps_two),
         preemption=_preemption(save_before_preemption, when),
         tolerance=_tolerance(on_difference),
+        worker_timeout=_seconds("worker_timeout", worker_timeout),
     )
 
 
@@ -82,6 +84,13 @@ def _save_freq(value: Any) -> str | int | timedelta | Auto:
         f"'epoch', a whole number of batches from 1 up, {durations.ACCEPTED}, 'auto', a"
         " rekindle.Auto, or False",
     )
+
+
+def _seconds(name: str, value: Any) -> float:
+    found = durations.parse(value) if isinstance(value, str | timedelta) else None
+    if found is None:
+        raise checks.invalid(name, value, durations.ACCEPTED)
+    return found
 
 
 def _retention(value: Any, double_checkpoint: bool) -> Retention:

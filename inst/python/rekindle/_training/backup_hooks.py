@@ -71,6 +71,11 @@ class BackupHooks:
         return self._schedule.by_batch
 
     @property
+    def _goes_by_clock(self) -> bool:
+        """Whether a clock decides when a checkpoint is due. For the tail callback."""
+        return self._schedule.by_clock
+
+    @property
     def _saves_the_end(self) -> bool:
         """Whether the end of the last epoch is saved in any case. For the tail callback.
 

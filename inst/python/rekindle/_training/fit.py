@@ -9,13 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from rekindle._base import events
-from rekindle._format import layout
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._policy.schedule import Schedule
 from rekindle._saving import open_runs
-from rekindle._saving.checkpointer import Checkpointer
-from rekindle._training import stages, start
+from rekindle._training import checkpointers, stages, start
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.options import FitOptions
 from rekindle._training.own_state import OwnStates
@@ -62,14 +60,10 @@ class Fit:
             refuses=settings.on_mismatch == "error",
             own=OwnStates(trainer.own_states(settings.extra_state)),
         )
-        rules, background = settings.retention, settings.background
-        saver = self._checkpointer = Checkpointer(
-            self._state, settings.directory, layout.PREFIX, rules, background
-        )
+        self._checkpointer, self._saves = checkpointers.of_fit(self._state, settings)
         self._evidence = Evidence(
-            saver.storage, trainer, self._state, self._reporter, settings.tolerance
+            self._checkpointer.storage, trainer, self._state, self._reporter, settings.tolerance
         )
-        self._saves = Saves(saver, settings.on_save_error, settings.verbose, rules.metric)
         try:
             self._begin()
             self._rehearsal = trainer.rehearsal(settings.extra_state)

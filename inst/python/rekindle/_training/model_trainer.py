@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rekindle._training import frames
 from rekindle._training.optimizer_settings import OptimizerSettings, is_rate
 from rekindle._training.replay import Replay
+from rekindle._training.team import Team
 
 
 class ModelTrainer:
@@ -37,6 +38,7 @@ class ModelTrainer:
         self.fit = fit
         self._settings = OptimizerSettings(getattr(model, "optimizer", None))
         self._keeps_rate = False
+        self.team: Team | None = None
 
     @property
     def knows_fit(self) -> bool:
@@ -67,6 +69,8 @@ class ModelTrainer:
 
     def close(self) -> None:
         self._settings.leave()
+    def shared(self) -> Collection[str]:
+        return ()
 
     def callbacks(self) -> list[Any]:
         return self._callbacks

@@ -30,3 +30,4 @@ class FitOptions:
     extra_state: Mapping[str, Any] = field(default_factory=dict)
     preemption: Preemption | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
+    worker_timeout: float = 600.0

@@ -41,6 +41,9 @@ class PreemptionHandler:
         self._watch_batches = watch_batches
         self._verbose = verbose
         self._in_validation: tuple[int, int, dict[str, Any]] | None = None
+        # With several workers, the signal that all of them answer, and the worker that received it.
+        self._in_team = trainer.team is not None
+        self._told: tuple[str, int] | None = None
         self._signals = SignalListener(
             asked.names, self._notice, self._stop_now, trainer.is_training, asked.grace
         )
@@ -54,8 +57,19 @@ class PreemptionHandler:
 
         A hook of an earlier batch may still run beside the training thread, as on JAX.
         """
+        if self._in_team:
+            return self._told is not None
         here = threading.current_thread() is threading.main_thread()
         return here and self._signals.received is not None
+
+    @property
+    def received(self) -> str | None:
+        """The signal that this process received and has not answered."""
+        return self._signals.received
+
+    def told(self, received: str, worker: int) -> None:
+        """All workers answer, at this hook, the signal that one of them received."""
+        self._told = (received, worker)
 
     def close(self) -> None:
         """Stops listening. An unanswered signal does what it would do without rekindle."""
@@ -112,13 +126,16 @@ class PreemptionHandler:
         self._fit.validation_ends()
 
     def _end(self, epoch: int, batch: int, logs: Any) -> None:
-        left = self._asked.grace - (time.monotonic() - self._signals.since)
+        since = time.monotonic() - self._signals.since if self.received else 0.0
+        left = self._asked.grace - since
         saved = self._fit.save_last(epoch, batch, logs, left)
         if self._asked.stops:
             raise self._preempted(saved=saved)
         self._say(f"{self._outcome(saved)}. Training continues.")
-        self._watch_batches(False)
-        self._trainer.answer_as_before()
+        if not self._in_team:
+            self._watch_batches(False)
+            self._trainer.answer_as_before()
+        self._told = None
         self._signals.answered()
 
     def _preempted(self, *, saved: bool) -> TrainingPreempted:
@@ -130,7 +147,7 @@ class PreemptionHandler:
         return TrainingPreempted(
             text,
             code=code,
-            signal=self._signals.received or "",
+            signal=self._name,
             path=self._fit.saves.newest,
             saved=saved,
         )
@@ -138,15 +155,24 @@ class PreemptionHandler:
     def _outcome(self, saved: bool) -> str:
         newest = self._fit.saves.newest
         if saved:
-            return f"Received {self._signals.received}: the run is saved as {newest!r}"
+            return f"{self._news}: the run is saved as {newest!r}"
         stands = (
             "and there is no checkpoint"
             if newest is None
             else f"and {newest!r} is the newest checkpoint"
         )
-        return (
-            f"Received {self._signals.received}: the current position could not be saved, {stands}"
-        )
+        return f"{self._news}: the current position could not be saved, {stands}"
+
+    @property
+    def _name(self) -> str:
+        """The signal that is answered."""
+        return self._told[0] if self._told is not None else self.received or ""
+
+    @property
+    def _news(self) -> str:
+        if self._told is None:
+            return f"Received {self._name}"
+        return f"Worker {self._told[1]} received {self._name}"
 
     def _say(self, text: str) -> None:
         if self._verbose >= 1:

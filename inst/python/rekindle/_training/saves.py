@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Saves:
         on_save_error: "warn" or "raise".
         verbose: From 2 up, reports each checkpoint once it is durable.
         metric: The metric by which the best checkpoints are kept, or ``None``.
+        agreed: Gives the answer of the process that writes, if several train together.
 
     Attributes:
         is_writing: Whether a checkpoint was begun whose result is not known yet.
@@ -39,12 +40,18 @@ class Saves:
     """
 
     def __init__(
-        self, checkpointer: Checkpointer, on_save_error: str, verbose: int, metric: str | None
+        self,
+        checkpointer: Checkpointer,
+        on_save_error: str,
+        verbose: int,
+        metric: str | None,
+        agreed: Callable[[bool], bool] = bool,
     ) -> None:
         self._checkpointer = checkpointer
         self._raises = on_save_error == "raise"
         self._verbose = verbose
         self._metric = metric
+        self._agreed = agreed
         self._warned: set[Any] = set()
         # Epoch and batch of the checkpoint that is being written.
         self._place = (0, 0)
@@ -102,12 +109,13 @@ class Saves:
         """
         raises, self._raises = self._raises, False
         try:
-            if self._checkpointer.took * (1 + self.is_writing) <= max(1.0, seconds_left):
+            has_time = self._checkpointer.took * (1 + self.is_writing) <= max(1.0, seconds_left)
+            if self._agreed(has_time):
                 self.save(epoch, batch, logs)
             self.look(wait=True)
         finally:
             self._raises = raises
-        return self._place == (epoch, batch) and not self.has_failed
+        return self._agreed(self._place == (epoch, batch) and not self.has_failed)
 
     @property
     def newest(self) -> str | None:

@@ -20,6 +20,7 @@ from rekindle._training.callbacks.csv_logs import CsvLogs
 from rekindle._training.fit import Fit
 from rekindle._training.options import FitOptions
 from rekindle._training.preemption import PreemptionHandler
+from rekindle._training.team import Agreement, Team
 from rekindle._training.trainer import Trainer
 
 
@@ -29,12 +30,14 @@ class Owner(Protocol):
     Attributes:
         _looks_at_batches: Whether checkpoints may be due at the end of a batch.
         _saves_the_end: Whether the end of the last epoch is saved in any case.
+        _goes_by_clock: Whether a clock decides when a checkpoint is due.
         _schedule: Decides when checkpoints are due.
         _csv_logs: The logs that must stay as they were if the fit() does not begin.
     """
 
     _looks_at_batches: bool
     _saves_the_end: bool
+    _goes_by_clock: bool
     _schedule: Schedule
     _csv_logs: CsvLogs
 
@@ -72,6 +75,7 @@ class Tail:
         self._fit: Fit | None = None
         self._trainer_of_fit: Trainer | None = None
         self._preemption: PreemptionHandler | None = None
+        self._agreement: Agreement | None = None
         self.report: dict[str, Any] | None = None
         self._save_report: dict[str, Any] | None = None
         self._has_begun = False
@@ -178,6 +182,28 @@ class Tail:
             self._preemption = PreemptionHandler(
                 asked, self._fit, trainer, self._watch_batches, verbose
             )
+        if trainer.team is not None:
+            self._agree_in(trainer, trainer.team)
+
+    def _agree_in(self, trainer: Trainer, team: Team) -> None:
+        """From now on, all workers decide alike. It costs a message at each hook of a batch."""
+        if self._preemption is not None:
+            # The signal may come to another worker. Its handler calls nothing in this process.
+            self._watch_batches(True)
+            trainer.answer_here()
+        if self._preemption is not None or self._owner._goes_by_clock:
+            self._agreement = Agreement(team)
+
+    def _agreed(self, is_due: bool = False) -> bool:
+        """Whether a checkpoint is due: with several workers, in all of them or in none."""
+        if self._agreement is None:
+            return is_due
+        preemption = self._preemption
+        received = None if preemption is None else preemption.received
+        is_due, told = self._agreement.on(is_due, received)
+        if told is not None and preemption is not None:
+            preemption.told(*told)
+        return is_due
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
@@ -188,6 +214,7 @@ class Tail:
                 self._owner._resumed_after(skipped)
 
     def _look_for_the_end(self) -> None:
+        self._agreed()
         if self._preemption is not None:
             self._preemption.while_reading()
 
@@ -195,7 +222,7 @@ class Tail:
         if self._fit is None or self._is_behind():
             return
         self._fit.look()
-        is_due = self._owner._take_due()
+        is_due = self._agreed(self._owner._take_due())
         if self._preemption is not None and self._preemption.is_asked_for:
             done = self._batches_done(batch)
             self._preemption.at_batch_end(self._epoch, done, self._plain_logs(logs))
@@ -218,6 +245,7 @@ class Tail:
             self._trainer_of_fit.validation_begins()
 
     def _test_batch_ended(self, batch: int, logs: Any = None) -> None:
+        self._agreed()
         if self._preemption is not None and self._preemption.is_asked_for:
             self._preemption.at_validation_step()
 
@@ -231,7 +259,7 @@ class Tail:
         self._fit.look()
         logs = self._plain_logs(logs)
         self._fit.epoch_ends(epoch, logs)
-        is_due = self._owner._take_due() or self._must_show_the_end(epoch)
+        is_due = self._agreed(self._owner._take_due() or self._must_show_the_end(epoch))
         if self._preemption is not None and self._preemption.is_asked_for:
             self._preemption.at_epoch_end(epoch + 1, logs)
         elif is_due:

@@ -6,7 +6,7 @@ An adapter of a library (for Keras 3, :mod:`rekindle._keras`) gives a :class:`Tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from rekindle._base.arrays import AnyArray
@@ -14,6 +14,7 @@ from rekindle._format.manifest import Manifest
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.options import FitOptions
 from rekindle._training.own_state import OwnState
+from rekindle._training.team import Team
 
 
 class Rehearsal(Protocol):
@@ -48,6 +49,7 @@ class Trainer(Protocol):
         knows_fit: Whether a fit() was found; false in a custom training loop.
         can_replay: Whether batches can be read without training on them.
         data: The position in the data; ``None`` if it cannot be known.
+        team: The workers that train the model together; ``None`` if this process trains alone.
         history: The epochs of this call, with `epoch`, `history` and `params` as Keras has them.
         stop_training: Whether training stops after this epoch.
         continues_imports: Whether a backup of the library's own callback is continued in the middle
@@ -70,6 +72,9 @@ class Trainer(Protocol):
 
     @property
     def data(self) -> DataCursor | None: ...
+
+    @property
+    def team(self) -> Team | None: ...
 
     @property
     def history(self) -> Any: ...
@@ -109,6 +114,9 @@ class Trainer(Protocol):
 
         The names begin with ``model/``, ``optimizer/`` and ``metrics/``.
         """
+
+    def shared(self) -> Collection[str]:
+        """Names of captured arrays that are the same in each worker; for a team only."""
 
     def differences(self, manifest: Manifest) -> list[str]:
         """A line for each difference between the saved weights and the model's weights."""

@@ -40,7 +40,9 @@ class Evidence:
         self._report: dict[str, Any] | None = None
         self._is_told = False
         self._unwatch = _nothing
-        self._witness = Witness(Ring(storage), tolerance, self._differs)
+        # Of several workers that train together, one keeps the notes.
+        keeps = trainer.team is None or trainer.team.index == 0
+        self._witness = Witness(Ring(storage if keeps else None), tolerance, self._differs)
         self.epoch_begins = self._witness.epoch_begins
         self.replayed = self._witness.replayed
         self.changed = self._witness.changed

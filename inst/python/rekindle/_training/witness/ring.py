@@ -53,10 +53,10 @@ class Ring:
     """The newest records of a fit(). Without a file it keeps none: evidence must not end training.
 
     Args:
-        storage: The folder, whose lock the caller holds.
+        storage: The folder, whose lock the caller holds; ``None``: nothing is kept.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage | None) -> None:
         self._storage = storage
         self._file: FileInPlace | None = None
         self._is_open = False
@@ -65,6 +65,8 @@ class Ring:
     def read(self) -> list[Record]:
         """The whole records of the file, in no order; none if there is no file of ours."""
         data = b""
+        if self._storage is None:
+            return []
         with contextlib.suppress(OSError):
             data = self._storage.read(layout.WITNESS, _FILE)
         return list(_records(data)) if data.startswith(_HEADER) else []
@@ -86,30 +88,35 @@ class Ring:
         """Forgets all records: they are of another run."""
         self.close()
         self._is_open, self._next = False, 0
+        if self._storage is None:
+            return
         with contextlib.suppress(OSError):
             if index.witness_is_ours(self._storage):
                 self._storage.remove(layout.WITNESS)
 
     def _open(self) -> None:
         """Opens the file; makes it if there is none. A foreign file stays as it is."""
-        self._is_open = True
+        self._is_open, storage = True, self._storage
+        if storage is None:
+            return
         with contextlib.suppress(OSError):
-            status = self._storage.status(layout.WITNESS)
-            if status is not None and not index.witness_is_ours(self._storage):
+            status = storage.status(layout.WITNESS)
+            if status is not None and not index.witness_is_ours(storage):
                 return
-            if status is None or status.size != _FILE or not self._begins_well():
+            if status is None or status.size != _FILE or not _begins_well(storage):
                 header = _HEADER.ljust(_BEGIN, b"\0")
-                self._storage.put_hint(layout.WITNESS, header.ljust(_FILE, b"\0"))
-            self._file = self._storage.write_in_place(layout.WITNESS)
-
-    def _begins_well(self) -> bool:
-        return self._storage.read_part(layout.WITNESS, 0, len(_HEADER)) == _HEADER
+                storage.put_hint(layout.WITNESS, header.ljust(_FILE, b"\0"))
+            self._file = storage.write_in_place(layout.WITNESS)
 
     def close(self) -> None:
         """Closes the file; its records stay. Nothing is added any more."""
         file, self._file = self._file, None
         if file is not None:
             file.close()
+
+
+def _begins_well(storage: Storage) -> bool:
+    return storage.read_part(layout.WITNESS, 0, len(_HEADER)) == _HEADER
 
 
 def _records(data: bytes) -> Iterator[Record]:
