@@ -112,9 +112,10 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
       for example in its data, looks like the others, which wait inside of the step, too: rekindle
       cannot name it. If the process itself is stopped, TensorFlow names it after about 10 seconds.
     - `save_before_preemption`, and a `save_freq` that goes by time, cost a message among all
-      workers (an ``all_gather`` of two numbers) at the end of each batch. With the other values of
-      `save_freq` there is none. A signal to one worker stops all of them at the end of the same
-      batch, each with exit code 75. Worker 0's clock decides when a checkpoint is due.
+      workers (an ``all_gather`` of two numbers, which takes some milliseconds) at the end of each
+      batch. With the other values of `save_freq` there is none. A signal to one worker stops all
+      of them at the end of the same batch, each with exit code 75. Worker 0's clock decides when a
+      checkpoint is due.
     - With ``on_save_error="raise"``, all workers raise the error, when the next checkpoint is due.
       `save_report` counts checkpoints in worker 0 only.
 

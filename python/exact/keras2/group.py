@@ -81,6 +81,7 @@ class Groups:
     def close(self):
         self._server.stdin.close()
         self._server.wait()
+        self._server.stdout.close()
 
 
 def _child(asked, job, index):
