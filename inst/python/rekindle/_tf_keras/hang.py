@@ -71,12 +71,12 @@ class HangWatch:
             context.context().set_config_key_value(f"{self._key}/ask/{self._round}", "?")
 
     def _look(self) -> None:
-        """Asks all workers when this one has waited for too long."""
-        asked = None
+        """Asks all workers when this one has waited for too long, and again after as long."""
+        asked = 0.0
         while not self._is_over.wait(min(self._timeout / 4, 5.0)):
-            waits, since, changes = self._at
-            if waits and time.monotonic() - since > self._timeout and asked != changes:
-                asked = changes
+            (waits, since, _), now = self._at, time.monotonic()
+            if waits and now - max(since, asked) > self._timeout:
+                asked = now
                 self._ask()
 
     def _listen(self) -> None:
