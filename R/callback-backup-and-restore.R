@@ -266,9 +266,7 @@ callback_backup_and_restore <- function(backup_dir,
   check_extra_state(extra_state)
   check_one_of(verbose, 0:2)
   check_flag(background)
-  check_retention(retention, double_checkpoint)
-  check_save_before_preemption(save_before_preemption, save_freq)
-  check_on_difference(on_difference)
+  check_options(retention, double_checkpoint, save_before_preemption, save_freq, on_difference)
   add_random_seed()
   show_messages()
   convert_exceptions(
@@ -296,4 +294,12 @@ callback_backup_and_restore <- function(backup_dir,
 # made for one of them, and the other is not imported without need.
 uses_keras_2 <- function() {
   isNamespaceLoaded("keras") && !isNamespaceLoaded("keras3")
+}
+
+# The arguments that take options as objects.
+check_options <- function(retention, double_checkpoint, save_before_preemption, save_freq, on_difference,
+                          call = caller_env()) {
+  check_retention(retention, double_checkpoint, call = call)
+  check_save_before_preemption(save_before_preemption, save_freq, call = call)
+  check_on_difference(on_difference, call = call)
 }

@@ -117,10 +117,7 @@ FORGED = {
     "a method of Python's": ("__class__", 3),
     "the attributes": ("__dict__", {"path": "/etc/x"}),
     "a number for a generator": ("noise", 3),
-    "a generator of this version for a number": (
-        "count",
-        {"$": ["object", ["numpy.Generator", {}]]},
-    ),
+    "a generator for a number": ("count", {"$": ["object", ["numpy.Generator", {}]]}),
     "a generator for a number": ("count", {"$object": "numpy.Generator", "state": {}}),
     "a generator for nothing": ("nothing", {"$object": "numpy.Generator", "state": {}}),
 }

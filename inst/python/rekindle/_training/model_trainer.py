@@ -69,6 +69,7 @@ class ModelTrainer:
 
     def close(self) -> None:
         self._settings.leave()
+
     def shared(self) -> Collection[str]:
         return ()
 

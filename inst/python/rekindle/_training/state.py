@@ -233,8 +233,7 @@ class FitState:
 
     def logs_of(self, save: LoadedCheckpoint) -> dict[str, Any]:
         """The logs of the last batch before the checkpoint."""
-        state = save.manifest.state
-        return self._read(lambda: logs.read(state["logs"], save.arrays))
+        return self._read(lambda: logs.read(save.manifest.state["logs"], save.arrays))
 
     def data_is_the_same(self, save: LoadedCheckpoint) -> bool:
         """Whether the data gave the same as before the checkpoint, as far as can be seen."""
