@@ -295,11 +295,3 @@ callback_backup_and_restore <- function(backup_dir,
 uses_keras_2 <- function() {
   isNamespaceLoaded("keras") && !isNamespaceLoaded("keras3")
 }
-
-# The arguments that take options as objects.
-check_options <- function(retention, double_checkpoint, save_before_preemption, save_freq, on_difference,
-                          call = caller_env()) {
-  check_retention(retention, double_checkpoint, call = call)
-  check_save_before_preemption(save_before_preemption, save_freq, call = call)
-  check_on_difference(on_difference, call = call)
-}

@@ -216,3 +216,11 @@ check_dots_unused <- function(..., known, call = caller_env()) {
     NULL, name, call
   )
 }
+
+# The arguments of the callback that take options as objects.
+check_options <- function(retention, double_checkpoint, save_before_preemption, save_freq, on_difference,
+                          call = caller_env()) {
+  check_retention(retention, double_checkpoint, call = call)
+  check_save_before_preemption(save_before_preemption, save_freq, call = call)
+  check_on_difference(on_difference, call = call)
+}

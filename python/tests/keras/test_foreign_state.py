@@ -14,9 +14,7 @@ from small_fit import fit, make_model
 import rekindle
 from rekindle.keras import BackupAndRestore
 
-
-class Phase(enum.Enum):
-    WARM, MAIN = "warm", "main"
+Phase = enum.Enum("Phase", {"WARM": "warm", "MAIN": "main"})
 
 
 class Counter(keras.callbacks.Callback):
@@ -117,7 +115,7 @@ FORGED = {
     "a method of Python's": ("__class__", 3),
     "the attributes": ("__dict__", {"path": "/etc/x"}),
     "a number for a generator": ("noise", 3),
-    "a generator for a number": ("count", {"$": ["object", ["numpy.Generator", {}]]}),
+    "a generator as it is now for a number": ("count", {"$": ["object", ["numpy.Generator", {}]]}),
     "a generator for a number": ("count", {"$object": "numpy.Generator", "state": {}}),
     "a generator for nothing": ("nothing", {"$object": "numpy.Generator", "state": {}}),
 }
