@@ -41,7 +41,9 @@ def capture(group: Group) -> Snapshot:
             value=None,
         ) from None
     # The lowest version that reads it right: earlier versions refuse what they do not know.
-    return Snapshot(taking.arrays, {"state_version": tags.version(tree), _TREE: tree})
+    version = tags.version(tree)
+    named = {"state_version": version} if version > 1 else {}
+    return Snapshot(taking.arrays, {**named, _TREE: tree})
 
 
 def restore(group: Group, save: LoadedCheckpoint) -> RestoreStatus:
