@@ -14,7 +14,9 @@ from small_fit import fit, make_model
 import rekindle
 from rekindle.keras import BackupAndRestore
 
-Phase = enum.Enum("Phase", {"WARM": "warm", "MAIN": "main"})
+
+class Phase(enum.Enum):
+    WARM, MAIN = "warm", "main"
 
 
 class Counter(keras.callbacks.Callback):
@@ -73,7 +75,6 @@ FORGED = {
     "another path": ("where", {"$": ["Path", "/etc/x"]}),
     "a path for a string": ("path", {"$": ["Path", "here"]}),
     "a string that is new": ("path", {"$": ["new", "/etc/x"]}),
-    "a string that is new for nothing": ("nothing", {"$": ["new", "/etc/x"]}),
     "a list of strings that is new": ("paths", {"$": ["new", ["/etc/x"]]}),
     "strings in a deque for a list": ("paths", {"$": ["deque", [["here", "/etc/x"], None]]}),
     "a member for nothing": ("nothing", {"$": ["enum", ["Phase", "MAIN"]]}),
@@ -115,7 +116,7 @@ FORGED = {
     "a method of Python's": ("__class__", 3),
     "the attributes": ("__dict__", {"path": "/etc/x"}),
     "a number for a generator": ("noise", 3),
-    "a generator as it is now for a number": ("count", {"$": ["object", ["numpy.Generator", {}]]}),
+    "an object for a number": ("count", {"$": ["object", ["numpy.Generator", {}]]}),
     "a generator for a number": ("count", {"$object": "numpy.Generator", "state": {}}),
     "a generator for nothing": ("nothing", {"$object": "numpy.Generator", "state": {}}),
 }
