@@ -115,7 +115,7 @@ def main():
         passed, failed = passed + (outcome[2] in good), failed + (outcome[2] not in good)
         statuses, step, result = outcome
         ended = ", ".join(map(str, statuses))
-        print(f"{name:<52}ended: {ended:<18}from step: {step!s:<6}{result}", flush=True)
+        print(f"{name:<52}ended: {ended:<22}from step: {step!s:<6}{result}", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="workers-") as scratch:
         expected = {}
