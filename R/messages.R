@@ -97,12 +97,16 @@ warning_text <- function(facts) {
   if (is.null(facts$epoch)) {
     return(facts$text)
   }
-  # Only the warning about a backup of Keras' own callback has an epoch.
-  again <- if (facts$batch > 0) ", from its start, as with keras3's own callback"
+  # Only the warning about a backup of Keras' own callback has an epoch. In a backup of keras3, the batch says
+  # how much of the epoch is trained again.
+  of_keras_2 <- identical(facts$library, "tf_keras")
+  package <- if (of_keras_2) "keras" else "keras3"
+  batch <- if (of_keras_2) facts$batch else 0
+  again <- if (!of_keras_2 && facts$batch > 0) ", from its start, as with keras3's own callback"
   notes <- paste0(" Note: ", unlist(facts$notes), ".", recycle0 = TRUE)
   paste0(
-    cli::format_inline("Resuming from the backup of keras3's own callback in {.path {facts$directory}}"),
-    ", at ", place(list(epoch = facts$epoch, batch = 0)), again, ". The backup has no random",
+    cli::format_inline("Resuming from the backup of {package}'s own callback in {.path {facts$directory}}"),
+    ", at ", place(list(epoch = facts$epoch, batch = batch)), again, ". The backup has no random",
     " states, no history and no state of other callbacks, so the run may differ from an uninterrupted one.",
     paste(notes, collapse = ""), " Its files stay as they are."
   )

@@ -42,7 +42,8 @@ Killer <- R6::R6Class("Killer", # nolint: object_name_linter. As keras' help wri
   public = list(
     epoch = -1L,
     on_epoch_begin = function(epoch, logs = NULL) self$epoch <- as.integer(epoch),
-    on_train_batch_end = function(batch, logs = NULL) {
+    # keras calls this hook, and not on_train_batch_end(), of a class that has both.
+    on_batch_end = function(batch, logs = NULL) {
       if (identical(c(self$epoch, as.integer(batch)), kill_at)) kill_self()
     },
     on_epoch_end = function(epoch, logs = NULL) {

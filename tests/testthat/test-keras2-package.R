@@ -77,7 +77,8 @@ test_that("a folder that the callback of keras left is continued, and a damaged 
   expect_identical(resumed$status, 0L, info = resumed$output)
   place <- resumed$result$resumed[c("epoch", "batch", "exact")]
   expect_identical(place, list(epoch = 3L, batch = 0L, exact = FALSE))
-  expect_match(resumed$output, "the backup of tf_keras' own callback", fixed = TRUE)
+  expect_match(resumed$output, "Resuming from the backup of keras's own callback in", fixed = TRUE)
+  expect_match(resumed$output, "at epoch 4", fixed = TRUE)
 
   refused <- run_keras2(damaged)
   expect_identical(refused$status, 1L)

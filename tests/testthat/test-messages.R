@@ -148,3 +148,9 @@ test_that("a run begun with keras3's callback, killed in a batch, ends with ours
   expect_match(paste(lines, collapse = " "), "at epoch 3, from its start, as with keras3's own callback")
   expect_length(history$metrics$loss, 2)
 })
+
+test_that("a resumed backup of keras is named as that package's, with its batch", {
+  facts <- list(epoch = 3L, batch = 2L, directory = "d", notes = list(), library = "tf_keras")
+  expect_match(warning_text(facts), "backup of keras's own callback in ", fixed = TRUE)
+  expect_match(warning_text(facts), ", at epoch 4, batch 3. The backup has no random states", fixed = TRUE)
+})

@@ -41,8 +41,9 @@ def left(folder, save_freq, epoch, batch, optimizer="adam"):
 def test_a_backup_is_continued_with_the_next_batch(backup_dir, save_freq, place, optimizer):
     left(backup_dir, save_freq, 1, 4, optimizer)
     callback, probe, model = BackupAndRestore(backup_dir), Probe(), model_of(optimizer)
-    with pytest.warns(rekindle.TakeoverWarning, match="Going on with the backup of tf_keras' own"):
+    with pytest.warns(rekindle.TakeoverWarning, match="the backup of tf_keras' own") as caught:
         fit(model, callback, probe, Never())
+    assert [one.message.library for one in caught] == ["tf_keras"]
     report = callback.resume_report
     assert (report["epoch"], report["batch"]) == probe.seen[0] == place
     assert report["step"] == 5 * place[0] + place[1]

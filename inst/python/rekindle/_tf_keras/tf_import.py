@@ -159,6 +159,7 @@ def announce(folder: str, place: Place, notes: list[str]) -> None:
             batch=place.batch,
             step=place.trained,
             notes=notes,
+            library="tf_keras",
         ),
         stacklevel=2,
     )
