@@ -1,11 +1,14 @@
 """The table of exactness: runs with every kind of data on every backend, killed and resumed.
 
     python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
-                               [--background no] [--busy 3]
+                               [--background no] [--busy 3] [--theirs]
 
 For each cell, SIGKILL kills a run at several points, and a newly forked process resumes it. A cell
 says after how many kills the report was equal, bit for bit, to the report of the run never killed,
 and what the resumed runs themselves saw as evidence.
+
+With --theirs, the callback of tf_keras itself runs each cell, too. It restores no history and no
+other callbacks, so only the variables of model and optimizer are compared.
 """
 
 from __future__ import annotations
@@ -70,6 +73,29 @@ class Zygote:
 def compare(expected, found):
     """The names of the entries that differ between two reports."""
     return [name for name in expected if expected[name] != found[name]]
+
+
+def compare_weights(expected, found):
+    """The same for the variables of model and optimizer alone."""
+    expected, found = expected["variables"], found["variables"]
+    return [name for name in expected if expected[name] != found.get(name)]
+
+
+def with_their_callback(zygote, base, kills, scratch):
+    """How many kills their callback resumes from with the same weights, of how many tried."""
+    base |= {"theirs": True}
+    never = os.path.join(scratch, "theirs")
+    if zygote.run(base | {"folder": never}) != 0:
+        return "failed"
+    good, tried = 0, 0
+    for kill in kills:
+        folder = os.path.join(scratch, "theirs-" + "-".join(map(str, kill)))
+        if zygote.run(base | {"folder": folder, "kill": kill}) == 0:
+            continue
+        tried += 1
+        ended = zygote.run(base | {"folder": folder}) == 0
+        good += ended and not compare_weights(report(never), report(folder))
+    return f"{good} of {tried}"
 
 
 def report(folder):
@@ -145,7 +171,10 @@ def main():
     parser.add_argument("--background", choices=["yes", "no"], default="yes")
     parser.add_argument("--busy", type=int, default=0, help="how many busy loops run beside it")
     parser.add_argument("--kills", type=int, default=len(KILLS))
+    parser.add_argument("--theirs", action="store_true")
     options = parser.parse_args()
+    if options.theirs and set(options.backends) != {"tf_keras"}:
+        parser.error("--theirs is for --backends tf_keras")
     for _ in range(options.busy):
         loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         atexit.register(loop.kill)
@@ -163,13 +192,15 @@ def main():
                 seen = collections.Counter()
                 kills = KILLS[: options.kills]
                 good, tried, said, wrong = one_cell(zygote, cell, kills, scratch, seen)
+                theirs = with_their_callback(zygote, cell, kills, scratch) if options.theirs else ""
                 shutil.rmtree(scratch, ignore_errors=True)
                 failed += bool(wrong)
                 mark = "DIFFERS" if wrong else "says that it cannot be" if said else "equal"
                 what = source if training == "plain" else training
                 title = f"{backend:<11}{what:<31}save_freq={freq!s:<6}"
                 words = ", ".join(f"{name} {count}" for name, count in sorted(seen.items()))
-                print(f"{title}{good:>2} of {tried}  {mark}; {words}", flush=True)
+                beside = f"   tf_keras' own: {theirs}" if theirs else ""
+                print(f"{title}{good:>2} of {tried}  {mark}; {words}{beside}", flush=True)
                 for line in said + wrong:
                     print(f"{'':<11}  {line}", flush=True)
         zygote.close()

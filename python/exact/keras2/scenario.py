@@ -164,15 +164,22 @@ def strategy_of(training):
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def callbacks_of(config, folder, recorder):
-    backup = BackupAndRestore(
-        os.path.join(folder, "backup"),
+def backup_of(config, folder):
+    backup_dir = os.path.join(folder, "backup")
+    if config.get("theirs"):
+        return tf_keras.callbacks.BackupAndRestore(backup_dir, config["save_freq"])
+    return BackupAndRestore(
+        backup_dir,
         save_freq=config["save_freq"],
         restore_history=True,
         background=config.get("background", True),
         on_save_error="raise",
         verbose=config.get("verbose", 0),
     )
+
+
+def callbacks_of(config, folder, recorder):
+    backup = backup_of(config, folder)
     early = tf_keras.callbacks.EarlyStopping(
         "loss", min_delta=0.01, patience=3, restore_best_weights=True
     )
@@ -245,7 +252,7 @@ def main(config):
     }
     if not source.draws:
         report["draws"] = next_draws(recorder, source.seeded)
-    if callback.resume_report is not None:
+    if getattr(callback, "resume_report", None) is not None:
         with open(os.path.join(folder, "resumed.jsonl"), "a") as file:
             file.write(json.dumps(callback.resume_report) + "\n")
     with open(os.path.join(folder, "report.json"), "w") as file:
