@@ -40,3 +40,25 @@ as_time <- function(x) {
 value_or_na <- function(x, type) {
   if (is.null(x)) as.vector(NA, type) else as.vector(x, type)
 }
+
+# What backup_info() says about a folder without a checkpoint of rekindle.
+without_saves_text <- function(x) {
+  if (x$of_keras) {
+    return(paste(
+      "There is no checkpoint of rekindle, but a backup by the callback of keras3.",
+      "callback_backup_and_restore() resumes from it."
+    ))
+  }
+  if (x$of_keras_2) {
+    return(paste(
+      "There is no checkpoint of rekindle, but a backup by the callback of keras (Keras 2).",
+      "callback_backup_and_restore() resumes from it in fit() of keras."
+    ))
+  }
+  if (length(x$foreign)) {
+    shown <- toString(utils::head(x$foreign, 5))
+    more <- if (length(x$foreign) > 5) ", ..."
+    return(paste0("There is no checkpoint. Files that rekindle did not write: ", shown, more, "."))
+  }
+  if (isTRUE(x$held)) "There is no checkpoint yet." else "There is no checkpoint."
+}

@@ -263,24 +263,3 @@ metric_text <- function(x) {
   shown <- if (is.numeric(x)) formatC(x, digits = 4, format = "g") else as.character(x)
   ifelse(is.na(x) & !is.nan(x), "-", shown)
 }
-
-without_saves_text <- function(x) {
-  if (x$of_keras) {
-    return(paste(
-      "There is no checkpoint of rekindle, but a backup by the callback of keras3.",
-      "callback_backup_and_restore() resumes from it."
-    ))
-  }
-  if (x$of_keras_2) {
-    return(paste(
-      "There is no checkpoint of rekindle, but a backup by the callback of keras (Keras 2).",
-      "callback_backup_and_restore() resumes from it in fit() of keras."
-    ))
-  }
-  if (length(x$foreign)) {
-    shown <- toString(utils::head(x$foreign, 5))
-    more <- if (length(x$foreign) > 5) ", ..."
-    return(paste0("There is no checkpoint. Files that rekindle did not write: ", shown, more, "."))
-  }
-  if (isTRUE(x$held)) "There is no checkpoint yet." else "There is no checkpoint."
-}

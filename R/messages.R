@@ -105,7 +105,8 @@ warning_text <- function(facts) {
   again <- if (!of_keras_2 && facts$batch > 0) ", from its start, as with keras3's own callback"
   notes <- paste0(" Note: ", unlist(facts$notes), ".", recycle0 = TRUE)
   paste0(
-    cli::format_inline("Resuming from the backup of {package}'s own callback in {.path {facts$directory}}"),
+    "Resuming from the backup of ", package, "'s own callback in ",
+    cli::format_inline("{.path {facts$directory}}"),
     ", at ", place(list(epoch = facts$epoch, batch = batch)), again, ". The backup has no random",
     " states, no history and no state of other callbacks, so the run may differ from an uninterrupted one.",
     paste(notes, collapse = ""), " Its files stay as they are."

@@ -3,9 +3,9 @@
 #
 #   Rscript keras2.R BACKUP_DIR RESULT_FILE KILL_EPOCH KILL_BATCH CALLBACK
 #
-# It kills itself at the end of that batch of that epoch; both count from 0, as R callbacks of keras count them.
-# At batch -1 it kills itself at the end of the epoch. If there is no such place, it never kills itself.
-# CALLBACK is "rekindle", or "keras" for the callback of that package.
+# It kills itself at the end of that batch of that epoch; both count from 0, as R callbacks of keras count. At
+# batch -1 it kills itself at the end of the epoch. If there is no such place, it never kills itself. CALLBACK
+# is "rekindle", or "keras" for the callback of that package.
 
 args <- commandArgs(trailingOnly = TRUE)
 kill_at <- as.integer(args[3:4])

@@ -263,8 +263,7 @@ class TakeoverWarning(RekindleWarning):
     Args:
         message: What happened.
         **facts: Become attributes: `directory`; if the run resumes from the backup, also `epoch`
-            (counted from 0), `batch` as Keras wrote it, `step` and `notes`; if the backup is of
-            Keras 2, also `library`, ``"tf_keras"``.
+            (counted from 0), `batch`, `step`, `notes`, and for Keras 2, `library`: "tf_keras".
     """
 
     def __init__(self, message: str, **facts: Any) -> None:
