@@ -3,8 +3,9 @@
 #   make setup      installs what the verbs need: .venv, .rlib, Debian packages; quick when nothing is missing
 #   make demo       trains, kills and resumes, to show rekindle on real data; writes into build/demo; sets up only
 #                   R, Keras and JAX
-#   make test       test-python (store once; fit() on jax, torch and tensorflow, and of tf_keras) and test-r; sets up
-#                   everything
+#   make test       test-python (store once; fit() on jax, torch and tensorflow, and of tf_keras and Synalinks) and
+#                   test-r; sets up everything
+#   make setup-synalinks   .venv-synalinks, which needs Python 3.12 or newer; test-synalinks, its tests, skips without
 #   make coverage   which lines the tests reach, in Python and in R; fails below the floors. Not part of CI
 #   make test-r-current   test-r on current reticulate, keras3 and keras, with numpy 2. Not part of CI
 #   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, sizes, whether help pages are up to date
@@ -24,6 +25,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BACKENDS := jax torch tensorflow
 export VENV ?= .venv
+export VENV_SYNALINKS ?= .venv-synalinks
 RSCRIPT := Rscript --no-init-file
 PYTHON_OF_PINS ?= python3.11
 
@@ -40,7 +42,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 0
 export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) \
-	test-python-tf_keras test-r test-r-current coverage coverage-python coverage-r lint lint-python lint-r lint-shell lint-words lint-sizes \
+	test-python-tf_keras setup-synalinks test-synalinks test-r test-r-current coverage coverage-python coverage-r lint lint-python lint-r lint-shell lint-words lint-sizes \
 	check document site bench faults exact compat pins build-python fresh release-check clean
 
 help:
@@ -48,6 +50,9 @@ help:
 
 setup:
 	@tools/setup
+
+setup-synalinks:
+	@tools/setup-synalinks
 
 setup-demo:
 	@tools/setup demo
@@ -66,7 +71,7 @@ demo: install
 
 test: test-python test-r
 
-test-python: test-python-store $(BACKENDS:%=test-python-%) test-python-tf_keras
+test-python: test-python-store $(BACKENDS:%=test-python-%) test-python-tf_keras test-synalinks
 
 # No room below the adapter of Keras depends on a backend: their tests run fit() on one backend. Some tests fork, so
 # their process must not have the threads of the frameworks. Others need every framework in one process.
@@ -77,7 +82,7 @@ ROOMS_THERE := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard python/tests/*/t
 
 # A folder that is in no list would never be run.
 test-python-store: setup
-	@[ "$(ROOMS_THERE)" = "$(sort $(ROOMS) $(ROOMS_WITH_EVERY_FRAMEWORK) keras tf_keras)" ] || \
+	@[ "$(ROOMS_THERE)" = "$(sort $(ROOMS) $(ROOMS_WITH_EVERY_FRAMEWORK) keras synalinks tf_keras)" ] || \
 	  { echo "ROOMS in the Makefile lists other folders than python/tests has: $(ROOMS_THERE)"; exit 1; }
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS)) $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS_WITH_EVERY_FRAMEWORK)) $(PYTEST_ARGS)
@@ -107,6 +112,14 @@ coverage-r: setup
 test-python-tf_keras: setup
 	$(PYTHON_HERE)/pytest $(call TESTS_OF,tf_keras) $(PYTEST_ARGS)
 
+# In an environment of its own: Synalinks needs a newer Python than R may have, and no framework.
+test-synalinks: setup-synalinks
+	@if [ -e $(VENV_SYNALINKS)/rekindle-setup ]; then \
+	  PYTHONPATH=$(CURDIR)/inst/python $(VENV_SYNALINKS)/bin/python -m pytest $(call TESTS_OF,synalinks) $(PYTEST_ARGS); \
+	else \
+	  echo "SKIPPED: the tests of Synalinks, as there is no $(VENV_SYNALINKS); see make setup-synalinks"; \
+	fi
+
 test-r: setup install
 	KERAS_BACKEND=$${KERAS_BACKEND:-jax} $(RSCRIPT) tools/test-r.R
 
@@ -126,8 +139,8 @@ lint-r: setup install
 	$(RSCRIPT) tools/lint-r.R
 
 lint-shell: setup
-	bash -n tools/setup tools/check tools/fresh tools/r-current tools/release-check tools/lint-words .ci/run
-	shellcheck tools/setup tools/check tools/fresh tools/r-current tools/release-check tools/lint-words .ci/run inst/templates/slurm.sh
+	bash -n tools/setup tools/setup-synalinks tools/check tools/fresh tools/r-current tools/release-check tools/lint-words .ci/run
+	shellcheck tools/setup tools/setup-synalinks tools/check tools/fresh tools/r-current tools/release-check tools/lint-words .ci/run inst/templates/slurm.sh
 
 lint-words:
 	@tools/lint-words
@@ -152,7 +165,7 @@ bench: setup
 faults: setup
 	$(PYTHON_HERE)/python python/faults/run.py $(FAULTS_ARGS)
 
-exact: setup
+exact: setup $(if $(filter synalinks,$(firstword $(EXACT_ARGS))),setup-synalinks)
 	$(PYTHON_HERE)/python python/exact/run.py $(EXACT_ARGS)
 
 compat: setup

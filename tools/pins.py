@@ -1,18 +1,19 @@
 """Renews the pins of the Python packages: what pip resolves today for all that set-up installs.
 
-    pins.py [--into FOLDER] [--torch VERSION]
+    pins.py [--into FOLDER] [--torch VERSION] [--python-of-synalinks PYTHON]
 
-Writes constraints-numpy1.txt and constraints-numpy2.txt into FOLDER (tools/ by default), and prints
-what changed. It resolves only, and installs nothing. The same index gives the same files.
+Writes constraints-numpy1.txt, constraints-numpy2.txt and constraints-synalinks.txt into FOLDER
+(tools/ by default), and prints what changed. It resolves only, and installs nothing. The same index
+gives the same files.
 """
 
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
 from requirements import requirements
@@ -33,6 +34,8 @@ FILES = {
     ),
 }
 
+OF_SYNALINKS = "constraints-synalinks.txt"
+
 # Only PyTorch's CUDA build requires these. Which build pip finds depends on its index.
 OF_CUDA = re.compile(r"(nvidia|cuda|triton)(-|$)")
 
@@ -46,13 +49,12 @@ def pins_in(path: Path) -> dict[str, str]:
     return dict(line.split("==") for line in lines if "==" in line and not line.startswith("#"))
 
 
-def resolved(more: list[str]) -> dict[str, str]:
-    """The versions that pip would install into an empty environment."""
-    wanted = [*requirements("jax", "torch", "dev"), "tensorflow-cpu", *more]
+def resolved(wanted: list[str], python: str = sys.executable) -> dict[str, str]:
+    """The versions that pip would install into an empty environment of this Python."""
     with tempfile.TemporaryDirectory() as folder:
         report, empty = Path(folder, "report.json"), Path(folder, "empty")
         # Debian's own Python has no pip, but its environments do.
-        venv.create(empty, with_pip=True)
+        subprocess.run([python, "-m", "venv", str(empty)], check=True)
         pip = [str(empty / "bin" / "python"), "-m", "pip", "-qq", "--disable-pip-version-check"]
         how = ["--no-input", "--dry-run", "--ignore-installed", "--report", str(report)]
         if subprocess.run([*pip, "install", *how, *wanted], check=False).returncode:
@@ -76,21 +78,39 @@ def renew(name: str, into: Path, torch: str | None) -> None:
     old = pins_in(TOOLS / name)
     # Set-up can fetch PyTorch's smaller CPU build only of some versions. So its pin moves by hand.
     held = torch or old.get("torch")
-    new = resolved([*more, *([f"torch=={held}"] if held else [])])
+    wanted = [*requirements("jax", "torch", "dev"), "tensorflow-cpu", *more]
+    new = resolved([*wanted, *([f"torch=={held}"] if held else [])])
+    write(into / name, purpose, ".".join(map(str, OLDEST)), old, new)
+
+
+def renew_synalinks(into: Path, python: str) -> None:
+    """Synalinks needs a newer Python than the others."""
+    if shutil.which(python) is None:
+        print(f"[pins] {OF_SYNALINKS}: left as it is, as there is no {python}")
+        return
+    new = resolved([*requirements("synalinks"), "hypothesis", "pytest", "pytest-timeout"], python)
+    write(into / OF_SYNALINKS, "for Synalinks.", "3.12", pins_in(TOOLS / OF_SYNALINKS), new)
+
+
+def write(path: Path, purpose: str, python: str, old: dict[str, str], new: dict[str, str]) -> None:
     head = [
         f"# The versions that set-up installs {purpose}",
-        f"# Resolved on Linux x86_64 with Python {OLDEST[0]}.{OLDEST[1]}; a constraint on a package"
-        " that is not needed is ignored.",
+        f"# Resolved on Linux x86_64 with Python {python}; a constraint on a package that is not"
+        " needed is ignored.",
     ]
     lines = [*head, *(f"{package}=={version}" for package, version in new.items())]
-    (into / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"[pins] {name}: {len(new)} packages", *(changes(old, new) or ["  no change"]), sep="\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    told = changes(old, new) or ["  no change"]
+    print(f"[pins] {path.name}: {len(new)} packages", *told, sep="\n")
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--into", type=Path, default=TOOLS, help="another folder for the files")
     arguments.add_argument("--torch", help="pin another version of PyTorch than the present one")
+    arguments.add_argument(
+        "--python-of-synalinks", default="python3.12", help="a Python 3.12, which Synalinks needs"
+    )
     given = arguments.parse_args()
     if sys.version_info[:2] != OLDEST or sys.platform != "linux":
         oldest = ".".join(map(str, OLDEST))
@@ -98,6 +118,7 @@ def main() -> None:
     given.into.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         renew(name, given.into, given.torch)
+    renew_synalinks(given.into, given.python_of_synalinks)
 
 
 if __name__ == "__main__":

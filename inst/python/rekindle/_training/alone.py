@@ -12,6 +12,9 @@ from typing import Any
 from rekindle._training import frames
 from rekindle.errors import ArgumentError
 
+# How messages name the callback of each library.
+_LIBRARIES = {"keras": "Keras'", "tf_keras": "Keras'", "synalinks": "Synalinks'"}
+
 
 def refuse_others(list_kind: type, kinds: tuple[type, ...]) -> None:
     """Refuses a fit() with more than one callback of these kinds, also in nested lists.
@@ -35,14 +38,13 @@ def refuse_others(list_kind: type, kinds: tuple[type, ...]) -> None:
 def refuse(found: list[Any]) -> None:
     """Raises the error that names these callbacks."""
     names = ", ".join(f"{type(one).__name__} of {str(one.backup_dir)!r}" for one in found)
-    keras_own = any(type(one).__module__.startswith(("keras.", "tf_keras.")) for one in found)
+    roots = {type(one).__module__.partition(".")[0] for one in found}
+    own = next((name for root, name in _LIBRARIES.items() if root in roots), None)
     advice = (
-        (
-            " Remove Keras' own callback. If you give rekindle its folder, rekindle resumes from"
-            " its backup."
-        )
-        if keras_own
-        else " To have checkpoints in two places, copy the folder."
+        " To have checkpoints in two places, copy the folder."
+        if own is None
+        else f" Remove {own} own callback. If you give rekindle its folder, rekindle resumes from"
+        " its backup."
     )
     raise ArgumentError(
         f"Invalid value for argument `callbacks` of fit(). Received: {len(found)} callbacks that"

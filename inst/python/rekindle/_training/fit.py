@@ -147,8 +147,7 @@ class Fit:
             epoch: Counted from 0.
             look: Called after each skipped batch. It may raise an exception that ends training.
         """
-        # fit() has read this value. If it stayed, the next fit() of this model would begin here,
-        # too.
+        # fit() has read this value. The next fit() of this model must not begin here.
         self._trainer.start_at(None)
         self._schedule.epoch_began()
         self._evidence.epoch_begins(epoch)

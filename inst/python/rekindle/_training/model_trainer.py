@@ -79,6 +79,9 @@ class ModelTrainer:
     def is_training(self) -> bool:
         return frames.is_running(self._callback_list(), self._code)
 
+    def put_before_epochs(self, put: Callable[[], None], is_new: bool) -> None:
+        """Nothing is left to restore: no fit() of Keras changes state before its first epoch."""
+
     def _steps_per_call(self) -> int:
         """How many steps the next call of the training function makes."""
         raise NotImplementedError

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rekindle.errors import DamageError, MismatchError, bulleted
+import contextlib
+from collections.abc import Iterator
+
+from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
 
 
 def unreadable(directory: str, error: Exception) -> DamageError:
@@ -14,6 +17,19 @@ def unreadable(directory: str, error: Exception) -> DamageError:
         directory=directory,
         damages=[f"{error!r:.500}"],
     )
+
+
+@contextlib.contextmanager
+def of_broken_states(directory: str) -> Iterator[None]:
+    """Turns an error on an invalid state into a DamageError."""
+    try:
+        yield
+    except RekindleError:
+        raise
+    # The state may be made up, and is loaded into Keras, a backend and callbacks of any origin.
+    # There is no list of the exceptions that these may raise.
+    except Exception as error:
+        raise unreadable(directory, error) from error
 
 
 def unbuilt(directory: str, names: list[str]) -> MismatchError:

@@ -13,6 +13,7 @@ from rekindle._codec import tree
 from rekindle._format.manifest import Manifest, Position
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._training import (
+    building,
     fingerprint,
     logs,
     random_states,
@@ -27,7 +28,6 @@ from rekindle._training.extra_state import ExtraState
 from rekindle._training.history import HistoryRecord
 from rekindle._training.own_state import OwnStates
 from rekindle._training.trainer import Trainer
-from rekindle.errors import RekindleError
 
 _T = TypeVar("_T")
 
@@ -154,7 +154,7 @@ class FitState:
         stages.refuse_ahead(self.directory, manifest.position, self.trainer.fit)
         if self.refuses:
             set_up.refuse_backend(self.directory, self.trainer, manifest)
-        self._build(save)
+        building.build(self.directory, self.trainer, self.own, self._extra, save)
         refuse = partial(fingerprint.refuse, self.directory)
         own = manifest.state.get("own", {})
         lines = self._read(lambda: self.own.differences(own, save.arrays))
@@ -205,7 +205,10 @@ class FitState:
         self._put_beside(save, beside)
 
     def before_epochs(self, save: LoadedCheckpoint) -> None:
-        """Goes to the position in the data, if the trainer makes iterators before an epoch."""
+        """Restores what the trainer changes before its first epoch, and early iterators."""
+        self.trainer.put_before_epochs(
+            lambda: self._put_beside(save, self._load_states(save)), self._is_new
+        )
         if self.data is not None and self.data.is_made_early:
             self._put_data(self.data, save)
 
@@ -218,10 +221,14 @@ class FitState:
         self.data.epoch_begins()
         self.data.is_replayed(save is not None and bool(self.position.batch))
 
+    @property
+    def _is_new(self) -> bool:
+        """Whether the checkpoint is the end of an earlier fit() of the script."""
+        return stages.is_new(self.position, self.began, self.trainer.fit)
+
     def _put_data(self, place: DataCursor, save: LoadedCheckpoint) -> None:
         batch, data = self.position.batch or 0, save.manifest.state.get("data")
-        is_new = stages.is_new(self.position, self.began, self.trainer.fit)
-        if data is not None and is_new and place.is_made_early:
+        if data is not None and self._is_new and place.is_made_early:
             self._read(lambda: place.begin_stage(data, save.arrays))
             return
         place.began_at(self.began)
@@ -237,10 +244,9 @@ class FitState:
 
     def data_is_the_same(self, save: LoadedCheckpoint) -> bool:
         """Whether the data gave the same as before the checkpoint, as far as can be seen."""
-        data, saved = self.data, save.manifest.state.get("data")
-        if data is None or saved is None:
+        place, saved = self.data, save.manifest.state.get("data")
+        if place is None or saved is None:
             return True
-        place = data
         return self._read(lambda: place.gave_the_same(saved, save.arrays))
 
     def _load_states(self, save: LoadedCheckpoint) -> users_state.Puts:
@@ -274,26 +280,5 @@ class FitState:
 
     def _read(self, read: Callable[[], _T]) -> _T:
         """The result of `read`. An error on an invalid state becomes a DamageError."""
-        try:
+        with refusals.of_broken_states(self.directory):
             return read()
-        except RekindleError:
-            raise
-        # The state may be made up, and is loaded into Keras, a backend and callbacks of any origin.
-        # There is no list of the exceptions that these may raise.
-        except Exception as error:
-            raise refusals.unreadable(self.directory, error) from error
-
-    def _build(self, save: LoadedCheckpoint) -> None:
-        """Makes the saved variables of the model and of the user's own objects."""
-        trainer, state = self.trainer, save.manifest.state
-        trainer.build(save.manifest)
-        self._read(lambda: self.own.build(state.get("own", {}), save.arrays))
-        if self._read(lambda: self._extra.needs_building(state["extra"])):
-            trainer.trace()
-        names = trainer.unbuilt(save.manifest)
-        if names:
-            raise refusals.unbuilt(self.directory, names)
-
-    def _refuse_no_fit(self, manifest: Manifest) -> None:
-        if manifest.position.epoch is None:
-            raise refusals.no_fit(self.directory)

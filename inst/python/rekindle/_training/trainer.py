@@ -130,6 +130,14 @@ class Trainer(Protocol):
     def keep_learning_rate(self) -> None:
         """Makes :meth:`put` and :meth:`put_again` leave the script's learning rate as it is."""
 
+    def put_before_epochs(self, put: Callable[[], None], is_new: bool) -> None:
+        """Calls `put` once before the first epoch, if the fit() still changes restored state.
+
+        Args:
+            put: Restores everything but the arrays.
+            is_new: Whether the checkpoint is the end of an earlier fit() of the script.
+        """
+
     def rehearsal(self, extra: Mapping[str, Any]) -> Rehearsal:
         """Watches, from now on, for state that a resumed run could not restore."""
 

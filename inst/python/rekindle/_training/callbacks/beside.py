@@ -106,26 +106,27 @@ def _bar(callback: Any) -> Any:
 
 
 def _log(callback: Any) -> AnyArray | None:
-    file = getattr(callback, "csv_file", None)
+    file, path = getattr(callback, "csv_file", None), table.log_path(callback)
     # A FIFO, or a device such as /dev/stdout, has no bytes to keep: reading it would wait.
     # Keras 2 writes by TensorFlow's file, which does not say whether it is closed.
-    if file is None or getattr(file, "closed", False) or not os.path.isfile(callback.filename):
+    if file is None or getattr(file, "closed", False) or not os.path.isfile(path):
         return None
     file.flush()
-    with open(callback.filename, "rb") as log:
+    with open(path, "rb") as log:
         return np.frombuffer(log.read(), np.uint8)
 
 
 def _put_log(callback: Any, data: bytes) -> None:
     """Restores the file. The callback then continues at its end, without a header."""
+    path = table.log_path(callback)
     # The file there now may be a FIFO or a device, which stays in its place.
-    if os.path.lexists(callback.filename) and not os.path.isfile(callback.filename):
+    if os.path.lexists(path) and not os.path.isfile(path):
         return
     file = getattr(callback, "csv_file", None)
     if file is not None:
         file.close()
     # The file itself, if the script names it by a link.
-    name = os.path.realpath(callback.filename)
+    name = os.path.realpath(path)
     # Written beside its final name, then renamed: a crash here must not lose the log of the run.
     temporary = f"{name}.rekindle"
     # If other code planted a link under this name, the link is removed, not followed.
@@ -135,6 +136,6 @@ def _put_log(callback: Any, data: bytes) -> None:
         shutil.copymode(name, temporary)
     os.replace(temporary, name)
     # CSVLogger itself opens the file in this way to append.
-    callback.csv_file = open(callback.filename, "a")  # noqa: SIM115
+    callback.csv_file = open(path, "a")  # noqa: SIM115
     callback.writer = None
     callback.append_header = not data

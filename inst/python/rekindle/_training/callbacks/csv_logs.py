@@ -32,7 +32,7 @@ class CsvLogs:
             if table.is_of(callback, "CSVLogger") and not callback.append:
                 # If a file cannot be read, Keras will report it. A FIFO has nothing to keep.
                 with contextlib.suppress(OSError, TypeError, ValueError):
-                    path = os.path.realpath(callback.filename)
+                    path = os.path.realpath(table.log_path(callback))
                     self._held[path] = fs.read_file(path, _MOST_BYTES)
 
     def put_back(self) -> None:

@@ -1,6 +1,8 @@
 """Which attributes of callbacks are state: by a table for Keras' own, by rules for others.
 
-The table names the attributes that training changes. All else in Keras' callbacks is configuration
+The callbacks of Synalinks are copies of those of Keras, and are in the table, too.
+
+The table names the attributes that training changes. All else in these callbacks is configuration
 (paths, metrics to monitor, patience). The script sets it. rekindle does not save it, and a
 checkpoint never changes it.
 """
@@ -20,22 +22,27 @@ from typing import Any
 import numpy as np
 
 # Attributes that Keras itself sets in each callback at the beginning of each fit().
-_GIVEN = {"_model", "model", "params", "validation_data"}
+_GIVEN = {"_model", "_program", "model", "params", "validation_data"}
 
 _OF_SAVE_FREQ = {"_batches_seen_since_last_saving", "_last_batch_seen"}
 
 _STATE: Mapping[str, set[str]] = {
     "BackupAndRestore": {*_OF_SAVE_FREQ, "_current_epoch"},
+    "BudgetStopping": {"_cost_warned", "_epoch", "stopped_batch", "stopped_epoch"},
     "CSVLogger": {"keys"},
     "Callback": set(),
-    "EarlyStopping": {"best", "best_epoch", "best_weights", "stopped_epoch", "wait"},
+    "EarlyStopping": {
+        *("best", "best_epoch", "best_variables", "best_weights", "stopped_epoch", "wait"),
+    },
     "History": {"epoch", "history"},
     "LambdaCallback": set(),
     "LearningRateScheduler": set(),
     "ModelCheckpoint": {*_OF_SAVE_FREQ, "best"},
+    "Monitor": {"_model_best", "_steps"},
     "MonitorCallback": {"best"},
     "OrbaxCheckpoint": {*_OF_SAVE_FREQ, "_total_batches_seen", "best"},
     "ProgbarLogger": {"seen", "target"},
+    "ProgramCheckpoint": {*_OF_SAVE_FREQ, "best"},
     "ReduceLROnPlateau": {"best", "cooldown_counter", "wait"},
     "RemoteMonitor": set(),
     "SwapEMAWeights": {"_ema_weights_in_model"},
@@ -75,21 +82,26 @@ def _is_list(value: Any, kind: Any) -> bool:
 # of training, or never stops.
 _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "_batches_seen_since_last_saving": _is_count,
+    "_cost_warned": lambda value: isinstance(value, bool),
     "_current_epoch": _is_place,
     "_ema_weights_in_model": lambda value: isinstance(value, bool),
+    "_epoch": _is_count,
     "_global_test_batch": _is_count,
     "_global_train_batch": _is_count,
     "_last_batch_seen": _is_place,
+    "_model_best": _is_number,
     "_previous_epoch_iterations": _is_count,
     "_total_batches_seen": _is_count,
     "_train_accumulated_time": _is_number,
     "best": lambda value: value is None or _is_number(value),
     "best_epoch": _is_place,
+    "best_variables": lambda value: _is_list(value, dict),
     "best_weights": lambda value: _is_list(value, np.ndarray),
     "cooldown_counter": _is_count,
     "keys": lambda value: _is_list(value, str),
     "seen": _is_count,
-    "stopped_epoch": _is_count,
+    "stopped_batch": _is_place,
+    "stopped_epoch": _is_place,
     "target": _is_place,
     "wait": _is_count,
 }
@@ -98,6 +110,9 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
 # again: a callback that monitors a metric turns the sign of `min_delta` when it first sees
 # `monitor_op` unset.
 _TRANSIENT: Mapping[str, set[str]] = {
+    "BudgetStopping": {
+        *("_batch_kind", "_cost_baseline", "_in_training", "_tokens_baseline", "stop_reason"),
+    },
     "CSVLogger": {"append_header", "csv_file", "writer"},
     # Up to Keras 3.6, these callbacks do not have the base class `MonitorCallback`.
     "EarlyStopping": {"min_delta", "monitor_op"},
@@ -106,6 +121,7 @@ _TRANSIENT: Mapping[str, set[str]] = {
     "MonitorCallback": {"min_delta", "monitor_op"},
     "OrbaxCheckpoint": {"_async_futures", "_current_epoch", "checkpointer"},
     "ProgbarLogger": {"_called_in_fit", "progbar"},
+    "ProgramCheckpoint": {"_current_epoch", "monitor_op"},
     "TensorBoard": {
         "_batch_start_time",
         "_batch_trace_context",
@@ -144,12 +160,18 @@ _STATELESS = (
 
 
 # The libraries that define the classes named in this file.
-_LIBRARIES = ("keras", "tf_keras")
+_LIBRARIES = ("keras", "tf_keras", "synalinks")
 
 
 def is_of(value: Any, *names: str) -> bool:
     """Whether the value is of a class of Keras with one of these names, or of a derived class."""
     return any(base.__name__ in names for base in _bases_in_keras(type(value)))
+
+
+def log_path(callback: Any) -> Any:
+    """The file of a CSVLogger, as the script names it."""
+    # Synalinks has another name for it.
+    return getattr(callback, "filename", None) or getattr(callback, "filepath", None)
 
 
 def attributes(callback: Any) -> dict[str, Any]:
@@ -222,5 +244,5 @@ def _is_stateless(value: Any) -> bool:
 
 def _is_of_model(value: Any, callback: Any) -> bool:
     # The model and its optimizer are saved by themselves.
-    model = getattr(callback, "model", None)
+    model = getattr(callback, "model", None) or getattr(callback, "_program", None)
     return model is not None and (value is model or value is getattr(model, "optimizer", None))

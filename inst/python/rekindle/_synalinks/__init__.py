@@ -1,0 +1,1 @@
+"""The adapter of Synalinks. Only it and :mod:`rekindle.synalinks` import Synalinks."""

@@ -1,0 +1,102 @@
+"""Reads the batches that were trained before the checkpoint, without training on them again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rekindle.errors import MismatchError
+
+# Seconds until the user sees the progress for the first time, and between two updates of it.
+_PATIENCE, _PACE = 1.0, 0.1
+
+
+class Skipping:
+    """Skips the first `batches` of an epoch: fit() never sees them.
+
+    Args:
+        program: The program that is being fitted.
+        epoch_iterator: Synalinks' own epoch iterator.
+        batches: How many batches to skip, at least 1.
+        logs: The logs of the last of them.
+        show: Shows the progress: how many batches are read, and of how many.
+        done: Called after the last batch, before anything else runs.
+        look: Called after each batch. It may raise an exception that ends training.
+    """
+
+    def __init__(
+        self,
+        program: Any,
+        epoch_iterator: Any,
+        batches: int,
+        logs: dict[str, Any],
+        show: Callable[[int, int], None],
+        done: Callable[[], None],
+        look: Callable[[], None],
+    ) -> None:
+        self._program = program
+        self._iterator = epoch_iterator
+        self._batches = batches
+        self._logs = logs
+        self._show = show
+        self._done = done
+        self._look = look
+
+    def start(self) -> None:
+        """Begins to skip. Call this before the epoch's first batch."""
+        # A program tracks the attributes that are set in the usual way.
+        vars(self._program)["_get_metrics_result_or_logs"] = self._result_or_logs
+        vars(self._iterator)["_enumerate_iterator"] = self._steps
+
+    def stop(self) -> None:
+        """Makes fit() train again. Safe to call again."""
+        vars(self._program).pop("_get_metrics_result_or_logs", None)
+        vars(self._iterator).pop("_enumerate_iterator", None)
+
+    def _result_or_logs(self, logs: Any) -> Any:
+        # If the checkpoint stands after the last batch, fit() trains none, and has no logs.
+        vars(self._program).pop("_get_metrics_result_or_logs", None)
+        return self._program._get_metrics_result_or_logs(logs or self._logs)
+
+    def _steps(self) -> Iterator[Any]:
+        vars(self._iterator).pop("_enumerate_iterator", None)
+        done, show_at, is_shown = 0, time.monotonic() + _PATIENCE, False
+        for step, iterator in self._iterator._enumerate_iterator():
+            if done >= self._batches:
+                yield step, iterator
+                continue
+            done = min(done + self._read(iterator), self._batches)
+            self._look()
+            is_over = done == self._batches
+            if is_shown if is_over else time.monotonic() >= show_at:
+                is_shown, show_at = True, time.monotonic() + _PACE
+                self._show(done, self._batches)
+            if is_over:
+                self._done()
+                # fit() leaves the epoch after the batch in which a callback stopped training.
+                if self._program.stop_training:
+                    return
+        if done < self._batches:
+            raise self._too_short()
+
+    def _read(self, iterator: Iterator[Any]) -> int:
+        """Reads one execution. Returns how many batches it counts."""
+        steps = int(self._iterator.steps_per_execution or 1)
+        for number in range(steps):
+            try:
+                next(iterator)
+            except StopIteration:
+                if number == 0:
+                    raise self._too_short() from None
+                break
+        return steps
+
+    def _too_short(self) -> MismatchError:
+        return MismatchError(
+            f"The data ends before batch {self._batches} of the epoch, where the checkpoint was"
+            " saved. It is not the data that the interrupted run was trained on.",
+            differences=[
+                f"data: expected at least {self._batches} batches in the epoch, found fewer"
+            ],
+        )

@@ -1,0 +1,164 @@
+"""The table of exactness for Synalinks: each optimizer, killed at several points and resumed.
+
+    .venv-synalinks/bin/python python/exact/programs/table.py [--cells OMEGA] [--freqs epoch 1 3]
+
+SIGKILL kills a run at several points, and a newly started process resumes it. A cell says after how
+many kills the report was equal to the report of the run never killed, and the language models were
+asked again only for the batches after the checkpoint. The last column is their own class.
+
+Below, the files of the last backup are torn, or a bit of them is flipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+FREQS = ("epoch", 1, 3)
+# In the first, a middle and the last batch of an epoch, before and after its save, in a call of the
+# language model, in a validation, and at the end of an epoch.
+KILLS = (
+    ["begin", 1, 0],
+    ["begin", 2, 2],
+    ["end", 1, 3],
+    ["call", 90],
+    ["validation", 1],
+    ["epoch_end", 1],
+)
+
+
+def environment():
+    path = [str(HERE.parents[2] / "inst" / "python"), os.environ.get("PYTHONPATH", "")]
+    more = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "OPENAI_API_KEY": "none"}
+    return os.environ | more | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+
+
+class Zygote:
+    """A process that has imported Synalinks and forks a child for each run."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", str(HERE.parent / "zygote.py"), str(HERE)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        self.known = json.loads(self._process.stdout.readline())
+
+    def run(self, config):
+        """Runs a child, and returns its exit status: negative for the signal that killed it."""
+        self._process.stdin.write(json.dumps(config) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+def command(config):
+    return [sys.executable, str(HERE / "scenario.py"), json.dumps(config)]
+
+
+def fresh(config):
+    """Runs a newly started process, and returns its exit status."""
+    return subprocess.run(command(config), env=environment(), check=False).returncode
+
+
+def loaded(folder, name):
+    with open(os.path.join(folder, name)) as file:
+        return json.load(file)
+
+
+def calls_in(folder):
+    path = pathlib.Path(folder, "calls")
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def differences(never, folder, before):
+    """What differs from the run never killed, and whether more calls were made than needed.
+
+    Args:
+        never: The folder of the run never killed.
+        folder: The folder of the killed and resumed run.
+        before: How many calls the killed run had made.
+    """
+    expected, found = loaded(never, "report.json"), loaded(folder, "report.json")
+    lines = [name for name in expected if expected[name] != found[name]]
+    made = loaded(never, "made.json")
+    path = pathlib.Path(folder, "resumed.jsonl")
+    saved = 0
+    if path.exists():
+        place = json.loads(path.read_text().splitlines()[-1])
+        epoch, batch = place["epoch"], place["batch"]
+        at = ["end", epoch, batch - 1] if batch else ["epoch_end", epoch - 1]
+        saved = made[json.dumps(at)]
+    again = calls_in(folder) - before
+    if again != made["all"] - saved:
+        lines.append(f"calls: {made['all'] - saved} were left, {again} were made")
+    return lines
+
+
+def one_cell(zygote, base, kills, scratch, resume=fresh):
+    """Returns how many kills were exact, how many were tried, and lines about the others."""
+    never = os.path.join(scratch, "never")
+    if zygote.run(base | {"folder": never}) != 0:
+        return 0, 0, ["the run never killed failed"]
+    good, tried, wrong = 0, 0, []
+    for kill in kills:
+        folder = os.path.join(scratch, "-".join(map(str, kill)))
+        if zygote.run(base | {"folder": folder, "kill": kill}) == 0:
+            continue  # The run has no such point.
+        tried += 1
+        before = calls_in(folder)
+        if resume(base | {"folder": folder}) != 0:
+            wrong.append(f"{kill}: the resumed run failed")
+            continue
+        lines = differences(never, folder, before)
+        good += not lines
+        wrong += [f"{kill}: {', '.join(lines)}"] if lines else []
+    return good, tried, wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--cells", nargs="+")
+    parser.add_argument("--freqs", nargs="+", default=FREQS)
+    parser.add_argument("--kills", type=int, default=len(KILLS))
+    options = parser.parse_args()
+    zygote, failed, began = Zygote(), 0, time.time()
+    for optimizer in options.cells or zygote.known["trainings"]:
+        for freq in options.freqs:
+            cell = {"source": optimizer, "save_freq": freq if freq == "epoch" else int(freq)}
+            scratch = tempfile.mkdtemp(prefix="exact-")
+            kills = KILLS[: options.kills]
+            good, tried, wrong = one_cell(zygote, cell, kills, os.path.join(scratch, "ours"))
+            theirs = cell | {"theirs": True}
+            theirs_good, theirs_tried, _ = one_cell(
+                zygote, theirs, kills, os.path.join(scratch, "theirs"), zygote.run
+            )
+            shutil.rmtree(scratch, ignore_errors=True)
+            failed += bool(wrong)
+            mark = "DIFFERS" if wrong or not tried else "equal"
+            beside = f"their class: {theirs_good} of {theirs_tried}"
+            title = f"{'synalinks':<11}{optimizer:<21}save_freq={freq!s:<6}"
+            print(f"{title}{good:>2} of {tried}  {mark:<8} {beside}", flush=True)
+            for line in wrong:
+                print(f"    {line}", flush=True)
+    zygote.close()
+    print(f"{failed} cells differ; {time.time() - began:.0f} s")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
