@@ -2,6 +2,9 @@
 
     python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
                                [--background no] [--busy 3] [--theirs]
+    python python/exact/run.py synalinks [--cells OMEGA] [--freqs epoch 1 3] [--kills N]
+
+The second is the same for Synalinks: see programs/table.py.
 
 For each cell, SIGKILL kills a run at several points, and a newly forked process resumes it. A cell
 says after how many kills the report was equal, bit for bit, to the report of the run never killed,
@@ -163,7 +166,19 @@ def cells(known, backend, options):
             yield "arrays", training
 
 
+def of_synalinks(arguments):
+    """Runs the table of Synalinks, in its own environment. It does not return."""
+    root = os.path.dirname(os.path.dirname(HERE))
+    venv = os.path.join(root, os.environ.get("VENV_SYNALINKS", ".venv-synalinks"))
+    python = os.path.join(venv, "bin", "python")
+    if not os.path.exists(python):
+        sys.exit(f"There is no {venv}: see `make setup-synalinks`")
+    os.execv(python, [python, os.path.join(HERE, "programs", "table.py"), *arguments])
+
+
 def main():
+    if sys.argv[1:2] == ["synalinks"]:
+        of_synalinks(sys.argv[2:])
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--backends", nargs="+", default=BACKENDS)
     parser.add_argument("--cells", dest="sources", nargs="+")

@@ -130,6 +130,62 @@ def one_cell(zygote, base, kills, scratch, resume=fresh):
     return good, tried, wrong
 
 
+def torn(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flipped(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+# The newest two files of a class: that which holds the state, and that which says where it stands.
+DAMAGES = {
+    "both files torn": ((0, torn), (1, torn)),
+    "the larger file torn": ((0, torn),),
+    "a flipped bit in the larger file": ((0, flipped),),
+}
+
+
+def newest_files(folder, theirs):
+    backup = pathlib.Path(folder, "backup")
+    if theirs:
+        return [backup / "latest.variables.json", backup / "training_metadata.json"]
+    number = max(int(path.stem.split("-")[1]) for path in backup.glob("ckpt-*.json"))
+    return [backup / f"ckpt-{number}.json", backup / f"ckpt-{number}.safetensors"]
+
+
+def outcome(zygote, cell, never, folder, damage):
+    """Kills a run at the end of its second epoch, damages the newest files, and resumes."""
+    zygote.run(cell | {"folder": folder, "kill": ["begin", 2, 0]})
+    files = newest_files(folder, cell.get("theirs"))
+    for number, act in DAMAGES[damage]:
+        act(files[number])
+    if zygote.run(cell | {"folder": folder}) != 0:
+        return "refused: an error"
+    before, after = loaded(never, "report.json"), loaded(folder, "report.json")
+    differing = [name for name in before if before[name] != after[name] and name != "told"]
+    return f"goes on, and differs: {', '.join(differing)}" if differing else "recovered, equal"
+
+
+def show_damages(zygote):
+    """Prints what becomes of a damaged backup. Returns how many lines of ours are wrong."""
+    cell = {"source": "RandomFewShot", "save_freq": 1, "more": {"double_checkpoint": True}}
+    cell["background"] = False
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="exact-") as scratch:
+        never = os.path.join(scratch, "never")
+        zygote.run(cell | {"folder": never})
+        for number, damage in enumerate(DAMAGES):
+            ours = outcome(zygote, cell, never, f"{scratch}/ours-{number}", damage)
+            theirs = cell | {"theirs": True}
+            other = outcome(zygote, theirs, never, f"{scratch}/theirs-{number}", damage)
+            wrong += ours.startswith("goes on")
+            print(f"{damage}: {ours}; their class: {other}", flush=True)
+    return wrong
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--cells", nargs="+")
@@ -155,6 +211,7 @@ def main():
             print(f"{title}{good:>2} of {tried}  {mark:<8} {beside}", flush=True)
             for line in wrong:
                 print(f"    {line}", flush=True)
+    failed += show_damages(zygote)
     zygote.close()
     print(f"{failed} cells differ; {time.time() - began:.0f} s")
     sys.exit(1 if failed else 0)
