@@ -162,7 +162,7 @@ site: setup install
 bench: setup
 	$(PYTHON_HERE)/python python/benchmarks/run.py $(BENCH_ARGS)
 
-faults: setup
+faults: setup $(if $(filter synalinks,$(firstword $(FAULTS_ARGS))),setup-synalinks)
 	$(PYTHON_HERE)/python python/faults/run.py $(FAULTS_ARGS)
 
 exact: setup $(if $(filter synalinks,$(firstword $(EXACT_ARGS))),setup-synalinks)

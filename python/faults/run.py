@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import random
 import subprocess
 import sys
@@ -254,7 +255,19 @@ def broken(report: Report) -> None:
     table.show("Stores with one promise broken", ["mutant", "sweep", "what it said"], cells)
 
 
+def of_synalinks(arguments: list[str]) -> None:
+    """Runs `programs.py` in the environment of Synalinks. It does not return."""
+    here = Path(__file__).resolve().parent
+    venv = here.parents[1] / os.environ.get("VENV_SYNALINKS", ".venv-synalinks")
+    python = venv / "bin" / "python"
+    if not python.exists():
+        sys.exit(f"There is no {venv}: see `make setup-synalinks`")
+    os.execv(python, [str(python), str(here / "programs.py"), *arguments])
+
+
 def main() -> int:
+    if sys.argv[1:2] == ["synalinks"]:
+        of_synalinks(sys.argv[2:])
     arguments = _arguments()
     preload.restart_under_it()
     if arguments.mutant:
