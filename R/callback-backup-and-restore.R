@@ -146,6 +146,18 @@
 #' may warn "no non-missing arguments to max" in each epoch: it looks for the first epoch of this call of
 #' `fit()`.
 #'
+#' @section Programs of Synalinks:
+#' A script may drive Synalinks, programs of language models, through reticulate. The callback serves such a
+#' program, too: it finds out which library it is for when `fit()` begins. Only the batches after the last
+#' checkpoint are asked, and paid for, again. A checkpoint takes milliseconds: use `save_freq = 1`. Synalinks
+#' needs Python 3.12 or newer, and so a version of reticulate that can load it.
+#'
+#' ```r
+#' asyncio <- reticulate::import("asyncio")
+#' backup <- callback_backup_and_restore("backup", save_freq = 1)
+#' asyncio$run(program$fit(x, y, batch_size = 1L, epochs = 10L, callbacks = list(backup)))
+#' ```
+#'
 #' @section Interrupt and resume:
 #' You can end `fit()` with Escape, Ctrl-C or the Stop button at any moment. The last checkpoint is complete,
 #' and the session continues. The next `fit()` with the same folder, in this session or another session,

@@ -35,6 +35,7 @@ FILES = {
 }
 
 OF_SYNALINKS = "constraints-synalinks.txt"
+TESTS_OF_SYNALINKS = ("keras", "jax", "hypothesis", "pytest", "pytest-timeout")
 
 # Only PyTorch's CUDA build requires these. Which build pip finds depends on its index.
 OF_CUDA = re.compile(r"(nvidia|cuda|triton)(-|$)")
@@ -88,7 +89,8 @@ def renew_synalinks(into: Path, python: str) -> None:
     if shutil.which(python) is None:
         print(f"[pins] {OF_SYNALINKS}: left as it is, as there is no {python}")
         return
-    new = resolved([*requirements("synalinks"), "hypothesis", "pytest", "pytest-timeout"], python)
+    wanted = [*requirements("synalinks"), *TESTS_OF_SYNALINKS]
+    new = resolved(wanted, python)
     write(into / OF_SYNALINKS, "for Synalinks.", "3.12", pins_in(TOOLS / OF_SYNALINKS), new)
 
 

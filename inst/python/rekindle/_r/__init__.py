@@ -1,5 +1,6 @@
 """The private door of the R package: lists all that it calls beside the public modules."""
 
+import contextlib
 from typing import Any
 
 from rekindle._base.checks import path
@@ -19,7 +20,7 @@ from rekindle.errors import DependencyError
 
 
 def backup_and_restore(keras_2: bool = False, **arguments: Any) -> Any:
-    """A callback for `fit()` of both Keras packages of R.
+    """A callback for `fit()` of both Keras packages of R, and of Synalinks.
 
     Args:
         keras_2: Whether R has loaded its package for Keras 2, and not the one for Keras 3. The
@@ -27,7 +28,7 @@ def backup_and_restore(keras_2: bool = False, **arguments: Any) -> Any:
         **arguments: The arguments of the callback, by name.
 
     Raises:
-        DependencyError: Neither Keras 3 nor tf_keras can be imported.
+        DependencyError: Neither Keras 3, nor tf_keras, nor Synalinks can be imported.
     """
     ways = [_for_keras_3, _for_keras_2]
     # TensorFlow imports Keras 3 itself, unless TF_USE_LEGACY_KERAS is set.
@@ -36,10 +37,10 @@ def backup_and_restore(keras_2: bool = False, **arguments: Any) -> Any:
     try:
         make = ways[0]()
     except DependencyError as error:
-        try:
-            make = ways[1]()
-        except DependencyError:
-            raise error from None
+        for other in (ways[1], _for_synalinks):
+            with contextlib.suppress(DependencyError):
+                return other()(**arguments)
+        raise error from None
     return make(**arguments)
 
 
@@ -51,6 +52,12 @@ def _for_keras_3() -> type:
 
 def _for_keras_2() -> type:
     from rekindle._r.for_keras_2 import BackupAndRestore
+
+    return BackupAndRestore
+
+
+def _for_synalinks() -> type:
+    from rekindle.synalinks import BackupAndRestore
 
     return BackupAndRestore
 

@@ -1,8 +1,9 @@
-"""One callback for `fit()` of R's keras3 and of R's keras, which is Keras 2.
+"""One callback for `fit()` of R's keras3, of R's keras (which is Keras 2), and of Synalinks.
 
-An R script makes the callback before Python knows which of the two packages it is for. R's classes
-do not tell: both packages give their models the same names. So the callback is made for the library
-that is probably meant, and knows how to make the other one. Neither library is imported for that.
+An R script makes the callback before Python knows which of them it is for. R's classes do not tell:
+both packages of Keras give their models the same names, and a program of Synalinks comes by
+reticulate. So the callback is made for the library that is probably meant, and knows how to make
+the others. No library is imported for that.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from rekindle._training.backup_hooks import BackupHooks
 
 
 class Either(BackupHooks):
-    """A part of a callback for one Keras: another callback takes its place if it is for the other.
+    """A part of a callback for one Keras: another takes its place if it is for another library.
 
     A class derives from this class, and then from the callback of its library.
     """
@@ -47,11 +48,23 @@ class Either(BackupHooks):
             super().set_model(model)  # type: ignore[misc]  # Of the library's class.
             return
         other, kind = self._make_other()
+        self._give_place_to(other, kind)
+        other.set_model(model)
+
+    def set_program(self, program: Any) -> None:
+        """Only a list of callbacks of Synalinks calls this."""
+        from rekindle import synalinks
+        from rekindle._synalinks import internals
+
+        other = synalinks.BackupAndRestore(**self._arguments)
+        self._give_place_to(other, internals.CALLBACK_LIST)
+        other.set_program(program)
+
+    def _give_place_to(self, other: Any, kind: type) -> None:
         found, _ = frames.find_callback_list(kind)
         # This runs in a loop over the same list, and before the list looks at its callbacks.
         places = [] if found is None else found.callbacks
         places[:] = [other if callback is self else callback for callback in places]
-        other.set_model(model)
         self._other = other
 
     def on_train_begin(self, logs: Any = None) -> None:
