@@ -88,19 +88,7 @@
 #' least time, in saving and in repeated work, by the formula of Young (1974) in Daly's higher order (2006).
 #' With `verbose = 1`, rekindle reports each choice. [backup_info()] shows it, too.
 #'
-#' @section Is the resumed run the same?:
-#' After a kill, the resumed run trains the batches again that the killed run had trained after its last
-#' checkpoint. rekindle compares the two: while training runs, it notes a digest of each batch, the loss after
-#' it, and the metrics of each epoch in the file `ckpt.witness` of the backup. It looks at fewer batches if
-#' looking would cost more than a thousandth of the time of a step. With TensorFlow, batches stay inside
-#' TensorFlow, and losses are compared.
-#'
-#' `resume_report$evidence` is the result: `"verified"` if everything compared so far was the same;
-#' `"unverified"` if there was nothing to compare, because the kill came right after the checkpoint;
-#' `"changed"` if the set-up was changed, so that another result is expected; `"differs"` from the first
-#' difference on. `resume_report$compared` counts the `batches`, `losses` and `epochs` that were the same, and
-#' has the `largest` relative difference of a loss. Later checkpoints keep the result, and [backup_info()]
-#' shows it. With `verbose = 1`, `fit()` reports it.
+#' @inheritSection tolerance Is the resumed run the same?
 #'
 #' @section Save state kept in R:
 #' rekindle saves and restores R's random state, `.Random.seed`. After a resumed `fit()`, the next [runif()]

@@ -14,6 +14,20 @@
 #' @returns An object of class `rekindle_tolerance`, which you can print: a list with the two arguments.
 #' @inheritSection retention Conditions
 #'
+#' @section Is the resumed run the same?:
+#' After a kill, the resumed run trains the batches again that the killed run had trained after its last
+#' checkpoint. rekindle compares the two: while training runs, it notes a digest of each batch, the loss after
+#' it, and the metrics of each epoch in the file `ckpt.witness` of the backup. It looks at fewer batches if
+#' looking would cost more than a thousandth of the time of a step. With TensorFlow, batches stay inside
+#' TensorFlow, and losses are compared.
+#'
+#' `resume_report$evidence` is the result: `"verified"` if everything compared so far was the same;
+#' `"unverified"` if there was nothing to compare, because the kill came right after the checkpoint;
+#' `"changed"` if the set-up was changed, so that another result is expected; `"differs"` from the first
+#' difference on. `resume_report$compared` counts the `batches`, `losses` and `epochs` that were the same, and
+#' has the `largest` relative difference of a loss. Later checkpoints keep the result, and [backup_info()]
+#' shows it. With `verbose = 1`, `fit()` reports it.
+#'
 #' @export
 #' @examples
 #' tolerance(1e-5, then = "raise")
