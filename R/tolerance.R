@@ -63,7 +63,9 @@ check_on_difference <- function(x, arg = caller_arg(x), call = caller_env()) {
   if (!inherits(x, "rekindle_tolerance") && !is_choice) {
     abort_argument(
       c(
-        paste0("`", arg, "` must be \"warn\", \"raise\", \"ignore\" or a `tolerance()`, not ", describe(x), "."),
+        paste0(
+          "`", arg, "` must be \"warn\", \"raise\", \"ignore\" or a `tolerance()`, not ", describe(x), "."
+        ),
         i = "For instance: `tolerance(1e-5)`."
       ),
       x, arg, call

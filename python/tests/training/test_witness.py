@@ -280,7 +280,10 @@ def test_a_sample_depends_on_every_array_and_is_bounded():
     assert sample((np.asfortranarray(large),)) is not None
     assert sample(("text", None)) is None
     assert sample(()) is None
-    assert sample((np.array(["a", object()], object),)) is None
+    assert sample((np.array([object()], object),)) is None
+    texts = sample((np.array(["a", object(), "b"], object),))
+    assert texts is not None
+    assert texts != sample((np.array(["a", object(), "c"], object),))
 
 
 @pytest.mark.parametrize("relative", [-1, float("nan"), float("inf"), "1e-5", None, True])

@@ -164,6 +164,9 @@ class SynalinksTrainer(ModelTrainer):
     ) -> Any:
         return Skipping(self._model, self.fit["epoch_iterator"], batches, logs, show, done, look)
 
+    def _batches_done(self, batch: int) -> int:
+        return internals.batches_done(self._model, batch)
+
     def progress_bar(self, total: int) -> Any:
         return synalinks.utils.Progbar(total, unit_name="batch")
 
@@ -189,6 +192,7 @@ class SynalinksTrainer(ModelTrainer):
         theirs.settle(directory)
 
     def close(self) -> None:
+        super().close()
         self._leave_the_optimizer()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from rekindle._frameworks import table as frameworks
 # A larger array is sampled: so many blocks of so many bytes, the first and the last among them.
 _WHOLE = 16 << 10
 _BLOCKS, _BLOCK = 8, 2 << 10
+# Of texts and records, so many.
+_ITEMS = 256
 
 
 def sample(batch: Any) -> int | None:
@@ -35,10 +38,26 @@ def sample(batch: Any) -> int | None:
             leaf = np.asarray(leaf) if isinstance(leaf, np.generic) else frameworks.at_hand(leaf)
             if leaf is None:
                 return None
-        if not leaf.dtype.hasobject:
+        if leaf.dtype.hasobject:
+            leaf = _texts(leaf)
+        if leaf.size:
             found = True
             _add(digest, leaf)
     return digest.intdigest() if found else None
+
+
+def _texts(array: AnyArray) -> AnyArray:
+    """The bytes of texts and records in an array of objects; none of other objects."""
+    parts = [_text(item)[:_BLOCK].encode("utf-8", "surrogatepass") for item in array.flat[:_ITEMS]]
+    return np.frombuffer(b"\n".join(parts).strip(b"\n"), np.uint8)
+
+
+def _text(item: Any) -> str:
+    # Programs of language models read records, which give themselves as JSON values.
+    as_json = getattr(item, "get_json", None)
+    if callable(as_json):
+        return json.dumps(as_json(), sort_keys=True, default=str)
+    return item if isinstance(item, str) else ""
 
 
 def _items(leaf: Any) -> Iterable[Any] | None:

@@ -138,8 +138,9 @@ class Witness:
         if self._is_stopped or not self._pace.is_due(done):
             return
         began = self._pace.clock()
-        if isinstance(logs, dict | Mapping) and "loss" in logs:
-            self._losses.append((self._epoch, done - 1, logs["loss"]))
+        loss = _loss(logs)
+        if loss is not None:
+            self._losses.append((self._epoch, done - 1, loss))
         self._note(wait=False)
         self._pace.took("step", began)
 
@@ -152,7 +153,7 @@ class Witness:
         if digest is None:
             return
         record = self._expected.get((EPOCH, epoch, 0))
-        loss = _number(logs.get("loss"), wait=True)
+        loss = _number(_loss(logs), wait=True)
         loss = math.nan if loss is None else loss
         if record is not None:
             is_same = record.digest == digest
@@ -249,6 +250,13 @@ class _Pace:
                 mask = 2 * mask + 1
             self._mask = mask
         self._began = now
+
+
+def _loss(logs: Any) -> Any:
+    """The loss, or the reward, after a step; ``None`` if there is none."""
+    if not isinstance(logs, dict | Mapping):
+        return None
+    return logs["loss"] if "loss" in logs else logs.get("reward")
 
 
 def _number(value: Any, *, wait: bool) -> float | None:
