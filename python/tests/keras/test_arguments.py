@@ -121,7 +121,7 @@ def test_choices_name_what_is_accepted(name, value, expected):
         BackupAndRestore("backup", **{name: value})
 
 
-@pytest.mark.parametrize("value", [[1], {1: 2}, {"data": object()}, {"count": 3}, {"x": [1]}])
+@pytest.mark.parametrize("value", [[1], {1: 2}, {"data": object()}, {"count": 3}, {"x": (1,)}])
 def test_extra_state_is_a_dict_of_objects_with_a_state(value):
     with pytest.raises(rekindle.ArgumentError, match="Invalid value for argument `extra_state`"):
         BackupAndRestore("backup", extra_state=value)
