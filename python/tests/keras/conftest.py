@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import os
+
 import keras
 import pytest
 from small_fit import fit, make_model
 
 from rekindle.keras import BackupAndRestore
+
+# The subject of these files is the folder, or another library's, and not the backend: JAX runs them.
+# To run them on another backend too, set the variable REKINDLE_EVERY_TEST.
+_OF_ONE_BACKEND = (
+    "alone",
+    "arguments",
+    "callbacks_told_apart",
+    "csv_logs",
+    "export_command",
+    "fit_intervals",
+    "folder",
+    "foreign_files",
+    "foreign_places",
+    "foreign_state",
+    "keeping",
+    "lock",
+    "looks_at_a_fit",
+    "progress",
+    "takeover_damage",
+    "takeover_files",
+)
+_IS_FIRST = keras.backend.backend() == "jax" or "REKINDLE_EVERY_TEST" in os.environ
+collect_ignore = [] if _IS_FIRST else [f"test_{name}.py" for name in _OF_ONE_BACKEND]
 
 MODEL_FILE = """
 import keras
