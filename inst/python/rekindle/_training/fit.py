@@ -277,6 +277,8 @@ class Fit:
         """Ends a complete training, after the last checkpoint is written."""
         if self._settings.delete_checkpoint and not self._state.is_done:
             self._trainer.settle_import(self._settings.directory)
+            # Before its file goes with the others: Windows removes no open file.
+            self._evidence.close()
             self._checkpointer.clear()
 
     def close(self) -> None:
