@@ -10,8 +10,8 @@ from small_fit import fit, make_model
 
 from rekindle.keras import BackupAndRestore
 
-# The subject of these files is the folder, or another library's, and not the backend: JAX runs them.
-# To run them on another backend too, set the variable REKINDLE_EVERY_TEST.
+# The subject of these files is the folder, or another library's, and no backend: JAX runs them. To
+# run them on another backend too, set the variable REKINDLE_EVERY_TEST.
 _OF_ONE_BACKEND = (
     "alone",
     "arguments",

@@ -180,6 +180,7 @@ class Fit:
         look: Callable[[], None],
     ) -> int:
         replay = self._trainer.replay(batches, logs, self._reporter.reads_again, done, look)
+        self._evidence.replays()
         # A weak reference: the replay lives as long as the hooks that it has replaced.
         self._replay = weakref.ref(replay)
         replay.start()

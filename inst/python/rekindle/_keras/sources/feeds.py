@@ -161,7 +161,9 @@ class PythonFeed(_Feed):
 
     def digest(self, batch: Any) -> str | None:
         """A digest of a batch; ``None`` if there is none."""
-        return batch_digest(batch)
+        # PyTorch's arrays draw the order within a batch from the generator of training.
+        in_any_order = getattr(self._iterator.data_adapter, "_shuffle", None) == "batch"
+        return batch_digest(batch, in_any_order=in_any_order)
 
 
 class TensorFlowFeed(_Feed):
@@ -248,9 +250,17 @@ def _unwrapped(dataset: Any) -> Any:
     return getattr(dataset, "source", dataset)
 
 
-def batch_digest(batch: Any) -> str | None:
-    """A digest of a batch's arrays; ``None`` if there is no batch, or it holds no arrays."""
+def batch_digest(batch: Any, *, in_any_order: bool = False) -> str | None:
+    """A digest of a batch's arrays; ``None`` if there is no batch, or it holds no arrays.
+
+    Args:
+        batch: The batch.
+        in_any_order: Whether the samples within the batch may come in any order.
+    """
     arrays = [np.asarray(_as_host_array(leaf)) for leaf in _leaves(batch)]
+    if in_any_order and arrays:
+        samples = sorted("".join(map(_digest, parts)) for parts in zip(*arrays, strict=False))
+        return digest("".join(samples).encode())
     parts = [f"{array.dtype}{array.shape}{_digest(array)}" for array in arrays]
     return digest("".join(parts).encode()) if parts else None
 

@@ -44,6 +44,7 @@ class Evidence:
         keeps = trainer.team is None or trainer.team.index == 0
         self._witness = Witness(Ring(storage if keeps else None), tolerance, self._differs)
         self.epoch_begins = self._witness.epoch_begins
+        self.replays = self._witness.replays
         self.replayed = self._witness.replayed
         self.changed = self._witness.changed
 
