@@ -16,6 +16,7 @@ first_calls <- c(
   r_random_state = "is.function(r_random_state()$take)",
   retention = "inherits(retention(), 'rekindle_retention')",
   run_with_restarts = "identical(run_with_restarts(script)$outcome, 'completed')",
+  tolerance = "inherits(tolerance(), 'rekindle_tolerance')",
   save_auto = "inherits(save_auto(), 'rekindle_save_auto')",
   with_python_conditions = "with_python_conditions(reticulate::py_eval('True'))"
 )

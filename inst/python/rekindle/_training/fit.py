@@ -150,7 +150,6 @@ class Fit:
         # fit() has read this value. The next fit() of this model must not begin here.
         self._trainer.start_at(None)
         self._schedule.epoch_began()
-        self._evidence.epoch_begins(epoch)
         save, self._resuming = self._resuming, None
         state = self._state
         if save is not None and epoch != state.position.epoch:
@@ -159,9 +158,12 @@ class Fit:
                 " where the checkpoint was saved"
             )
             self._evidence.changed()
+            self._evidence.epoch_begins(epoch)
             self._tell_notes()
             return 0
         state.begin_epoch(save)
+        # From here on, each batch that is read is one of this epoch.
+        self._evidence.epoch_begins(epoch)
         if save is not None:
             self._tell_notes()
         imported, self._imported = self._imported, 0

@@ -43,7 +43,6 @@ class Evidence:
         # Of several workers that train together, one keeps the notes.
         keeps = trainer.team is None or trainer.team.index == 0
         self._witness = Witness(Ring(storage if keeps else None), tolerance, self._differs)
-        self.epoch_begins = self._witness.epoch_begins
         self.replays = self._witness.replays
         self.replayed = self._witness.replayed
         self.changed = self._witness.changed
@@ -59,9 +58,13 @@ class Evidence:
         position = state.position if is_ours else None
         self._witness.begin(position, is_changed=is_ours and state.is_changed)
         self._tell()
-        if state.data is not None:
-            state.data.observer = self._witness.sees_batch
         self._unwatch = self._trainer.watch(self._step_ended, self._epoch_ends)
+
+    def epoch_begins(self, epoch: int) -> None:
+        """The epoch begins. What was read before it only led to its place in the data."""
+        self._witness.epoch_begins(epoch)
+        if self._state.data is not None:
+            self._state.data.observer = self._witness.sees_batch
 
     def _step_ended(self, done: int, logs: Any) -> None:
         self._witness.step_ended(done, logs)
