@@ -38,7 +38,7 @@ kill_self <- function() {
   tools::pskill(Sys.getpid(), tools::SIGKILL)
   Sys.sleep(60) # the signal arrives
 }
-Killer <- R6::R6Class("Killer", # nolint: object_name_linter. As keras' help writes it.
+Killer <- getExportedValue("R6", "R6Class")("Killer", # nolint: object_name_linter. As keras' help writes it.
   inherit = KerasCallback,
   public = list(
     epoch = -1L,
