@@ -64,6 +64,8 @@ def test_it_is_reported_as_a_resume_that_is_not_exact(backup_dir):
         "time": pytest.approx(written),
         "exact": False,
         "notes": [],
+        "evidence": "unverified",
+        "compared": {"batches": 0, "losses": 0, "epochs": 0, "largest": 0.0},
     }
 
 

@@ -134,7 +134,7 @@ MUTANTS = {
     "the optimizer's steps": _without("iteration"),
     "one bit of a weight": _flipped(5),
     "the sums of the metrics": _without("metrics/"),
-    "a callback's counter": (CallbackStates, "put", lambda *_: []),
+    "a callback's counter": (CallbackStates, "read", lambda *_: ([], [])),
     "the place in the validation data": _without_validation(),
 }
 

@@ -25,6 +25,7 @@ from rekindle._codec.saved_value import array_of, container_kind
 from rekindle._codec.state_dicts import StateDicts
 from rekindle._codec.tags import items_of, tagged
 from rekindle._frameworks import table as frameworks
+from rekindle._frameworks.keras import is_optimizer
 
 
 class Restore(Matching):
@@ -125,6 +126,9 @@ class Restore(Matching):
             return self._differs(place, f"the variables of a {type(live).__name__}", saved)
         # Earlier versions kept the names that a compiled module of PyTorch gives its tensors.
         content = {without_compiled(name): one for name, one in content.items()}
+        if self._live_only and is_optimizer(live) and len(content) == len(variables):
+            # Its slots are named after layers, which a second model of a process names otherwise.
+            content = dict(zip(variables, content.values(), strict=True))
         # An object that is not built may have a few variables: an optimizer has its counter.
         if is_unbuilt(live) and any(name not in variables for name in content):
             self.differences.append(
