@@ -54,9 +54,13 @@ def test_and_the_resumed_run_says_it_again(backup_dir):
     with pytest.warns(rekindle.InexactWarning, match="RandomShuffle"):
         interrupt(make_model(Permuting()), BackupAndRestore(backup_dir, 2), 1, 4)
     callback = BackupAndRestore(backup_dir, 2)
-    with pytest.warns(rekindle.InexactWarning, match="RandomShuffle"):
+    with (
+        pytest.warns(rekindle.InexactWarning, match="the loss is not that of the interrupted run"),
+        pytest.warns(rekindle.InexactWarning, match="RandomShuffle"),
+    ):
         fit(make_model(Permuting()), callback, Never())
     assert callback.resume_report["exact"] is False
+    assert callback.resume_report["evidence"] == "differs"
     assert "RandomShuffle" in callback.resume_report["notes"][0]
 
 
