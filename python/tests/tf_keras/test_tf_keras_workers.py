@@ -35,6 +35,11 @@ def resumed(folder):
     return [json.loads((folder / f"beside-{i}.json").read_text())["resumed"] for i in (0, 1)]
 
 
+def same(report):
+    """What is the same for all workers. Worker 0 alone keeps notes of what it sees."""
+    return {key: one for key, one in report.items() if key not in ("evidence", "compared")}
+
+
 def told(folder):
     return [(folder / f"worker-{index}.log").read_text() for index in (0, 1)]
 
@@ -62,7 +67,8 @@ def test_a_killed_worker_and_the_others_resume_exactly(tmp_path, groups, never, 
     assert groups.run(tmp_path, {}) == [0, 0], told(tmp_path)
     assert reports(tmp_path) == never
     first, second = resumed(tmp_path)
-    assert first == second
+    assert first["evidence"] in ("verified", "unverified")
+    assert same(first) == same(second)
     assert first["exact"], first["notes"]
     if "late" in config:
         assert first["step"] == 2
@@ -85,7 +91,7 @@ def test_the_clock_of_worker_0_decides_for_all(tmp_path, groups, never):
     assert groups.run(tmp_path, killed) == [-9, 1], told(tmp_path)
     assert groups.run(tmp_path, config) == [0, 0], told(tmp_path)
     first, second = resumed(tmp_path)
-    assert first == second
+    assert same(first) == same(second)
     assert reports(tmp_path) == never
 
 

@@ -273,12 +273,13 @@ def _number(value: Any, *, wait: bool) -> float | None:
     """The number; ``None`` if it is none, or a device still computes it and this must not wait."""
     if isinstance(value, float | int):
         return float(value)
-    found: Any = value
-    if not isinstance(value, np.generic) and not wait:
-        found = frameworks.at_hand(value)
     try:
-        return float(found)
-    except (TypeError, ValueError):
+        if isinstance(value, np.generic):
+            return float(value)
+        found = frameworks.to_numpy(value) if wait else frameworks.at_hand(value)
+        return None if found is None else float(found)
+    # A callback may put anything into the logs.
+    except (TypeError, ValueError, RuntimeError):
         return None
 
 
