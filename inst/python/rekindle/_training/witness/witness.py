@@ -274,9 +274,9 @@ def _number(value: Any, *, wait: bool) -> float | None:
     if isinstance(value, float | int):
         return float(value)
     try:
-        if isinstance(value, np.generic):
-            return float(value)
-        found = frameworks.to_numpy(value) if wait else frameworks.at_hand(value)
+        found: Any = value
+        if not isinstance(value, np.generic):
+            found = frameworks.to_numpy(value) if wait else frameworks.at_hand(value)
         return None if found is None else float(found)
     # A callback may put anything into the logs.
     except (TypeError, ValueError, RuntimeError):
