@@ -15,7 +15,10 @@ from rekindle.errors import ArgumentError, DependencyError
 
 try:
     import synalinks
-except ImportError as error:
+
+    # A folder of this name, where the script runs, is a package, too, and has nothing in it.
+    synalinks.callbacks  # noqa: B018
+except (ImportError, AttributeError) as error:
     raise DependencyError(
         f"`rekindle.synalinks` needs the package synalinks, and importing it failed: {error}."
         " Install it with `pip install synalinks`. It needs Python 3.12 or newer.",
