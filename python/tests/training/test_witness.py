@@ -193,3 +193,19 @@ def test_looking_costs_a_thousandth_of_a_step_and_each_choice_is_a_part_of_the_o
     # 20 us of a thousandth of the step: every 200th, 20th, or each; rounded up to a power of 2.
     assert every == {0.0001: 256, 0.001: 32, 0.1: 1}[step]
     assert all((number + 1) % every == 0 for number in late)
+
+
+def test_after_a_checkpoint_some_batches_are_looked_at_in_any_case(storage):
+    clock = Clock()
+    witness = Witness(Ring(storage), Tolerance(), pytest.fail, clock=clock)
+    witness.begin(None, is_changed=False)
+    witness.epoch_begins(0)
+    for number in range(256):
+        clock.now += 1e-9
+        witness.sees_batch((np.ones(3),))
+        clock.now += 1e-6
+        witness.step_ended(number + 1, {"loss": 1.0})
+        if number == 199:
+            witness.saved()
+    late = [one.batch for one in Ring(storage).read() if one.batch >= 128]
+    assert set(range(200, 208)) <= set(late)

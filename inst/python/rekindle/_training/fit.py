@@ -215,6 +215,7 @@ class Fit:
         self._stands_at(epoch, batch, logs)
         self._saves.save(epoch, batch, self._state.logs)
         self._schedule.saved(time.perf_counter() - began)
+        self._evidence.saved()
         self._tell_schedule()
         self._reporter.lost(self._state.lost)
         self._tell_rehearsal()

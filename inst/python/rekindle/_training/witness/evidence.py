@@ -46,6 +46,7 @@ class Evidence:
         self.replays = self._witness.replays
         self.replayed = self._witness.replayed
         self.changed = self._witness.changed
+        self.saved = self._witness.saved
 
     def begin(self, report: dict[str, Any] | None, *, is_ours: bool) -> None:
         """Begins to watch. Call it once the checkpoint is restored.

@@ -19,13 +19,10 @@ import xxhash
 from rekindle._format.manifest import Position
 from rekindle._frameworks import table as frameworks
 from rekindle._policy.tolerance import Tolerance
+from rekindle._training.witness.pace import AFTER_SAVE, Pace
 from rekindle._training.witness.ring import BATCH, EPOCH, STEP, Record, Ring
 from rekindle._training.witness.samples import sample
 
-# The share of the time of a step that looking at it may take, and the steps between two choices.
-_SHARE, _CHOICE = 0.001, 64
-# Look at every 1024th batch at least.
-_RAREST = 1023
 # Losses that a device still computes. More of them would hold its memory.
 _WAITING = 16
 
@@ -68,7 +65,7 @@ class Witness:
         self._losses: collections.deque[tuple[int, int, Any]] = collections.deque()
         self._is_stopped = False
         self._is_replaying = False
-        self._pace = _Pace(clock)
+        self._pace = Pace(clock)
 
     def begin(self, position: Position | None, *, is_changed: bool) -> None:
         """Begins to compare. Call it once the checkpoint is restored.
@@ -103,6 +100,10 @@ class Witness:
     def stop(self) -> None:
         """Training ends in the middle of an epoch: what follows is not part of the run."""
         self._is_stopped = True
+
+    def saved(self) -> None:
+        """A checkpoint was taken: a resumed run begins here."""
+        self._pace.free = AFTER_SAVE
 
     def epoch_begins(self, epoch: int) -> None:
         self._epoch, self._read, self._is_replaying = epoch, 0, False
@@ -144,8 +145,9 @@ class Witness:
             done: How many batches of the epoch are done.
             logs: Its results by name; the device may still compute them.
         """
+        is_due = self._pace.is_due(done)
         self._pace.step_ended()
-        if self._is_stopped or not self._pace.is_due(done):
+        if self._is_stopped or not is_due:
             return
         began = self._pace.clock()
         loss = _loss(logs)
@@ -225,41 +227,6 @@ class Witness:
     def close(self) -> None:
         """Closes the ring. What was noted stays, for the run that resumes."""
         self._ring.close()
-
-
-class _Pace:
-    """Chooses how many batches to look at, so that looking costs a small share of training.
-
-    Every batch, every second, every fourth, ...: so that a run looks where the run before it did,
-    whatever each has chosen.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self._mask = 0
-        self._steps = 0
-        self._began = 0.0
-        self._least: dict[str, float] = {}
-
-    def is_due(self, done: int) -> bool:
-        return not done & self._mask
-
-    def took(self, what: str, began: float) -> None:
-        # The least, because another process may have had the processor meanwhile.
-        self._least[what] = min(self._least.get(what, math.inf), self.clock() - began)
-
-    def step_ended(self) -> None:
-        self._steps += 1
-        if self._steps % _CHOICE:
-            return
-        now = self.clock()
-        if self._began:
-            allowed = _SHARE * (now - self._began) / _CHOICE
-            cost, mask = sum(self._least.values()), 0
-            while cost / (mask + 1) > allowed and mask < _RAREST:
-                mask = 2 * mask + 1
-            self._mask = mask
-        self._began = now
 
 
 def _loss(logs: Any) -> Any:
