@@ -136,29 +136,6 @@ def place_in_epoch(model: Any) -> tuple[int, dict[str, Any]] | None:
     return batches_done(model, step), dict(_pythonify(logs))
 
 
-def dispatch_here(callback_list: Any) -> dict[str, bool]:
-    """Makes Keras call batch hooks on the training thread, and not beside it, as on JAX.
-
-    This sets two attributes and waits for nothing, so a signal handler can call it.
-
-    Returns:
-        The earlier values of the attributes, for :func:`dispatch_as_before`.
-    """
-    before = {
-        name: True
-        for name in ("_async_train", "_async_test")
-        if getattr(callback_list, name, False)
-    }
-    for name in before:
-        setattr(callback_list, name, False)
-    return before
-
-
-def dispatch_as_before(callback_list: Any, before: dict[str, bool]) -> None:
-    for name, value in before.items():
-        setattr(callback_list, name, value)
-
-
 def wait_for_hooks(callback_list: Any) -> None:
     """Waits for hooks that are still to run beside the training thread."""
     flush = getattr(callback_list, "_flush_futures", None)

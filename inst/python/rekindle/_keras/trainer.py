@@ -25,7 +25,7 @@ from rekindle._keras.layer_states import LayerStates
 from rekindle._keras.other_optimizers import OtherOptimizers
 from rekindle._keras.sources.feeds import feed_of
 from rekindle._keras.validation_place import ValidationPlace
-from rekindle._training import keras_files
+from rekindle._training import frames, keras_files
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.model_trainer import ModelTrainer
 from rekindle._training.options import FitOptions
@@ -139,10 +139,10 @@ class KerasTrainer(ModelTrainer):
         return internals.place_in_epoch(self._model)
 
     def answer_here(self) -> None:
-        self._dispatched = internals.dispatch_here(self._callback_list())
+        self._dispatched = frames.dispatch_here(self._callback_list())
 
     def answer_as_before(self) -> None:
-        internals.dispatch_as_before(self._callback_list(), self._dispatched)
+        frames.dispatch_as_before(self._callback_list(), self._dispatched)
 
     def wait_for_hooks(self) -> None:
         internals.wait_for_hooks(self._callback_list())

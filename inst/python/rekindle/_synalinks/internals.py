@@ -128,26 +128,6 @@ def place_in_epoch(program: Any) -> tuple[int, dict[str, Any]] | None:
     return batches_done(program, step), dict(names.get("logs") or {})
 
 
-def dispatch_here(callback_list: Any) -> dict[str, bool]:
-    """Makes a list call the hooks of batches on the training thread, and not beside it.
-
-    This sets two attributes and waits for nothing, so a signal handler can call it.
-
-    Returns:
-        The earlier values of the attributes, for :func:`dispatch_as_before`.
-    """
-    names = ("_async_train", "_async_test")
-    before = {name: True for name in names if getattr(callback_list, name, False)}
-    for name in before:
-        setattr(callback_list, name, False)
-    return before
-
-
-def dispatch_as_before(callback_list: Any, before: dict[str, bool]) -> None:
-    for name, value in before.items():
-        setattr(callback_list, name, value)
-
-
 def wait_for_hooks(callback_list: Any) -> None:
     """Waits for hooks that still run beside the training thread."""
     clear = getattr(callback_list, "_clear_futures", None)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rekindle.errors import MismatchError
+from rekindle._training.replay import too_short
 
 # Seconds until the user sees the progress for the first time, and between two updates of it.
 _PATIENCE, _PACE = 1.0, 0.1
@@ -78,7 +78,7 @@ class Skipping:
                 if self._program.stop_training:
                     return
         if done < self._batches:
-            raise self._too_short()
+            raise too_short(self._batches)
 
     def _read(self, iterator: Iterator[Any]) -> int:
         """Reads one execution. Returns how many batches it counts."""
@@ -88,15 +88,6 @@ class Skipping:
                 next(iterator)
             except StopIteration:
                 if number == 0:
-                    raise self._too_short() from None
+                    raise too_short(self._batches) from None
                 break
         return steps
-
-    def _too_short(self) -> MismatchError:
-        return MismatchError(
-            f"The data ends before batch {self._batches} of the epoch, where the checkpoint was"
-            " saved. It is not the data that the interrupted run was trained on.",
-            differences=[
-                f"data: expected at least {self._batches} batches in the epoch, found fewer"
-            ],
-        )

@@ -16,6 +16,7 @@ from rekindle._synalinks.rehearsal import Rehearsal
 from rekindle._synalinks.skipping import Skipping
 from rekindle._synalinks.source import Source
 from rekindle._synalinks.variables import Variables
+from rekindle._training import frames
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.model_trainer import ModelTrainer
 from rekindle._training.options import FitOptions
@@ -177,10 +178,10 @@ class SynalinksTrainer(ModelTrainer):
         """Validation data is read from its beginning each time."""
 
     def answer_here(self) -> None:
-        self._dispatched = internals.dispatch_here(self._callback_list())
+        self._dispatched = frames.dispatch_here(self._callback_list())
 
     def answer_as_before(self) -> None:
-        internals.dispatch_as_before(self._callback_list(), self._dispatched)
+        frames.dispatch_as_before(self._callback_list(), self._dispatched)
 
     def wait_for_hooks(self) -> None:
         internals.wait_for_hooks(self._callback_list())

@@ -1,4 +1,4 @@
-"""Finds, on the stack, the fit() that calls a hook, and its list of callbacks.
+"""Finds, on the stack, the fit() that calls a hook, and its list of callbacks; changes that list.
 
 Keras gives neither to its callbacks. The classes and names that belong to one library are arguments
 here: each adapter gives its own.
@@ -95,3 +95,26 @@ def locals_of_fit(marker: str) -> dict[str, Any] | None:
         if frame.f_code.co_name == "fit" and marker in frame.f_code.co_varnames:
             return frame.f_locals
     return None
+
+
+def dispatch_here(callback_list: Any) -> dict[str, bool]:
+    """Makes a list call batch hooks on the training thread, not beside it as Keras does on JAX.
+
+    This sets two attributes and waits for nothing, so a signal handler can call it.
+
+    Returns:
+        The earlier values of the attributes, for :func:`dispatch_as_before`.
+    """
+    before = {
+        name: True
+        for name in ("_async_train", "_async_test")
+        if getattr(callback_list, name, False)
+    }
+    for name in before:
+        setattr(callback_list, name, False)
+    return before
+
+
+def dispatch_as_before(callback_list: Any, before: dict[str, bool]) -> None:
+    for name, value in before.items():
+        setattr(callback_list, name, value)

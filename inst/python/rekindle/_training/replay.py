@@ -100,17 +100,8 @@ class Replay:
                 next(iterator)
             except StopIteration:
                 if step == 0:
-                    raise self._too_short() from None
+                    raise too_short(self._batches) from None
                 return
-
-    def _too_short(self) -> MismatchError:
-        return MismatchError(
-            f"The data ends before batch {self._batches} of the epoch, where the checkpoint was"
-            " saved. It is not the data that the interrupted run was trained on.",
-            differences=[
-                f"data: expected at least {self._batches} batches in the epoch, found fewer"
-            ],
-        )
 
     def _ignore(self, batch: int, logs: Any = None) -> None:
         """Replaces a hook that the other callbacks have received before the interruption."""
@@ -125,3 +116,12 @@ class Replay:
         if is_over:
             self.stop()
             self._done()
+
+
+def too_short(batches: int) -> MismatchError:
+    """The data ends within the batches that were trained before the checkpoint."""
+    return MismatchError(
+        f"The data ends before batch {batches} of the epoch, where the checkpoint was"
+        " saved. It is not the data that the interrupted run was trained on.",
+        differences=[f"data: expected at least {batches} batches in the epoch, found fewer"],
+    )

@@ -58,6 +58,8 @@ class Evidence:
         state, self._report = self._state, report
         position = state.position if is_ours else None
         self._witness.begin(position, is_changed=is_ours and state.is_changed)
+        if report is not None:
+            report["compared"] = self._witness.compared
         self._tell()
         self._unwatch = self._trainer.watch(self._step_ended, self._epoch_ends)
 
@@ -69,8 +71,7 @@ class Evidence:
 
     def _step_ended(self, done: int, logs: Any) -> None:
         self._witness.step_ended(done, logs)
-        if self._report is not None:
-            self._tell()
+        self._tell()
 
     def _epoch_ends(self, epoch: int, logs: Any) -> None:
         if self._trainer.stop_training:
@@ -89,7 +90,6 @@ class Evidence:
     def _tell(self) -> None:
         if self._report is not None:
             self._report["evidence"] = self._witness.evidence
-            self._report["compared"] = self._witness.compared
 
     def _differs(self, text: str) -> None:
         self._state.notes.append(text)
