@@ -3,9 +3,15 @@
     KERAS_BACKEND=jax python make.py OUT        a fit(), interrupted in its third epoch
     python make.py --manager OUT                a manager's checkpoints
 
-The folders are in `format-N/`, for each version N of the format or of the state. Never make a
-folder again: later versions must read the original bytes. The tests read this file to know how the
-folders were made.
+The folders are in `format-N/` for each version N of the format, and in `state-N/` for each one
+of the state after the first. Those of the state are what these left when they killed themselves:
+
+    KERAS_BACKEND=jax python ../keras/own_state_run.py OUT die    state-2, by an older version
+    KERAS_BACKEND=jax python ../keras/every_kind_run.py OUT die   state-3
+    python ../tf_keras/golden_run.py OUT die                      state-3/tf_keras
+
+Never make a folder again: later versions must read the original bytes. The tests read this file to
+know how the folders were made.
 """
 
 from __future__ import annotations

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import every_kind
 import keras
 import numpy as np
 import pytest
@@ -62,3 +65,47 @@ def test_the_run_goes_on_where_it_was_killed_with_every_bit_of_its_state(golden)
         assert found[name].tobytes() == expected[f"model/sequential/{name}"].tobytes()
     assert batches.count == len(notes.seen) == make.EPOCHS * make.BATCHES
     assert stopping.best is not None
+
+
+def run(script, folder):
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name(script), folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def resumed(script, version, folder):
+    """What a script has in the end that resumes the golden folder of a version of the state."""
+    golden = GOLDEN / f"state-{version}" / keras.backend.backend()
+    shutil.copytree(golden, folder / "backup")
+    return run(script, folder)
+
+
+def test_state_of_the_second_version_comes_back_from_layers_data_and_callbacks(tmp_path):
+    found = resumed("own_state_run.py", 2, tmp_path)
+    (tmp_path / "never").mkdir()
+    never = run("own_state_run.py", tmp_path / "never")
+    # The rest depends on the arithmetic of the machine.
+    assert (found["level"], found["next"]) == (never["level"], never["next"])
+    assert found["exact"] is True
+    assert [len(row) for row in found["history"].values()] == [5] * 4
+
+
+@pytest.fixture(scope="module")
+def every_kind_found(tmp_path_factory):
+    return resumed("every_kind_run.py", 3, tmp_path_factory.mktemp("state"))
+
+
+@pytest.mark.parametrize("place", ["callback", "data", "model", "extra"])
+def test_values_of_every_kind_come_back_from_the_third_version(every_kind_found, place):
+    expected = every_kind.made()
+    for epoch in range(4):
+        every_kind.change(expected, epoch, dicts=place != "model")
+    left_out = every_kind.DICTS if place == "model" else ()
+    expected = {name: value for name, value in expected.items() if name not in left_out}
+    assert every_kind_found[place] == every_kind.told(expected)
+    assert (every_kind_found["exact"], every_kind_found["log"]) == (True, [0, 1, 2, 3])
