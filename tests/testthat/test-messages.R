@@ -104,7 +104,7 @@ test_that("a handler that jumps out of fit() at a message is not reached, and Py
 
 # --- a backup by keras3's own callback ------------------------------------------------------------------
 
-test_that("a backup by Keras' own callback is gone on with, and it is said", {
+test_that("a run that resumes from a backup by Keras' own callback says so", {
   skip_without_keras()
   dir <- withr::local_tempdir()
   theirs <- reticulate::import("keras")$callbacks$BackupAndRestore(dir)

@@ -22,7 +22,7 @@ class WriterThread(Generic[_T]):
     """Does one piece of work at a time.
 
     Attributes:
-        waited: Seconds that callers have waited for work that was still going on.
+        waited: Seconds that callers have waited for work that was not done yet.
         took: Seconds that the last piece of work took; 0 before the first.
     """
 
@@ -116,14 +116,14 @@ class WriterThread(Generic[_T]):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a piece of work is going on."""
+        """Whether a piece of work is under way."""
         return self._thread is not None and self._pid == os.getpid() and not self._done.is_set()
 
     def outcome(self, *, wait: bool) -> tuple[_T | None, BaseException | None] | None:
         """The result or the error of the work, only once; ``None`` if there is nothing new.
 
         Args:
-            wait: Whether to wait for work that is going on, or to return ``None`` then.
+            wait: Whether to wait for work that is under way, or to return ``None`` then.
         """
         thread = self._thread
         if thread is not None and self._pid == os.getpid():

@@ -114,9 +114,9 @@ def _place(path: str, initial: int, batches: int | None) -> Place:
     if initial + done - epoch not in (0, 1):
         line = f"epochs: expected {batches} batches in each, found {trained} before epoch {epoch}"
         raise MismatchError(
-            f"The backup of tf_keras' own callback {path!r} is of epochs of another length: it has"
-            f" {trained} batches and stands in epoch {epoch} (counted from 0), and this fit() has"
-            f" {batches} batches in an epoch and begins at {initial}. Nothing was changed.",
+            f"The backup of tf_keras' own callback, {path!r}, has epochs of another length: it has"
+            f" trained {trained} batches and is in epoch {epoch} (counted from 0). This fit() has"
+            f" {batches} batches in an epoch and begins at epoch {initial}. Nothing was changed.",
             differences=[line],
         )
     return Place(path, initial + done, left, trained)
@@ -136,8 +136,8 @@ def _read(path: str, model: Any, folder: str) -> None:
         text = _first_line(error)
         raise MismatchError(
             f"The backup of tf_keras' own callback in {folder!r} is not of this model: {text}."
-            " Nothing was changed. Go on with the model that was saved, give this run a backup"
-            f" folder of its own, or move the folder {FOLDER!r} away to start afresh.",
+            " Nothing was changed. To resume, use the model that was saved. To start afresh, move the"
+            f" folder {FOLDER!r} away, or give this run a backup folder of its own.",
             differences=[text],
         ) from error
     except BaseException:
@@ -148,10 +148,10 @@ def _read(path: str, model: Any, folder: str) -> None:
 def announce(folder: str, place: Place, notes: list[str]) -> None:
     warnings.warn(
         TakeoverWarning(
-            f"Going on with the backup of tf_keras' own callback in {folder!r}: epoch {place.epoch}"
-            f" (counted from 0), batch {place.batch}, {place.trained} batches trained. It holds no"
-            " random states, no metrics of the epoch, no history and nothing of other callbacks, so"
-            " the run may differ from one never interrupted."
+            f"Resuming from the backup of tf_keras' own callback in {folder!r}: epoch {place.epoch}"
+            f" (counted from 0), batch {place.batch}, {place.trained} batches trained. The backup"
+            " has no random states, no metrics of the epoch, no history and no state of other"
+            " callbacks, so the run may differ from an uninterrupted one."
             + "".join(f" Note: {note}." for note in notes)
             + " Its files stay as they are.",
             directory=folder,

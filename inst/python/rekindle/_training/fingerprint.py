@@ -111,7 +111,7 @@ def refuse(directory: str, what: str, differences: list[str]) -> None:
 def _advice(what: str) -> str:
     if what != SET_UP:
         return ""
-    return ' To go on with the new settings on purpose, set `on_mismatch` to "warn".'
+    return ' To resume with the new settings on purpose, set `on_mismatch` to "warn".'
 
 
 def name_of(value: Any) -> Any:
