@@ -14,37 +14,45 @@ epoch.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from rekindle._base import checks
 from rekindle._base.arrays import AnyArray
-from rekindle._format import epochs as _epochs
-from rekindle._format.manifest import Damage, Manifest
+from rekindle._format.manifest import Manifest
 from rekindle._frameworks.loaded import loaded
 from rekindle._inspection import delete as _deletion
-from rekindle._inspection import describe, lookup
+from rekindle._inspection import describe, lookup, recorded
+from rekindle._inspection import now as _now
 from rekindle._inspection.lookup import Which
+from rekindle._inspection.moment import Now
+from rekindle._inspection.pages import files
+from rekindle._inspection.pages import report as _report
 from rekindle._inspection.results import ArrayInfo, Check, Deletion, FolderInfo, History, SaveInfo
 from rekindle._repository import reader
 from rekindle._saving import arguments
-from rekindle.errors import ArgumentError, MismatchError
+from rekindle._saving.attempts import Attempt
+from rekindle.errors import ArgumentError
 
 __all__ = [
     "ArrayInfo",
+    "Attempt",
     "Check",
     "Deletion",
     "FolderInfo",
     "History",
+    "Now",
     "SaveInfo",
     "arrays",
     "delete",
     "export_weights",
     "history",
     "info",
+    "report",
     "restore_weights",
     "values",
     "verify",
+    "watch",
 ]
 
 
@@ -97,7 +105,8 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
 def history(directory: str | os.PathLike[str], which: Which = "latest") -> History:
     """Returns every epoch and metric of the run, up to the checkpoint.
 
-    For each metric, this includes the epochs in which it was reported.
+    For each metric, this includes the epochs in which it was reported; and it has the attempts of
+    the run.
 
     Args:
         directory: The folder.
@@ -108,28 +117,56 @@ def history(directory: str | os.PathLike[str], which: Which = "latest") -> Histo
         DamageError: The checkpoint is damaged.
         MismatchError: The checkpoint is not of a ``fit()``, and has no history.
     """
-    storage = lookup.storage_at(directory)
-
-    def read(prefix: str, manifest: Manifest) -> History:
-        name = f"{prefix}-{manifest.number}"
-        if not manifest.state.get("history"):
-            raise MismatchError(
-                f"Checkpoint {name} in {storage.url!r} is not of a fit(), and has no history.",
-                differences=["history: expected one, found none"],
-            )
-        return _history(name, lookup.tree(storage, manifest, "history"))
-
-    return lookup.with_save(storage, which, read)
+    return recorded.history(lookup.storage_at(directory), which)
 
 
-def _history(name: str, tree: Any) -> History:
-    try:
-        epochs = [int(epoch) for epoch in tree["epoch"]]
-        table = {str(metric): list(column) for metric, column in tree["metrics"].items()}
-        reported = _epochs.saved(epochs, tree)
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-        raise Damage(f"its history cannot be read: {error!r:.200}") from None
-    return History(name, epochs, table, reported)
+def watch(directory: str | os.PathLike[str], every: float = 1.0) -> Iterator[Now]:
+    """Looks at a run again and again, and yields what it is doing, until the run has ended.
+
+    The last item says how the run ended. If there is no run yet, this waits for one. Looking takes
+    no lock, writes nothing, reads no arrays and does not slow the training.
+
+    Example::
+
+        for now in rekindle.inspection.watch("backup", every=5):
+            print(now.epoch, now.batch, now.speed, now.left)
+
+    Args:
+        directory: The folder. It need not exist yet.
+        every: Seconds between two looks.
+
+    Raises:
+        ArgumentError: `every` is not a number above 0. Or there is no such folder, and none that it
+            could be made in.
+        RestoreError: The system refused to list the folder.
+    """
+    return _now.watched(directory, every)
+
+
+def report(directory: str | os.PathLike[str], file: str | os.PathLike[str]) -> str:
+    """Writes a report of a run: one HTML file that needs nothing beside it.
+
+    It shows each metric over the epochs, with the ends and resumes of attempts; a table of the
+    attempts; and the settings. All of it comes from the newest complete checkpoint and the file
+    `ckpt.witness`. A run may go on meanwhile.
+
+    Args:
+        directory: The folder.
+        file: The file to write, whose name ends in ``.html``. An earlier report is replaced.
+
+    Returns:
+        The absolute path of the file.
+
+    Raises:
+        ArgumentError: `file` has another ending, or is in the backup folder.
+        ForeignFileError: There is a file of that name that is not a page of rekindle.
+        SaveError: The system refused to write.
+        RestoreError: There is no backup, or the system refused to read.
+        DamageError: Every checkpoint is damaged.
+    """
+    page = files.Page(file, directory)
+    page.write(_report.html(recorded.run(directory)))
+    return page.path
 
 
 def arrays(directory: str | os.PathLike[str], which: Which = "latest") -> list[ArrayInfo]:

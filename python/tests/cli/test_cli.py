@@ -60,6 +60,8 @@ class TestHistory:
             "epoch": [0, 1],
             "metrics": {"loss": [1.0, 0.5]},
             "epochs": {"loss": [0, 1]},
+            "attempts": [],
+            "batches": None,
         }
 
     def test_a_metric_stands_at_the_epochs_that_reported_it(self, home, call):

@@ -11,8 +11,9 @@ import pytest
 
 from rekindle import Tolerance
 from rekindle._format import layout
+from rekindle._format.witness import BATCH, EPOCH, STEP
 from rekindle._storage.resolve import resolve
-from rekindle._training.witness.ring import BATCH, EPOCH, STEP, Ring
+from rekindle._training.witness.ring import Ring
 from rekindle._training.witness.samples import sample
 from rekindle.errors import ArgumentError
 

@@ -1,10 +1,11 @@
-"""Durations as users write them: "10 min", "90 s", "1 h 30 min"."""
+"""Durations as users write them: "10 min", "90 s", "1 h 30 min"; and moments."""
 
 from __future__ import annotations
 
 import datetime
 import math
 import re
+import time
 from typing import Any
 
 from rekindle._base import checks
@@ -61,3 +62,17 @@ def spoken(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {unit}"
     return f"{seconds:.3g} s" if seconds >= 0.01 else f"{1000 * seconds:.2g} ms"
+
+
+def moment(posix: float | None) -> str:
+    """The local time; its POSIX seconds if the system cannot format a time so far away.
+
+    Args:
+        posix: POSIX seconds; ``None`` for a time that is not known, which is "-".
+    """
+    if posix is None:
+        return "-"
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(posix))
+    except (OverflowError, ValueError, OSError):
+        return f"{posix:.0f} s"

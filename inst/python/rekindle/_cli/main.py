@@ -11,7 +11,7 @@ from types import ModuleType
 from rekindle import inspection
 from rekindle._base.version import __version__
 from rekindle._cli import arguments as shared
-from rekindle._cli import codes, export, history, info, run, verify
+from rekindle._cli import codes, export, history, info, report, run, verify, watch
 from rekindle.errors import DamageError, RekindleError, RestoreError
 
 # A command is a module with HELP, add_arguments(parser) and run(arguments), which returns the exit
@@ -22,6 +22,8 @@ _LOOKS: dict[str, ModuleType] = {
     "verify": verify,
     "history": history,
     "export": export,
+    "watch": watch,
+    "report": report,
 }
 
 # Other commands, which define all their arguments themselves.
@@ -44,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
             name,
             help=module.HELP,
             description=getattr(module, "DESCRIPTION", module.HELP),
-            epilog=codes.HELP if name in _LOOKS else getattr(module, "EPILOG", None),
+            epilog=getattr(module, "EPILOG", codes.HELP if name in _LOOKS else None),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name in _LOOKS:

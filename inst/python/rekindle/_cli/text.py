@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._base.durations import moment
 from rekindle._printable import encodable, printable
+
+__all__ = ["age", "moment", "number", "plain", "say", "say_json", "size", "table"]
 
 # The most values of an array among the metrics. Of a longer array, only dtype and shape are shown.
 _MOST_VALUES = 1000
@@ -78,14 +81,6 @@ def age(since: float) -> str:
             count = int(seconds // length)
             break
     return f"{count} {unit}{'' if count == 1 else 's'}"
-
-
-def moment(posix: float) -> str:
-    """The local time; its POSIX seconds if the system cannot format a time so far away."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(posix))
-    except (OverflowError, ValueError, OSError):
-        return f"{posix:.0f} s"
 
 
 def number(value: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rekindle._saving.attempts import Attempt
 from rekindle._storage.protocol import Holder
 
 
@@ -121,12 +122,18 @@ class History:
         metrics: For each metric, its values in the order of the epochs that reported it.
         epochs: For each metric, these epochs, one for each value. ``None`` stands for an epoch that
             is not known: earlier versions of rekindle did not save it.
+        attempts: The attempts of the run up to this checkpoint, oldest first; of the latest
+            checkpoint, also what is known of the time after it. Empty if an earlier version of
+            rekindle wrote the checkpoint. Of very many attempts, the newest 64.
+        batches: How many batches an epoch has, or ``None`` if that is not known.
     """
 
     save: str
     epoch: list[int]
     metrics: Mapping[str, list[Any]]
     epochs: Mapping[str, list[int | None]] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+    batches: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,5 +162,5 @@ class Deletion:
 
 
 # Users know these as `rekindle.inspection.SaveInfo`.
-for _class in (SaveInfo, FolderInfo, Check, History, ArrayInfo, Deletion):
+for _class in (SaveInfo, FolderInfo, Check, History, ArrayInfo, Deletion, Attempt):
     _class.__module__ = "rekindle.inspection"

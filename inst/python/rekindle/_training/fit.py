@@ -64,6 +64,7 @@ class Fit:
         self._evidence = Evidence(
             self._checkpointer.storage, trainer, self._state, self._reporter, settings.tolerance
         )
+        self.ends = self._evidence.ends
         try:
             self._begin()
             self._rehearsal = trainer.rehearsal(settings.extra_state)
@@ -99,7 +100,7 @@ class Fit:
         else:
             self._import()
         if not self._state.is_done:
-            self._evidence.begin(self.report, is_ours=save is not None)
+            self._evidence.begin(self.report, None if save is None else save.manifest)
 
     def _import(self) -> None:
         """Resumes from a backup of the library's own callback, if there is no other backup."""
@@ -233,6 +234,7 @@ class Fit:
         state.logs = logs or {}
         state.schedule = self._schedule.as_state()
         state.evidence = self._evidence.as_state()
+        state.attempts = self._evidence.attempts((epoch, batch), self._saves.seconds_held)
 
     def settle(self) -> None:
         """Waits for a checkpoint that is still being written. If it fails, this warns."""
@@ -273,12 +275,12 @@ class Fit:
     def _tell_schedule(self) -> None:
         """Reports the last checkpoint to the schedule, and the schedule's choice to the user."""
         self._schedule.writing(self._saves.is_writing, self._saves.has_failed)
-        plan = self._schedule.news()
-        if plan is not None:
+        if (plan := self._schedule.news()) is not None:
             self._reporter.say(1, plan.in_words(), "interval", **plan.as_state())
 
     def end(self) -> None:
         """Ends a complete training, after the last checkpoint is written."""
+        self.ends("complete")
         if self._settings.delete_checkpoint and not self._state.is_done:
             self._trainer.settle_import(self._settings.directory)
             # Before its file goes with the others: Windows removes no open file.
@@ -287,8 +289,7 @@ class Fit:
 
     def close(self) -> None:
         """Removes every change to the model, and unlocks the folder. Safe to call again."""
-        replay = self._replay()
-        if replay is not None:
+        if (replay := self._replay()) is not None:
             replay.stop()
         self._trainer.start_at(None)
         if self._state.data is not None:

@@ -142,6 +142,7 @@ class PreemptionHandler:
         code = self._asked.exit_code
         text = f"{self._outcome(saved)}. Training stops with exit code {code}."
         self._say(text)
+        self._fit.ends("preempted")
         self._signals.ends()
         self._signals.release_children()
         return TrainingPreempted(

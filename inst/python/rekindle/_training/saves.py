@@ -37,6 +37,7 @@ class Saves:
     Attributes:
         is_writing: Whether a checkpoint was begun whose result is not known yet.
         has_failed: Whether the last checkpoint has failed.
+        seconds_held: How long checkpoints delayed training so far.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Saves:
         self._warned: set[Any] = set()
         # Epoch and batch of the checkpoint that is being written.
         self._place = (0, 0)
-        self._held = 0.0
+        self.seconds_held = 0.0
         self._count = 0
         self.is_writing = False
         self.has_failed = False
@@ -65,7 +66,7 @@ class Saves:
         """How many checkpoints became durable, and how long they delayed training, in seconds."""
         return {
             "saves": self._count,
-            "seconds_held": self._held,
+            "seconds_held": self.seconds_held,
             "seconds_waited": self._checkpointer.waited,
         }
 
@@ -90,7 +91,7 @@ class Saves:
             self.is_writing, self.has_failed = True, False
             self.look()
         finally:
-            self._held += time.perf_counter() - began
+            self.seconds_held += time.perf_counter() - began
 
     def save_last(
         self, epoch: int, batch: int, logs: Mapping[str, Any], seconds_left: float

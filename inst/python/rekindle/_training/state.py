@@ -57,6 +57,7 @@ class FitState:
         is_done: Whether the backup is of a later fit() of the script; then it was not restored.
         is_changed: Whether the set-up is another than that of the checkpoint.
         evidence: What was seen since the run resumed; empty if it did not.
+        attempts: The attempts of the run so far, under the name of that part.
     """
 
     directory: str
@@ -78,6 +79,7 @@ class FitState:
     is_done: bool = False
     is_changed: bool = False
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    attempts: Mapping[str, Any] = field(default_factory=dict)
     _before_validation: Snapshot | None = None
 
     def __post_init__(self) -> None:
@@ -130,6 +132,7 @@ class FitState:
             "initial_epoch": max(self.began, stages.initial_epoch(self.trainer.fit)),
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
             **({"evidence": dict(self.evidence)} if self.evidence else {}),
+            **self.attempts,
             # Last, after everything above that may draw random numbers.
             "random": tree.flatten(random or random_states.take(), "random", arrays),
         }

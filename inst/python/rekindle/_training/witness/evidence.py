@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from rekindle._format.manifest import Manifest
 from rekindle._policy.tolerance import Tolerance
 from rekindle._storage.protocol import Storage
+from rekindle._training import stages
 from rekindle._training.reporting import Reporter
 from rekindle._training.state import FitState
 from rekindle._training.trainer import Trainer
+from rekindle._training.witness.attempt_log import AttemptLog
 from rekindle._training.witness.ring import Ring
 from rekindle._training.witness.witness import VERIFIED, Witness
 from rekindle.errors import MismatchError
@@ -23,6 +26,9 @@ class Evidence:
         state: The state of the fit(). A difference becomes one of its notes.
         reporter: Gives the warning.
         tolerance: What counts as a difference, and what to do then.
+
+    Attributes:
+        ends: Notes how the fit() ends; see :class:`AttemptLog`.
     """
 
     def __init__(
@@ -42,22 +48,32 @@ class Evidence:
         self._unwatch = _nothing
         # Of several workers that train together, one keeps the notes.
         keeps = trainer.team is None or trainer.team.index == 0
-        self._witness = Witness(Ring(storage if keeps else None), tolerance, self._differs)
+        ring = Ring(storage if keeps else None)
+        self._log = AttemptLog(ring)
+        self._epoch = 0
+        self._witness = Witness(ring, tolerance, self._differs)
+        self.ends = self._log.ends
         self.replays = self._witness.replays
         self.replayed = self._witness.replayed
         self.changed = self._witness.changed
         self.saved = self._witness.saved
 
-    def begin(self, report: dict[str, Any] | None, *, is_ours: bool) -> None:
+    def begin(self, report: dict[str, Any] | None, manifest: Manifest | None) -> None:
         """Begins to watch. Call it once the checkpoint is restored.
 
         Args:
             report: The callback's `resume_report`, which is kept up to date from now on.
-            is_ours: Whether the fit() resumes from a checkpoint of rekindle.
+            manifest: The checkpoint of rekindle that the fit() resumes from, or ``None``.
         """
         state, self._report = self._state, report
-        position = state.position if is_ours else None
-        self._witness.begin(position, is_changed=is_ours and state.is_changed)
+        is_ours = manifest is not None
+        self._log.find(manifest)
+        self._witness.begin(
+            state.position if is_ours else None, is_changed=is_ours and state.is_changed
+        )
+        place = state.position.epoch, state.position.batch or 0
+        initial = stages.initial_epoch(self._trainer.fit)
+        self._log.begin(manifest, (initial if place[0] is None else place[0], place[1]))
         if report is not None:
             report["compared"] = self._witness.compared
         self._tell()
@@ -65,12 +81,16 @@ class Evidence:
 
     def epoch_begins(self, epoch: int) -> None:
         """The epoch begins. What was read before it only led to its place in the data."""
+        self._epoch = epoch
         self._witness.epoch_begins(epoch)
-        if self._state.data is not None:
-            self._state.data.observer = self._witness.sees_batch
+        data, epochs = self._state.data, self._trainer.fit.get("epochs")
+        self._log.plan(epochs, None if data is None else data.batches)
+        if data is not None:
+            data.observer = self._witness.sees_batch
 
     def _step_ended(self, done: int, logs: Any) -> None:
         self._witness.step_ended(done, logs)
+        self._log.reached(self._epoch, done)
         self._tell()
 
     def _epoch_ends(self, epoch: int, logs: Any) -> None:
@@ -78,6 +98,7 @@ class Evidence:
             # The epoch was left early. A run that resumes within it may not leave it.
             return
         self._witness.epoch_ends(epoch, logs)
+        self._log.reached(epoch + 1, 0, at_once=True)
         self._tell()
         if self._witness.is_over:
             self._tell_verified()
@@ -112,6 +133,16 @@ class Evidence:
         names = ("number", "epoch", "batch", "evidence")
         return {name: report[name] for name in names} | self._witness.compared
 
+    def attempts(self, place: tuple[int, int], held: float) -> dict[str, Any]:
+        """The attempts of the run as JSON values, for a checkpoint at this place.
+
+        Args:
+            place: Whole epochs done, and batches of the next one.
+            held: Seconds that saving has delayed this attempt so far.
+        """
+        evidence = None if self._report is None else self._witness.evidence
+        return self._log.as_state(place, held, evidence)
+
     def close(self) -> None:
         """Takes back all changes to the trainer. Safe to call again."""
         if self._state.data is not None:
@@ -119,6 +150,7 @@ class Evidence:
         self._unwatch()
         self._unwatch = _nothing
         self._tell_verified()
+        self._log.ends("stopped")
         self._witness.close()
 
 

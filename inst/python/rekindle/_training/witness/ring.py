@@ -1,52 +1,16 @@
-"""The file `ckpt.witness`: what a fit() saw last, in records that are written in place.
+"""Writes the file `ckpt.witness`: what a fit() saw last, in records that are written in place.
 
-The file is evidence, and not state. It is never synced: a power cut may lose any part of it. Each
-record has a check of its own, so a record that is torn counts as none.
+The file is evidence, and not state. It is never synced: a power cut may lose any part of it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-import xxhash
-
-from rekindle._format import layout
+from rekindle._format import layout, witness
+from rekindle._format.witness import STEP, Pulse, Record
 from rekindle._repository import index
 from rekindle._storage.protocol import FileInPlace, Storage
-
-# The kinds of records: a batch that was read, the result of a step, both, and the end of an epoch.
-BATCH, STEP, EPOCH = 1, 2, 4
-
-_HEADER = layout.WITNESS_MAGIC + b"1}\n"
-_BEGIN = 64
-# Kind, 0, epoch, batch, digest, loss; then their XXH3-64.
-_BODY = struct.Struct("<HHIIQd")
-_SIZE = _BODY.size + 8
-_COUNT = 4096
-_FILE = _BEGIN + _COUNT * _SIZE
-_LIMIT = 1 << 32
-
-
-@dataclass(frozen=True)
-class Record:
-    """One record.
-
-    Attributes:
-        kind: The sum of the kinds that it has.
-        epoch: The epoch, counted from 0.
-        batch: The batch of the epoch, counted from 0.
-        digest: The digest of the batch, or of the epoch's logs.
-        loss: The loss after this batch.
-    """
-
-    kind: int
-    epoch: int
-    batch: int
-    digest: int
-    loss: float
 
 
 class Ring:
@@ -54,6 +18,10 @@ class Ring:
 
     Args:
         storage: The folder, whose lock the caller holds; ``None``: nothing is kept.
+
+    Attributes:
+        attempt: The number of the attempt, which is written into each record.
+        loss: The newest loss that was added, or ``None``.
     """
 
     def __init__(self, storage: Storage | None) -> None:
@@ -61,28 +29,51 @@ class Ring:
         self._file: FileInPlace | None = None
         self._is_open = False
         self._next = 0
+        self.attempt = 0
+        self.loss: float | None = None
 
     def read(self) -> list[Record]:
         """The whole records of the file, in no order; none if there is no file of ours."""
-        data = b""
-        if self._storage is None:
-            return []
-        with contextlib.suppress(OSError):
-            data = self._storage.read(layout.WITNESS, _FILE)
-        return list(_records(data)) if data.startswith(_HEADER) else []
+        return list(witness.records(self._read()))
+
+    def read_pulse(self) -> Pulse | None:
+        """The pulse of the last attempt that wrote one."""
+        return witness.read_pulse(self._read()[: witness.BEGIN])
+
+    def _read(self) -> bytes:
+        if self._storage is not None:
+            with contextlib.suppress(OSError):
+                return self._storage.read(layout.WITNESS, witness.FILE)
+        return b""
 
     def add(self, kind: int, epoch: int, batch: int, digest: int, loss: float) -> None:
         """Adds a record, in place of the oldest."""
+        if kind & STEP:
+            self.loss = loss
+        self.add_of(self.attempt, kind, epoch, batch, digest, loss)
+
+    def add_of(
+        self, attempt: int, kind: int, epoch: int, batch: int, digest: int, loss: float
+    ) -> None:
+        """The same for a record of another attempt."""
+        data = witness.record(kind, attempt, epoch, batch, digest, loss)
+        if data:
+            self._write(witness.BEGIN + self._next * witness.SIZE, data)
+            self._next = (self._next + 1) % witness.COUNT
+
+    def beat(self, pulse: Pulse) -> None:
+        """Writes the pulse, in place of the one before."""
+        self._write(witness.PULSE_AT, witness.pulse(pulse))
+
+    def _write(self, offset: int, data: bytes) -> None:
         if not self._is_open:
             self._open()
-        if self._file is None or epoch >= _LIMIT or batch >= _LIMIT:
+        if self._file is None:
             return
-        body = _BODY.pack(kind, 0, epoch, batch, digest, loss)
         try:
-            self._file.write(_BEGIN + self._next * _SIZE, body + xxhash.xxh3_64_digest(body))
+            self._file.write(offset, data)
         except OSError:
             self.close()
-        self._next = (self._next + 1) % _COUNT
 
     def clear(self) -> None:
         """Forgets all records: they are of another run."""
@@ -103,9 +94,9 @@ class Ring:
             status = storage.status(layout.WITNESS)
             if status is not None and not index.witness_is_ours(storage):
                 return
-            if status is None or status.size != _FILE or not _begins_well(storage):
-                header = _HEADER.ljust(_BEGIN, b"\0")
-                storage.put_hint(layout.WITNESS, header.ljust(_FILE, b"\0"))
+            if status is None or status.size != witness.FILE or not _begins_well(storage):
+                header = witness.HEADER.ljust(witness.BEGIN, b"\0")
+                storage.put_hint(layout.WITNESS, header.ljust(witness.FILE, b"\0"))
             self._file = storage.write_in_place(layout.WITNESS)
 
     def close(self) -> None:
@@ -116,14 +107,4 @@ class Ring:
 
 
 def _begins_well(storage: Storage) -> bool:
-    return storage.read_part(layout.WITNESS, 0, len(_HEADER)) == _HEADER
-
-
-def _records(data: bytes) -> Iterator[Record]:
-    for start in range(_BEGIN, len(data) - _SIZE + 1, _SIZE):
-        body = data[start : start + _BODY.size]
-        check = data[start + _BODY.size : start + _SIZE]
-        # A record that was never written is all zeros, and their digest is another.
-        if check == xxhash.xxh3_64_digest(body):
-            kind, _, epoch, batch, digest, loss = _BODY.unpack(body)
-            yield Record(kind, epoch, batch, digest, loss)
+    return storage.read_part(layout.WITNESS, 0, len(witness.HEADER)) == witness.HEADER

@@ -17,10 +17,11 @@ import numpy as np
 import xxhash
 
 from rekindle._format.manifest import Position
+from rekindle._format.witness import BATCH, EPOCH, STEP, Record
 from rekindle._frameworks import table as frameworks
 from rekindle._policy.tolerance import Tolerance
 from rekindle._training.witness.pace import AFTER_SAVE, Pace
-from rekindle._training.witness.ring import BATCH, EPOCH, STEP, Record, Ring
+from rekindle._training.witness.ring import Ring
 from rekindle._training.witness.samples import sample
 
 # Losses that a device still computes. More of them would hold its memory.

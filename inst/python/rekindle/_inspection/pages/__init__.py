@@ -1,0 +1,1 @@
+"""Pages for a browser: HTML files that need nothing beside them, with drawings made here."""
