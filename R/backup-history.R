@@ -15,7 +15,15 @@
 #'
 #' [plot()] draws both. It draws a panel for each metric, with `ggplot2` if it is installed (then it returns
 #' the plot), or else with base graphics. Its arguments are `metrics`, the names of the metrics to draw, and
-#' `method`, `"auto"`, `"ggplot2"` or `"base"`.
+#' `method`, `"auto"`, `"ggplot2"` or `"base"`. If the run had several attempts, a dashed line marks where
+#' each attempt ended, and a gray area what the next attempt trained again. With `ggplot2`, `autoplot()`
+#' returns the same plot.
+#'
+#' The attribute `"attempts"` is a data frame with a row for each attempt of the run: its `number`; when it
+#' `began`; the number of the `checkpoint` that it resumed from, or `NA`; `from`, how many epochs were done
+#' then, with a fraction for batches; `to`, how many epochs were done where the attempt was last seen;
+#' `until`, when that was; and how it `ended`: `"complete"`, `"preempted"`, `"stopped"`, `"died"`,
+#' `"running"` or `"unknown"`. It has no rows if an earlier version of rekindle wrote the checkpoint.
 #'
 #' If some epochs did not report a metric, as with `validation_freq`, the metric is `NA` there. Earlier
 #' versions of rekindle did not save which epochs these were. In a checkpoint of such a version, a metric with
@@ -27,7 +35,7 @@
 #' not of a `fit()` gives an error of class `rekindle_mismatch`. An argument that is not of the accepted form
 #' gives an error of class `rekindle_argument`.
 #'
-#' @seealso [backup_info()]. The same from a shell: `python -m rekindle history`.
+#' @seealso [backup_info()], [backup_report()]. The same from a shell: `python -m rekindle history`.
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")
@@ -64,14 +72,18 @@ backup_history <- function(backup_dir, which = "latest") {
   check_table(length(found$metrics), last, sum(lengths(found$metrics)))
   metrics <- Map(on_epochs, found$metrics, found$epochs[names(found$metrics)], last)
   tell_unknown_epochs(found)
+  attempts <- attempts_frame(found$attempts, found$batches)
   # The methods of keras and keras3 for their history class exist only when the namespace is loaded. keras3
   # would replace those of keras.
   if (!isNamespaceLoaded("keras") && !requireNamespace("keras3", quietly = TRUE)) {
-    return(structure(history_frame(metrics), class = c("rekindle_history", "data.frame")))
+    return(structure(
+      history_frame(metrics),
+      class = c("rekindle_history", "data.frame"), attempts = attempts
+    ))
   }
   structure(
     list(params = list(epochs = as.integer(last)), metrics = metrics),
-    class = c("rekindle_history", "keras_training_history")
+    class = c("rekindle_history", "keras_training_history"), attempts = attempts
   )
 }
 
@@ -138,79 +150,4 @@ print.rekindle_history <- function(x, ...) {
     cat("No epoch has ended yet.\n")
   }
   invisible(x)
-}
-
-#' @export
-plot.rekindle_history <- function(x, y, ..., metrics = NULL, method = c("auto", "ggplot2", "base")) {
-  method <- arg_match(method)
-  frame <- if (is.data.frame(x)) x else history_frame(x$metrics)
-  known <- levels(frame$metric)
-  check_metrics(metrics, known)
-  frame <- frame[frame$metric %in% (metrics %||% known) & !is.na(frame$value), , drop = FALSE]
-  class(frame) <- "data.frame"
-  frame <- droplevels(frame)
-  if (nrow(frame) == 0) {
-    cli::cli_inform(c(i = "No epoch has ended yet, so there is nothing to draw."))
-    return(invisible())
-  }
-  if (method == "ggplot2" || (method == "auto" && requireNamespace("ggplot2", quietly = TRUE))) {
-    check_installed("ggplot2")
-    return(plot_ggplot2(frame))
-  }
-  plot_base(frame, ...)
-  invisible()
-}
-
-check_metrics <- function(x, known, arg = caller_arg(x), call = caller_env()) {
-  if (!is.null(x) && (!is.character(x) || length(x) == 0 || !all(x %in% known))) {
-    abort_argument(
-      c(
-        paste0("`", arg, "` must be names of metrics, or NULL for all."),
-        i = paste0("There are ", toString(dQuote(printable(known), FALSE)), ".")
-      ),
-      x, arg, call
-    )
-  }
-}
-
-plot_ggplot2 <- function(frame) {
-  whole <- function(limits) unique(round(pretty(limits)))
-  both <- nlevels(frame$data) > 1
-  ggplot2::ggplot(frame, ggplot2::aes(.data$epoch, .data$value, colour = .data$data, shape = .data$data)) +
-    ggplot2::geom_line(show.legend = both) +
-    ggplot2::geom_point(size = 2, show.legend = both) +
-    ggplot2::facet_grid(metric ~ ., switch = "y", scales = "free_y") +
-    ggplot2::scale_x_continuous(breaks = whole) +
-    ggplot2::labs(x = "epoch", y = NULL, colour = NULL, shape = NULL) +
-    ggplot2::theme_bw(base_size = 13) +
-    ggplot2::theme(
-      strip.placement = "outside",
-      strip.background = ggplot2::element_blank(),
-      strip.text = ggplot2::element_text(size = 13),
-      legend.position = "top"
-    )
-}
-
-plot_base <- function(frame, ...) {
-  metrics <- levels(frame$metric)
-  data <- levels(frame$data)
-  old <- graphics::par(mfrow = c(max(1, length(metrics)), 1), mar = c(4, 4.5, 1.5, 1), cex = 1)
-  on.exit(graphics::par(old), add = TRUE)
-  for (metric in metrics) {
-    one <- frame[frame$metric == metric, ]
-    colour <- match(one$data, data)
-    graphics::plot(
-      one$epoch, one$value,
-      col = colour, pch = c(16, 17)[colour], xaxt = "n", las = 1, xlab = "epoch", ylab = metric, ...
-    )
-    graphics::axis(1, unique(round(pretty(one$epoch))))
-    for (kind in seq_along(data)) {
-      line <- one[colour == kind, ]
-      graphics::lines(line$epoch, line$value, col = kind)
-    }
-    if (length(data) > 1) {
-      marks <- c(16, 17)[seq_along(data)]
-      graphics::legend("topright", data, col = seq_along(data), pch = marks, lty = 1, bty = "n")
-    }
-  }
 }

@@ -21,6 +21,8 @@ test_that("a run that died has its history, under the epochs of R", {
 
   # fit() returns the same history after it resumes.
   whole <- tiny_fit(callback_backup_and_restore(dir), epochs = 6L)$history
+  attempts <- attr(history, "attempts")
+  expect_identical(c(attempts$number, attempts$from, attempts$to), c(1, 0, 4))
   expect_identical(unlist(whole$history$loss)[1:4], frame$value)
 })
 
@@ -98,6 +100,14 @@ a_history <- function(...) {
   structure(history_frame(list(...)), class = c("rekindle_history", "data.frame"))
 }
 
+with_attempts <- function(history) {
+  attempts <- list(
+    list(number = 1, epoch = 0, batch = 0, to_epoch = 1, to_batch = 8, ended = "died", began = 1, until = 2),
+    list(number = 2, checkpoint = 1, epoch = 1, batch = 2, to_epoch = 3, to_batch = 0, ended = "complete")
+  )
+  structure(history, attempts = attempts_frame(attempts, 10))
+}
+
 test_that("plot() draws a panel for each metric and a line for each kind of data", {
   skip_if_not_installed("ggplot2")
   history <- a_history(loss = c(3, 2, 1), val_loss = c(3.5, 2.5, 2), mae = c(1, 1, 0))
@@ -120,7 +130,33 @@ test_that("plot() draws with base graphics, too, and leaves their settings as th
   withr::defer(grDevices::dev.off())
   before <- graphics::par("mfrow", "mar")
   expect_null(plot(a_history(loss = c(3, 2, 1), val_loss = c(3, NA, 2)), method = "base"))
+  expect_null(plot(with_attempts(a_history(loss = c(3, 2, 1))), method = "base"))
   expect_identical(graphics::par("mfrow", "mar"), before)
+})
+
+test_that("attempts have their places in epochs", {
+  frame <- attr(with_attempts(a_history(loss = 1:3)), "attempts")
+  expect_identical(frame$from, c(0, 1.2))
+  expect_identical(frame$to, c(1.8, 3))
+  expect_identical(frame$checkpoint, c(NA, 1))
+  expect_identical(attempt_breaks(frame), data.frame(at = 1.8, from = 1.2))
+  expect_identical(epochs_done(c(1, 2), c(0, 3), NULL), c(1, 2.5))
+  expect_identical(nrow(attempts_frame(list(), NULL)), 0L)
+})
+
+test_that("plot() marks the ends of attempts, and the batches that were trained again, in each panel", {
+  skip_if_not_installed("ggplot2")
+  drawn <- ggplot2::ggplot_build(plot(with_attempts(a_history(loss = c(3, 2, 1), mae = c(1, 1, 0)))))
+  expect_identical(nrow(drawn$layout$layout), 2L)
+  expect_identical(unique(drawn$data[[1]][c("xmin", "xmax")]), data.frame(xmin = 1.2, xmax = 1.8))
+  expect_identical(drawn$data[[2]]$xintercept, c(1.8, 1.8))
+})
+
+test_that("autoplot() draws the same where ggplot2 is loaded", {
+  skip_if_not_installed("ggplot2")
+  history <- a_history(loss = c(3, 2, 1), mae = c(1, 1, 0))
+  drawn <- ggplot2::ggplot_build(ggplot2::autoplot(history, metrics = "mae"))
+  expect_identical(nrow(drawn$layout$layout), 1L)
 })
 
 test_that("before the first epoch has ended there is nothing to draw", {

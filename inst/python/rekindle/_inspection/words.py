@@ -45,7 +45,7 @@ def place(now: Now) -> str:
             return f"step {now.step}"
         return "started, and has not trained yet" if now.state == "running" else "not known"
     if now.epochs is not None and now.epoch >= now.epochs and not now.batch:
-        return f"all {now.epochs} epochs done"
+        return f"all {now.epochs} epochs done" if now.epochs > 1 else "the only epoch done"
     epoch = f"epoch {now.epoch + 1}" + (f" of {now.epochs}" if now.epochs else "")
     return f"{epoch}, batch {now.batch or 0}" + (f" of {now.batches}" if now.batches else "")
 

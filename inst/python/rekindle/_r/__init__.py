@@ -12,6 +12,7 @@ from rekindle._r.either_keras import is_of_keras_2
 from rekindle._r.session import Uninterrupted, keep_interrupts
 from rekindle._r.state import ExternalState
 from rekindle._r.values import as_convertible, as_lists, checkpoint_values
+from rekindle._r.watching import Watching
 from rekindle._saving.open_runs import let_go_ended
 from rekindle._training.random_states import add as add_random_state
 from rekindle._training.signals import restore_ended as restore_handlers
@@ -65,6 +66,7 @@ def _for_synalinks() -> type:
 __all__ = [
     "ExternalState",
     "Uninterrupted",
+    "Watching",
     "add_random_state",
     "as_convertible",
     "as_lists",

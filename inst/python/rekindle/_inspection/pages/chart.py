@@ -49,12 +49,17 @@ def drawn(lines: Sequence[Line], breaks: Sequence[Break], label: str) -> str:
         label: What the x axis counts.
     """
     kept = [Line(line.name, _thinned(line.points)) for line in lines]
-    finite = [(x, y) for line in kept for x, y in line.points if math.isfinite(y)]
+    finite = [(x, y) for line in kept for x, y in line.points if _is_drawn(y)]
     if not finite:
         return '<p class="faint">There is no number to draw.</p>'
     wide = _Plot(640, 300, finite, breaks, "wide")
     narrow = _Plot(360, 260, finite, breaks, "narrow")
     return wide.svg(kept, breaks, label) + narrow.svg(kept, breaks, label)
+
+
+def _is_drawn(y: float) -> bool:
+    """Whether a number can be drawn; the differences of larger ones are not finite."""
+    return abs(y) < 1e300
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -64,7 +69,7 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     size = math.ceil(len(points) / (_MOST // 2))
     found: list[tuple[float, float]] = []
     for start in range(0, len(points), size):
-        piece = [one for one in points[start : start + size] if math.isfinite(one[1])]
+        piece = [one for one in points[start : start + size] if _is_drawn(one[1])]
         if len(piece) < len(points[start : start + size]):
             found.append((points[start][0], math.nan))
         if piece:
@@ -187,7 +192,7 @@ def _runs(points: Sequence[tuple[float, float]]) -> list[list[tuple[float, float
     """Pieces of a line between numbers that cannot be drawn."""
     found: list[list[tuple[float, float]]] = [[]]
     for x, y in points:
-        if math.isfinite(y):
+        if _is_drawn(y):
             found[-1].append((x, y))
         elif found[-1]:
             found.append([])
@@ -224,10 +229,10 @@ def ticks(values: Sequence[float], most: int, *, whole: bool = False) -> list[fl
     if not high - low > 1e-12 * max(abs(low), abs(high)):
         room = abs(low) / 2 or 0.5
         low, high = low - room, high + room
-    if not math.isfinite(high - low):
-        return [low, high]
     rough = (high - low) / max(1, most)
-    power = 10.0 ** math.floor(math.log10(rough)) if rough > 1e-300 else rough
+    if not 1e-300 < rough < math.inf:
+        return [low, high]
+    power = 10.0 ** math.floor(math.log10(rough))
     step = next((m * power for m in (1, 2, 5) if m * power >= rough * 0.999), 10 * power)
     if whole:
         step = max(1.0, step)

@@ -27,7 +27,7 @@ def html(now: Now, every: float | None) -> str:
 
     Args:
         now: What the run is doing.
-        every: Seconds until the page is written again; ``None``: nobody watches any more.
+        every: Seconds until the page is written again; ``None``: the run is not watched any more.
     """
     state, kind = _STATES[now.state]
     body = [

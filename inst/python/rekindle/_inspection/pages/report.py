@@ -21,6 +21,8 @@ from rekindle._saving.attempts import Attempts
 _CHARTS, _BATCHES = 40, 8
 # So many times the usual distance of two batches is a gap.
 _GAP = 10
+# No fit() has a later epoch, but a forged history may.
+_LAST = 1e15
 _AXIS = "epochs done"
 _VALIDATION = "val_"
 
@@ -100,7 +102,7 @@ def _groups(history: History) -> dict[str, list[Line]]:
         points = [
             (float(epoch + 1), number)
             for epoch, value in zip(epochs, values, strict=False)
-            if epoch is not None and (number := _number(value)) is not None
+            if epoch is not None and epoch < _LAST and (number := _number(value)) is not None
         ]
         if points:
             line = Line("validation" if is_validation else "training", points)
