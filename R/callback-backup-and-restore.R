@@ -39,9 +39,9 @@
 #' @param ... Must be empty: the arguments after it must be named.
 #' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first epoch on, each
 #'   under its own number. `FALSE` gives only the epochs that this call of `fit()` ran, as Keras does.
-#' @param on_mismatch What to do if the optimizer, its learning rate or another of its settings, the loss, the
-#'   batch size, the shuffling, the steps or the length of the data differ from those of the backup: `"error"`
-#'   stops, `"warn"` continues with what the script has. A backup of another model is always an error.
+#' @param allow_changes `NULL`, or the names of what you have changed in the script since the backup, such as
+#'   `c("learning_rate", "batch_size")`: see "What may I change between two runs?", below. Training continues
+#'   with what the script has. If another setting differs, or the model, you get an error.
 #' @param on_save_error What to do if rekindle cannot write a checkpoint, for example because the disk is
 #'   full. `"warn"` continues training and relies on the previous checkpoint. `"raise"` stops.
 #' @param extra_state `NULL`, or a named list of other state that belongs to the run. Each element is a Python
@@ -89,6 +89,7 @@
 #' With `verbose = 1`, rekindle reports each choice. [backup_info()] shows it, too.
 #'
 #' @inheritSection tolerance Is the resumed run the same?
+#' @inheritSection tolerance What may I change between two runs?
 #'
 #' @section Save state kept in R:
 #' rekindle saves and restores R's random state, `.Random.seed`. After a resumed `fit()`, the next [runif()]
@@ -247,7 +248,7 @@ callback_backup_and_restore <- function(backup_dir,
                                         delete_checkpoint = TRUE,
                                         ...,
                                         restore_history = TRUE,
-                                        on_mismatch = "error",
+                                        allow_changes = NULL,
                                         on_save_error = "warn",
                                         extra_state = NULL,
                                         verbose = 0,
@@ -261,7 +262,7 @@ callback_backup_and_restore <- function(backup_dir,
   check_flag(delete_checkpoint)
   check_dots_unused(..., known = names(formals(callback_backup_and_restore)))
   check_flag(restore_history)
-  check_one_of(on_mismatch, c("error", "warn"))
+  check_allow_changes(allow_changes)
   check_one_of(on_save_error, c("warn", "raise"))
   check_extra_state(extra_state)
   check_one_of(verbose, 0:2)
@@ -277,7 +278,7 @@ callback_backup_and_restore <- function(backup_dir,
       double_checkpoint = double_checkpoint,
       delete_checkpoint = delete_checkpoint,
       restore_history = restore_history,
-      on_mismatch = on_mismatch,
+      allow_changes = as.list(unname(allow_changes)),
       on_save_error = on_save_error,
       extra_state = as_python_extra_state(extra_state),
       verbose = as.integer(verbose),

@@ -217,6 +217,27 @@ check_dots_unused <- function(..., known, call = caller_env()) {
   )
 }
 
+# The names that Python's _training/changes.py accepts.
+known_changes <- c(
+  "learning_rate", "weight_decay", "optimizer", "loss", "batch_size", "steps", "data", "epochs", "callbacks",
+  "language_models", "backend", "devices", "versions", "all"
+)
+
+check_allow_changes <- function(x, arg = caller_arg(x), call = caller_env()) {
+  unknown <- if (is.character(x)) setdiff(x, known_changes)
+  if (!is.null(x) && !is.character(x) || length(unknown) > 0) {
+    problem <- if (is.character(x)) {
+      paste0("`", arg, "` must not have ", describe(unknown[[1]]), ".")
+    } else {
+      paste0("`", arg, "` must be NULL or names of changes, not ", describe(x), ".")
+    }
+    abort_argument(
+      c(problem, i = paste0("The names are ", paste0("\"", known_changes, "\"", collapse = ", "), ".")),
+      x, arg, call
+    )
+  }
+}
+
 # The arguments of the callback that take options as objects.
 check_options <- function(retention, double_checkpoint, save_before_preemption, save_freq, on_difference,
                           call = caller_env()) {

@@ -38,7 +38,7 @@ evidence_line <- function(evidence) {
   told <- switch(as.character(evidence$evidence %||% ""),
     verified = paste(counted_text(evidence), "equal those of the interrupted run"),
     unverified = "the interrupted run left nothing to compare with",
-    changed = "the set-up was changed, so nothing was compared",
+    changed = "the set-up was changed, so another result is expected",
     differs = "what it saw differs from what the interrupted run saw",
     "nothing is known about how exactly"
   )

@@ -1,8 +1,9 @@
 #' Choose how exactly a resumed run must repeat the interrupted run
 #'
 #' @description
-#' Options for the argument `on_difference` of [callback_backup_and_restore()]. A resumed run is compared with
-#' the interrupted run, batch by batch and loss by loss. `on_difference = "warn"` means `tolerance()`.
+#' Options for the argument `on_difference` of [callback_backup_and_restore()] and [checkpoint_manager()]. A
+#' resumed run is compared with the interrupted run, batch by batch and loss by loss. `on_difference = "warn"`
+#' means `tolerance()`.
 #'
 #' @param relative The largest relative difference of two losses that count as equal, from 0 up. On a GPU,
 #'   sums may come in another order each time; 1e-5 suits single precision. Batches of data are always
@@ -27,6 +28,31 @@
 #' difference on. `resume_report$compared` counts the `batches`, `losses` and `epochs` that were the same, and
 #' has the `largest` relative difference of a loss. Later checkpoints keep the result, and [backup_info()]
 #' shows it. With `verbose = 1`, `fit()` reports it.
+#'
+#' @section What may I change between two runs?:
+#' You may freely change `verbose`, the validation data and `epochs`, you may add callbacks, and you may leave
+#' out callbacks of Keras that only watch, such as `callback_csv_logger()`. `fit()` refuses a backup if
+#' another setting differs, unless `allow_changes` names it:
+#'
+#' * `"learning_rate"`, `"weight_decay"`; `"optimizer"` stands for every setting of the optimizer.
+#' * `"loss"`: the loss, or `class_weight`.
+#' * `"batch_size"`; `"steps"`: `steps_per_epoch` or `steps_per_execution`.
+#' * `"data"`: other data, another number of samples, `shuffle`, a vocabulary or bins that a layer was adapted
+#'   to.
+#' * `"epochs"`: an `initial_epoch` that is lower than that of the backup.
+#' * `"callbacks"`: callbacks that you left out, added or gave other arguments.
+#' * `"language_models"`: those of a program of Synalinks.
+#' * `"backend"`, such as JAX in place of PyTorch.
+#' * `"devices"`: their number, their kind or their mesh.
+#' * `"versions"` of Python, NumPy, Keras and the backend.
+#' * `"all"`: everything above, with a warning for each difference.
+#'
+#' A change that you name gives no warning. `resume_report` has it in `notes`; `exact` is `FALSE` and
+#' `evidence` is `"changed"`. The next checkpoint is of the new set-up, so you may then remove the name. Other
+#' devices, other versions and callbacks that you left out are not refused if you do not name them: a warning
+#' reports them. If you name `"data"`, `"loss"`, `"optimizer"`, `"learning_rate"` or `"callbacks"` and
+#' rekindle finds no change there, it compares the runs as always, and takes a difference for the change that
+#' you mean.
 #'
 #' @export
 #' @examples

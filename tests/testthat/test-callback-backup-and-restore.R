@@ -80,10 +80,19 @@ test_that("flags must be TRUE or FALSE", {
   })
 })
 
-test_that("on_mismatch, on_save_error and verbose must be one of their choices", {
-  for (bad in list("raise", NA_character_, c("error", "warn"), FALSE, NULL)) {
-    expect_refused(callback_backup_and_restore("d", on_mismatch = bad), "on_mismatch")
+test_that("allow_changes has names of changes, those of Python", {
+  for (bad in list("rate", "", NA_character_, c("data", "lr"), 3, TRUE, list("data"), factor("data"))) {
+    expect_refused(callback_backup_and_restore("d", allow_changes = bad), "allow_changes")
   }
+  expect_snapshot(error = TRUE, {
+    callback_backup_and_restore("d", allow_changes = c("batch_size", "lr"))
+    callback_backup_and_restore("d", allow_changes = TRUE)
+  })
+  skip_without_python()
+  expect_identical(known_changes, unlist(rekindle_module("_training.changes")$NAMES))
+})
+
+test_that("on_save_error and verbose must be one of their choices", {
   for (bad in list("stop", NA_character_, c("warn", "raise"), TRUE, 1, NULL)) {
     expect_refused(callback_backup_and_restore("d", on_save_error = bad), "on_save_error")
   }
@@ -91,7 +100,6 @@ test_that("on_mismatch, on_save_error and verbose must be one of their choices",
     expect_refused(callback_backup_and_restore("d", verbose = bad), "verbose")
   }
   expect_snapshot(error = TRUE, {
-    callback_backup_and_restore("d", on_mismatch = "raise")
     callback_backup_and_restore("d", on_save_error = "stop")
     callback_backup_and_restore("d", verbose = 3)
     callback_backup_and_restore("d", verbose = TRUE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -78,10 +78,10 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         restore_history: bool. ``True`` gives the ``History`` that a resumed ``fit()`` returns the
             epochs of the whole run. ``False`` gives only the epochs that this call ran, as Keras
             does. Defaults to ``False``.
-        on_mismatch: ``"error"`` or ``"warn"``. What to do if the optimizer, its learning rate or
-            another of its settings, the loss, the batch size, the shuffling, the steps or the
-            length of the data differ from those of the backup. ``"warn"`` continues with what the
-            script has. A backup of another model is always an error. Defaults to ``"error"``.
+        allow_changes: str, collection of str, or ``None``. Names the things that you have changed
+            in the script since the backup, such as ``("learning_rate", "batch_size")``; see below.
+            Training continues with what the script has. If another setting differs, or the model,
+            ``fit()`` raises a ``MismatchError``. Defaults to ``None``.
         on_save_error: ``"warn"`` or ``"raise"``. What to do if rekindle cannot write a checkpoint,
             for example because the disk is full. ``"warn"`` warns once for each cause, keeps the
             previous checkpoint, continues training, and tries again when the next checkpoint is
@@ -178,6 +178,31 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
     higher order (2006). With ``verbose=1``, rekindle reports each choice. Each checkpoint records
     it, and ``python -m rekindle info`` shows it.
 
+    `allow_changes` accepts these names:
+
+    - ``"learning_rate"``, ``"weight_decay"``; ``"optimizer"`` stands for every setting of the
+      optimizer;
+    - ``"loss"``: the loss, or `class_weight`;
+    - ``"batch_size"``; ``"steps"``: `steps_per_epoch` or `steps_per_execution`;
+    - ``"data"``: other data, another number of samples, `shuffle`, a vocabulary or bins that a
+      layer was adapted to;
+    - ``"epochs"``: an `initial_epoch` that is lower than that of the backup;
+    - ``"callbacks"``: callbacks that were left out, added or given other arguments;
+    - ``"language_models"``: those of a program of Synalinks;
+    - ``"backend"``, such as JAX in place of PyTorch;
+    - ``"devices"``: their number, their kind or their mesh;
+    - ``"versions"`` of Python, NumPy, Keras and the backend;
+    - ``"all"``: everything above, with an ``InexactWarning`` for each difference.
+
+    A change that you name gives no warning. `resume_report` has it in ``notes``, ``exact`` is
+    ``False`` and ``evidence`` is ``"changed"``. The next checkpoint is of the new set-up, so you
+    may then remove the name. Other devices, other versions and callbacks that were left out are not
+    refused if you do not name them: an ``InexactWarning`` reports them. Validation data, `verbose`,
+    `epochs` and callbacks that you add may change freely, and so may the callbacks of Keras that
+    only watch, such as ``CSVLogger``. If you name ``"data"``, ``"loss"``, ``"optimizer"``,
+    ``"learning_rate"`` or ``"callbacks"`` and rekindle finds no change there, it compares the runs
+    as always, and takes a difference for the change that you mean.
+
     After a kill, the resumed run trains the batches again that the killed run had trained after its
     last checkpoint. rekindle compares the two: while training runs, it notes a digest of each batch
     (of at most 16 KiB of each array), the loss after it, and the metrics of each epoch in the file
@@ -206,7 +231,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         delete_checkpoint: bool = True,
         *,
         restore_history: bool = False,
-        on_mismatch: str = "error",
+        allow_changes: str | Collection[str] | None = None,
         on_save_error: str = "warn",
         extra_state: Mapping[str, Any] | None = None,
         verbose: int = 0,
@@ -223,7 +248,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
                 double_checkpoint=double_checkpoint,
                 delete_checkpoint=delete_checkpoint,
                 restore_history=restore_history,
-                on_mismatch=on_mismatch,
+                allow_changes=allow_changes,
                 on_save_error=on_save_error,
                 extra_state=extra_state,
                 verbose=verbose,

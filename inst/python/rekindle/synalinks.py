@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -64,8 +64,9 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
             Defaults to ``True``.
         restore_history: bool. ``True`` gives the ``History`` that a resumed ``fit()`` returns the
             epochs of the whole run. Defaults to ``False``.
-        on_mismatch: ``"error"`` or ``"warn"``. What to do if the training set-up differs from that
-            of the backup. Defaults to ``"error"``.
+        allow_changes: str, collection of str, or ``None``. Names the things that you have changed
+            in the script since the backup, such as ``"batch_size"``. If anything else differs,
+            ``fit()`` raises a ``MismatchError``. Defaults to ``None``.
         on_save_error: ``"warn"`` or ``"raise"``. What to do if a checkpoint cannot be written.
             Defaults to ``"warn"``.
         extra_state: dict of named objects, or ``None``. Other state that belongs to the run:
@@ -130,7 +131,7 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
         delete_checkpoint: bool = True,
         *,
         restore_history: bool = False,
-        on_mismatch: str = "error",
+        allow_changes: str | Collection[str] | None = None,
         on_save_error: str = "warn",
         extra_state: Mapping[str, Any] | None = None,
         verbose: int = 0,
@@ -147,7 +148,7 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
                 double_checkpoint=double_checkpoint,
                 delete_checkpoint=delete_checkpoint,
                 restore_history=restore_history,
-                on_mismatch=on_mismatch,
+                allow_changes=allow_changes,
                 on_save_error=on_save_error,
                 extra_state=extra_state,
                 verbose=verbose,

@@ -87,7 +87,7 @@ class TestInfo:
             ),
             (
                 {"number": 4, "evidence": "changed"},
-                "the set-up was changed, so nothing was compared",
+                "the set-up was changed, so another result is expected",
             ),
             ({"number": 4, "evidence": "differs"}, "what it saw differs from what the interrupted"),
             (

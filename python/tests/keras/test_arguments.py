@@ -111,7 +111,6 @@ def test_flags_are_true_or_false(name, value):
     ("name", "value", "expected"),
     [
         ("on_save_error", "ignore", "'warn' or 'raise'"),
-        ("on_mismatch", None, "'error' or 'warn'"),
         ("verbose", 3, "0, 1 or 2"),
         ("verbose", True, "0, 1 or 2"),
     ],
@@ -119,6 +118,13 @@ def test_flags_are_true_or_false(name, value):
 def test_choices_name_what_is_accepted(name, value, expected):
     with pytest.raises(rekindle.ArgumentError, match=f"`{name}`.*Expected {expected}"):
         BackupAndRestore("backup", **{name: value})
+
+
+@pytest.mark.parametrize("value", ["rate", "", ("batch_size", "lr"), [None], {"loss": 1}, True, 3])
+def test_a_change_has_a_name_that_is_known(value):
+    names = "'learning_rate', 'weight_decay', 'optimizer', 'loss', 'batch_size', 'steps', 'data'"
+    with pytest.raises(rekindle.ArgumentError, match=f"`allow_changes`.*Expected .*{names}"):
+        BackupAndRestore("backup", allow_changes=value)
 
 
 @pytest.mark.parametrize("value", [[1], {1: 2}, {"data": object()}, {"count": 3}, {"x": (1,)}])

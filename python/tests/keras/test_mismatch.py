@@ -62,7 +62,7 @@ def test_another_set_up_is_refused_or_on_demand_warned_about(backup_dir, change,
     with pytest.raises(rekindle.MismatchError, match="of another training set-up") as caught:
         fit(make_model(), BackupAndRestore(backup_dir), **change)
     assert difference in caught.value.differences
-    callback = BackupAndRestore(backup_dir, on_mismatch="warn")
+    callback = BackupAndRestore(backup_dir, allow_changes="all")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert fit(make_model(), callback, **change).epoch == [2]
@@ -197,7 +197,7 @@ def test_a_backup_of_another_backend_is_named_as_such_or_goes_on(backup_dir):
     assert caught.value.differences == [
         f"backend: expected {mine!r}, found {other!r} in the backup"
     ]
-    probe, backup = Probe(), BackupAndRestore(backup_dir, on_mismatch="warn")
+    probe, backup = Probe(), BackupAndRestore(backup_dir, allow_changes="all")
     with pytest.warns(rekindle.InexactWarning, match="backend: expected"):
         assert fit(model(), backup, probe).epoch == [2]
     assert backup.resume_report["exact"] is False

@@ -33,12 +33,14 @@ class Halve(keras.callbacks.Callback):
 @pytest.mark.parametrize("batch", [None, 3])
 def test_a_learning_rate_that_was_changed_is_refused_or_on_demand_taken(backup_dir, batch):
     interrupt(adam(), BackupAndRestore(backup_dir, 1), 1, batch)
-    with pytest.raises(rekindle.MismatchError, match="set `on_mismatch` to") as caught:
+    with pytest.raises(
+        rekindle.MismatchError, match='it in `allow_changes`: "learning_rate"'
+    ) as caught:
         fit(adam(0.001), BackupAndRestore(backup_dir, 1))
     assert caught.value.differences == [
         "the optimizer's learning_rate: expected 0.001, found 0.01 in the backup"
     ]
-    model, backup = adam(0.001), BackupAndRestore(backup_dir, 1, on_mismatch="warn")
+    model, backup = adam(0.001), BackupAndRestore(backup_dir, 1, allow_changes="all")
     with pytest.warns(rekindle.InexactWarning, match="learning_rate: expected 0.001"):
         interrupt(model, backup, 2)
     assert rate_of(model) == 0.001

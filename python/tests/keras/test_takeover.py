@@ -135,7 +135,9 @@ def test_a_backup_of_another_model_is_refused_and_changes_nothing(backup_dir, ch
 def test_another_optimizer_may_be_warned_about_instead(backup_dir):
     interrupted_by_keras(backup_dir)
     with pytest.warns(rekindle.TakeoverWarning, match="Skipping variable loading for optimizer"):
-        history = fit(make_model(optimizer="sgd"), BackupAndRestore(backup_dir, on_mismatch="warn"))
+        history = fit(
+            make_model(optimizer="sgd"), BackupAndRestore(backup_dir, allow_changes="optimizer")
+        )
     assert history.epoch == [2]
 
 

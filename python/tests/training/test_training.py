@@ -126,7 +126,6 @@ def options(directory, **more):
         "restore_history": True,
         "save_freq": "epoch",
         "double_checkpoint": False,
-        "on_mismatch": "error",
         "on_save_error": "raise",
         "verbose": 0,
         "background": False,

@@ -103,7 +103,7 @@ def _evidence(save: SaveInfo) -> str:
     told = {
         "verified": f"{counted(found)} equal those of the interrupted run",
         "unverified": "the interrupted run left nothing to compare with",
-        "changed": "the set-up was changed, so nothing was compared",
+        "changed": "the set-up was changed, so another result is expected",
         "differs": "what it saw differs from what the interrupted run saw",
     }.get(str(found.get("evidence")), "nothing is known about how exactly")
     return f"The run of {save.name} had resumed from {source}: {told}."

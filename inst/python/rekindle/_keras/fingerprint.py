@@ -28,6 +28,7 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
         "optimizer": fingerprint.name_of(getattr(model, "optimizer", None)),
         "loss": fingerprint.name_of(getattr(model, "loss", None)),
         "steps_per_execution": int(getattr(model, "steps_per_execution", 1) or 1),
+        **_devices(model),
     }
     iterator = fit.get("epoch_iterator")
     if iterator is None:
@@ -43,6 +44,32 @@ def take(model: Any, fit: Mapping[str, Any]) -> dict[str, Any]:
         "class_weight": fingerprint.class_weights(fit.get("class_weight")),
     }
     return found
+
+
+def _devices(model: Any) -> dict[str, str]:
+    """How many devices hold the variables, of which kind, and in which mesh.
+
+    Another number of them adds up in another order.
+    """
+    variable = next(iter(model.variables), None)
+    if variable is None:
+        return {}
+    value = getattr(variable, "value", None)
+    # JAX knows the devices of an array, PyTorch its one device; TensorFlow's strategy has replicas.
+    ask = getattr(value, "devices", None)
+    found = list(ask()) if callable(ask) else [getattr(value, "device", None)]
+    strategy = getattr(model, "distribute_strategy", None)
+    count = max(len(found), int(getattr(strategy, "num_replicas_in_sync", None) or 1))
+    mesh = getattr(keras.distribution.distribution(), "device_mesh", None)
+    shape = "" if mesh is None else f" in a mesh of {' x '.join(map(str, mesh.shape))}"
+    return {"devices": f"{count} {_kind(found[0])}{shape}"}
+
+
+def _kind(device: Any) -> str:
+    """The kind of a device, such as ``cpu`` or ``gpu``."""
+    named = getattr(device, "platform", None) or getattr(device, "type", None)
+    # TensorFlow has texts, such as /job:localhost/replica:0/task:0/device:CPU:0.
+    return str(named or str(device).rpartition("device:")[2].partition(":")[0]).lower()
 
 
 def adapted(model: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rekindle._frameworks import table as frameworks
 from rekindle._inspection import tf_files
 from rekindle._keras import internals, variables
 from rekindle._training import fingerprint, keras_files, settled, stages
+from rekindle._training.changes import AllowedChanges
 from rekindle._training.keras_files import METADATA, PAIRS, Pair, UnusableError
 from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
 
@@ -32,7 +33,7 @@ class Settings(Protocol):
     def directory(self) -> str: ...
 
     @property
-    def on_mismatch(self) -> str: ...
+    def allowed(self) -> AllowedChanges: ...
 
 
 class _OtherModelError(Exception):
@@ -94,7 +95,7 @@ def _load_first_whole(
     for weights, metadata in PAIRS:
         try:
             pair = keras_files.read_pair(folder, weights, metadata)
-            notes = _load(pair, model, strict=settings.on_mismatch == "error")
+            notes = _load(pair, model, strict=not settings.allowed.allows("optimizer"))
             notes += _refuse_mixed(pair, model, fit)
         except UnusableError as error:
             problems.append(str(error))

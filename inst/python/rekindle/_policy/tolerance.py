@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from rekindle._base import checks
 
@@ -40,3 +41,17 @@ class Tolerance:
             raise checks.invalid("relative", given, "a number from 0 up, such as 1e-5")
         object.__setattr__(self, "relative", float(given))
         checks.choice("then", self.then, THEN)
+
+
+def tolerance_of(name: str, value: Any) -> Tolerance:
+    """The tolerance that an argument of this name stands for.
+
+    Raises:
+        ArgumentError: The argument is neither a tolerance nor what to do at a difference.
+    """
+    if isinstance(value, Tolerance):
+        return value
+    if not isinstance(value, str) or value not in THEN:
+        expected = "'warn', 'raise', 'ignore' or a rekindle.Tolerance"
+        raise checks.invalid(name, value, expected)
+    return Tolerance(then=value)

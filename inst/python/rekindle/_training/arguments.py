@@ -11,7 +11,8 @@ from rekindle._base import checks, durations
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
-from rekindle._policy.tolerance import THEN, Tolerance
+from rekindle._policy.tolerance import tolerance_of
+from rekindle._training.changes import AllowedChanges
 from rekindle._training.extra_state import can_be_restored
 from rekindle._training.options import FitOptions
 from rekindle.errors import ArgumentError
@@ -24,7 +25,7 @@ def options(
     double_checkpoint: Any,
     delete_checkpoint: Any,
     restore_history: Any,
-    on_mismatch: Any,
+    allow_changes: Any,
     on_save_error: Any,
     extra_state: Any,
     verbose: Any,
@@ -43,14 +44,14 @@ def options(
         double_checkpoint=keeps_two,
         delete_checkpoint=checks.flag("delete_checkpoint", delete_checkpoint),
         restore_history=checks.flag("restore_history", restore_history),
-        on_mismatch=checks.choice("on_mismatch", on_mismatch, ("error", "warn")),
+        allowed=AllowedChanges.of(allow_changes),
         on_save_error=checks.choice("on_save_error", on_save_error, ("warn", "raise")),
         extra_state=_extra_state(extra_state),
         verbose=int(checks.choice("verbose", verbose, (0, 1, 2))),
         background=checks.flag("background", background),
         retention=_retention(retention, keeps_two),
         preemption=_preemption(save_before_preemption, when),
-        tolerance=_tolerance(on_difference),
+        tolerance=tolerance_of("on_difference", on_difference),
         worker_timeout=_seconds("worker_timeout", worker_timeout),
     )
 
@@ -125,15 +126,6 @@ def _preemption(value: Any, save_freq: Any) -> Preemption | None:
             value=value,
         )
     return None
-
-
-def _tolerance(value: Any) -> Tolerance:
-    if isinstance(value, Tolerance):
-        return value
-    if not isinstance(value, str) or value not in THEN:
-        expected = "'warn', 'raise', 'ignore' or a rekindle.Tolerance"
-        raise checks.invalid("on_difference", value, expected)
-    return Tolerance(then=value)
 
 
 def _extra_state(value: Any) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def check(
         raise MismatchError(
             f"An epoch of the data has {batches} batches, and the checkpoint was saved after"
             f" batch {batch} of an epoch. It is not the data that the interrupted run was"
-            " trained on. Nothing was changed.",
+            " trained on. Nothing was changed. To go on with shorter epochs on purpose, let the run"
+            " end its epoch with the earlier data or batch size first.",
             differences=[f"data: expected at least {batch} batches in the epoch, found {batches}"],
         )
     if not isinstance(place, dict):

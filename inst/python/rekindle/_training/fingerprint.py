@@ -8,9 +8,6 @@ from typing import Any
 from rekindle._format.manifest import Manifest
 from rekindle.errors import MismatchError, bulleted
 
-# The words for a backup whose model fits, and whose settings differ.
-SET_UP = "of another training set-up"
-
 # What the names of weights begin with: the arrays that have to fit the live variables.
 WEIGHTS = ("model/", "optimizer/")
 
@@ -87,13 +84,14 @@ def array_differences(
     return lines
 
 
-def refuse(directory: str, what: str, differences: list[str]) -> None:
+def refuse(directory: str, what: str, differences: list[str], advice: str = "") -> None:
     """Refuses the backup in a folder if there are differences.
 
     Args:
         directory: The folder.
         what: The words after "The backup is", such as "of another model".
         differences: A line for each difference.
+        advice: A sentence that says how to go on in spite of them, after a space.
 
     Raises:
         MismatchError: There are differences.
@@ -102,16 +100,10 @@ def refuse(directory: str, what: str, differences: list[str]) -> None:
         raise MismatchError(
             f"The backup in {directory!r} is {what}. Nothing was changed.\n"
             + bulleted(differences)
-            + f"To resume, use the model and the settings that were saved.{_advice(what)} To start"
+            + f"To resume, use the model and the settings that were saved.{advice} To start"
             " afresh, rename or remove that folder, or give this run a backup folder of its own.",
             differences=differences,
         )
-
-
-def _advice(what: str) -> str:
-    if what != SET_UP:
-        return ""
-    return ' To resume with the new settings on purpose, set `on_mismatch` to "warn".'
 
 
 def name_of(value: Any) -> Any:

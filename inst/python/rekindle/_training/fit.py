@@ -13,7 +13,7 @@ from rekindle._format.manifest import Position
 from rekindle._format.snapshot import LoadedCheckpoint
 from rekindle._policy.schedule import Schedule
 from rekindle._saving import open_runs
-from rekindle._training import checkpointers, stages, start
+from rekindle._training import changes, checkpointers, stages, start
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.options import FitOptions
 from rekindle._training.own_state import OwnStates
@@ -57,7 +57,7 @@ class Fit:
             callbacks=CallbackStates(trainer.callbacks()),
             data=trainer.data,
             extra=settings.extra_state,
-            refuses=settings.on_mismatch == "error",
+            allowed=settings.allowed,
             own=OwnStates(trainer.own_states(settings.extra_state)),
         )
         self._checkpointer, self._saves = checkpointers.of_fit(self._state, settings)
@@ -137,7 +137,8 @@ class Fit:
         notes = self._state.notes
         if self.report is not None:
             self.report["exact"], self.report["notes"] = not notes, list(notes)
-        self._reporter.inexact(notes)
+        is_meant = self._settings.allowed.is_meant
+        self._reporter.inexact(note for note in notes if not is_meant(note))
 
     def epoch_begins(self, epoch: int, look: Callable[[], None]) -> int:
         """Begins an epoch, and returns how many of its batches are skipped.
@@ -195,8 +196,8 @@ class Fit:
         self._state.put_after_replay(save)
         if not self._state.data_is_the_same(save):
             self._state.notes.append(
-                "the data did not give the same batches again, so training continues after the"
-                " same number of batches of the epoch, but not after the same batches"
+                f"{changes.OTHER_BATCHES}, so training continues after the same number of batches"
+                " of the epoch, but not after the same batches"
             )
         self._tell_notes()
 

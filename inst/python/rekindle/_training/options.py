@@ -11,6 +11,7 @@ from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
 from rekindle._policy.tolerance import Tolerance
+from rekindle._training.changes import AllowedChanges
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class FitOptions:
     double_checkpoint: bool
     delete_checkpoint: bool
     restore_history: bool
-    on_mismatch: str
     on_save_error: str
     verbose: int
     background: bool
     retention: Retention
     extra_state: Mapping[str, Any] = field(default_factory=dict)
+    allowed: AllowedChanges = field(default_factory=AllowedChanges)
     preemption: Preemption | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
     worker_timeout: float = 600.0

@@ -11,7 +11,7 @@ from rekindle._base import events
 from rekindle._base.counted import counted
 from rekindle._codec.changeable import IS_NEW
 from rekindle._format.manifest import Manifest
-from rekindle.errors import InexactWarning, RekindleWarning, bulleted
+from rekindle.errors import InexactWarning, MismatchError, RekindleWarning, bulleted
 
 _INEXACT = "The resumed run may differ from the interrupted one: {}."
 
@@ -87,15 +87,28 @@ class Reporter:
         text = f"Verified: {counted(compared)} equal those of the interrupted run."
         self.say(1, text, "verified", **compared)
 
-    def differs(self, note: str, *, is_silent: bool) -> None:
-        """Warns that the resumed run was seen to be another than the interrupted one."""
+    def differs(self, note: str, then: str) -> None:
+        """Reports that the resumed run was seen to be another than the interrupted one.
+
+        Args:
+            note: From where on, and what.
+            then: "warn", "raise" or "ignore".
+
+        Raises:
+            MismatchError: The user wants an error.
+        """
         self._warned.add(_INEXACT.format(note))
+        if then == "raise":
+            raise MismatchError(
+                f"The resumed run is not the interrupted one: {note}. Its checkpoints stay.",
+                differences=[note],
+            )
         text = (
             f"The resumed run differs from the interrupted one: {note}. Training continues. Look"
             " for what the script, its data or the machine does otherwise than before. If losses"
             " may differ a little, as on a GPU, use `on_difference=rekindle.Tolerance(1e-5)`."
         )
-        if not is_silent:
+        if then == "warn":
             self._warn_once(text)
 
     def not_repeated(self, reasons: Iterable[str]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from rekindle._format.manifest import Manifest
-from rekindle._training import fingerprint, optimizer_settings, stages
+from rekindle._training import changes, fingerprint, optimizer_settings, stages
+from rekindle._training.changes import AllowedChanges
 from rekindle._training.trainer import Trainer
 
 
@@ -16,12 +17,11 @@ def refuse_backend(directory: str, trainer: Trainer, manifest: Manifest) -> None
     backend = trainer.fingerprint().get("backend")
     if backend is not None:
         saved = manifest.state.get("fingerprint")
-        lines = fingerprint.differences({"backend": backend}, saved)
-        fingerprint.refuse(directory, fingerprint.SET_UP, lines)
+        _refuse(directory, fingerprint.differences({"backend": backend}, saved))
 
 
-def changes(
-    directory: str, trainer: Trainer, manifest: Manifest, began: int, refuses: bool
+def differences(
+    directory: str, trainer: Trainer, manifest: Manifest, began: int, allowed: AllowedChanges
 ) -> list[str]:
     """A line for each thing that is not as it was, and may change the result.
 
@@ -32,10 +32,10 @@ def changes(
         trainer: The trainer of this fit().
         manifest: The manifest of the checkpoint.
         began: The `initial_epoch` of the fit() that saved it.
-        refuses: Whether settings that define a training step must not differ.
+        allowed: The differences that do not rule the checkpoint out.
 
     Raises:
-        MismatchError: They differ.
+        MismatchError: Another setting differs.
     """
     lines = fingerprint.differences(trainer.fingerprint(), manifest.state.get("fingerprint"))
     if any(line.startswith(optimizer_settings.RATE) for line in lines):
@@ -43,12 +43,17 @@ def changes(
     if stages.is_new(manifest.position, began, trainer.fit):
         # A stage of a script may train otherwise than the one before, as for fine-tuning.
         lines = [line for line in lines if not optimizer_settings.is_setting(line)]
-    if refuses:
-        fingerprint.refuse(directory, fingerprint.SET_UP, lines)
+    _refuse(directory, allowed.refused(lines))
     initial = stages.initial_epoch(trainer.fit)
     if initial < began:
         lines.append(
-            f"the backup is of a fit() that began at epoch {began} (counted from 0), and"
-            f" this one begins at {initial}"
+            f"{changes.OTHER_START} at epoch {began} (counted from 0), and this one begins at"
+            f" {initial}"
         )
     return lines + fingerprint.other_versions(trainer.versions(), manifest.state.get("versions"))
+
+
+def _refuse(directory: str, lines: list[str]) -> None:
+    if lines:
+        what = "of another training set-up"
+        fingerprint.refuse(directory, what, lines, changes.advice(lines))

@@ -23,6 +23,7 @@ from rekindle._training import (
     users_state,
 )
 from rekindle._training.callbacks.states import CallbackStates
+from rekindle._training.changes import AllowedChanges
 from rekindle._training.data_cursor import DataCursor
 from rekindle._training.extra_state import ExtraState
 from rekindle._training.history import HistoryRecord
@@ -42,7 +43,7 @@ class FitState:
         callbacks: The other callbacks.
         data: The position in the data, or ``None`` if it cannot be known.
         extra: The user's own objects, by name.
-        refuses: Whether a set-up other than the saved one is refused, or only noted.
+        allowed: The differences from the saved set-up that are noted, and not refused.
         own: The trainer's own state, beside all this.
         history: Every epoch so far.
         position: The position of the run.
@@ -65,7 +66,7 @@ class FitState:
     callbacks: CallbackStates
     data: DataCursor | None
     extra: Mapping[str, Any]
-    refuses: bool
+    allowed: AllowedChanges
     own: OwnStates
     history: HistoryRecord = field(default_factory=HistoryRecord)
     position: Position = field(default_factory=Position)
@@ -155,7 +156,7 @@ class FitState:
             self._leave_to_later(save)
             return
         stages.refuse_ahead(self.directory, manifest.position, self.trainer.fit)
-        if self.refuses:
+        if not self.allowed.allows("backend"):
             set_up.refuse_backend(self.directory, self.trainer, manifest)
         building.build(self.directory, self.trainer, self.own, self._extra, save)
         refuse = partial(fingerprint.refuse, self.directory)
@@ -277,7 +278,7 @@ class FitState:
             self.notes.append(text)
 
     def _compare(self, manifest: Manifest) -> None:
-        lines = set_up.changes(self.directory, self.trainer, manifest, self.began, self.refuses)
+        lines = set_up.differences(self.directory, self.trainer, manifest, self.began, self.allowed)
         self.is_changed = bool(lines)
         self.notes += self.trainer.inexact() + lines
 

@@ -18,21 +18,29 @@ _WATCHED = ("monitor", "mode")
 # Where it writes. The script may move these.
 _PATHS = ("filepath", "filename", "log_dir", "directory", "path")
 
-# A callback's watched metric, and a digest of everything that the script has set.
+# A callback's watched metric, a digest of everything that the script has set, and `only_watches` if
+# its class changes nothing in training.
 Identity = dict[str, Any]
 
 
-def of(callback: Any, set_up: Mapping[str, str]) -> Identity:
+def of(callback: Any, set_up: Mapping[str, str], *, only_watches: bool) -> Identity:
     """The identity of a callback when training begins.
 
     Args:
         callback: The callback.
         set_up: Digests of the values of its attributes then, by name.
+        only_watches: Whether its class changes nothing in training.
     """
     watched = {name: _text(getattr(callback, name, None)) for name in _WATCHED}
     paths = {name: _path(getattr(callback, name, None)) for name in _PATHS}
     everything = json.dumps([watched, paths, sorted(set_up.items())], sort_keys=True)
-    return {"watched": watched, "set_up": digest(everything.encode())}
+    found: Identity = {"watched": watched, "set_up": digest(everything.encode())}
+    return found | {"only_watches": True} if only_watches else found
+
+
+def may_be_left_out(identity: Any) -> bool:
+    """Whether training is the same without the callback that was saved with this identity."""
+    return isinstance(identity, dict) and identity.get("only_watches") is True
 
 
 def class_of(name: str) -> str:

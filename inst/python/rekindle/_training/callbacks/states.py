@@ -12,6 +12,7 @@ from rekindle._codec.restore import Restore
 from rekindle._codec.tags import renewed
 from rekindle._codec.tree import unflatten
 from rekindle._training.callbacks import beside, identity, table
+from rekindle._training.changes import A_CALLBACK
 from rekindle.errors import BrokenTreeError
 
 Puts = list[Callable[[], Any]]
@@ -42,7 +43,9 @@ class CallbackStates:
             if not kinds.has_state_dict(callback)
         }
         self._identities = {
-            name: identity.of(callback, self._set_up(name))
+            name: identity.of(
+                callback, self._set_up(name), only_watches=table.only_watches(type(callback))
+            )
             for name, callback in self._callbacks.items()
         }
         self._beside = {name: beside.Beside(self._callbacks[name]) for name in self._baseline}
@@ -107,7 +110,7 @@ class CallbackStates:
         for name, live in identity.match(saved, self._identities).items():
             if live is not None:
                 puts += self._read_one(live, states[name], restore, notes)
-            elif states[name].keys() != {"identity"}:
+            elif states[name].keys() != {"identity"} and not identity.may_be_left_out(saved[name]):
                 shown = identity.described(name, saved[name])
                 notes.append(self._not_used(name, shown))
         return puts, notes
@@ -115,9 +118,9 @@ class CallbackStates:
     def _not_used(self, name: str, shown: str) -> str:
         kind = identity.class_of(name)
         if not any(identity.class_of(one) == kind for one in self._callbacks):
-            return f"the callback {shown} is no longer in the list, so its state was not used"
+            return f"{A_CALLBACK}{shown} is no longer in the list, so its state was not used"
         return (
-            f"the callback {shown} may be any of those of its class in the list, whose set-up has"
+            f"{A_CALLBACK}{shown} may be any of those of its class in the list, whose set-up has"
             " changed, so its state was not used"
         )
 

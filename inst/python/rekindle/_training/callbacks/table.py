@@ -106,6 +106,12 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "wait": _is_count,
 }
 
+# These only watch: training is the same without them.
+_WATCHERS = {
+    *("BackupAndRestore", "CSVLogger", "History", "ModelCheckpoint", "OrbaxCheckpoint"),
+    *("ProgbarLogger", "ProgramCheckpoint", "RemoteMonitor", "TensorBoard"),
+}
+
 # State of the profiler, of the process or of open files, and values that each process derives
 # again: a callback that monitors a metric turns the sign of `min_delta` when it first sees
 # `monitor_op` unset.
@@ -201,6 +207,11 @@ def may_be_state(kind: Any, name: str) -> bool:
 def is_users(kind: Any, name: str) -> bool:
     """Whether the attribute is one of the user's class, and not state of a class of Keras."""
     return name not in _state(kind)
+
+
+def only_watches(kind: type) -> bool:
+    """Whether the class is one of Keras' own that change nothing in training."""
+    return _is_in_table(kind) and kind.__name__ in _WATCHERS
 
 
 def rule(kind: Any, name: str) -> Callable[[Any], bool] | None:

@@ -13,8 +13,7 @@ from rekindle._training.state import FitState
 from rekindle._training.trainer import Trainer
 from rekindle._training.witness.attempt_log import AttemptLog
 from rekindle._training.witness.ring import Ring
-from rekindle._training.witness.witness import VERIFIED, Witness
-from rekindle.errors import MismatchError
+from rekindle._training.witness.witness import CHANGED, VERIFIED, Witness
 
 
 class Evidence:
@@ -23,7 +22,7 @@ class Evidence:
     Args:
         storage: The backup folder, which is locked when the fit() begins.
         trainer: The trainer of the fit().
-        state: The state of the fit(). A difference becomes one of its notes.
+        state: The state of the fit(). A difference becomes one of its notes; it may be allowed.
         reporter: Gives the warning.
         tolerance: What counts as a difference, and what to do then.
 
@@ -48,10 +47,10 @@ class Evidence:
         self._unwatch = _nothing
         # Of several workers that train together, one keeps the notes.
         keeps = trainer.team is None or trainer.team.index == 0
-        ring = Ring(storage if keeps else None)
+        ring, meant = Ring(storage if keeps else None), state.allowed.unseen
         self._log = AttemptLog(ring)
         self._epoch = 0
-        self._witness = Witness(ring, tolerance, self._differs)
+        self._witness = Witness(ring, tolerance, self._differs, meant=meant)
         self.ends = self._log.ends
         self.replays = self._witness.replays
         self.replayed = self._witness.replayed
@@ -117,13 +116,10 @@ class Evidence:
         self._tell()
         if self._report is not None:
             self._report["exact"], self._report["notes"] = False, list(self._state.notes)
-        if self._then == "raise":
+        then = "ignore" if self._witness.evidence == CHANGED else self._then
+        if then == "raise":
             self._witness.stop()
-            raise MismatchError(
-                f"The resumed run is not the interrupted one: {text}. Its checkpoints stay.",
-                differences=[text],
-            )
-        self._reporter.differs(text, is_silent=self._then == "ignore")
+        self._reporter.differs(text, then)
 
     def as_state(self) -> dict[str, Any]:
         """The findings as JSON values, to save them; empty if the fit() began afresh."""

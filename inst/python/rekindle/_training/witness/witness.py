@@ -10,7 +10,7 @@ import collections
 import math
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,14 @@ _WAITING = 16
 
 VERIFIED, UNVERIFIED, CHANGED, DIFFERS = "verified", "unverified", "changed", "differs"
 
+# What is compared when a fit() begins.
+NOTHING = {"batches": 0, "losses": 0, "epochs": 0, "largest": 0.0}
+
 _Place = tuple[int, int, int]
+
+
+def _in_epoch(epoch: int, batch: int | None) -> str:
+    return f"epoch {epoch}{'' if batch is None else f', batch {batch}'} on (counted from 0)"
 
 
 class Witness:
@@ -40,6 +47,8 @@ class Witness:
         tolerance: Which losses count as equal.
         differs: Called once, with the sentence that says what differs, and where.
         clock: Gives seconds.
+        meant: The kinds of differences that the user means, as `compared` has them.
+        place: Puts an epoch, and a batch of it if there is one, into words: "from ..." them.
 
     Attributes:
         evidence: ``"verified"``, ``"unverified"``, ``"changed"`` or ``"differs"``.
@@ -53,12 +62,16 @@ class Witness:
         tolerance: Tolerance,
         differs: Callable[[str], None],
         clock: Callable[[], float] = time.perf_counter,
+        meant: Collection[str] = (),
+        place: Callable[[int, int | None], str] = _in_epoch,
     ) -> None:
         self.evidence = UNVERIFIED
-        self.compared: dict[str, Any] = {"batches": 0, "losses": 0, "epochs": 0, "largest": 0.0}
+        self.compared: dict[str, Any] = dict(NOTHING)
         self._ring = ring
         self._tolerance = tolerance
         self._differs = differs
+        self._meant = meant
+        self._place = place
         self._expected: dict[_Place, Record] = {}
         self._epoch = 0
         self._read = 0
@@ -110,6 +123,10 @@ class Witness:
         self._epoch, self._read, self._is_replaying = epoch, 0, False
         self._batches.clear()
         self._losses.clear()
+
+    def reads_at(self, batch: int) -> None:
+        """The batch that is read next has this number."""
+        self._read = batch
 
     def sees_batch(self, batch: Any) -> None:
         """The trainer reads a batch, to train on it or to skip it."""
@@ -176,6 +193,11 @@ class Witness:
             self._compare(record, "epochs", is_same, None)
         self._ring.add(EPOCH, epoch, 0, digest, loss)
 
+    def settle(self) -> None:
+        """Writes what is still to be written, and waits for the device."""
+        if not self._is_stopped:
+            self._note(wait=True)
+
     def _note(self, *, wait: bool) -> None:
         """Writes what is at hand, a loss beside its batch."""
         while self._losses:
@@ -214,16 +236,15 @@ class Witness:
             self.compared[kind] += 1
             self.evidence = VERIFIED
             return
-        self.evidence = DIFFERS
+        self.evidence = CHANGED if kind in self._meant else DIFFERS
         what = {
             "batches": "the data is not that of the interrupted run",
             "losses": "the loss is not that of the interrupted run",
             "epochs": "the metrics at its end are not those of the interrupted run",
         }[kind]
-        place = f"epoch {record.epoch}" + ("" if number is None else f", batch {number}")
         self._expected.clear()
         self._ring.clear()
-        self._differs(f"from {place} on (counted from 0), {what}")
+        self._differs(f"from {self._place(record.epoch, number)}, {what}")
 
     def close(self) -> None:
         """Closes the ring. What was noted stays, for the run that resumes."""
