@@ -26,10 +26,10 @@
 #'   cost of a checkpoint, `stall` and `interference`, its `duration`, and the duration of a `step`. A first
 #'   checkpoint, which rekindle takes to measure it, has only the bounds;
 #' * `evidence`: `NULL`, or of a run that had resumed before its newest complete checkpoint, a list: the
-#'   `number` of the checkpoint that it resumed from, with its `epoch` and `batch`; the `evidence`
-#'   (`"verified"`, `"unverified"`, `"changed"` or `"differs"`, see [callback_backup_and_restore()]); and how
-#'   many `batches`, `losses` and `epochs` were those of the interrupted run, with the `largest` relative
-#'   difference of a loss;
+#'   `number` of the checkpoint that it resumed from, with its `epoch` and `batch` (of a custom loop that
+#'   reports its steps, its `step`); the `evidence` (`"verified"`, `"unverified"`, `"changed"` or `"differs"`,
+#'   see [callback_backup_and_restore()]); and how many `batches`, `losses` and `epochs` were those of the
+#'   interrupted run, with the `largest` relative difference of a loss;
 #' * `size`: bytes of all files of the backup;
 #' * `set_aside`: sizes of damaged files that rekindle has quarantined (renamed), by their new names;
 #' * `foreign`: names of files that rekindle did not write;

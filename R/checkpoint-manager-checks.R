@@ -137,6 +137,25 @@ check_number <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
+check_witnessed <- function(step, loss, call = caller_env()) {
+  if (!is_python(step) && !is_whole(step, from = 0)) {
+    abort_argument(
+      c(
+        paste0("`step` must be a whole number >= 0, not ", describe(step), "."),
+        i = "It is the number of the step, counted over the whole run."
+      ),
+      step, "step", call
+    )
+  }
+  # A loss may be NaN.
+  if (!is.null(loss) && !is_python(loss) && !(is.numeric(loss) && !is.object(loss) && length(loss) == 1)) {
+    abort_argument(
+      paste0("`loss` must be NULL, a number or a Python array with one number, not ", describe(loss), "."),
+      loss, "loss", call
+    )
+  }
+}
+
 # `where` names the place that holds the metric's value. It is a part of the message.
 check_keep_best <- function(x, arg = caller_arg(x), call = caller_env(), where = "`with_metadata`") {
   if (!is.null(x) && !is_best_rule(x)) {
@@ -166,6 +185,37 @@ is_name <- function(x) {
 
 as_python_float <- function(x) {
   if (!is.null(x)) as.double(x)
+}
+
+# The data of a step, for a digest: numbers as NumPy arrays, and the parts of lists without their names.
+as_python_batch <- function(x, call = caller_env()) {
+  if (is.null(x) || is_python(x)) {
+    return(x)
+  }
+  if (is.list(x)) {
+    return(lapply(unname(as.list(x)), as_python_batch, call = call))
+  }
+  if (is.character(x) || is.factor(x)) {
+    return(as.list(enc2utf8(as.character(x))))
+  }
+  as_numpy_array(x, call)
+}
+
+as_numpy_array <- function(x, call) {
+  if (!typeof(x) %in% c("logical", "integer", "double", "complex", "raw")) {
+    abort_argument(
+      c(
+        paste0("`batch` must not have ", describe(x), " in it."),
+        i = "It takes vectors, arrays, data frames, Python arrays, and lists of these."
+      ),
+      x, "batch", call
+    )
+  }
+  shape <- dim(x) %||% length(x)
+  # Classes, such as that of dates, are not NumPy's. reticulate makes no array of raw values.
+  x <- if (is.raw(x)) as.integer(x) else as.vector(unclass(x))
+  dim(x) <- shape
+  reticulate::r_to_py(x)
 }
 
 as_python_step_counter <- function(step_counter, checkpoint) {

@@ -34,6 +34,18 @@ manager_methods <- function(py) {
       invisible(path)
     },
     restore_or_initialize = function() invisible(call_python(py$restore_or_initialize(), current_env())),
+    witness = function(step, batch = NULL, loss = NULL) {
+      check_witnessed(step, loss)
+      call_python(
+        py$witness(
+          as_python_int(step),
+          batch = as_python_batch(batch),
+          loss = if (is_python(loss)) loss else as_python_float(loss)
+        ),
+        call = current_env()
+      )
+      invisible()
+    },
     sync = function() invisible(call_python(py$sync(), current_env())),
     close = function() invisible(call_python(py$close(), current_env())),
     metadata = function(path) {
@@ -65,7 +77,8 @@ manager_fields <- list(
   directory = function(manager, call) .subset2(manager, "py")$directory,
   checkpoint = function(manager, call) .subset2(manager, "checkpoint"),
   checkpoint_interval = function(manager, call) .subset2(manager, "py")$checkpoint_interval,
-  waited = function(manager, call) .subset2(manager, "py")$waited
+  waited = function(manager, call) .subset2(manager, "py")$waited,
+  resume_report = function(manager, call) .subset2(manager, "py")$resume_report
 )
 
 #' @export

@@ -33,6 +33,10 @@
 #'   highest (`"max"`). The metric is a number that you give as `with_metadata`.
 #' @param background `TRUE` copies the state when you call `$save()`, and writes the checkpoint while the loop
 #'   continues; see below.
+#' @param on_difference What to do if a resumed loop reports other batches or losses to `$witness()` than the
+#'   interrupted loop did: see "Is the resumed loop the same?", below. `"warn"` gives a warning, once.
+#'   `"raise"` gives an error of class `rekindle_mismatch`; the checkpoints stay. `"ignore"` only notes it in
+#'   `$resume_report`. A [tolerance()] lets losses differ a little, as they do on a GPU.
 #'
 #' @returns An object of class `rekindle_checkpoint_manager`. It prints the checkpoints that it keeps. It has
 #'   the methods
@@ -44,14 +48,16 @@
 #'     that belong to the checkpoint, such as metrics.
 #'   * `$restore_or_initialize()`: restores the newest complete checkpoint, and returns its path. If there is
 #'     no such checkpoint, it calls `init_fn` and returns `NULL`. Both values are invisible.
+#'   * `$witness(step, batch = NULL, loss = NULL)`: notes what a step of the loop saw, and compares it with
+#'     the interrupted loop; see below. Returns `NULL`, invisibly.
 #'   * `$sync()`: waits until all requested checkpoints are on the disk.
 #'   * `$close()`: waits in the same way, and unlocks the folder. A later `$save()` locks it again.
 #'   * `$metadata(path)`: returns the list that you gave as `with_metadata`.
 #'
 #'   and the fields `$checkpoints`, a character vector of the paths, in the order of saving;
 #'   `$latest_checkpoint`, a path or `NULL`; `$directory`, as an absolute path; `$checkpoint`;
-#'   `$checkpoint_interval`; and `$waited`, the seconds that the loop has waited for checkpoints that were
-#'   still being written.
+#'   `$checkpoint_interval`; `$waited`, the seconds that the loop has waited for checkpoints that were
+#'   still being written; and `$resume_report`, see below.
 #'
 #' @section Save in the background:
 #' With `background = TRUE`, `$save()` still takes R values and variables in the session's own thread, when
@@ -60,6 +66,21 @@
 #' itself or by [quit()], rekindle first completes the last checkpoint. A session that is killed loses at most
 #' this checkpoint. Before version 1.39 of reticulate, the writing continues only while the session runs
 #' Python code, as it does in a training step.
+#'
+#' @section Is the resumed loop the same?:
+#' A killed loop has trained some steps after its last checkpoint. The resumed loop trains them again. If both
+#' call `$witness()` after each step, rekindle compares them: it notes a digest of the batch and the loss in
+#' the file `ckpt.witness` of the folder, for the last 4096 steps. It looks at fewer steps if looking would
+#' cost more than a thousandth of the time of a step. `step` is the number of the step, counted over the whole
+#' run: a whole number or an integer variable of Python. `batch` is the data: vectors, arrays, data frames,
+#' Python arrays, or lists of these. `loss` is a number, or an array of Python with one number in it.
+#'
+#' `$resume_report` is `NULL` if `$restore_or_initialize()` restored nothing. Otherwise it is a list:
+#' `number` and `time` of the restored checkpoint; its `step`, if there is a `step_counter`; `evidence`,
+#' `"verified"` if everything compared so far was the same, `"differs"` from the first difference on,
+#' `"unverified"` if there was nothing to compare; `notes`, the first difference; `compared`, how many
+#' `batches` and `losses` were the same, and the `largest` relative difference of a loss. Later checkpoints
+#' keep the result, and [backup_info()] shows it.
 #'
 #' @section Differences from TensorFlow:
 #' `vignette("custom-loops", package = "rekindle")` lists them, with the reasons.
@@ -72,6 +93,7 @@
 #'   `started`.
 #' * `rekindle_save`: rekindle could not write a checkpoint; the earlier checkpoints are still there.
 #' * `rekindle_mismatch`: the checkpoint does not fit the objects; field `differences`. Nothing was changed.
+#'   Or with `on_difference = "raise"`, the resumed loop differs from the interrupted loop.
 #' * `rekindle_damage`: there are checkpoints, and none is complete.
 #' * `rekindle_restore`: the system refused to read.
 #'
@@ -92,6 +114,7 @@
 #'     residuals <- mtcars$mpg - drop(x %*% ckpt$beta)
 #'     ckpt$beta <- ckpt$beta + 0.1 * colMeans(x * residuals)
 #'     ckpt$step <- ckpt$step + 1L
+#'     manager$witness(ckpt$step, loss = mean(residuals^2))
 #'     manager$save(with_metadata = list(loss = mean(residuals^2)))
 #'   }
 #'   print(manager)
@@ -113,7 +136,8 @@ checkpoint_manager <- function(checkpoint,
                                last_checkpoint_step = NULL,
                                ...,
                                keep_best = NULL,
-                               background = FALSE) {
+                               background = FALSE,
+                               on_difference = "warn") {
   check_checkpoint(checkpoint)
   check_path(directory, role = "the folder for the checkpoints")
   check_max_to_keep(max_to_keep)
@@ -126,6 +150,7 @@ checkpoint_manager <- function(checkpoint,
   check_dots_unused(..., known = names(formals(checkpoint_manager)))
   check_keep_best(keep_best)
   check_flag(background)
+  check_on_difference(on_difference)
 
   module <- rekindle_module()
   show_messages()
@@ -141,7 +166,8 @@ checkpoint_manager <- function(checkpoint,
       init_fn = as_python_init_fn(init_fn),
       last_checkpoint_step = as_python_int(last_checkpoint_step),
       keep_best = as_python_keep_best(keep_best),
-      background = background
+      background = background,
+      on_difference = as_python_difference(on_difference)
     ),
     call = current_env()
   )

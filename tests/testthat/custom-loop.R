@@ -40,6 +40,7 @@ while (ckpt$step < 30L) {
   ckpt$log[[ckpt$step]] <- list(rows = rows, noise = rnorm(1))
   ckpt$best <- min(ckpt$best, loss, na.rm = TRUE)
   ckpt$seen <- rbind(ckpt$seen, data.frame(step = ckpt$step, loss = loss))
+  manager$witness(ckpt$step, batch = list(x[rows, ], y[rows]), loss = loss)
   if (ckpt$step == kill_step) {
     tools::pskill(Sys.getpid(), tools::SIGKILL)
     Sys.sleep(60) # the signal arrives
@@ -54,7 +55,8 @@ saveRDS(
       state = lapply(c("step", "order", "log", "best", "seen"), function(name) ckpt[[name]]),
       next_draw = runif(1)
     ),
-    restored = restored
+    restored = restored,
+    report = manager$resume_report
   ),
   args[[2]]
 )

@@ -81,6 +81,13 @@ for (background in c(FALSE, TRUE)) {
     # perhaps the one before that.
     expect_true(number %in% (if (background) 19:20 else 20L))
     expect_identical(resumed$result$run, undisturbed$result$run)
+    # Of the step in which it was killed, and had not saved.
+    report <- resumed$result$report
+    expect_identical(report$evidence, "verified")
+    expect_gte(report$compared$batches, 1)
+    expect_gte(report$compared$losses, 1)
+    expect_length(report$notes, 0)
+    expect_null(undisturbed$result$report)
     expect_length(resumed$result$run$state[[3]], 30)
   })
 }

@@ -14,11 +14,13 @@ from rekindle._codec.source import CheckpointSource
 from rekindle._codec.tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
 from rekindle._inspection import lookup, tf_files
 from rekindle._policy.retention import Retention
+from rekindle._policy.tolerance import Tolerance, tolerance_of
 from rekindle._repository import reader
 from rekindle._saving import arguments
 from rekindle._saving import metadata as records
 from rekindle._saving.checkpointer import Checkpointer, Source
 from rekindle._storage.resolve import resolve
+from rekindle._training.witness.loop import LoopWitness
 from rekindle.checkpoint import Checkpoint
 
 __all__ = ["CheckpointManager", "latest_checkpoint"]
@@ -66,6 +68,10 @@ class CheckpointManager:
             :meth:`sync` raises the error. rekindle writes one checkpoint at a time: the next
             checkpoint waits until the current one is written. Defaults to ``False``: when
             :meth:`save` has returned, the checkpoint is durable.
+        on_difference: ``"warn"``, ``"raise"``, ``"ignore"`` or :class:`rekindle.Tolerance`. What
+            to do if a resumed loop reports other batches or losses to :meth:`witness` than the
+            interrupted loop did. ``"warn"`` gives an ``InexactWarning``, once. ``"raise"`` raises a
+            ``MismatchError``; the checkpoints stay. Defaults to ``"warn"``.
 
     Attributes:
         waited: float. Seconds that :meth:`save` and :meth:`sync` have waited for checkpoints that
@@ -88,6 +94,9 @@ class CheckpointManager:
                 train_step()
                 checkpoint.step += 1
                 manager.save()
+
+    A killed loop has trained some steps after its last checkpoint, and the resumed loop trains them
+    again. To have both compared, report each step: see :meth:`witness`.
     """
 
     def __init__(
@@ -104,6 +113,7 @@ class CheckpointManager:
         *,
         keep_best: tuple[str, str, int] | None = None,
         background: bool = False,
+        on_difference: str | Tolerance = "warn",
     ) -> None:
         self._checkpoint = checkpoint
         self._source = _source(checkpoint)
@@ -127,6 +137,8 @@ class CheckpointManager:
         self._checkpointer.last_step = checks.optional_int(
             "last_checkpoint_step", last_checkpoint_step
         )
+        tolerance = tolerance_of("on_difference", on_difference)
+        self._witness = LoopWitness(self._checkpointer.storage, tolerance)
 
     @property
     def directory(self) -> str:
@@ -173,6 +185,50 @@ class CheckpointManager:
     def waited(self) -> float:
         """Seconds that :meth:`save` and :meth:`sync` have waited for unfinished checkpoints."""
         return self._checkpointer.waited
+
+    @property
+    def resume_report(self) -> dict[str, Any] | None:
+        """``None`` if :meth:`restore_or_initialize` restored nothing, else the result of a resume.
+
+        A dict: ``number`` and ``time`` (POSIX seconds) of the restored checkpoint; its ``step``, if
+        there is a `step_counter`; ``evidence``, ``"verified"`` if everything that :meth:`witness`
+        has compared so far was the same, ``"differs"`` from the first difference on,
+        ``"unverified"`` if there was nothing to compare; ``notes``, the first difference;
+        ``compared``, how many ``batches`` and ``losses`` were the same, and the ``largest``
+        relative difference of a loss.
+        """
+        return self._witness.report
+
+    def witness(self, step: Any, *, batch: Any = None, loss: Any = None) -> None:
+        """Notes what a step of the loop saw, and compares it with the interrupted loop.
+
+        A killed loop has trained some steps after its last checkpoint. The resumed loop trains them
+        again. If both call this method after each step, `resume_report` says whether they saw the
+        same. rekindle keeps a digest of the batch (of at most 16 KiB of each array) and the loss in
+        the file ``ckpt.witness`` of the folder, for the last 4096 steps. It looks at fewer steps if
+        looking would cost more than a thousandth of the time of a step. Before the first checkpoint
+        of a loop, and after :meth:`close`, the method does nothing: there is nothing to resume.
+
+        Args:
+            step: An integer from 0 up, or an integer scalar variable of any framework. The number
+                of the step, counted over the whole run, such as ``checkpoint.step``.
+            batch: The data of the step: arrays of any framework, numbers or strings, or tuples,
+                lists and dicts of these; ``None`` to compare no data. Arrays on a GPU are not
+                compared, because to read them would mean to wait. Defaults to ``None``.
+            loss: The loss of the step: a number, or an array of any framework with one number in
+                it, which a device may still compute; ``None`` to compare no loss. Defaults to
+                ``None``.
+
+        Raises:
+            ArgumentError: A value is not of the accepted form. `batch` and `loss` are checked at
+                the first call.
+            MismatchError: With ``on_difference="raise"``: the loop differs from the interrupted
+                loop. :meth:`save` and :meth:`close` raise it for a loss that was not at hand
+                before.
+        """
+        found = arguments.step(step)
+        if self._checkpointer.storage.is_held:
+            self._witness.saw(found, batch, loss)
 
     def metadata(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """Returns the data that you gave as `with_metadata` when you saved this checkpoint.
@@ -227,10 +283,23 @@ class CheckpointManager:
         step = None if self._step_counter is None else self._step_counter()
         if not self._is_due(step, check_interval):
             return None
-        name = self._checkpointer.save(
-            number, step=step, metadata=metadata, callbacks=callbacks, opened=self._opened
+        return self._folder.path(self._save(number, step, metadata, callbacks))
+
+    def _save(
+        self,
+        number: int | None,
+        step: int | None,
+        metadata: Mapping[str, Any],
+        callbacks: list[Callable[[str], Any]],
+    ) -> str:
+        return self._checkpointer.save(
+            number,
+            step=step,
+            metadata=metadata,
+            evidence=self._witness.at_checkpoint(),
+            callbacks=callbacks,
+            opened=self._opened,
         )
-        return self._folder.path(name)
 
     def _opened(self) -> None:
         """Warns before the first save, if the program did not look for a checkpoint to resume."""
@@ -281,8 +350,10 @@ class CheckpointManager:
 
     def _restore(self) -> bool:
         self._looked = True
-        if not os.path.isdir(self._folder.absolute) or self._checkpointer.restore() is None:
+        save = self._checkpointer.restore() if os.path.isdir(self._folder.absolute) else None
+        if save is None:
             return False
+        self._witness.resumed(save.manifest)
         if self._interval is not None and self._step_counter is not None:
             self._checkpointer.last_step = self._step_counter()
         return True
@@ -300,7 +371,11 @@ class CheckpointManager:
         Raises:
             SaveError: The last save in the background failed.
         """
-        self._checkpointer.close()
+        try:
+            self._witness.settle()
+        finally:
+            self._witness.close()
+            self._checkpointer.close()
 
     def clear(self) -> None:
         """Removes every checkpoint of this name in the folder, and unlocks the folder.
@@ -308,6 +383,8 @@ class CheckpointManager:
         rekindle removes the folder, too, if it is then empty and rekindle created it. Files that
         the system refuses to remove stay, and a ``SaveWarning`` reports this.
         """
+        # Before its file goes with the others: Windows removes no open file.
+        self._witness.close()
         self._checkpointer.clear()
 
     def __enter__(self) -> CheckpointManager:
@@ -322,7 +399,8 @@ class CheckpointManager:
         if error is None:
             self.close()
             return
-        # The error that ends the block matters more than an error of a save.
+        # The error that ends the block matters more than an error of a save, or a difference.
+        self._witness.close()
         self._checkpointer.sync_quietly()
         self.close()
 

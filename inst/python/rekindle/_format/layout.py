@@ -9,7 +9,7 @@ A folder with the prefix ``ckpt`` holds::
     checkpoint              list of the kept checkpoints, for people and other tools; rebuilt from
                             the manifests
     takeover.json           backups of Keras' own callback whose run is complete
-    ckpt.witness            what a fit() saw since its last checkpoints; evidence, and no state
+    ckpt.witness            what a run saw since its last checkpoints; evidence, and no state
     .lock                   lock file; the operating system holds the lock while a run lives
     .rekindle-*.tmp         a file being written; if no run holds the lock, a leftover of a crash
     *.damaged               quarantined file: its bytes are not those that were written

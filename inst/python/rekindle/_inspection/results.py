@@ -37,7 +37,8 @@ class SaveInfo:
             The first save only measures, and has only the bounds. Without such a `save_freq`:
             empty.
         evidence: Of a run that had resumed before this save: the ``number`` of the checkpoint that
-            it resumed from, with its ``epoch`` and ``batch``; the ``evidence`` ("verified",
+            it resumed from, with its ``epoch`` and ``batch`` (of a custom loop that reports its
+            steps, its ``step``); the ``evidence`` ("verified",
             "unverified", "changed" or "differs"), and how many ``batches``, ``losses`` and
             ``epochs`` were those of the interrupted run, with the ``largest`` relative difference
             of a loss, all until this save. Empty if the run had not resumed.

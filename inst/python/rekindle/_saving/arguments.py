@@ -97,6 +97,14 @@ def step_counter(value: Any, checkpoint: Any) -> Callable[[], int] | None:
     )
 
 
+def step(value: Any) -> int:
+    """The number of a step, from a number or from a variable that counts steps."""
+    found = value if type(value) is int else is_integer(value) and integer(value, "step")
+    if found is not False and 0 <= found <= MAX_NUMBER:
+        return int(found)
+    raise invalid("step", value, "a whole number from 0 up, or an integer scalar variable")
+
+
 def number(value: Any) -> int | None:
     if value is None:
         return None

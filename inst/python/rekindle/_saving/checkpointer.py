@@ -152,6 +152,7 @@ class Checkpointer:
         *,
         step: int | None = None,
         metadata: Mapping[str, Any] | None = None,
+        evidence: Mapping[str, Any] | None = None,
         callbacks: Sequence[Callable[[str], Any]] = (),
         opened: Callable[[], Any] = lambda: None,
     ) -> str:
@@ -161,6 +162,7 @@ class Checkpointer:
             number: The number to save under; by default the save counter.
             step: The training step.
             metadata: JSON values to show with the checkpoint.
+            evidence: The same, of what a resumed loop has seen.
             callbacks: Called with the name once the checkpoint is durable.
             opened: Called once the folder is locked, before anything is saved.
 
@@ -174,7 +176,7 @@ class Checkpointer:
         counter = self.source.save_counter + 1
         if number is None:
             number = counter = self._free(counter)
-        beside = self._writer.record(counter).as_state(metadata or {})
+        beside = self._writer.record(counter).as_state(metadata or {}, evidence or {})
         snapshot = self._snapshot(step, beside)
         self._own.add(number)
         request = Request(counter, step, f"{self._name}-{number}", callbacks)
@@ -255,11 +257,9 @@ class Checkpointer:
         """Locks the folder and restores its newest whole checkpoint, if it has any.
 
         Raises:
-            ForeignFileError: The folder, or a checkpoint in it, belongs to another user. rekindle
-                read nothing.
+            ForeignFileError: The folder, or a checkpoint, is another user's. Nothing was read.
             DamageError: There are checkpoints, and none is whole.
-            FormatError: A newer rekindle wrote it.
-            LockError, RestoreError: As :meth:`open`.
+            LockError, RestoreError, FormatError: As :meth:`open`; or a newer rekindle wrote it.
         """
         self.storage.refuse_others()
         self._is_ours = True

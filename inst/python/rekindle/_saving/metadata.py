@@ -12,6 +12,7 @@ from rekindle.errors import DamageError, FormatError
 
 _RECORD = "manager"
 _METADATA = "metadata"
+_EVIDENCE = "evidence"
 
 # The version of a state and of the arrays that belong to it: what they mean. The format,
 # which the manifest names, says how they are stored. A checkpoint without a version has the first.
@@ -39,8 +40,8 @@ class Record:
     rules: Retention
     since: int = 0
 
-    def as_state(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """JSON values for the state in the checkpoint."""
+    def as_state(self, metadata: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]:
+        """JSON values for the state in the checkpoint, with the user's and a witness' beside."""
         rules = self.rules
         best = rules.best_rule
         record = {
@@ -51,7 +52,8 @@ class Record:
             "keep_checkpoint_every_n_hours": rules.every_hours,
             "keep_best": None if best is None else [best.metric, best.mode, best.count],
         }
-        return {_RECORD: record, _METADATA: dict(metadata)}
+        seen = {_EVIDENCE: dict(evidence)} if evidence else {}
+        return {_RECORD: record, _METADATA: dict(metadata), **seen}
 
     @classmethod
     def of(cls, manifest: Manifest) -> Record:

@@ -186,6 +186,7 @@ class TeamCheckpointer(Checkpointer):
         *,
         step: int | None = None,
         metadata: Mapping[str, Any] | None = None,
+        evidence: Mapping[str, Any] | None = None,
         callbacks: Sequence[Callable[[str], Any]] = (),
         opened: Callable[[], Any] = lambda: None,
     ) -> str:

@@ -17,6 +17,8 @@ _WHOLE = 16 << 10
 _BLOCKS, _BLOCK = 8, 2 << 10
 # Of texts and records, so many.
 _ITEMS = 256
+# Values that are no arrays, and have bytes of their own.
+_SINGLE = (np.generic, int, float, complex, str, bytes)
 
 
 def sample(batch: Any) -> int | None:
@@ -25,7 +27,7 @@ def sample(batch: Any) -> int | None:
     ``None`` if the batch has no array, or its arrays cannot be read without waiting for a device.
 
     Args:
-        batch: Arrays, in tuples, lists and mappings.
+        batch: Arrays, numbers and texts, in tuples, lists and mappings.
     """
     digest, found, todo = xxhash.xxh3_64(), False, [batch]
     while todo:
@@ -35,7 +37,7 @@ def sample(batch: Any) -> int | None:
             if inner is not None:
                 todo.extend(inner)
                 continue
-            leaf = np.asarray(leaf) if isinstance(leaf, np.generic) else frameworks.at_hand(leaf)
+            leaf = np.asarray(leaf) if isinstance(leaf, _SINGLE) else frameworks.at_hand(leaf)
             if leaf is None:
                 return None
         if leaf.dtype.hasobject:
@@ -44,6 +46,19 @@ def sample(batch: Any) -> int | None:
             found = True
             _add(digest, leaf)
     return digest.intdigest() if found else None
+
+
+def unreadable(batch: Any) -> str | None:
+    """The class of something in a batch that no digest is ever made of; ``None`` if all is well."""
+    todo = [batch]
+    while todo:
+        leaf = todo.pop()
+        inner = None if isinstance(leaf, np.ndarray) else _items(leaf)
+        if inner is not None:
+            todo.extend(inner)
+        elif not isinstance(leaf, _SINGLE) and frameworks.framework(leaf) is None:
+            return type(leaf).__name__
+    return None
 
 
 def _texts(array: AnyArray) -> AnyArray:
