@@ -75,6 +75,30 @@ def test_a_run_that_sees_the_same_is_verified(storage):
     assert witness.compared == {"batches": 10, "losses": 10, "epochs": 1, "largest": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("logs", "differs"),
+    [
+        ({"d_loss": 2.0, "g_loss": 1.0, "hits": 3}, {"d_loss": 2.0, "g_loss": 1.5, "hits": 3}),
+        ({"accuracy": 0.5, "name": "of a step"}, {"accuracy": 0.25, "name": "of a step"}),
+    ],
+)
+def test_the_results_of_a_train_step_are_compared_whatever_their_names_are(storage, logs, differs):
+    def step(witness, logs):
+        witness.epoch_begins(0)
+        witness.step_ended(1, logs)
+
+    first = Witness(Ring(storage), Tolerance(), pytest.fail)
+    first.begin(None, is_changed=False)
+    step(first, logs)
+    witness, told = resumed(storage, epoch=0, batch=0)
+    step(witness, logs)
+    assert (witness.evidence, witness.compared["losses"], told) == ("verified", 1, [])
+    witness, told = resumed(storage, epoch=0, batch=0)
+    step(witness, differs)
+    assert witness.evidence == "differs"
+    assert "epoch 0, batch 0 on (counted from 0), the loss is not that of" in told[0]
+
+
 def test_batches_that_are_read_again_are_compared_too(storage):
     killed(storage)
     witness, told = resumed(storage, epoch=1, batch=4)

@@ -33,6 +33,8 @@ VERIFIED, UNVERIFIED, CHANGED, DIFFERS = "verified", "unverified", "changed", "d
 NOTHING = {"batches": 0, "losses": 0, "epochs": 0, "largest": 0.0}
 
 _Place = tuple[int, int, int]
+# Results of a step that are no numbers, also not later.
+_NO_NUMBER = (str, bytes, Mapping, list, tuple, type(None))
 
 
 def _in_epoch(epoch: int, batch: int | None) -> str:
@@ -252,14 +254,30 @@ class Witness:
 
 
 def _loss(logs: Any) -> Any:
-    """The loss, or the reward, after a step; ``None`` if there is none."""
+    """The loss, or the reward, after a step; without both, a list; ``None`` if there is nothing.
+
+    A `train_step()` of the user's own may name its results as it likes: a GAN has a loss of each
+    network. The list has all losses, or, if no name says that it is a loss, all results.
+    """
     if not isinstance(logs, dict | Mapping):
         return None
-    return logs["loss"] if "loss" in logs else logs.get("reward")
+    for name in ("loss", "reward"):
+        if name in logs:
+            return logs[name]
+    names = [name for name in sorted(logs, key=str) if not isinstance(logs[name], _NO_NUMBER)]
+    losses = [name for name in names if "loss" in str(name)]
+    return [logs[name] for name in losses or names] or None
 
 
 def _number(value: Any, *, wait: bool) -> float | None:
-    """The number; ``None`` if it is none, or a device still computes it and this must not wait."""
+    """The number; ``None`` if it is none, or a device still computes it and this must not wait.
+
+    Of a list, the sum.
+    """
+    if isinstance(value, list):
+        numbers = [_number(one, wait=wait) for one in value]
+        known = [number for number in numbers if number is not None]
+        return sum(known) if len(known) == len(numbers) else None
     if isinstance(value, float | int):
         return float(value)
     try:
