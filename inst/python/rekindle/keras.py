@@ -160,6 +160,11 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
     model between two stages, the script itself must keep the values that it needs. Take
     `initial_epoch` from a constant, not from the ``History`` of the previous stage.
 
+    A script that calls ``fit()`` several times from epoch 0, as in a loop, needs a backup folder
+    for each call. With ``delete_checkpoint=False``, a call that was complete then restores its end
+    and trains nothing. If such calls share a folder, and one of them is killed, the first call of
+    the next start finds its backup, which is a ``MismatchError``.
+
     If the folder holds no checkpoint of rekindle, but a backup by
     ``keras.callbacks.BackupAndRestore``, ``fit()`` resumes from that backup, and reports this by a
     ``TakeoverWarning``. Keras itself loads the weights and the optimizer. Training continues from

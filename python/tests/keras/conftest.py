@@ -16,6 +16,7 @@ _OF_ONE_BACKEND = (
     "alone",
     "arguments",
     "callbacks_told_apart",
+    "calls_of_fit",
     "csv_logs",
     "export_command",
     "fit_intervals",

@@ -1,7 +1,8 @@
-"""The run that last locked each folder in this process, by the folder's real path."""
+"""The runs of this process, by the real path of their folder: the last one, and how many ended."""
 
 from __future__ import annotations
 
+import collections
 import os
 import weakref
 from typing import Protocol
@@ -21,11 +22,22 @@ class OpenRun(Protocol):
 
 
 _runs: weakref.WeakValueDictionary[str, OpenRun] = weakref.WeakValueDictionary()
+_complete: collections.Counter[str] = collections.Counter()
 
 
 def add(directory: str, run: OpenRun) -> None:
     """Notes that this run has locked the folder."""
     _runs[os.path.realpath(directory)] = run
+
+
+def completed(directory: str) -> None:
+    """Notes that a ``fit()`` with this folder has come to its end."""
+    _complete[os.path.realpath(directory)] += 1
+
+
+def count_completed(directory: str) -> int:
+    """How many calls of ``fit()`` with this folder have come to their end in this process."""
+    return _complete[os.path.realpath(directory)]
 
 
 def let_go(directory: str) -> None:

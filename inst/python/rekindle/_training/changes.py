@@ -19,6 +19,7 @@ ALL = "all"
 
 # How a difference begins, if it is not the name of a setting and a colon.
 OTHER_START = "the backup is of a fit() that began"
+LATER_CALL = "the backup is of a later call of fit()"
 A_CALLBACK = "the callback "
 OTHER_BATCHES = "the data did not give the same batches again"
 
@@ -38,7 +39,7 @@ _COVERED: Mapping[str, tuple[str, ...]] = {
         *("data", "number of samples", "number of validation samples", "shuffle"),
         *("adapted layer ", *_OF_EPOCH),
     ),
-    "epochs": (f"{OTHER_START} ",),
+    "epochs": (f"{OTHER_START} ", LATER_CALL),
     "callbacks": (A_CALLBACK,),
     "language_models": ("language models",),
     "backend": ("backend",),

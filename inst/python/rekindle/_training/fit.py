@@ -282,6 +282,7 @@ class Fit:
     def end(self) -> None:
         """Ends a complete training, after the last checkpoint is written."""
         self.ends("complete")
+        self._state.call.ended()
         if self._settings.delete_checkpoint and not self._state.is_done:
             self._trainer.settle_import(self._settings.directory)
             # Before its file goes with the others: Windows removes no open file.

@@ -22,6 +22,7 @@ from rekindle._training import (
     stages,
     users_state,
 )
+from rekindle._training.call_of_fit import CallOfFit
 from rekindle._training.callbacks.states import CallbackStates
 from rekindle._training.changes import AllowedChanges
 from rekindle._training.data_cursor import DataCursor
@@ -85,6 +86,7 @@ class FitState:
 
     def __post_init__(self) -> None:
         self._extra = ExtraState(self.extra)
+        self.call = CallOfFit(self.directory)
 
     def take(self) -> Snapshot:
         """Captures the state as it is now; in a validation, as it was when validation began."""
@@ -131,6 +133,7 @@ class FitState:
             "logs": logs.take(self.logs if batch else {}, arrays),
             "stop_training": bool(trainer.stop_training),
             "initial_epoch": max(self.began, stages.initial_epoch(self.trainer.fit)),
+            "calls_before": self.call.before,
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
             **({"evidence": dict(self.evidence)} if self.evidence else {}),
             **self.attempts,
@@ -278,7 +281,10 @@ class FitState:
             self.notes.append(text)
 
     def _compare(self, manifest: Manifest) -> None:
-        lines = set_up.differences(self.directory, self.trainer, manifest, self.began, self.allowed)
+        lines = self.call.compare(manifest, self.allowed)
+        lines += set_up.differences(
+            self.directory, self.trainer, manifest, self.began, self.allowed
+        )
         self.is_changed = bool(lines)
         self.notes += self.trainer.inexact() + lines
 
