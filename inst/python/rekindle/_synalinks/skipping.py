@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rekindle._training.replay import too_short
-
-# Seconds until the user sees the progress for the first time, and between two updates of it.
-_PATIENCE, _PACE = 1.0, 0.1
+from rekindle._training.replay import Progress, too_short
 
 
 class Skipping:
@@ -39,9 +35,8 @@ class Skipping:
         self._iterator = epoch_iterator
         self._batches = batches
         self._logs = logs
-        self._show = show
+        self._progress = Progress(batches, show, look)
         self._done = done
-        self._look = look
 
     def start(self) -> None:
         """Begins to skip. Call this before the epoch's first batch."""
@@ -61,33 +56,18 @@ class Skipping:
 
     def _steps(self) -> Iterator[Any]:
         vars(self._iterator).pop("_enumerate_iterator", None)
-        done, show_at, is_shown = 0, time.monotonic() + _PATIENCE, False
+        executed = int(self._iterator.steps_per_execution or 1)
+        done = 0
         for step, iterator in self._iterator._enumerate_iterator():
             if done >= self._batches:
                 yield step, iterator
                 continue
-            done = min(done + self._read(iterator), self._batches)
-            self._look()
-            is_over = done == self._batches
-            if is_shown if is_over else time.monotonic() >= show_at:
-                is_shown, show_at = True, time.monotonic() + _PACE
-                self._show(done, self._batches)
-            if is_over:
+            self._progress.read(iterator, executed)
+            done += executed
+            if self._progress.reaches(done):
                 self._done()
                 # fit() leaves the epoch after the batch in which a callback stopped training.
                 if self._program.stop_training:
                     return
         if done < self._batches:
             raise too_short(self._batches)
-
-    def _read(self, iterator: Iterator[Any]) -> int:
-        """Reads one execution. Returns how many batches it counts."""
-        steps = int(self._iterator.steps_per_execution or 1)
-        for number in range(steps):
-            try:
-                next(iterator)
-            except StopIteration:
-                if number == 0:
-                    raise too_short(self._batches) from None
-                break
-        return steps

@@ -11,9 +11,10 @@ from rekindle._base.arrays import AnyArray, digest
 from rekindle._training.attributes import Attributes
 from rekindle._training.data_proxy import Proxy
 from rekindle._training.data_source import DataListener
+from rekindle._training.epoch_iterator import EpochIterator
 
 
-class Source:
+class Source(EpochIterator):
     """The source in which :class:`rekindle._training.data_cursor.DataCursor` has a position.
 
     Synalinks reads batch by batch, with no thread beside training, from an iterator that it makes
@@ -33,7 +34,7 @@ class Source:
     is_used = False
 
     def __init__(self, epoch_iterator: Any, data: Any) -> None:
-        self._iterator = epoch_iterator
+        super().__init__(epoch_iterator)
         self._data = data
 
     @property
@@ -45,28 +46,6 @@ class Source:
     def seed(self, seed: int | None) -> None:
         """Has no effect."""
 
-    @property
-    def batches(self) -> int | None:
-        known = self._iterator.steps_per_epoch or self._iterator._num_batches
-        return None if known is None else int(known)
-
-    @property
-    def most_batches(self) -> int | None:
-        # The last execution may count more than there are.
-        spare = int(self._iterator.steps_per_execution or 1) - 1
-        return None if self.batches is None else self.batches + spare
-
-    @property
-    def counted(self) -> int | None:
-        found: int | None = self._iterator._num_batches
-        return found
-
-    @counted.setter
-    def counted(self, count: int | None) -> None:
-        # If the data itself gives the number, that number counts.
-        if self._iterator._num_batches is None:
-            self._iterator._num_batches = count
-
     def attach(self, listener: DataListener) -> None:
         """Reports each iterator and each batch to the listener, from now on."""
         make = self._iterator._get_iterator
@@ -74,11 +53,6 @@ class Source:
 
     def detach(self) -> None:
         vars(self._iterator).pop("_get_iterator", None)
-
-    def is_live(self) -> bool:
-        """Whether the last epoch's iterator continues in the next, as with `steps_per_epoch`."""
-        iterator = self._iterator
-        return iterator.steps_per_epoch is not None and iterator._current_iterator is not None
 
     def steps_given(self) -> int | None:
         """``None``: the listener sees the steps."""
@@ -99,11 +73,7 @@ class Source:
 
     def advance(self, steps: int) -> None:
         """Makes the iterator that continues across epochs, and reads so many steps of it."""
-        reborn = iter(self._iterator._get_iterator())
-        for _ in range(steps):
-            next(reborn)
-        self._iterator._current_iterator = reborn
-        self._iterator._steps_seen = steps
+        self._advance(iter(self._iterator._get_iterator()), steps)
 
     def continue_epochs(self) -> None:
         """Synalinks has ended the epoch before a checkpoint at its end."""

@@ -7,7 +7,7 @@ reads, and no callback gets their batch hooks.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rekindle._training import frames
@@ -17,6 +17,49 @@ from rekindle.errors import MismatchError
 _PATIENCE, _PACE = 1.0, 0.1
 
 _HOOKS = ("on_train_batch_begin", "on_train_batch_end")
+
+
+class Progress:
+    """How many of the batches are read, and when the user sees it.
+
+    Args:
+        batches: How many batches to skip, at least 1.
+        show: Shows the progress: how many batches are read, and of how many.
+        look: Called after each batch. It may raise an exception that ends training.
+    """
+
+    def __init__(
+        self, batches: int, show: Callable[[int, int], None], look: Callable[[], None]
+    ) -> None:
+        self.batches = batches
+        self._show = show
+        self._look = look
+        self._show_at = time.monotonic() + _PATIENCE
+        self._is_shown = False
+
+    def reaches(self, done: int) -> bool:
+        """Notes that so many batches are read. Returns whether these are all."""
+        self._look()
+        done = min(done, self.batches)
+        is_over = done == self.batches
+        if self._is_shown if is_over else time.monotonic() >= self._show_at:
+            self._is_shown, self._show_at = True, time.monotonic() + _PACE
+            self._show(done, self.batches)
+        return is_over
+
+    def read(self, iterator: Iterator[Any], steps: int) -> None:
+        """Reads one execution of so many steps, or what the data still has of it.
+
+        Raises:
+            MismatchError: The data has ended before.
+        """
+        for step in range(steps):
+            try:
+                next(iterator)
+            except StopIteration:
+                if step == 0:
+                    raise too_short(self.batches) from None
+                return
 
 
 class Replay:
@@ -54,20 +97,15 @@ class Replay:
         self._batches_done = batches_done
         self._callback_list = callback_list
         self._is_training = is_training
-        self._batches = batches
+        self._progress = Progress(batches, show, look)
         self._logs = logs
-        self._show = show
         self._done = done
-        self._look = look
         self._train_function: Any = None
         self._hooks: dict[str, Any] = {}
-        self._show_at = 0.0
-        self._is_shown = False
 
     def start(self) -> None:
         """Begins to skip. Call this before the epoch's first batch."""
         self._train_function = self._model.train_function
-        self._show_at = time.monotonic() + _PATIENCE
         self._model.train_function = self._read
         callback_list = self._callback_list()
         self._hooks = {name: vars(callback_list).get(name) for name in _HOOKS}
@@ -91,29 +129,14 @@ class Replay:
             return train_function(*args)
         # JAX passes its state first. Then comes an iterator, or batches that were already read.
         if hasattr(args[-1], "__next__"):
-            self._read_steps(args[-1])
+            self._progress.read(args[-1], self._steps())
         return (self._logs, args[0]) if len(args) == 2 else self._logs
-
-    def _read_steps(self, iterator: Any) -> None:
-        for step in range(self._steps()):
-            try:
-                next(iterator)
-            except StopIteration:
-                if step == 0:
-                    raise too_short(self._batches) from None
-                return
 
     def _ignore(self, batch: int, logs: Any = None) -> None:
         """Replaces a hook that the other callbacks have received before the interruption."""
 
     def _ended(self, batch: int, logs: Any = None) -> None:
-        self._look()
-        done = min(self._batches_done(batch), self._batches)
-        is_over = done == self._batches
-        if self._is_shown if is_over else time.monotonic() >= self._show_at:
-            self._is_shown, self._show_at = True, time.monotonic() + _PACE
-            self._show(done, self._batches)
-        if is_over:
+        if self._progress.reaches(self._batches_done(batch)):
             self.stop()
             self._done()
 

@@ -21,9 +21,10 @@ from rekindle._keras.sources.table import data_of
 from rekindle._training.attributes import Attributes
 from rekindle._training.data_proxy import Proxy
 from rekindle._training.data_source import DataListener
+from rekindle._training.epoch_iterator import EpochIterator
 
 
-class _Feed:
+class _Feed(EpochIterator):
     """The common part of both feeds.
 
     Args:
@@ -31,7 +32,7 @@ class _Feed:
     """
 
     def __init__(self, epoch_iterator: Any) -> None:
-        self._iterator = epoch_iterator
+        super().__init__(epoch_iterator)
         self._data = data_of(epoch_iterator.data_adapter)
 
     # Keras 3 makes an iterator when its epoch has begun.
@@ -46,35 +47,6 @@ class _Feed:
     def kind(self) -> type[Data]:
         """The kind of the data."""
         return type(self._data)
-
-    @property
-    def batches(self) -> int | None:
-        """How many batches an epoch has, if Keras knows."""
-        known = self._iterator.steps_per_epoch or self._iterator._num_batches
-        return None if known is None else int(known)
-
-    @property
-    def most_batches(self) -> int | None:
-        """How many batches Keras may count: the last execution may count more than there are."""
-        spare = int(getattr(self._iterator, "steps_per_execution", 1) or 1) - 1
-        return None if self.batches is None else self.batches + spare
-
-    @property
-    def counted(self) -> int | None:
-        """How many batches an epoch was found to have, once one has ended."""
-        found: int | None = self._iterator._num_batches
-        return found
-
-    @counted.setter
-    def counted(self, count: int | None) -> None:
-        # If the data itself gives the number, that number counts.
-        if self._iterator._num_batches is None:
-            self._iterator._num_batches = count
-
-    def is_live(self) -> bool:
-        """Whether the last epoch's iterator continues in the next, as with `steps_per_epoch`."""
-        iterator = self._iterator
-        return iterator.steps_per_epoch is not None and iterator._current_iterator is not None
 
     def wait(self) -> None:
         """Waits until an iterator can be made from the data."""
@@ -110,12 +82,6 @@ class _Feed:
             if number == 0 and fills:
                 for _ in iterator:
                     pass
-
-    def _advance(self, reborn: Iterator[Any], steps: int) -> None:
-        for _ in range(steps):
-            next(reborn)
-        self._iterator._current_iterator = reborn
-        self._iterator._steps_seen = steps
 
 
 class PythonFeed(_Feed):
