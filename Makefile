@@ -26,6 +26,8 @@ SHELL := /bin/bash
 BACKENDS := jax torch tensorflow
 export VENV ?= .venv
 export VENV_SYNALINKS ?= .venv-synalinks
+# For a test of R, where reticulate can load it.
+export REKINDLE_PYTHON_SYNALINKS ?= $(abspath $(VENV_SYNALINKS))/bin/python
 RSCRIPT := Rscript --no-init-file
 PYTHON_OF_PINS ?= python3.11
 

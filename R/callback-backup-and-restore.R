@@ -139,7 +139,8 @@
 #' A script may drive Synalinks, programs of language models, through reticulate. The callback serves such a
 #' program, too: it finds out which library it is for when `fit()` begins. Only the batches after the last
 #' checkpoint are asked, and paid for, again. A checkpoint takes milliseconds: use `save_freq = 1`. Synalinks
-#' needs Python 3.12 or newer, and so a version of reticulate that can load it.
+#' needs Python 3.12 or newer, and reticulate can load such a Python from version 1.33 on.
+#' `vignette("language-models", package = "rekindle")` says what to install, and has a whole script.
 #'
 #' ```r
 #' asyncio <- reticulate::import("asyncio")

@@ -2,7 +2,7 @@
 
     python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
                                [--background no] [--busy 3] [--theirs]
-    python python/exact/run.py synalinks [--cells OMEGA] [--freqs epoch 1 3] [--kills N]
+    python python/exact/run.py synalinks [--cells OMEGA] [--freqs epoch 1 3] [--kills N] [--fresh]
 
 The second is the same for Synalinks: see programs/table.py.
 

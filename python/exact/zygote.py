@@ -35,6 +35,8 @@ def main():
                 os.dup2(2, 1)
                 scenario.main(json.loads(line))
                 status = 0
+            except SystemExit as ended:  # For example, a preemption with its own exit code.
+                status = ended.code if isinstance(ended.code, int) else 1
             except BaseException:  # noqa: BLE001  (the status tells the parent)
                 traceback.print_exc()
             finally:

@@ -3,7 +3,7 @@
 Only :func:`delete` locks the folder or changes anything in it. A run may therefore continue in the
 folder meanwhile. If the run replaces a checkpoint that a function is reading, the function reads
 again. Only :func:`restore_weights` and :func:`export_weights` import Keras, or tf_keras for a
-model of Keras 2.
+model of Keras 2. No function imports Synalinks.
 
 Give a folder by its path, or by a ``file://`` URL. Another URL is an ``ArgumentError``.
 
@@ -45,6 +45,7 @@ __all__ = [
     "SaveInfo",
     "arrays",
     "delete",
+    "export_variables",
     "export_weights",
     "history",
     "info",
@@ -280,6 +281,42 @@ def export_weights(
 
     file = os.path.abspath(checks.path("path", path, checks.A_FILE))
     return weights.export(lookup.storage_at(directory), file, model, which, force=force)
+
+
+def export_variables(
+    directory: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    which: Which = "latest",
+    *,
+    force: bool = False,
+) -> str:
+    """Writes the variables of a program into a file for ``program.load_variables()`` of Synalinks.
+
+    The file is the one that ``program.save_variables()`` would have written at that moment: it has
+    the variables of the program, of its optimizer and of its metrics, and nothing else. Its prompts
+    and examples are those that training tried last. Until ``fit()`` ends, the best ones are in the
+    field `best_candidates`. This function needs no program. The file appears under its name once it
+    is complete.
+
+    Args:
+        directory: The folder.
+        path: The file. Its name ends in ``.variables.json``.
+        which: As in :func:`history`.
+        force: bool. Whether to replace an existing file.
+
+    Returns:
+        The checkpoint's name.
+
+    Raises:
+        ForeignFileError: The file exists, and `force` is False.
+        SaveError: The system refused to write.
+        MismatchError: The checkpoint is not of a program, or two of its variables have one path.
+        ArgumentError, RestoreError, DamageError: As :func:`export_weights`.
+    """
+    from rekindle._synalinks import variables_file
+
+    file = os.path.abspath(checks.path("path", path, checks.A_FILE))
+    return variables_file.export(lookup.storage_at(directory), file, which, force=force)
 
 
 def delete(directory: str | os.PathLike[str]) -> Deletion:

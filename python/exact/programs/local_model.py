@@ -75,7 +75,7 @@ def install(log, kill_at=None, kill=None):
     Args:
         log: The file that gets a line for each call.
         kill_at: The number of the call, from 1, in whose middle `kill` is called.
-        kill: A function that does not return.
+        kill: A function. It kills the process, or asks it to end.
     """
     calls = 0
 

@@ -2,7 +2,8 @@
 
     scenario.py '{"source": "OMEGA", "save_freq": 1, "folder": "a", "kill": ["begin", 2, 1]}'
 
-The same as `../scenario.py`, for Synalinks. A language model is a function here, or a server.
+The same as `../scenario.py`, for Synalinks. A language model is a function here, or a server. With
+"signal": "SIGTERM", the run does not kill itself at this point, but is asked to end.
 """
 
 from __future__ import annotations
@@ -49,17 +50,18 @@ class Killer(synalinks.callbacks.Callback):
     It also notes how many calls of language models were made by each such point.
     """
 
-    def __init__(self, kill, calls):
+    def __init__(self, kill, calls, end):
         super().__init__()
         self.kill_at = tuple(kill or ())
         self.calls = calls
+        self.end = end
         self.current = 0
         self.made = {}
 
     def _at(self, *place):
         self.made[json.dumps(place)] = local_model.calls_in(self.calls)
         if place == self.kill_at:
-            die()
+            self.end()
 
     def on_epoch_begin(self, epoch, logs=None):
         self.current = epoch
@@ -81,8 +83,10 @@ class BatchKiller(Killer):
         self._at("end", self.current, batch)
 
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
+def end_of(config):
+    """The function that ends this process, or asks it to end."""
+    number = getattr(signal, config.get("signal", "SIGKILL"))
+    return lambda: os.kill(os.getpid(), number)
 
 
 class Recorder(synalinks.callbacks.Callback):
@@ -210,11 +214,7 @@ def others(config, folder):
     if by_batch:
         found.append(synalinks.callbacks.BudgetStopping(max_tokens=config.get("budget", 10**9)))
     kind = BatchKiller if by_batch else Killer
-    return [*found, kind(config.get("kill"), os.path.join(folder, "calls"))]
-
-
-def text_digest(value):
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    return [*found, kind(config.get("kill"), os.path.join(folder, "calls"), end_of(config))]
 
 
 def main(config):
@@ -224,7 +224,7 @@ def main(config):
     calls = os.path.join(folder, "calls")
     kill = config.get("kill") or ()
     if not config.get("server"):
-        local_model.install(calls, kill[1] if kill[:1] == ["call"] else None, die)
+        local_model.install(calls, kill[1] if kill[:1] == ["call"] else None, end_of(config))
     random.seed(5)
     np.random.seed(5)
     report, made = asyncio.run(train(config, folder))

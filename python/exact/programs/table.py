@@ -1,10 +1,13 @@
 """The table of exactness for Synalinks: each optimizer, killed at several points and resumed.
 
     .venv-synalinks/bin/python python/exact/programs/table.py [--cells OMEGA] [--freqs epoch 1 3]
+                                                              [--fresh]
 
-SIGKILL kills a run at several points, and a newly started process resumes it. A cell says after how
-many kills the report was equal to the report of the run never killed, and the language models were
-asked again only for the batches after the checkpoint. The last column is their own class.
+SIGKILL kills a run at several points, and a process that is forked from another interpreter resumes
+it; with --fresh, a newly started process, which takes ten seconds more for each kill. A cell says
+after how many kills the report was equal to the report of the run never killed, and the language
+models were asked again only for the batches after the checkpoint. The last column is their own
+class.
 
 Below, the files of the last backup are torn, or a bit of them is flipped.
 """
@@ -191,14 +194,18 @@ def main():
     parser.add_argument("--cells", nargs="+")
     parser.add_argument("--freqs", nargs="+", default=FREQS)
     parser.add_argument("--kills", type=int, default=len(KILLS))
+    parser.add_argument("--fresh", action="store_true", help="resume in newly started processes")
     options = parser.parse_args()
-    zygote, failed, began = Zygote(), 0, time.time()
+    # Of another interpreter, the names of OMEGA's inner programs are others.
+    zygote, other, failed, began = Zygote(), Zygote(), 0, time.time()
+    resume = fresh if options.fresh else other.run
     for optimizer in options.cells or zygote.known["trainings"]:
         for freq in options.freqs:
             cell = {"source": optimizer, "save_freq": freq if freq == "epoch" else int(freq)}
             scratch = tempfile.mkdtemp(prefix="exact-")
             kills = KILLS[: options.kills]
-            good, tried, wrong = one_cell(zygote, cell, kills, os.path.join(scratch, "ours"))
+            ours = os.path.join(scratch, "ours")
+            good, tried, wrong = one_cell(zygote, cell, kills, ours, resume)
             theirs = cell | {"theirs": True}
             theirs_good, theirs_tried, _ = one_cell(
                 zygote, theirs, kills, os.path.join(scratch, "theirs"), zygote.run
@@ -213,6 +220,7 @@ def main():
                 print(f"    {line}", flush=True)
     failed += show_damages(zygote)
     zygote.close()
+    other.close()
     print(f"{failed} cells differ; {time.time() - began:.0f} s")
     sys.exit(1 if failed else 0)
 

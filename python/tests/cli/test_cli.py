@@ -109,11 +109,23 @@ class TestExport:
         assert code == codes.NO_SAVE
         assert "Nothing was written." in out
 
-    def test_a_model_must_be_given(self, home, call, capsys):
-        with pytest.raises(SystemExit) as caught:
-            call("export", "x.weights.h5")
-        assert caught.value.code == codes.USAGE
-        assert "--model" in capsys.readouterr().err
+    def test_a_model_must_be_given_for_a_file_of_keras_alone(self, home, call):
+        code, _, err = call("export", "x.weights.h5")
+        assert code == codes.USAGE
+        assert "needs the model: give it by --model" in err
+        code, _, err = call("export", "x.variables.json", "--model", "nowhere:make")
+        assert code == codes.USAGE
+        assert "leave it out" in err
+
+    def test_a_checkpoint_that_is_of_no_program_gives_no_variables(self, home, call, tmp_path):
+        file = tmp_path / "x.variables.json"
+        assert call("export", str(file))[0] == codes.NO_SAVE
+        fill(home, 1)
+        code, _, err = call("export", str(file))
+        assert code == codes.MISMATCH
+        assert "ckpt-1" in err
+        assert "is not of a program of Synalinks. Nothing was written." in err
+        assert not file.exists()
 
 
 class TestTheProgram:

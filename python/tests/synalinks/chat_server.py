@@ -14,8 +14,8 @@ class ChatServer:
 
     Args:
         refuse_at: Numbers of requests, from 1, that get the status 500: the client tries again.
-        stop_at: The number of a request in whose middle `stop` is called; it gets no answer.
-        stop: The function.
+        stop_at: The number of a request in whose middle `stop` is called.
+        stop: The function. The request gets an answer if it returns True.
 
     Attributes:
         url: For `api_base`.
@@ -79,8 +79,7 @@ class ChatServer:
         # The others of the same batch come meanwhile.
         await asyncio.sleep(0.02)
         self._open -= 1
-        if number == self._stop_at:
-            self._stop()
+        if number == self._stop_at and not self._stop():
             return False
         status, answer = 200, _answer(asked)
         if number in self._refuse_at:

@@ -212,6 +212,15 @@ def test_a_version_that_lacks_a_name_is_refused_before_training(backup_dir, monk
     assert not calls.exists()
 
 
+@pytest.mark.parametrize("version", ["0.9.015", "0.10.001", "0.10.002"])
+def test_an_older_version_is_refused_before_training(backup_dir, monkeypatch, calls, version):
+    program = make()
+    monkeypatch.setattr(synalinks, "__version__", version)
+    with pytest.raises(rekindle.DependencyError, match=rf"{version} is too old.*0\.10\.3"):
+        fit(program, [backup(backup_dir)])
+    assert not calls.exists()
+
+
 def test_a_fit_that_waits_for_a_language_model_is_known_to_run(backup_dir, monkeypatch):
     seen = []
     answer = litellm.acompletion

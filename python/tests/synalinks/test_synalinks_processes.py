@@ -72,6 +72,7 @@ def test_a_run_that_asks_a_real_server_is_killed_in_the_middle_of_a_request(zygo
 
 def _kill(folder):
     os.kill(int(Path(folder, "pid").read_text()), signal.SIGKILL)
+    return False
 
 
 def test_importing_rekindle_or_looking_into_a_folder_imports_no_synalinks(tmp_path):

@@ -23,7 +23,7 @@ exit codes:
   {NO_SAVE}  there is no checkpoint: the folder is missing or empty, or has other files only
   {DAMAGED}  a checkpoint is damaged, and another one is whole
   {LOST}  there are checkpoints, and none of them is whole
-  {MISMATCH}  the checkpoint is of another model, or has no history
+  {MISMATCH}  the checkpoint is of another model, of no program, or has no history
   {IN_THE_WAY}  a file of that name exists already
 
 info reads manifests, and sizes and headers of packs; verify reads every byte. Neither takes the

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from typing import Any
 
 import h5py
@@ -11,15 +9,14 @@ import keras
 
 from rekindle._base.arrays import AnyArray
 from rekindle._format.manifest import Manifest
-from rekindle._inspection import lookup, model_weights
+from rekindle._inspection import lookup, model_weights, new_file
 from rekindle._inspection.lookup import Which
 from rekindle._inspection.model_weights import OPTIMIZER, Rows
 from rekindle._keras import variables
 from rekindle._repository import reader
 from rekindle._saving import metadata
-from rekindle._storage.local import fs
 from rekindle._storage.protocol import Storage
-from rekindle.errors import ArgumentError, ForeignFileError, SaveError
+from rekindle.errors import ArgumentError
 
 
 def restore(
@@ -101,34 +98,13 @@ def export(
         SaveError: The system refused to write.
         ArgumentError, MismatchError, DamageError, RestoreError: As :func:`restore`.
     """
-    if not path.endswith(".weights.h5"):
-        raise ArgumentError(
-            f"Invalid value for argument `path`. Received: path={path!r}. Expected a name that"
-            " ends in '.weights.h5', as Keras requires.",
-            argument="path",
-            value=path,
-        )
-    if not force and fs.exists(path):
-        raise _in_the_way(path)
+    new_file.check(path, ".weights.h5", "Keras", force=force)
     found = restore(model, storage, which, optimizer=True)
-    temporary = os.path.join(os.path.dirname(path), f".rekindle-{uuid.uuid4().hex}.weights.h5")
-    try:
-        try:
-            _write(model, temporary, with_optimizer=found[1])
-            _publish(temporary, path, force=force)
-        finally:
-            fs.discard(temporary)
-    except OSError as error:
-        if isinstance(error, SaveError):
-            raise
-        raise SaveError(
-            f"{path!r} could not be written: {error.strerror or error}. If there was a file of"
-            " that name, it is unchanged.",
-            directory=os.path.dirname(path),
-            errno=error.errno,
-            needed=0,
-            free=fs.free_bytes(os.path.dirname(path)),
-        ) from error
+
+    def write(temporary: str) -> None:
+        _write(model, temporary, with_optimizer=found[1])
+
+    new_file.write(path, ".weights.h5", write, force=force)
     return found
 
 
@@ -139,30 +115,3 @@ def _write(model: Any, temporary: str, *, with_optimizer: bool) -> None:
         with h5py.File(temporary, "a") as file:
             if "optimizer" in file:
                 del file["optimizer"]
-    fd, _ = fs.open_regular(temporary, os.O_RDWR)
-    with fs.closing(fd):
-        fs.sync(fd)
-
-
-def _publish(temporary: str, path: str, *, force: bool) -> None:
-    if force:
-        fs.rename(temporary, path)
-    else:
-        try:
-            # Unlike a rename, a link does not replace a file that was created meanwhile.
-            os.link(temporary, path)
-        except FileExistsError:
-            raise _in_the_way(path) from None
-        except OSError:
-            if fs.exists(path):
-                raise _in_the_way(path) from None
-            fs.rename(temporary, path)
-    fs.sync_folder(os.path.dirname(path))
-
-
-def _in_the_way(path: str) -> ForeignFileError:
-    return ForeignFileError(
-        f"{path!r} exists already. Nothing was written. Choose another name, or allow its"
-        " replacement.",
-        path=path,
-    )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import synalinks
-
 _MINIBATCH = (
     "Synalinks draws the {size} of {all} validation samples that score a candidate from a random"
     " generator without a seed, so no two runs are the same: set minibatch_size=None, or not less"
@@ -19,10 +17,5 @@ def of_fit(fit: Mapping[str, Any]) -> list[str]:
     size: Any = fit.get("minibatch_size")
     samples: Any = fit.get("val_x")
     count = len(samples) if hasattr(samples, "__len__") else 0
-    is_drawn = bool(size) and count > int(size or 0) and _has_no_seed()
+    is_drawn = bool(size) and count > int(size or 0)
     return [_MINIBATCH.format(size=size, all=count)] if is_drawn else []
-
-
-def _has_no_seed() -> bool:
-    """Whether minibatches come from a generator of their own. Up to 0.9, they had NumPy's seed."""
-    return not synalinks.__version__.startswith("0.9.")

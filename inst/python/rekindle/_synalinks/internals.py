@@ -1,7 +1,7 @@
 """Every name of Synalinks that is not public, in one place.
 
-Checked with Synalinks 0.10.1 to 0.10.14. :func:`refuse_unknown` refuses a version in which such a
-name is gone, before training.
+Checked with Synalinks 0.10.3 to 0.10.14. :func:`refuse_unknown` refuses an older version, and one
+in which such a name is gone, before training.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from rekindle._training import frames
 from rekindle.errors import DependencyError
 
 CALLBACK_LIST: type = synalinks.callbacks.CallbackList
+
+# Up to 0.10.1, fit() validates in the middle of each batch, where a signal could not be answered
+# right. 0.10.2 lacks BudgetStopping, with which the tests check what is spent.
+_OLDEST = (0, 10, 3)
+_ACCEPTED = "rekindle works with 0.10.3 to 0.10.14"
 
 # Variables of fit() that other modules use. Taking all would keep more alive than is needed.
 _FIT_NAMES = (
@@ -59,11 +64,17 @@ def find_fit() -> dict[str, Any]:
 
 
 def refuse_unknown(program: Any, fit: dict[str, Any]) -> None:
-    """Refuses a version of Synalinks that lacks a name which the adapter needs.
+    """Refuses a version of Synalinks that is too old, or lacks a name which the adapter needs.
 
     Raises:
-        DependencyError: A name is missing. Nothing was changed.
+        DependencyError: It is too old, or a name is missing. Nothing was changed.
     """
+    if _version() < _OLDEST:
+        raise DependencyError(
+            f"Synalinks {synalinks.__version__} is too old: {_ACCEPTED}. Nothing was changed."
+            " Install a newer one: `pip install --upgrade synalinks`.",
+            package="synalinks",
+        )
     missing = [f"Program.{name}" for name in _OF_PROGRAM if not hasattr(type(program), name)]
     missing += [f"Program.{name}" for name in _OF_PROGRAM_ITSELF if not hasattr(program, name)]
     iterator, optimizer = fit.get("epoch_iterator"), getattr(program, "optimizer", None)
@@ -78,10 +89,16 @@ def refuse_unknown(program: Any, fit: dict[str, Any]) -> None:
     if missing:
         raise DependencyError(
             f"rekindle does not know Synalinks {synalinks.__version__}: it lacks"
-            f" {', '.join(missing)}. rekindle works with 0.10.1 to 0.10.14. Nothing was changed."
+            f" {', '.join(missing)}. {_ACCEPTED}. Nothing was changed."
             " Install one of these versions, or a newer rekindle.",
             package="synalinks",
         )
+
+
+def _version() -> tuple[int, ...]:
+    """Its numbers: Synalinks writes 0.10.014 for 0.10.14."""
+    parts = synalinks.__version__.split(".")
+    return tuple(int(part) for part in parts if part.isdigit())
 
 
 def current_task() -> Callable[[], Any]:

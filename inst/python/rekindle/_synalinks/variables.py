@@ -6,6 +6,7 @@ Their names are no help: an optimizer names inner programs by addresses in memor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rekindle._base.arrays import AnyArray
@@ -122,6 +123,43 @@ def _parts(saved: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(found, list):
         raise BrokenTreeError(f"{name!r} of the variables is not a list")
     return found
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A variable in a checkpoint.
+
+    Attributes:
+        path: Its name.
+        trainable: Whether an optimizer may change it.
+        value: Its value.
+    """
+
+    path: str
+    trainable: bool
+    value: dict[str, Any]
+
+
+def saved(part: Any, arrays: Mapping[str, AnyArray]) -> list[Saved]:
+    """The variables that :meth:`Variables.take` has captured, without live ones beside them.
+
+    Raises:
+        BrokenTreeError: They are not captured variables.
+    """
+    if not isinstance(part, dict):
+        raise BrokenTreeError("the variables are not an object")
+    paths, trainable = _parts(part, "paths"), _parts(part, "trainable")
+    values = [tree.unflatten(value, arrays) for value in _parts(part, "values")]
+    if not len(paths) == len(trainable) == len(values):
+        raise BrokenTreeError("the variables have not as many names as values")
+    if not all(isinstance(path, str) for path in paths):
+        raise BrokenTreeError("the name of a variable is not a string")
+    if not all(isinstance(value, dict) for value in values):
+        raise BrokenTreeError("the value of a variable is not an object")
+    return [
+        Saved(path, bool(flag), value)
+        for path, flag, value in zip(paths, trainable, values, strict=True)
+    ]
 
 
 def _properties(variable: Any) -> dict[str, Any]:
