@@ -91,7 +91,8 @@ check_export <- function(file, model, of_synalinks, call = caller_env()) {
   }
   if (of_synalinks && !is.null(model)) {
     abort_argument(
-      "`model` must be NULL for a \".variables.json\" file: such a file needs no program.", model, "model", call
+      "`model` must be NULL for a \".variables.json\" file: such a file needs no program.",
+      model, "model", call
     )
   }
   if (!of_synalinks) {

@@ -1,14 +1,14 @@
 # Programs of Synalinks. `make setup-synalinks` makes a Python that has them.
 
 skip_without_synalinks <- function() {
-  skip_on_os("windows") # it has no signals
-  skip_if_not_installed("processx")
-  skip_if_not(
-    packageVersion("reticulate") >= "1.33",
+  testthat::skip_on_os("windows") # it has no signals
+  testthat::skip_if_not_installed("processx")
+  testthat::skip_if_not(
+    utils::packageVersion("reticulate") >= "1.33",
     "reticulate before 1.33 cannot load Python 3.12, which Synalinks needs"
   )
   python <- Sys.getenv("REKINDLE_PYTHON_SYNALINKS")
-  skip_if_not(
+  testthat::skip_if_not(
     nzchar(python) && file.exists(python),
     "REKINDLE_PYTHON_SYNALINKS names no Python that has Synalinks; see make setup-synalinks"
   )
@@ -37,6 +37,12 @@ test_that("a training that R drives is killed in the middle of a request, and en
   expect_identical(killed$status, -9L, info = killed$output)
   # The two samples of a batch are asked at the same time.
   expect_true(killed$calls %in% 25:26)
+
+  # This session needs no Synalinks for it.
+  file <- withr::local_tempfile(fileext = ".variables.json")
+  backup_export(dir, file)
+  expect_match(readChar(file, file.size(file)), "\"best_candidates\": [[]", all = FALSE)
+
   resumed <- run_program(dir)
   expect_identical(resumed$status, 0L, info = resumed$output)
   expect_true(resumed$result$resumed$exact)
