@@ -36,7 +36,7 @@
 #' @param delete_checkpoint `FALSE` keeps the backup after training completes. rekindle then saves the end of
 #'   the last epoch whatever `save_freq` is (but not with `"auto"` or `FALSE`). If you run the same script
 #'   once more, the script finds the run complete and trains nothing.
-#' @param ... Must be empty: the arguments after it must be named.
+#' @param ... Must be empty: name the arguments after it. (`on_mismatch = "warn"` means `allow_changes = "all"`.)
 #' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first epoch on, each
 #'   under its own number. `FALSE` gives only the epochs that this call of `fit()` ran, as Keras does.
 #' @param allow_changes `NULL`, or the names of what you have changed in the script since the backup, such as
@@ -262,9 +262,8 @@ callback_backup_and_restore <- function(backup_dir,
   check_save_freq(save_freq)
   check_flag(double_checkpoint)
   check_flag(delete_checkpoint)
-  check_dots_unused(..., known = names(formals(callback_backup_and_restore)))
+  allow_changes <- allowed_changes(allow_changes, ..., known = names(formals(callback_backup_and_restore)))
   check_flag(restore_history)
-  check_allow_changes(allow_changes)
   check_one_of(on_save_error, c("warn", "raise"))
   check_extra_state(extra_state)
   check_one_of(verbose, 0:2)

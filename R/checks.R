@@ -238,6 +238,20 @@ check_allow_changes <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
+# The changes that are allowed. The argument was `on_mismatch` before it had names: "warn" stood for all of them.
+allowed_changes <- function(allow_changes, ..., on_mismatch = NULL, known, call = caller_env()) {
+  check_dots_unused(..., known = known, call = call)
+  check_allow_changes(allow_changes, call = call)
+  if (is.null(on_mismatch)) {
+    return(allow_changes)
+  }
+  check_one_of(on_mismatch, c("error", "warn"), call = call)
+  if (!is.null(allow_changes)) {
+    abort_argument("Give `allow_changes` or `on_mismatch`, not both.", on_mismatch, "on_mismatch", call)
+  }
+  if (on_mismatch == "warn") "all"
+}
+
 # The arguments of the callback that take options as objects.
 check_options <- function(retention, double_checkpoint, save_before_preemption, save_freq, on_difference,
                           call = caller_env()) {

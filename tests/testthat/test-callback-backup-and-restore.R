@@ -80,6 +80,13 @@ test_that("flags must be TRUE or FALSE", {
   })
 })
 
+test_that("on_mismatch is taken for allow_changes", {
+  for (bad in list("ignore", TRUE, NA, c("warn", "error"))) {
+    expect_refused(callback_backup_and_restore("d", on_mismatch = bad), "on_mismatch")
+  }
+  expect_refused(callback_backup_and_restore("d", on_mismatch = "warn", allow_changes = "data"), "on_mismatch")
+})
+
 test_that("allow_changes has names of changes, those of Python", {
   for (bad in list("rate", "", NA_character_, c("data", "lr"), 3, TRUE, list("data"), factor("data"))) {
     expect_refused(callback_backup_and_restore("d", allow_changes = bad), "allow_changes")

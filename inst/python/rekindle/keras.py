@@ -81,7 +81,8 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         allow_changes: str, collection of str, or ``None``. Names the things that you have changed
             in the script since the backup, such as ``("learning_rate", "batch_size")``; see below.
             Training continues with what the script has. If another setting differs, or the model,
-            ``fit()`` raises a ``MismatchError``. Defaults to ``None``.
+            ``fit()`` raises a ``MismatchError``. The keyword
+            ``on_mismatch="warn"`` means ``allow_changes="all"``. Defaults to ``None``.
         on_save_error: ``"warn"`` or ``"raise"``. What to do if rekindle cannot write a checkpoint,
             for example because the disk is full. ``"warn"`` warns once for each cause, keeps the
             previous checkpoint, continues training, and tries again when the next checkpoint is
@@ -228,6 +229,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         model.fit(x, y, epochs=100, callbacks=[callback])
     """
 
+    @arguments.takes_on_mismatch
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],

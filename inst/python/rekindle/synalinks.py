@@ -66,7 +66,8 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
             epochs of the whole run. Defaults to ``False``.
         allow_changes: str, collection of str, or ``None``. Names the things that you have changed
             in the script since the backup, such as ``"batch_size"``. If anything else differs,
-            ``fit()`` raises a ``MismatchError``. Defaults to ``None``.
+            ``fit()`` raises a ``MismatchError``. The keyword
+            ``on_mismatch="warn"`` means ``allow_changes="all"``. Defaults to ``None``.
         on_save_error: ``"warn"`` or ``"raise"``. What to do if a checkpoint cannot be written.
             Defaults to ``"warn"``.
         extra_state: dict of named objects, or ``None``. Other state that belongs to the run:
@@ -123,6 +124,7 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
         await program.fit(x, y, epochs=10, callbacks=[callback])
     """
 
+    @arguments.takes_on_mismatch
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],

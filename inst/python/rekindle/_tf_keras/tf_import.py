@@ -136,8 +136,8 @@ def _read(path: str, model: Any, folder: str) -> None:
         text = _first_line(error)
         raise MismatchError(
             f"The backup of tf_keras' own callback in {folder!r} is not of this model: {text}."
-            " Nothing was changed. To resume, use the model that was saved. To start afresh, move the"
-            f" folder {FOLDER!r} away, or give this run a backup folder of its own.",
+            " Nothing was changed. To resume, use the model that was saved. To start afresh, move"
+            f" the folder {FOLDER!r} away, or give this run a backup folder of its own.",
             differences=[text],
         ) from error
     except BaseException:

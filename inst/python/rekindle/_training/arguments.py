@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec
 
 from rekindle._base import checks, durations
 from rekindle._policy.intervals import Auto
@@ -16,6 +17,8 @@ from rekindle._training.changes import AllowedChanges
 from rekindle._training.extra_state import can_be_restored
 from rekindle._training.options import FitOptions
 from rekindle.errors import ArgumentError
+
+_P = ParamSpec("_P")
 
 
 def options(
@@ -54,6 +57,29 @@ def options(
         tolerance=tolerance_of("on_difference", on_difference),
         worker_timeout=_seconds("worker_timeout", worker_timeout),
     )
+
+
+def takes_on_mismatch(init: Callable[_P, None]) -> Callable[_P, None]:
+    """Lets an `__init__` take `on_mismatch`, which `allow_changes` was before it had names.
+
+    ``"warn"`` stands for all of them, and ``"error"`` for none.
+    """
+
+    @functools.wraps(init)
+    def takes(*args: _P.args, **given: _P.kwargs) -> None:
+        old = given.pop("on_mismatch", None)
+        if old is not None:
+            checks.choice("on_mismatch", old, ("error", "warn"))
+            if given.get("allow_changes") is not None:
+                raise ArgumentError(
+                    "Give `allow_changes` or `on_mismatch`, not both.",
+                    argument="on_mismatch",
+                    value=old,
+                )
+            given["allow_changes"] = "all" if old == "warn" else None
+        init(*args, **given)
+
+    return takes
 
 
 def folder(value: Any) -> str:

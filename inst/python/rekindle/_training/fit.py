@@ -95,10 +95,8 @@ class Fit:
         save = self._checkpointer.restore()
         if self._state.is_done:
             self._skip()
-        elif save is not None:
-            self._resume(save)
         else:
-            self._import()
+            self._import() if save is None else self._resume(save)
         if not self._state.is_done:
             self._evidence.begin(self.report, None if save is None else save.manifest)
 
@@ -285,12 +283,12 @@ class Fit:
         self._state.call.ended()
         if self._settings.delete_checkpoint and not self._state.is_done:
             self._trainer.settle_import(self._settings.directory)
-            # Before its file goes with the others: Windows removes no open file.
+            # Before its file goes: Windows removes no open file.
             self._evidence.close()
             self._checkpointer.clear()
 
     def close(self) -> None:
-        """Removes every change to the model, and unlocks the folder. Safe to call again."""
+        """Removes every change to the model, and unlocks the folder. May be called again."""
         if (replay := self._replay()) is not None:
             replay.stop()
         self._trainer.start_at(None)

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import collections
 import math
-import struct
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
-
-import numpy as np
-import xxhash
 
 from rekindle._format.manifest import Position
 from rekindle._format.witness import BATCH, EPOCH, STEP, Record
-from rekindle._frameworks import table as frameworks
 from rekindle._policy.tolerance import Tolerance
+from rekindle._training.witness import numbers
 from rekindle._training.witness.pace import AFTER_SAVE, Pace
 from rekindle._training.witness.ring import Ring
 from rekindle._training.witness.samples import sample
@@ -33,8 +29,6 @@ VERIFIED, UNVERIFIED, CHANGED, DIFFERS = "verified", "unverified", "changed", "d
 NOTHING = {"batches": 0, "losses": 0, "epochs": 0, "largest": 0.0}
 
 _Place = tuple[int, int, int]
-# Results of a step that are no numbers, also not later.
-_NO_NUMBER = (str, bytes, Mapping, list, tuple, type(None))
 
 
 def _in_epoch(epoch: int, batch: int | None) -> str:
@@ -170,7 +164,7 @@ class Witness:
         if self._is_stopped or not is_due:
             return
         began = self._pace.clock()
-        loss = _loss(logs)
+        loss = numbers.loss(logs)
         if loss is not None:
             self._losses.append((self._epoch, done - 1, loss))
         self._note(wait=False)
@@ -181,11 +175,11 @@ class Witness:
         if self._is_stopped:
             return
         self._note(wait=True)
-        digest = _digest_of_logs(logs)
+        digest = numbers.digest(logs)
         if digest is None:
             return
         record = self._expected.get((EPOCH, epoch, 0))
-        loss = _number(_loss(logs), wait=True)
+        loss = numbers.number(numbers.loss(logs), wait=True)
         loss = math.nan if loss is None else loss
         if record is not None:
             is_same = record.digest == digest
@@ -204,7 +198,7 @@ class Witness:
         """Writes what is at hand, a loss beside its batch."""
         while self._losses:
             epoch, number, value = self._losses[0]
-            loss = _number(value, wait=wait)
+            loss = numbers.number(value, wait=wait)
             if loss is None:
                 break
             self._losses.popleft()
@@ -251,52 +245,3 @@ class Witness:
     def close(self) -> None:
         """Closes the ring. What was noted stays, for the run that resumes."""
         self._ring.close()
-
-
-def _loss(logs: Any) -> Any:
-    """The loss, or the reward, after a step; without both, a list; ``None`` if there is nothing.
-
-    A `train_step()` of the user's own may name its results as it likes: a GAN has a loss of each
-    network. The list has all losses, or, if no name says that it is a loss, all results.
-    """
-    if not isinstance(logs, dict | Mapping):
-        return None
-    for name in ("loss", "reward"):
-        if name in logs:
-            return logs[name]
-    names = [name for name in sorted(logs, key=str) if not isinstance(logs[name], _NO_NUMBER)]
-    losses = [name for name in names if "loss" in str(name)]
-    return [logs[name] for name in losses or names] or None
-
-
-def _number(value: Any, *, wait: bool) -> float | None:
-    """The number; ``None`` if it is none, or a device still computes it and this must not wait.
-
-    Of a list, the sum.
-    """
-    if isinstance(value, list):
-        numbers = [_number(one, wait=wait) for one in value]
-        known = [number for number in numbers if number is not None]
-        return sum(known) if len(known) == len(numbers) else None
-    if isinstance(value, float | int):
-        return float(value)
-    try:
-        found: Any = value
-        if not isinstance(value, np.generic):
-            found = frameworks.to_numpy(value) if wait else frameworks.at_hand(value)
-        return None if found is None else float(found)
-    # A callback may put anything into the logs.
-    except (TypeError, ValueError, RuntimeError):
-        return None
-
-
-def _digest_of_logs(logs: Any) -> int | None:
-    if not isinstance(logs, Mapping):
-        return None
-    numbers = {str(name): _number(value, wait=True) for name, value in logs.items()}
-    bits = [
-        name.encode("utf-8", "surrogatepass") + struct.pack("<d", value)
-        for name, value in sorted(numbers.items())
-        if value is not None
-    ]
-    return xxhash.xxh3_64_intdigest(b"".join(bits)) if bits else None
