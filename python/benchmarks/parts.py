@@ -12,7 +12,17 @@ import keras
 import numpy as np
 
 import rekindle
-from benchmarks import callbacks, limits, looking, managers, models, overhead, timing, training
+from benchmarks import (
+    callbacks,
+    limits,
+    looking,
+    managers,
+    models,
+    overhead,
+    timing,
+    training,
+    watching,
+)
 from rekindle.keras import BackupAndRestore
 
 # The number of floats in a small array. There are ten thousand such arrays.
@@ -71,6 +81,11 @@ def small(count: int, rounds: int, folder: str) -> dict:
 def witness(folder: str) -> dict:
     """What looking at a batch costs, in seconds: the digest, and all else."""
     return {"bytes": 0, "rows": looking.measured(folder)}
+
+
+def watched(folder: str) -> dict:
+    """How fast a fit() trains while it is watched, and while it is not, in batches a second."""
+    return {"bytes": 0, "rows": watching.measured(folder)}
 
 
 def frozen(megabytes: float, folder: str) -> dict:
@@ -152,6 +167,7 @@ _ALL = (
     small,
     frozen,
     witness,
+    watched,
     training.fits,
     training.turns,
     training.tunings,

@@ -44,6 +44,7 @@ def plan(options) -> list[dict]:
     for backend in BACKENDS:
         job("frozen", backend, megabytes=100)
         job("witness", backend)
+        job("watched", backend)
         for size in options.fit_sizes:
             job("fits", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
             job("turns", backend, megabytes=size, seconds=5, rounds=min(rounds, 2))
@@ -96,7 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument(
         "--parts",
-        default="saves,small,frozen,witness,fits,turns,tunings,auto,hooks,memory,thousand",
+        default="saves,small,frozen,witness,watched,fits,turns,tunings,auto,hooks,memory,thousand",
     )
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")
