@@ -28,7 +28,8 @@
 #' @section Conditions:
 #' An argument that is not of the accepted form, or a folder that could not be made, gives an error of class
 #' `rekindle_argument`. A folder that the system refuses to read gives an error of class `rekindle_restore`. A
-#' file that is no page of rekindle is not replaced, and gives an error of class `rekindle_foreign_file`.
+#' file that is no page of rekindle is not replaced, and gives an error of class `rekindle_foreign_file`. A
+#' page that cannot be written gives an error of class `rekindle_save`.
 #'
 #' @seealso [backup_info()], [backup_report()]. The same from a shell: `python -m rekindle watch`.
 #' @export

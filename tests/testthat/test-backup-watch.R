@@ -49,6 +49,11 @@ test_that("elsewhere there is a line for each change of the place", {
   expect_match(lines[[2]], "epoch 3")
 })
 
+test_that("an interrupt ends watching", {
+  expect_true(is_interrupted(interrupt()))
+  expect_false(is_interrupted(NULL))
+})
+
 test_that("of a run that has ended it says how, and writes a page that does not load itself again", {
   skip_without_keras()
   dir <- backup_of_run(3L)

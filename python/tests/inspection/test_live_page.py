@@ -32,7 +32,7 @@ class TestLive:
         found = Tags(page)
         assert not found.open
         assert "width:37.50%" in page
-        for text in ("epoch 2 of 4, batch 5 of 10", "2.5 batches/s", "10 s", "0.25", "Attempt3"):
+        for text in ("Epoch2of 4", "Batch5of 10", "2.5 batches/s", "10 s", "0.25", "Attempt3"):
             assert text in found.text
 
     def test_names_of_metrics_are_text(self):
@@ -79,3 +79,10 @@ class TestChart:
     def test_a_point_between_two_that_cannot_be_drawn_is_a_mark(self):
         points = [(1.0, float("nan")), (2.0, 5.0), (3.0, float("nan"))]
         assert chart.drawn([Line("training", points)], [], "epochs").count("<circle") == 2
+
+    def test_numbers_of_an_axis_differ_from_their_neighbors(self):
+        for values in ([1e9, 1e9 + 20], [1e-7, 9e-7], [0.001, 0.0002], [-5e8, 3e8], [100, 100.5]):
+            found = chart.ticks(values, 5)
+            names = [chart._short(value, found) for value in found]
+            assert len(set(names)) == len(names)
+            assert max(map(len, names)) < 16

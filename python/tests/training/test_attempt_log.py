@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from pulses import THEN
 
+from rekindle import Tolerance
 from rekindle._format.manifest import Manifest, Position
 from rekindle._saving.attempts import Attempts
 from rekindle._storage.resolve import resolve
 from rekindle._training.witness.attempt_log import AttemptLog
+from rekindle._training.witness.evidence import Evidence
 from rekindle._training.witness.ring import Ring
 
 
@@ -134,3 +138,16 @@ def test_without_a_file_nothing_is_written_and_the_attempts_are_known(storage):
     log.ends("complete")
     assert len(Attempts.of(saved(log, (0, 1))).rows) == 1
     assert storage.names() == [".lock"]
+
+
+@pytest.mark.parametrize(("worker", "count"), [(0, 1), (1, 0)])
+def test_of_several_workers_one_gives_the_attempts(storage, worker, count):
+    trainer = SimpleNamespace(
+        team=SimpleNamespace(index=worker), fit={}, watch=lambda *_: lambda: None
+    )
+    state = SimpleNamespace(position=Position(), data=None, is_changed=False)
+    evidence = Evidence(storage, trainer, state, None, Tolerance())
+    evidence.begin(None, None)
+    found = evidence.attempts((0, 1), 0.0)
+    assert len(found.get("attempts", {}).get("rows", [])) == count
+    evidence.close()

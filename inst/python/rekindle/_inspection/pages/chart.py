@@ -245,6 +245,8 @@ def _short(value: float, all_: Sequence[float]) -> str:
     step = abs(all_[1] - all_[0]) if len(all_) > 1 else 1.0
     largest = max(map(abs, all_))
     if largest >= 1e6 or step < 1e-4:
-        return f"{value:.2e}".replace("e+0", "e").replace("e-0", "e-") if value else "0"
+        digits = math.ceil(math.log10(largest / step)) if step and largest else 2
+        mantissa, _, power = f"{value:.{min(max(digits, 1), 12)}e}".partition("e")
+        return f"{mantissa}e{int(power)}" if value else "0"
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     return f"{value:.{digits}f}" if digits else figures(round(value))

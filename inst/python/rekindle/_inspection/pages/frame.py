@@ -30,7 +30,7 @@ p { margin: 8px 0; max-width: 75ch; }
 .tiles { display: grid; gap: 12px; margin: 20px 0; padding: 0;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 148px), 1fr)); }
 .tiles div { background: var(--sheet); border-radius: 8px; padding: 10px 14px; min-width: 0; }
-.tiles dt { color: var(--faint); font-size: .85rem; }
+.tiles dt { color: var(--faint); font-size: .85rem; overflow-wrap: anywhere; }
 .tiles dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums;
   overflow-wrap: anywhere; }
 .tiles small { display: block; color: var(--faint); font-size: .8rem; }

@@ -64,8 +64,16 @@ def _bar(now: Now) -> str:
     )
 
 
+def _place(now: Now) -> list[tuple[str, str, str]]:
+    if now.epoch is None or (now.epochs is not None and now.epoch >= now.epochs):
+        return [("Place", words.place(now), "")]
+    epochs = f"of {now.epochs}" if now.epochs else ""
+    batches = f"of {now.batches}" if now.batches else ""
+    return [("Epoch", str(now.epoch + 1), epochs), ("Batch", str(now.batch or 0), batches)]
+
+
 def _tiles(now: Now) -> list[tuple[str, str, str]]:
-    found = [("Place", words.place(now), "")]
+    found = _place(now)
     if now.speed is not None:
         found.append(("Speed", words.speed(now), ""))
     if now.left is not None:

@@ -46,8 +46,8 @@ class Evidence:
         self._is_told = False
         self._unwatch = _nothing
         # Of several workers that train together, one keeps the notes.
-        keeps = trainer.team is None or trainer.team.index == 0
-        ring, meant = Ring(storage if keeps else None), state.allowed.unseen
+        self._keeps = trainer.team is None or trainer.team.index == 0
+        ring, meant = Ring(storage if self._keeps else None), state.allowed.unseen
         self._log = AttemptLog(ring)
         self._epoch = 0
         self._witness = Witness(ring, tolerance, self._differs, meant=meant)
@@ -132,10 +132,15 @@ class Evidence:
     def attempts(self, place: tuple[int, int], held: float) -> dict[str, Any]:
         """The attempts of the run as JSON values, for a checkpoint at this place.
 
+        Of several workers, the one that keeps the notes gives them: their times differ from worker
+        to worker, and a checkpoint has what differs once for each.
+
         Args:
             place: Whole epochs done, and batches of the next one.
             held: Seconds that saving has delayed this attempt so far.
         """
+        if not self._keeps:
+            return {}
         evidence = None if self._report is None else self._witness.evidence
         return self._log.as_state(place, held, evidence)
 
