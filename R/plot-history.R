@@ -76,7 +76,7 @@ ggplot_breaks <- function(breaks) {
   )
 }
 
-plot_base <- function(frame, breaks, ...) {
+plot_base <- function(frame, breaks, ..., xlim = range(frame$epoch, breaks$at)) {
   metrics <- levels(frame$metric)
   data <- levels(frame$data)
   old <- graphics::par(mfrow = c(max(1, length(metrics)), 1), mar = c(4, 4.5, 1.5, 1), cex = 1)
@@ -86,7 +86,8 @@ plot_base <- function(frame, breaks, ...) {
     colour <- match(one$data, data)
     graphics::plot(
       one$epoch, one$value,
-      col = colour, pch = c(16, 17)[colour], xaxt = "n", las = 1, xlab = "epoch", ylab = metric, ...
+      col = colour, pch = c(16, 17)[colour], xaxt = "n", las = 1,
+      xlab = "epoch", ylab = metric, xlim = xlim, ...
     )
     base_breaks(breaks)
     graphics::axis(1, unique(round(pretty(one$epoch))))
