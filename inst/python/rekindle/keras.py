@@ -17,7 +17,10 @@ from rekindle.errors import DependencyError
 
 try:
     import keras
-except ImportError as error:
+
+    # A folder of this name, where the script runs, is a package, too, and has nothing in it.
+    keras.__version__  # noqa: B018
+except (ImportError, AttributeError) as error:
     raise DependencyError(
         "`rekindle.keras` needs Keras 3 and the backend it is set to, and importing them failed:"
         f" {error}. Install them with `pip install keras` and one of `jax`, `torch` or"

@@ -15,7 +15,10 @@ from rekindle.errors import ArgumentError, DependencyError
 
 try:
     import tf_keras
-except ImportError as error:
+
+    # A folder of this name, where the script runs, is a package, too, and has nothing in it.
+    tf_keras.__version__  # noqa: B018
+except (ImportError, AttributeError) as error:
     raise DependencyError(
         f"`rekindle.tf_keras` needs the package tf_keras, and importing it failed: {error}. Install"
         " it with `pip install tf_keras`, in the version of the installed TensorFlow.",

@@ -7,6 +7,7 @@ keeps the previous pair, with ``.bkp`` at the end of the names. This module only
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import warnings
@@ -79,7 +80,8 @@ def begin(folder: str, trainer: Trainer) -> dict[str, Any] | None:
 
     def put() -> None:
         for variable, value in pair.values:
-            variable.assign(value)
+            # Training changes the value in place: it empties the population before the second time.
+            variable.assign(copy.deepcopy(value))
 
     put()
     # Training begins by emptying the populations.
