@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rekindle._tf_keras.random_ops import RandomOps, left_over
+from rekindle._frameworks.tensorflow_draws import left_over
+from rekindle._tf_keras.random_ops import RandomOps
 
 SHAPES = [(), (1,), (3,), (7, 5), (64, 33), (1000, 257)]
 

@@ -15,6 +15,7 @@ from rekindle._frameworks import table as frameworks
 from rekindle._keras import (
     building,
     fingerprint,
+    graph_draws,
     internals,
     keras_import,
     layer_states,
@@ -123,8 +124,8 @@ class KerasTrainer(ModelTrainer):
         self._validation.begins()
 
     def inexact(self) -> list[str]:
-        """Keras 3 keeps its random states in variables."""
-        return []
+        """Keras 3 keeps its random states in variables, but the user's code may not."""
+        return graph_draws.unknown(self._model)
 
     def _steps_per_call(self) -> int:
         return int(self._model.steps_per_execution)

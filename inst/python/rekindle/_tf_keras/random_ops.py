@@ -33,25 +33,6 @@ _COUNTERPARTS = {
     "truncated_normal": "stateless_truncated_normal_v2",
 }
 
-# The operations that keep their state in a kernel. Those without a counterpart stay as they are.
-STATEFUL = frozenset(
-    {
-        "Multinomial",
-        "ParameterizedTruncatedNormal",
-        "RandomGamma",
-        "RandomPoisson",
-        "RandomPoissonV2",
-        "RandomShuffle",
-        "RandomStandardNormal",
-        "RandomUniform",
-        "RandomUniformInt",
-        "SampleDistortedBoundingBox",
-        "SampleDistortedBoundingBoxV2",
-        "StatefulStandardNormal",
-        "TruncatedNormal",
-    }
-)
-
 
 class RandomOps:
     """The random operations of one model's training step, with their counters.
@@ -150,23 +131,3 @@ def count(model: Any, function: Any) -> RandomOps:
     operations = _of_functions.setdefault(function, RandomOps())
     _of_models[model] = operations
     return operations
-
-
-# For each function, how often it was traced, and what was found in it then.
-_found: weakref.WeakKeyDictionary[Any, tuple[int, list[str]]] = weakref.WeakKeyDictionary()
-
-
-def left_over(function: Any) -> list[str]:
-    """The types of the random operations in a traced function that keep a state in a kernel."""
-    traced = function._list_all_concrete_functions()
-    known = _found.get(function)
-    if known is not None and known[0] == len(traced):
-        return known[1]
-    types: set[str] = set()
-    for concrete in traced:
-        definition = concrete.graph.as_graph_def()
-        types |= {node.op for node in definition.node}
-        types |= {node.op for inner in definition.library.function for node in inner.node_def}
-    found = sorted(types & STATEFUL)
-    _found[function] = len(traced), found
-    return found

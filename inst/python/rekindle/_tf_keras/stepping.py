@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow.python.data.ops import iterator_ops
 from tensorflow.python.eager import context
 
+from rekindle._frameworks import tensorflow_draws
 from rekindle._tf_keras import random_ops
 
 
@@ -54,7 +55,7 @@ class CountedStep:
     def _count(self) -> None:
         function = self._traced
         is_old = function.experimental_get_tracing_count() and not random_ops.has_counters(function)
-        if is_old and random_ops.left_over(function):
+        if is_old and tensorflow_draws.left_over(function):
             # Trained before without a backup: its kernels hold states that nothing can read.
             self._model.train_function = None
             self._function = self._model.make_train_function()
@@ -85,7 +86,7 @@ class CountedStep:
             " itself"
             for name, function in functions.items()
             if hasattr(function, "experimental_get_tracing_count")
-            and (found := random_ops.left_over(function))
+            and (found := tensorflow_draws.left_over(function))
         ]
 
     def close(self) -> None:
