@@ -11,7 +11,8 @@
 #   make lint       ruff, mypy, import rules, lintr, spelling, shell scripts, sizes, whether help pages are up to date
 #   make check      R CMD build and R CMD check --as-cran, with Python and without
 #   make document   writes NAMESPACE and man/ from the comments in R/
-#   make exact      kills and resumes runs, and makes the table: data, backends and tf_keras, save frequencies
+#   make exact      kills and resumes runs, and makes the table: data, backends and tf_keras, save frequencies;
+#                   EXACT_ARGS=scripts: scripts as users write them
 #   make compat     makes a part of that table on older versions of Keras
 #   make faults     thousands of crashes, power cuts and damages       make bench   python/benchmarks
 #   make build-python                       wheel and sdist, into dist

@@ -3,8 +3,10 @@
     python python/exact/run.py [--backends jax] [--cells arrays] [--freqs epoch 1 4] [--kills N]
                                [--background no] [--busy 3] [--theirs]
     python python/exact/run.py synalinks [--cells OMEGA] [--freqs epoch 1 3] [--kills N] [--fresh]
+    python python/exact/run.py scripts [--scripts convnet] [--backends jax] [--kills N] [--seed N]
 
-The second is the same for Synalinks: see programs/table.py.
+The second is the same for Synalinks: see programs/table.py. The third kills scripts as users write
+them, at random batches: see scripts/table.py.
 
 For each cell, SIGKILL kills a run at several points, and a newly forked process resumes it. A cell
 says after how many kills the report was equal, bit for bit, to the report of the run never killed,
@@ -45,10 +47,19 @@ KILLS = (
 
 
 class Zygote:
-    """A process that has imported Keras and forks a child for each run."""
+    """A process that has imported Keras and forks a child for each run.
 
-    def __init__(self, backend):
-        folder = os.path.join(HERE, "keras2") if backend == "tf_keras" else HERE
+    Args:
+        backend: The backend of Keras 3, or "tf_keras".
+        folder: The folder with the modules of the runs. By default that of the table of data.
+
+    Attributes:
+        known: The kinds of data and of training that these modules have.
+    """
+
+    def __init__(self, backend, folder=None):
+        if folder is None:
+            folder = os.path.join(HERE, "keras2") if backend == "tf_keras" else HERE
         env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
         if backend != "tf_keras":
             env["KERAS_BACKEND"] = backend
@@ -61,6 +72,7 @@ class Zygote:
             env=env,
             cwd=folder,
         )
+        self.known = json.loads(self._process.stdout.readline())
 
     def run(self, config):
         """Runs a child, and returns its exit status: negative for the signal that killed it."""
@@ -179,6 +191,9 @@ def of_synalinks(arguments):
 def main():
     if sys.argv[1:2] == ["synalinks"]:
         of_synalinks(sys.argv[2:])
+    if sys.argv[1:2] == ["scripts"]:
+        table = os.path.join(HERE, "scripts", "table.py")
+        os.execv(sys.executable, [sys.executable, table, *sys.argv[2:]])
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--backends", nargs="+", default=BACKENDS)
     parser.add_argument("--cells", dest="sources", nargs="+")
@@ -198,8 +213,7 @@ def main():
     began = time.time()
     for backend in options.backends:
         zygote = Zygote(backend)
-        known = json.loads(zygote._process.stdout.readline())
-        for source, training in cells(known, backend, options):
+        for source, training in cells(zygote.known, backend, options):
             for freq in freqs:
                 scratch = tempfile.mkdtemp(prefix="exact-")
                 cell = {"source": source, "training": training, "save_freq": freq}

@@ -28,6 +28,7 @@ _OF_ONE_BACKEND = (
     "lock",
     "looks_at_a_fit",
     "progress",
+    "scripts",
     "takeover_damage",
     "takeover_files",
 )
