@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +18,6 @@ class Proxy:
         source: The data.
         reports_making: Whether to report iterators.
         reports_reads: Whether to report reads.
-        shuffled: How many items the trainer shuffles, by Python's own random generator, when it
-            first reads an iterator. This counts as no draw of the data: first reads are reported
-            and continued by themselves.
     """
 
     def __init__(
@@ -31,13 +27,11 @@ class Proxy:
         *,
         reports_making: bool = True,
         reports_reads: bool = True,
-        shuffled: int = 0,
     ) -> None:
         self._listener = listener
         self.source = source
         self._reports_making = reports_making
         self._reports_reads = reports_reads
-        self._shuffled = shuffled
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.source, name)
@@ -46,18 +40,16 @@ class Proxy:
         if self._reports_making:
             self._listener.made()
         iterator = iter(self.source)
-        reads = self._reports_reads
-        return _Reader(self._listener, iterator, self._shuffled) if reads else iterator
+        return _Reader(self._listener, iterator) if self._reports_reads else iterator
 
 
 class _Reader:
     """An iterator that reports its first read, and each batch."""
 
-    def __init__(self, listener: DataListener, iterator: Iterator[Any], shuffled: int) -> None:
+    def __init__(self, listener: DataListener, iterator: Iterator[Any]) -> None:
         self._listener = listener
         self._iterator = iterator
         self._is_new = True
-        self._shuffled = shuffled
 
     def __iter__(self) -> _Reader:
         return self
@@ -71,14 +63,9 @@ class _Reader:
             batch = next(self._iterator)
             self._listener.has_read(batch, drew=False)
             return batch
-        shuffled, self._shuffled = self._shuffled, 0
-        python = random.getstate() if shuffled else None
         before = random_states.fast_mark()
         batch = next(self._iterator)
-        drew = random_states.fast_mark() != before
-        if drew and shuffled:
-            drew = not random_states.has_only_shuffled(python, before, shuffled)
-        self._listener.has_read(batch, drew=drew)
+        self._listener.has_read(batch, drew=random_states.fast_mark() != before)
         return batch
 
 

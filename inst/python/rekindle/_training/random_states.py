@@ -135,20 +135,6 @@ def fast_mark() -> Any:
     return random.getstate()[1][-1], state["pos"], state["key"][0]
 
 
-def has_only_shuffled(before: Any, mark: Any, count: int) -> bool:
-    """Whether nothing has drawn since but one shuffle of so many items, by Python's own generator.
-
-    Args:
-        before: The state of Python's generator then.
-        mark: What :func:`fast_mark` gave then.
-        count: How many items.
-    """
-    expected = random.Random()
-    expected.setstate(before)
-    expected.shuffle(list(range(count)))
-    return expected.getstate() == random.getstate() and bool(fast_mark()[1:] == mark[1:])
-
-
 def _check_torch(states: dict[str, Any]) -> None:
     import torch
 

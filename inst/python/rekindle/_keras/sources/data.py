@@ -20,11 +20,6 @@ class Data:
     def __init__(self, adapter: Any) -> None:
         self._adapter = adapter
 
-    @property
-    def shuffled(self) -> int:
-        """How many batches Keras shuffles, by Python's generator, when the first one is read."""
-        return 0
-
     def begin(self) -> None:
         """Called before the first iterator of the fit() is made."""
 

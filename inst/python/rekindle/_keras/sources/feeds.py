@@ -158,11 +158,7 @@ class TensorFlowFeed(_Feed):
 
     def attach(self, listener: DataListener) -> None:
         """Reports each iterator, and each read of Python code, to the listener, from now on."""
-
-        def watch(iterator: Any) -> Proxy:
-            return Proxy(listener, iterator, reports_making=False, shuffled=self._data.shuffled)
-
-        self.sees_reads = self._watch_python(watch)
+        self.sees_reads = self._watch_python(lambda it: Proxy(listener, it, reports_making=False))
         # TensorFlow reads its own iterators inside its graphs: nothing can replace them.
         dataset = _unwrapped(self._iterator._distributed_dataset)
         self._iterator._distributed_dataset = Proxy(listener, dataset, reports_reads=False)

@@ -20,13 +20,6 @@ class PyDatasetData(Data):
 
     python_iterator = "_get_iterator"
 
-    @property
-    def shuffled(self) -> int:
-        adapter: Any = self._adapter
-        # Workers shuffle on a thread of their own, before any batch is read.
-        here = getattr(adapter, "shuffle", False) and getattr(adapter, "enqueuer", None) is None
-        return int(adapter.py_dataset.num_batches or 0) if here else 0
-
     def begin(self) -> None:
         """Empties the queue of a data set with workers before training begins.
 
