@@ -72,6 +72,17 @@ def _class_weight():
     }
 
 
+class _NumPyBatches(keras.utils.PyDataset):
+    """A data set that draws noise from NumPy's global state."""
+
+    def __len__(self):
+        return -(-SAMPLES // BATCH)
+
+    def __getitem__(self, index):
+        x, y = (one[index * BATCH : (index + 1) * BATCH] for one in _xy())
+        return x, (y + np.random.normal(size=y.shape) * 0.1).astype("float32")
+
+
 class _Batches(keras.utils.PyDataset):
     """A data set that shuffles itself after each epoch, and draws noise from its own generator."""
 
@@ -109,6 +120,20 @@ def _tf_data(change=lambda dataset: dataset, **more):
     return make
 
 
+def _augmented(dataset):
+    import tensorflow as tf
+
+    layer = keras.layers.RandomBrightness(0.5, value_range=(-9.0, 9.0), seed=3)
+    generator = tf.random.Generator.from_seed(4)
+
+    def change(x, y):
+        pixels = layer(tf.reshape(x, (-1, 1, FEATURES // 3, 3)))
+        noise = generator.normal(tf.shape(y)) * 0.1
+        return tf.reshape(pixels, (-1, FEATURES)), y + noise
+
+    return dataset.map(change)
+
+
 def _unknown_length(dataset):
     return dataset.filter(lambda x, y: True)
 
@@ -126,6 +151,19 @@ def _loader(own_generator=False, workers=0):
         return {"x": loader, "validation_data": _validation()}
 
     return make
+
+
+def _passes():
+    x, y = _xy()
+
+    def batches():
+        while True:
+            order = np.random.permutation(SAMPLES)
+            for first in range(0, SAMPLES, BATCH):
+                rows = order[first : first + BATCH]
+                yield x[rows], y[rows]
+
+    return {"x": batches(), "steps_per_epoch": 7, "validation_data": _validation()}
 
 
 def _generator(draw):
@@ -164,14 +202,20 @@ SOURCES = {
     "arrays, validation_split": Source(_split),
     "arrays, class_weight": Source(_class_weight),
     "PyDataset": Source(_py_dataset(), backends=("jax", "torch", "tensorflow")),
+    "PyDataset, 4 steps of 11": Source(lambda: _py_dataset()() | {"steps_per_epoch": 4}),
+    "PyDataset on global NumPy": Source(
+        lambda: {"x": _NumPyBatches(), "validation_data": _validation()}
+    ),
     "PyDataset, 3 workers": Source(_py_dataset(noisy=False, workers=3)),
     "tf.data": Source(_tf_data()),
     "tf.data, unknown length": Source(_tf_data(_unknown_length)),
     "tf.data, repeated": Source(_tf_data(lambda d: d.repeat(), steps_per_epoch=7)),
+    "tf.data, augmented": Source(_tf_data(_augmented)),
     "DataLoader": Source(_loader()),
     "DataLoader, own generator": Source(_loader(own_generator=True)),
     "DataLoader, 2 workers": Source(_loader(workers=2)),
     "generator": Source(_generator("own")),
     "generator on global NumPy": Source(_generator("numpy")),
+    "generator on global NumPy, by passes": Source(_passes),
     "Grain": Source(_grain),
 }

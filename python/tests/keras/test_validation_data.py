@@ -92,7 +92,7 @@ def py_dataset():
 
 
 KINDS = {
-    "tensorflow": [shuffled, shuffled_whole, shuffled_cached],
+    "tensorflow": [shuffled, shuffled_whole, shuffled_cached, generator, py_dataset],
     "torch": [loader, loader_of_noise, generator, py_dataset, shuffled],
     "jax": [generator, py_dataset, shuffled, shuffled_cached],
 }[ON]
@@ -138,22 +138,6 @@ def test_validation_data_goes_on_where_it_was(backup_dir, make, save_freq, every
         again, history = run(make, backup(), every=every)
     assert history.history["val_loss"] == expected.history["val_loss"]
     assert_same(values(again), values(never))
-
-
-@pytest.mark.skipif(ON != "tensorflow", reason="elsewhere rekindle sees what is read")
-def test_a_generator_of_validation_that_tensorflow_reads_ahead_is_named(backup_dir):
-    with pytest.warns(rekindle.InexactWarning, match="validation_data is a Python generator"):
-        run(generator, BackupAndRestore(backup_dir), epochs=1)
-    with (
-        pytest.warns(rekindle.InexactWarning),
-        pytest.raises(RuntimeError, match="Interrupting!"),
-    ):
-        run(generator, BackupAndRestore(backup_dir), Interrupt(2))
-    backup = BackupAndRestore(backup_dir)
-    with pytest.warns(rekindle.InexactWarning) as caught:
-        run(generator, backup)
-    assert any("generator, which starts from" in str(warning.message) for warning in caught)
-    assert backup.resume_report["exact"] is False
 
 
 def pipelines():

@@ -186,11 +186,17 @@ def _private(module: str, name: str) -> Any:
         return None
 
 
-def global_seed_state() -> Any:
-    """The state of Keras' global seed generator; ``None`` if there is none."""
+def global_seed_variable() -> Any:
+    """The variable of Keras' global seed generator; ``None`` if there is none."""
     get = _private("backend.common.global_state", "get_global_attribute")
     generator = None if get is None else get(_GLOBAL_SEED_GENERATOR)
-    return None if generator is None else loaded("keras").ops.convert_to_numpy(generator.state)
+    return None if generator is None else generator.state
+
+
+def global_seed_state() -> Any:
+    """Its state; ``None`` if there is none."""
+    variable = global_seed_variable()
+    return None if variable is None else loaded("keras").ops.convert_to_numpy(variable)
 
 
 def set_global_seed_state(state: Any) -> None:

@@ -92,8 +92,8 @@ def random_state() -> Any:
     }
 
 
-def set_random_state(state: Any) -> None:
-    """Restores a state that :func:`random_state` returned."""
+def set_random_state(state: Any, *, skips_generator: bool = False) -> None:
+    """Restores a state that :func:`random_state` returned; without its generator, if asked."""
     from tensorflow.python.eager import context
     from tensorflow.python.ops import stateful_random_ops
 
@@ -101,7 +101,7 @@ def set_random_state(state: Any) -> None:
     if rng is not None and state["context"] is not None:
         version, words, gauss = state["context"]
         rng.setstate((version, tuple(int(word) for word in words), gauss))
-    if state["generator"] is not None:
+    if state["generator"] is not None and not skips_generator:
         stateful_random_ops.get_global_generator().state.assign(state["generator"])
 
 

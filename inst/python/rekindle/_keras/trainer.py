@@ -14,6 +14,7 @@ from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
 from rekindle._keras import (
     building,
+    doubts,
     fingerprint,
     graph_draws,
     internals,
@@ -24,7 +25,7 @@ from rekindle._keras import (
 )
 from rekindle._keras.layer_states import LayerStates
 from rekindle._keras.other_optimizers import OtherOptimizers
-from rekindle._keras.sources.feeds import feed_of
+from rekindle._keras.sources.feed_of import feed_of
 from rekindle._keras.validation_place import ValidationPlace
 from rekindle._training import frames, keras_files
 from rekindle._training.data_cursor import DataCursor
@@ -44,7 +45,7 @@ class KerasTrainer(ModelTrainer):
         self._iterator = self.fit.get("epoch_iterator")
         self._validation = ValidationPlace(model, self.fit)
         can_place = internals.can_place(self._iterator)
-        self.data = DataCursor(feed_of(self._iterator)) if can_place else None
+        self.data = DataCursor(feed_of(self._iterator, model.variables)) if can_place else None
 
     @property
     def continues_imports(self) -> bool:
@@ -124,8 +125,13 @@ class KerasTrainer(ModelTrainer):
         self._validation.begins()
 
     def inexact(self) -> list[str]:
-        """Keras 3 keeps its random states in variables, but the user's code may not."""
-        return graph_draws.unknown(self._model)
+        """Keras 3 itself keeps its random states in variables. The user's code may not."""
+        return self._doubts + graph_draws.unknown(self._model)
+
+    @cached_property
+    def _doubts(self) -> list[str]:
+        # Once: a pipeline may have large functions.
+        return doubts.of_fit(self.fit)
 
     def _steps_per_call(self) -> int:
         return int(self._model.steps_per_execution)

@@ -10,16 +10,16 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import generators, tree
 from rekindle._codec.tags import is_count
 from rekindle._keras import internals
 from rekindle._keras.sources.arrays import ArrayData
-from rekindle._keras.sources.data import GeneratorData
-from rekindle._keras.sources.feeds import PythonFeed, TensorFlowFeed, feed_of
+from rekindle._keras.sources.feed_of import feed_of
+from rekindle._keras.sources.feeds import PythonFeed
+from rekindle._keras.sources.generator import GeneratorData
 from rekindle._keras.sources.py_dataset import attributes_of
+from rekindle._keras.sources.tensorflow_feed import TensorFlowFeed
 from rekindle.errors import BrokenTreeError
 
 _PLACE = "own/validation"
@@ -74,7 +74,8 @@ class ValidationPlace:
         if iterator is None or iterator is self._watched:
             return
         self._watched = iterator
-        feed = feed_of(iterator) if internals.can_place(iterator) else None
+        variables = self._model.variables
+        feed = feed_of(iterator, variables) if internals.can_place(iterator) else None
         # Keras does not shuffle arrays of validation.
         if feed is not None and feed.kind is not ArrayData:
             self._feed = feed
@@ -96,6 +97,7 @@ class ValidationPlace:
             "of": self._kind(),
             "reads": [[len(list(same)), count] for count, same in itertools.groupby(self._reads)],
             "loaders": tree.flatten(self._feed.generators(), f"{_PLACE}/loaders", arrays),
+            "owned": tree.flatten(self._feed.owned.take(), f"{_PLACE}/owned", arrays),
             "attributes": attributes,
         }
 
@@ -107,8 +109,8 @@ class ValidationPlace:
         return bool(saved) and saved["of"] == self._kind()
 
     def _reads_out_of_sight(self) -> bool:
-        is_generator = self._feed is not None and self._feed.kind is GeneratorData
-        return is_generator and keras.backend.backend() == "tensorflow"
+        feed = self._feed
+        return feed is not None and feed.kind is GeneratorData and feed.reads_ahead
 
     def build(self, saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
         """Nothing: fit() makes what reads the data."""
@@ -151,6 +153,9 @@ class ValidationPlace:
             self._read(reads)
         self._feed.renew(len(reads))
         self._reads = reads
+        owned = self._owned(saved, arrays)
+        self._feed.owned.check(owned)
+        self._feed.owned.put(owned)
         states = tree.unflatten(saved["loaders"], arrays)
         for state, live in zip(states, self._feed.generators(), strict=False):
             generators.check_torch(state, live)
@@ -159,8 +164,17 @@ class ValidationPlace:
             return ["the validation data is a Python generator, which starts from its beginning"]
         return []
 
+    @staticmethod
+    def _owned(saved: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Any:
+        # An older rekindle did not save it.
+        return tree.unflatten(saved.get("owned", {}), arrays)
+
     def _read(self, reads: list[int]) -> None:
         """Reads what the interrupted run has read of a generator."""
+        if self._feed is not None:
+            self._feed.is_alone(True)
         for count in reads:
             for _ in itertools.islice(iter(self._watched._get_iterator()), count):
                 pass
+        if self._feed is not None:
+            self._feed.is_alone(False)

@@ -10,11 +10,11 @@ import numpy as np
 from rekindle._base.arrays import AnyArray, digest
 from rekindle._training.attributes import Attributes
 from rekindle._training.data_proxy import Proxy
-from rekindle._training.data_source import DataListener
+from rekindle._training.data_source import DataListener, WithoutOwn
 from rekindle._training.epoch_iterator import EpochIterator
 
 
-class Source(EpochIterator):
+class Source(EpochIterator, WithoutOwn):
     """The source in which :class:`rekindle._training.data_cursor.DataCursor` has a position.
 
     Synalinks reads batch by batch, with no thread beside training, from an iterator that it makes
@@ -28,7 +28,9 @@ class Source(EpochIterator):
     made_early = False
     reads_ahead = False
     sees_reads = True
-    draws = False
+    draws = ()
+    is_elsewhere = False
+    settles = True
     validations = 0
     began = 0
     is_used = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from rekindle._base.arrays import AnyArray
@@ -18,7 +18,7 @@ from rekindle._tf_keras import internals
 from rekindle._tf_keras.arrays import ArrayPipeline
 from rekindle._training import random_states
 from rekindle._training.attributes import Attributes
-from rekindle._training.data_source import DataListener
+from rekindle._training.data_source import DataListener, WithoutOwn
 
 # Seconds to wait for a second batch to be read ahead, to see whether reading it draws.
 _PATIENCE = 0.5
@@ -32,7 +32,7 @@ def _is_same(reference: Any, data: Any) -> bool:
     return reference is not None and reference() is data
 
 
-class Feed:
+class Feed(WithoutOwn):
     """The source in which :class:`rekindle._training.data_cursor.DataCursor` has a position.
 
     Args:
@@ -41,6 +41,9 @@ class Feed:
 
     reads_ahead = True
     made_early = True
+    is_elsewhere = True
+    lives_on = False
+    settles = False
 
     def __init__(self, fit: Mapping[str, Any]) -> None:
         self._handler = fit["data_handler"]
@@ -58,11 +61,16 @@ class Feed:
         self._is_alone = False
         self._mark: Any = None
         self._reads = 0
-        self.draws = False
+        self._draws = False
         self.validations = 0
         self.is_used = _is_same(_read.get(id(fit.get("x"))), fit.get("x"))
         self._given_data = fit.get("x")
         self._has_validated = False
+
+    @property
+    def draws(self) -> Collection[str]:
+        """Random states that reads were seen to draw from, while nothing else did."""
+        return random_states.DRAWN_AHEAD if self._draws else ()
 
     @property
     def sequence(self) -> Any:
@@ -231,7 +239,7 @@ class Feed:
             while self._reads == 1 and time.monotonic() < until:
                 time.sleep(0.001)
         elif self._is_alone:
-            self.draws = self.draws or random_states.fast_mark() != self._mark
+            self._draws = self._draws or random_states.fast_mark() != self._mark
         self._is_alone = False
 
     def _has_read(self) -> None:
@@ -240,7 +248,7 @@ class Feed:
             return
         mark = random_states.fast_mark()
         # The first read may draw once for the epoch, as the order of a `Sequence` is drawn.
-        self.draws = self.draws or (self._mark is not None and mark != self._mark)
+        self._draws = self._draws or (self._mark is not None and mark != self._mark)
         self._mark = mark
         self._reads += 1
 

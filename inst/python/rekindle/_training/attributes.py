@@ -96,14 +96,18 @@ class Attributes:
                     if data is not None:
                         yield (path, name), digest(data)
 
-    def take(self) -> dict[str, Taken]:
-        """Captures the changed attributes, with copies of the arrays."""
+    def take(self, place: str | None = None) -> dict[str, Taken]:
+        """Captures the changed attributes, with copies of the arrays.
+
+        Args:
+            place: The beginning of the names of the arrays, if another than the usual one.
+        """
         taken: dict[str, Taken] = {}
         self.lost = {}
         for path, owner in self._owners.items():
             for name, value in self._values(owner).items():
-                place = f"{self._place}/{path}{name}"
-                found = self._baselines[path].take(name, value, place, tells_all=False)
+                where = f"{place or self._place}/{path}{name}"
+                found = self._baselines[path].take(name, value, where, tells_all=False)
                 if isinstance(found, str):
                     self.lost[self._named(path, name)] = found
                 elif found is not None:

@@ -45,10 +45,7 @@ def check(
         _expect(isinstance(place[name], bool), name)
     _expect(place["num_batches"] is None or is_count(place["num_batches"]), "num_batches")
     _expect(place["base"] is None or (is_count(place["base"]) and place["base"] < 2**31), "base")
-    _expect(is_count(place["steps"]), "steps")
-    validations = place.get("validations", 0)
-    _expect(is_count(validations) and validations <= epochs + 1, "validations")
-    _expect(is_count(place["earlier"] + 1), "earlier")
+    _check_counts(place, epochs)
     if batches is not None:
         # An iterator that lives on across epochs gives at most all batches of all epochs. Each
         # iterator gave a batch, or was made at the beginning or the end of an epoch.
@@ -63,6 +60,16 @@ def check(
     for name in ("made", "read"):
         if place[name] is not None:
             _check_birth(place[name], loaders)
+
+
+def _check_counts(place: Mapping[str, Any], epochs: int) -> None:
+    _expect(is_count(place["steps"]), "steps")
+    validations = place.get("validations", 0)
+    _expect(is_count(validations) and validations <= epochs + 1, "validations")
+    _expect(is_count(place["earlier"] + 1), "earlier")
+    supply = place.get("supply")
+    is_pair = isinstance(supply, list) and len(supply) == 2 and all(map(is_count, supply))
+    _expect(supply is None or is_pair, "supply")
 
 
 def _check_birth(birth: Mapping[str, Any], loaders: list[AnyArray]) -> None:

@@ -8,22 +8,14 @@ the iterator has given. On resume, rekindle makes the same iterator again and re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tree
-from rekindle._training import cursor_check, random_states
+from rekindle._training import cursor_check, data_moment, random_states
+from rekindle._training.data_moment import Birth
 from rekindle._training.data_source import DataSource
-
-
-@dataclass
-class _Birth:
-    """Random states when an iterator was made, and when it was first read."""
-
-    made: Any = None
-    read: Any = None
 
 
 class DataCursor:
@@ -35,14 +27,17 @@ class DataCursor:
 
     def __init__(self, source: DataSource) -> None:
         self._source = source
-        self._birth = _Birth()
+        self._birth = Birth()
         # How many iterators were made so far; and the birth of the iterator before the current one,
         # with the number of births at that time.
-        self._given, self._births, self._makes = 0, 0, 0
-        self._before: tuple[_Birth, int] = (self._birth, 0)
-        self._script: _Birth | None = None
+        self._given, self._births, self._makes = 0, source.made_before, 0
+        self._before: tuple[Birth, int] = (self._birth, 0)
+        self._script: Birth | None = None
         self._at_epoch: dict[str, Any] = {}
         self._last_batch: Any = None
+        self._unseen = data_moment.UnseenDraws(source)
+        # What of the checkpoint the data cannot continue, in sentences.
+        self.notes: list[str] = []
         # Reading ahead draws from random states that training draws from, too.
         self._draws_ahead = False
         # Sees each batch that this thread reads.
@@ -61,8 +56,8 @@ class DataCursor:
         return self._source.made_early
 
     @property
-    def draws(self) -> bool:
-        """Whether the data itself draws from the global generators of Python or NumPy, ahead."""
+    def draws(self) -> Collection[str]:
+        """The random states of the process that only the data draws from, ahead of training."""
         return self._source.draws
 
     def stop_watching(self) -> None:
@@ -83,10 +78,10 @@ class DataCursor:
         """An iterator is about to be made."""
         self._source.wait()
         if self._script is not None:
-            self._put_random(self._script.made)
+            data_moment.put(self._source, self._script.made)
         self._before = (self._birth, self._births)
         self._makes += 1
-        self._birth = _Birth(made=self._take_random())
+        self._birth = Birth(made=data_moment.take(self._source), dataset=self._dataset_at_birth())
         self._given = 0
         if self._source.reads_ahead:
             # Such an iterator counts as soon as it is made: most of them are read out of sight.
@@ -99,30 +94,22 @@ class DataCursor:
         """The iterator is about to be read for the first time."""
         script, self._script = self._script, None
         if script is not None and script.read is not None:
-            self._put_random(script.read)
-        self._birth.read = self._take_random()
+            data_moment.put(self._source, script.read)
+        self._birth.read = data_moment.take(self._source)
         if not self._source.reads_ahead:
             self._births += 1
+            self._source.begin(self._births)
 
     def has_read(self, batch: Any, *, drew: bool) -> None:
         """The iterator gave a batch. `drew`: whether this changed the process' random states."""
-        if self._source.reads_ahead:
-            # Another thread read this batch ahead: it is not the batch that training uses next.
-            self._draws_ahead = self._draws_ahead or drew
-        else:
+        self._draws_ahead = self._draws_ahead or drew
+        # A batch that was read ahead is not the batch that training uses next.
+        if not self._source.reads_ahead:
             self._last_batch = batch
             self._given += 1
-            if self.observer is not None:
+            self._source.has_given(self._given)
+            if self.observer is not None and not self._source.is_elsewhere:
                 self.observer(batch)
-
-    def _look_for_external_draws(self) -> None:
-        """Notes whether R has drawn since the epoch began, while Python code is read ahead.
-
-        The data may be R code, or a callback may have drawn: rekindle cannot tell which.
-        """
-        began = self._at_epoch.get("random", {}).get("foreign")
-        if began is not None and self._source.reads_ahead and self._source.sees_reads:
-            self._draws_ahead = self._draws_ahead or random_states.take_external() != began
 
     # Calls from the run.
 
@@ -130,12 +117,14 @@ class DataCursor:
         """Notes the position where the epoch begins, after every callback's `on_epoch_begin`."""
         if self._source.made_early and self._birth.made is not None and self._birth.read is None:
             self.first_read()
+        self._unseen.epoch_begins()
         self._at_epoch = {
             "live": self._source.is_live(),
             "steps": self._steps_given(),
             "makes": self._makes,
             "num_batches": self._source.counted,
             "random": random_states.take(),
+            "owned": self._source.owned.take(),
             "dataset": self._dataset.take(),
         }
 
@@ -156,7 +145,8 @@ class DataCursor:
 
     def take(self, batch: int, arrays: dict[str, AnyArray]) -> Any:
         """Captures the position after `batch` batches of the epoch; 0 if it is about to begin."""
-        self._look_for_external_draws()
+        if self._unseen.have_happened(self._at_epoch.get("random", {}).get("foreign")):
+            self._draws_ahead = True
         if batch == 0:
             self._last_batch = None
             self.epoch_begins()
@@ -175,11 +165,20 @@ class DataCursor:
         place["batch"] = self._source.digest(self._last_batch)
         place["base"] = self._source.seed
         place["validations"] = self._source.validations
+        place["supply"] = self._source.supply()
         dataset = place.pop("dataset")
+        is_born = place["live"] and birth.dataset is not None
+        born = self._dataset.flatten(birth.dataset, arrays) if is_born else {}
         return {
             "place": tree.flatten(place, "data", arrays),
             "dataset": self._dataset.flatten(dataset, arrays),
+            **({"born": born} if is_born else {}),
         }
+
+    def _dataset_at_birth(self) -> Any:
+        """The attributes of the data, if the iterator that is about to be made lives on."""
+        is_needed = self._source.lives_on and self._source.settles
+        return self._dataset.take("born") if is_needed else None
 
     @property
     def lost(self) -> Mapping[str, str]:
@@ -202,7 +201,10 @@ class DataCursor:
         self._dataset.check(saved["dataset"], arrays)
         most = self._source.most_batches
         loaders = self._source.generators()
-        cursor_check.check(tree.unflatten(saved["place"], arrays), batch, epochs, most, loaders)
+        place = tree.unflatten(saved["place"], arrays)
+        cursor_check.check(place, batch, epochs, most, loaders)
+        data_moment.check(self._source, place)
+        self._dataset.check(saved.get("born", {}), arrays)
 
     def put(self, saved: Any, batch: int, arrays: Mapping[str, AnyArray]) -> bool:
         """Goes to the beginning of the position's epoch; `batch` batches are then left to read.
@@ -212,22 +214,27 @@ class DataCursor:
         """
         now = random_states.take()
         place = tree.unflatten(saved["place"], arrays)
-        self._dataset.put(saved["dataset"], arrays)
+        self._dataset.put(saved.get("born", saved["dataset"]), arrays)
+        owned = place.get("owned", {})
         self._source.counted = place["num_batches"]
         self._source.seed = place["base"]
         # An older rekindle did not save it.
         self._source.validations = int(place.get("validations", 0))
         self._births = int(place["earlier"])
         self._source.renew(self._births)
+        self.notes = data_moment.follow(self._source, place, is_new=False)
         if place["live"]:
-            self._script = self._rehearsed(place)
+            self._script = data_moment.rehearsed(self._source, place)
             self._source.advance(int(place["steps"]))
+            # The epochs before may have changed the data between two batches.
+            self._dataset.put(saved["dataset"], arrays)
         elif batch:
-            self._script = self._rehearsed(place)
+            self._script = data_moment.rehearsed(self._source, place)
+        if not place["live"] or self._source.settles:
+            self._source.owned.put(owned)
         # Workers of a PyDataset draw as soon as the epoch begins. Data that draws ahead is on its
         # own way already.
-        besides = random_states.DRAWN_AHEAD if self._source.draws else ()
-        random_states.put(place["random"] if batch else now, besides)
+        random_states.put(place["random"] if batch else now, self._source.draws)
         if not batch:
             self._source.continue_epochs()
             self._source.set_generators(place["loaders"])
@@ -261,11 +268,17 @@ class DataCursor:
         now = random_states.take()
         place = tree.unflatten(saved["place"], arrays)
         self._dataset.put(saved["dataset"], arrays)
-        if not place["live"]:
-            self._births = int(place["earlier"])
+        self.notes = data_moment.follow(self._source, place, is_new=True)
+        if not place["live"] or not self._source.made_early:
+            # The fit() before has made the iterator that lived on, too.
+            self._births = int(place["earlier"]) + bool(place["live"])
             if not self._source.is_used:
                 self._source.renew(self._births)
+        if place.get("supply") is None:
+            # What a generator draws from is where its batches are: Keras has taken the first ones.
+            self._source.owned.put(place.get("owned", {}))
         random_states.put(now)
+        self._source.set_generators(place["loaders"])
         self._source.continue_epochs()
 
     def gave_the_same(self, saved: Any, arrays: Mapping[str, AnyArray]) -> bool:
@@ -281,19 +294,3 @@ class DataCursor:
         """How many steps the current iterator has given."""
         told = self._source.steps_given()
         return self._given if told is None else told
-
-    def _take_random(self) -> Any:
-        return {"process": random_states.take(), "loaders": self._source.generators()}
-
-    def _rehearsed(self, place: Mapping[str, Any]) -> _Birth:
-        """Restores the states once, as a test: this finds broken states before they are needed."""
-        now = self._take_random()
-        for states in (place["made"], place["read"], now):
-            self._put_random(states)
-        return _Birth(place["made"], place["read"])
-
-    def _put_random(self, states: Any) -> None:
-        if states is None:
-            return
-        random_states.put(states["process"])
-        self._source.set_generators(states["loaders"])

@@ -58,7 +58,7 @@ class _Reader:
         if self._is_new:
             self._is_new = False
             self._listener.first_read()
-            _forget_foreign_thread()
+            forget_foreign_thread()
         if not self._listener.looks_for_draws:
             batch = next(self._iterator)
             self._listener.has_read(batch, drew=False)
@@ -69,7 +69,7 @@ class _Reader:
         return batch
 
 
-def _forget_foreign_thread() -> None:
+def forget_foreign_thread() -> None:
     """Makes `threading` forget its note of this thread, if Python did not start the thread.
 
     TensorFlow reads its data in threads of its own, and `threading` notes such threads. A child may

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from rekindle._base.arrays import AnyArray
+from rekindle._training.owned import NOTHING, Owned
 
 
 class DataListener(Protocol):
@@ -38,8 +39,8 @@ class DatasetState(Protocol):
     @property
     def lost(self) -> Mapping[str, str]: ...
 
-    def take(self) -> Any:
-        """Captures the changed attributes, with copies of the arrays."""
+    def take(self, place: str | None = None) -> Any:
+        """Captures the changed attributes, with copies of the arrays; `place` names the arrays."""
 
     def flatten(self, taken: Any, arrays: dict[str, AnyArray]) -> Any:
         """Turns them into JSON values; the arrays go into `arrays`."""
@@ -63,10 +64,16 @@ class DataSource(Protocol):
         sees_reads: Whether the listener gets reports of reads.
         made_early: Whether the trainer makes the iterator of an epoch before `on_epoch_begin`, and
             reads it after all such hooks.
-        draws: Whether reads were seen to draw from the global generators of Python or NumPy, while
-            nothing else did.
+        draws: The random states of the process that reads draw from, ahead of training, while
+            nothing else does: names as in `random_states.put`.
+        is_elsewhere: Whether batches are read on another thread than that of the training.
+        calls_unseen: Whether a pipeline of TensorFlow calls Python code ahead of training.
+        lives_on: Whether one iterator serves many epochs.
+        settles: Whether all state of the data stands where training stands when an epoch begins.
+        owned: The random generators of the data, wherever the user's code keeps them.
         validations: How many validations have begun in this fit().
         began: The epoch with which the data's first iterator began.
+        made_before: How many iterators earlier fit()s of this process have made of the same data.
         is_used: Whether an earlier fit() of this process has read the same data.
         seed: The seed for data that has no seed of its own; ``None`` for other data.
     """
@@ -75,6 +82,18 @@ class DataSource(Protocol):
     counted: int | None
     validations: int
     began: int
+    is_elsewhere: bool
+    calls_unseen: bool
+    owned: Owned
+
+    @property
+    def lives_on(self) -> bool: ...
+
+    @property
+    def settles(self) -> bool: ...
+
+    @property
+    def made_before(self) -> int: ...
 
     @property
     def is_used(self) -> bool: ...
@@ -83,7 +102,7 @@ class DataSource(Protocol):
     def made_early(self) -> bool: ...
 
     @property
-    def draws(self) -> bool: ...
+    def draws(self) -> Collection[str]: ...
 
     @property
     def batches(self) -> int | None: ...
@@ -115,6 +134,19 @@ class DataSource(Protocol):
     def begin(self, number: int) -> None:
         """Gives this number to the next iterator."""
 
+    def has_given(self, number: int) -> None:
+        """The current iterator gave its batch of this number, counted from 1."""
+
+    def supply(self) -> list[int] | None:
+        """How many batches of data that comes once were taken before this fit(), and so far."""
+
+    def go_to(self, position: int) -> bool:
+        """Makes this fit() begin after so many batches of data that comes once.
+
+        Returns:
+            Whether the data is there.
+        """
+
     def renew(self, times: int) -> None:
         """Makes so many iterators, if the data's order depends on how many were made."""
 
@@ -138,3 +170,20 @@ class DataSource(Protocol):
 
     def dataset_state(self) -> DatasetState:
         """The data's own attributes, compared with their values now."""
+
+
+class WithoutOwn:
+    """The answers for data that has no generators and starts afresh in each fit()."""
+
+    calls_unseen = False
+    made_before = 0
+    owned = NOTHING
+
+    def has_given(self, number: int) -> None:
+        """Nothing is counted."""
+
+    def supply(self) -> list[int] | None:
+        return None
+
+    def go_to(self, position: int) -> bool:
+        return True

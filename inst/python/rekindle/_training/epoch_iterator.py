@@ -40,6 +40,11 @@ class EpochIterator:
         if self._iterator._num_batches is None:
             self._iterator._num_batches = count
 
+    @property
+    def lives_on(self) -> bool:
+        """Whether one iterator serves many epochs."""
+        return self._iterator.steps_per_epoch is not None
+
     def is_live(self) -> bool:
         """Whether the last epoch's iterator continues in the next, as with `steps_per_epoch`."""
         iterator = self._iterator

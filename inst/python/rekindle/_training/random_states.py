@@ -109,11 +109,13 @@ def put(states: dict[str, Any], besides: Collection[str] = ()) -> None:
         random.setstate((python["version"], words, python["gauss"]))
     if "numpy" not in besides:
         np.random.set_state(states["numpy"])
-    keras.set_global_seed_state(_as_live(states["keras"]))
+    if "keras" not in besides:
+        keras.set_global_seed_state(_as_live(states["keras"]))
     if "torch" in states:
         torch.set_random_states(states["torch"])
     if "tensorflow" in states:
-        tensorflow.set_random_state(states["tensorflow"])
+        skips = "tensorflow.generator" in besides
+        tensorflow.set_random_state(states["tensorflow"], skips_generator=skips)
     if states.get("tf_keras") is not None:
         tf_keras.set_seed_state(states["tf_keras"])
     for name, state in states.get("foreign", {}).items():
@@ -133,6 +135,22 @@ def fast_mark() -> Any:
     """A value that changes with each draw from Python's or NumPy's global generator; quick."""
     state = np.random.get_state(legacy=False)["state"]
     return random.getstate()[1][-1], state["pos"], state["key"][0]
+
+
+def mark() -> Any:
+    """A value that changes with each draw from any generator of the process but R's."""
+    found: list[Any] = [fast_mark(), _bytes(keras.global_seed_state())]
+    if loaded("torch") is not None:
+        found.append(_bytes(torch.random_states()["cpu"]))
+    if loaded("tensorflow") is not None:
+        state = tensorflow.random_state()
+        context = state["context"]
+        found += [None if context is None else context[1][-1], _bytes(state["generator"])]
+    return found
+
+
+def _bytes(state: Any) -> bytes | None:
+    return None if state is None else np.asarray(state).tobytes()
 
 
 def _check_torch(states: dict[str, Any]) -> None:

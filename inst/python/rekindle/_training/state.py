@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -209,7 +209,8 @@ class FitState:
             self.data.is_replayed(False)
         beside = self._load_states(save)
         self._read(lambda: self.trainer.put_again(save.arrays))
-        self._put_beside(save, beside)
+        # What only the data draws from, ahead of training, is on its own way already.
+        self._put_beside(save, beside, () if self.data is None else self.data.draws)
 
     def before_epochs(self, save: LoadedCheckpoint) -> None:
         """Restores what the trainer changes before its first epoch, and early iterators."""
@@ -235,8 +236,10 @@ class FitState:
 
     def _put_data(self, place: DataCursor, save: LoadedCheckpoint) -> None:
         batch, data = self.position.batch or 0, save.manifest.state.get("data")
-        if data is not None and self._is_new and place.is_made_early:
+        if data is not None and self._is_new:
             self._read(lambda: place.begin_stage(data, save.arrays))
+            for note in place.notes:
+                self._note(note)
             return
         place.began_at(self.began)
         if data is not None and not self._read(lambda: place.put(data, batch, save.arrays)):
@@ -244,6 +247,8 @@ class FitState:
                 "TensorFlow reads the data ahead, and reading it draws from random states that"
                 " training draws from, too"
             )
+        for note in place.notes:
+            self._note(note)
 
     def logs_of(self, save: LoadedCheckpoint) -> dict[str, Any]:
         """The logs of the last batch before the checkpoint."""
@@ -264,8 +269,10 @@ class FitState:
             self._note(note)
         return puts
 
-    def _put_beside(self, save: LoadedCheckpoint, beside: users_state.Puts) -> None:
-        """Restores everything but the variables."""
+    def _put_beside(
+        self, save: LoadedCheckpoint, beside: users_state.Puts, besides: Collection[str] = ()
+    ) -> None:
+        """Restores everything but the variables, and the random states named in `besides`."""
         state, arrays = save.manifest.state, save.arrays
         for put in beside:
             self._read(put)
@@ -273,7 +280,6 @@ class FitState:
             self._note(note)
         self.trainer.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: tree.unflatten(state["random"], arrays))
-        besides = random_states.DRAWN_AHEAD if self.data is not None and self.data.draws else ()
         self._read(lambda: random_states.put(states, besides))
 
     def _note(self, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rekindle._keras.sources.data import Data
@@ -14,11 +14,20 @@ class ArrayData(Data):
     """Arrays in memory."""
 
     counts_iterators = True
+    settles = True
+
+    def roots(self) -> dict[str, Any]:
+        return {}
 
 
-def new_pipeline(epoch_iterator: Any) -> Any:
-    """Makes TensorFlow's pipeline of the data anew, and reads nothing."""
-    dataset = epoch_iterator.data_adapter.get_tf_dataset()
+def new_pipeline(epoch_iterator: Any, change: Callable[[Any], Any] = lambda made: made) -> Any:
+    """Makes TensorFlow's pipeline of the data anew, and reads nothing.
+
+    Args:
+        epoch_iterator: Keras' own epoch iterator.
+        change: Changes the pipeline before it is distributed.
+    """
+    dataset = change(epoch_iterator.data_adapter.get_tf_dataset())
     return epoch_iterator._distribute_strategy.experimental_distribute_dataset(dataset)
 
 

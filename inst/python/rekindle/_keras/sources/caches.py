@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rekindle._keras.sources.pipelines import datasets, inputs
+
 
 def keeps_a_random_order(dataset: Any) -> bool:
     """Whether a cache in memory keeps something that another reading would not give again.
@@ -12,33 +14,14 @@ def keeps_a_random_order(dataset: Any) -> bool:
     An example is ``dataset.shuffle(64).cache()``. To have the same cache, a resumed run must read
     the data once. Without a cache, or with one of a file, it needs no reading.
     """
-    return any(_is_in_memory(one) and any(map(_is_random, _above(one))) for one in _all(dataset))
-
-
-def _all(dataset: Any) -> Iterator[Any]:
-    """The dataset, and all datasets that it reads, each once."""
-    seen: set[int] = set()
-    left = [dataset]
-    while left:
-        one = left.pop()
-        if id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            left += _inputs(one)
+    return any(
+        _is_in_memory(one) and any(map(_is_random, _above(one))) for one in datasets(dataset)
+    )
 
 
 def _above(dataset: Any) -> Iterator[Any]:
-    for one in _inputs(dataset):
-        yield from _all(one)
-
-
-def _inputs(dataset: Any) -> list[Any]:
-    """The datasets that this dataset reads. A dataset of several devices holds the user's own."""
-    inner = getattr(dataset, "_original_dataset", None)
-    if inner is not None:
-        return [inner]
-    inputs = getattr(dataset, "_inputs", None)
-    return list(inputs()) if callable(inputs) else []
+    for one in inputs(dataset):
+        yield from datasets(one)
 
 
 def _is_in_memory(dataset: Any) -> bool:

@@ -20,6 +20,23 @@ class PyDatasetData(Data):
 
     python_iterator = "_get_iterator"
 
+    @property
+    def _has_workers(self) -> bool:
+        return getattr(self._adapter, "enqueuer", None) is not None
+
+    @property
+    def settles(self) -> bool:  # type: ignore[override]
+        return not self._has_workers
+
+    @property
+    def can_be_in_step(self) -> bool:  # type: ignore[override]
+        return not self._has_workers
+
+    is_prefetched = True
+
+    def roots(self) -> dict[str, Any]:
+        return {"dataset": getattr(self._adapter, "py_dataset", None)}
+
     def begin(self) -> None:
         """Empties the queue of a data set with workers before training begins.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rekindle._keras.sources.arrays import ArrayData
-from rekindle._keras.sources.data import Data, GeneratorData, TensorFlowData
+from rekindle._keras.sources.data import Data, TensorFlowData
+from rekindle._keras.sources.generator import GeneratorData
 from rekindle._keras.sources.py_dataset import PyDatasetData
 from rekindle._keras.sources.torch_loader import TorchData
 

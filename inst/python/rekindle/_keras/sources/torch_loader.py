@@ -12,6 +12,10 @@ class TorchData(Data):
     """A PyTorch DataLoader."""
 
     python_iterator = "get_numpy_iterator"
+    settles = True
+
+    def roots(self) -> dict[str, Any]:
+        return {"loader": getattr(self._adapter, "_dataloader", None)}
 
     def generators(self) -> list[Any]:
         torch = loaded("torch")
