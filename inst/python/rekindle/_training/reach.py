@@ -6,6 +6,7 @@ global variables of the functions that make its batches. None of them has a name
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import functools
 import itertools
@@ -58,7 +59,9 @@ class Reach:
                 if isinstance(value, _PLAIN) or id(value) in seen or len(seen) >= _MOST:
                     continue
                 seen.add(id(value))
-                following += self._look(path, value)
+                # The user's own objects may fail at anything that is asked of them.
+                with contextlib.suppress(Exception):
+                    following += list(self._look(path, value))
             level = following
 
     def _look(self, path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -93,8 +96,9 @@ class Reach:
                     value.gi_code, dict(value.gi_frame.f_locals), value.gi_frame.f_globals
                 )
             yield "from", value.gi_yieldfrom
-        elif isinstance(value, Mapping):
-            items = itertools.islice(value.items(), _MOST_ITEMS)
+        elif isinstance(value, dict):
+            # Not any mapping: to read one may mean to open files.
+            items = itertools.islice(dict.items(value), _MOST_ITEMS)
             yield from ((str(key), item) for key, item in items if isinstance(key, str | int))
         elif isinstance(value, list | tuple | set | frozenset):
             yield from enumerate_named(itertools.islice(value, _MOST_ITEMS))
