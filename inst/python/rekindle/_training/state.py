@@ -287,10 +287,8 @@ class FitState:
             self.notes.append(text)
 
     def _compare(self, manifest: Manifest) -> None:
-        lines = self.call.compare(manifest, self.allowed)
-        lines += set_up.differences(
-            self.directory, self.trainer, manifest, self.began, self.allowed
-        )
+        lines, began = self.call.compare(manifest, self.allowed), self.began
+        lines += set_up.differences(self.directory, self.trainer, manifest, began, self.allowed)
         self.is_changed = bool(lines)
         self.notes += self.trainer.inexact() + lines
 

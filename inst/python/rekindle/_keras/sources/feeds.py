@@ -5,7 +5,7 @@ A feed is the source in which :class:`rekindle._training.data_cursor.DataCursor`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np

@@ -110,19 +110,20 @@ class CallbackStates:
         for name, live in identity.match(saved, self._identities).items():
             if live is not None:
                 puts += self._read_one(live, states[name], restore, notes)
-            elif states[name].keys() != {"identity"} and not identity.may_be_left_out(saved[name]):
-                shown = identity.described(name, saved[name])
-                notes.append(self._not_used(name, shown))
+            elif states[name].keys() != {"identity"}:
+                notes += self._not_used(name, saved[name])
         return puts, notes
 
-    def _not_used(self, name: str, shown: str) -> str:
-        kind = identity.class_of(name)
-        if not any(identity.class_of(one) == kind for one in self._callbacks):
-            return f"{A_CALLBACK}{shown} is no longer in the list, so its state was not used"
-        return (
-            f"{A_CALLBACK}{shown} may be any of those of its class in the list, whose set-up has"
-            " changed, so its state was not used"
-        )
+    def _not_used(self, name: str, saved: Any) -> list[str]:
+        kind, shown = identity.class_of(name), identity.described(name, saved)
+        if any(identity.class_of(one) == kind for one in self._callbacks):
+            return [
+                f"{A_CALLBACK}{shown} may be any of those of its class in the list, whose set-up"
+                " has changed, so its state was not used"
+            ]
+        if identity.may_be_left_out(saved):
+            return []
+        return [f"{A_CALLBACK}{shown} is no longer in the list, so its state was not used"]
 
     def _read_one(
         self, name: str, state: dict[str, Any], restore: Restore, notes: list[str]

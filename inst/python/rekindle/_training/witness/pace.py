@@ -34,7 +34,9 @@ class Pace:
 
     def took(self, what: str, began: float) -> None:
         # The least, because another process may have had the processor meanwhile.
-        self._least[what] = min(self._least.get(what, math.inf), self.clock() - began)
+        spent = self.clock() - began
+        if spent < self._least.get(what, math.inf):
+            self._least[what] = spent
 
     def step_ended(self) -> None:
         self._steps += 1

@@ -71,7 +71,8 @@ class Witness:
         self._expected: dict[_Place, Record] = {}
         self._epoch = 0
         self._read = 0
-        self._batches: list[tuple[int, int]] = []
+        # Digests by the number of the batch.
+        self._batches: dict[int, int] = {}
         self._losses: collections.deque[tuple[int, int, Any]] = collections.deque()
         self._is_stopped = False
         self._is_replaying = False
@@ -133,7 +134,7 @@ class Witness:
         began = self._pace.clock()
         digest = sample(batch)
         if digest is not None:
-            self._batches.append((number, digest))
+            self._batches[number] = digest
             record = self._expected.get((BATCH, self._epoch, number))
             if record is not None and (record.digest == digest or not self._is_replaying):
                 self._compare(record, "batches", record.digest == digest, number)
@@ -202,20 +203,18 @@ class Witness:
             if loss is None:
                 break
             self._losses.popleft()
-            record = self._expected.get((STEP, epoch, number))
+            record = self._expected.get((STEP, epoch, number)) if self._expected else None
             if record is not None:
                 self._compare(record, "losses", self._is_near(record.loss, loss), number)
-            beside = [
-                digest for at, digest in self._batches if at == number and epoch == self._epoch
-            ]
-            self._batches = [one for one in self._batches if one[0] != number]
-            kind = STEP | (BATCH if beside else 0)
-            self._ring.add(kind, epoch, number, beside[0] if beside else 0, loss)
+            beside = self._batches.pop(number, None)
+            kind = STEP if beside is None else STEP | BATCH
+            self._ring.add(kind, epoch, number, beside or 0, loss)
         if len(self._losses) > _WAITING:
             self._losses.popleft()
-        for number, digest in self._batches:
-            self._ring.add(BATCH, self._epoch, number, digest, 0.0)
-        self._batches.clear()
+        if self._batches:
+            for number, digest in self._batches.items():
+                self._ring.add(BATCH, self._epoch, number, digest, 0.0)
+            self._batches.clear()
 
     def _is_near(self, expected: float, found: float) -> bool:
         if expected == found or (math.isnan(expected) and math.isnan(found)):
