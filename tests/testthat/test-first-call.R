@@ -4,10 +4,13 @@
 first_calls <- c(
   backup_arrays = "nrow(backup_arrays(backup)) > 0",
   backup_delete = "isTRUE(backup_delete(backup, ask = FALSE))",
+  backup_export = "identical(backup_export(backup, exported, tiny_model()), exported)",
   backup_history = "inherits(backup_history(backup), 'rekindle_history')",
   backup_info = "identical(nrow(backup_info(backup)$saves), 2L)",
   backup_restore = "inherits(backup_restore(tiny_model(), backup), 'keras.src.models.model.Model')",
+  backup_report = "file.exists(backup_report(backup, reported, open = FALSE))",
   backup_verify = "identical(backup_verify(backup)$whole, c(TRUE, TRUE))",
+  backup_watch = "is.character(backup_watch(backup))",
   callback_backup_and_restore = "identical(saves_in_fit(callback_backup_and_restore(fresh)), 2L)",
   checkpoint = "identical(checkpoint(step = 1)$step, 1)",
   checkpoint_manager = "is.null(checkpoint_manager(checkpoint(step = 1), fresh, 3)$latest_checkpoint)",
@@ -29,6 +32,7 @@ prelude <- function(backup, fresh) {
   c(
     "library(rekindle)",
     sprintf("backup <- %s; fresh <- %s; script <- %s", deparse(backup), deparse(fresh), deparse(script)),
+    "exported <- paste0(fresh, '.weights.h5'); reported <- paste0(fresh, '.html')",
     "tiny_model <- function() {",
     "  keras <- reticulate::import('keras')",
     "  keras$Sequential(list(",

@@ -136,6 +136,10 @@ def shuffled():
     return {"x": dataset().shuffle(24).repeat().batch(SIZE), "steps_per_epoch": 4}
 
 
+def repeated_shuffles():
+    return {"x": dataset().shuffle(24).repeat(2).batch(SIZE)}
+
+
 def order_of_each_pass():
     def batches():
         while True:

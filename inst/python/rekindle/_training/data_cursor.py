@@ -221,8 +221,8 @@ class DataCursor:
         # An older rekindle did not save it.
         self._source.validations = int(place.get("validations", 0))
         self._births = int(place["earlier"])
-        self._source.renew(self._births)
         self.notes = data_moment.follow(self._source, place, is_new=False)
+        self._source.renew(self._births)
         if place["live"]:
             self._script = data_moment.rehearsed(self._source, place)
             self._source.advance(int(place["steps"]))

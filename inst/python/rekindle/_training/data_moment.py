@@ -76,6 +76,12 @@ def follow(source: DataSource, place: Mapping[str, Any], *, is_new: bool) -> lis
     """
     missing = source.owned.missing(place.get("owned", {}))
     notes = [f"the data has no random generator {path!r} any more" for path in missing]
+    earlier = int(place["earlier"]) + bool(is_new and place["live"])
+    if source.misses_passes and earlier > source.made_before:
+        notes.append(
+            "an earlier fit() of the script has read the same dataset, which shuffles what it"
+            " repeats, and the orders of its passes are not known"
+        )
     supply = place.get("supply")
     if supply is not None:
         states, mark = random_states.take(), random_states.mark()

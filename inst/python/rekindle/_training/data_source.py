@@ -74,6 +74,8 @@ class DataSource(Protocol):
         validations: How many validations have begun in this fit().
         began: The epoch with which the data's first iterator began.
         made_before: How many iterators earlier fit()s of this process have made of the same data.
+        misses_passes: Whether the order also depends on how far earlier iterators were read, and
+            :meth:`renew` leaves that out.
         is_used: Whether an earlier fit() of this process has read the same data.
         seed: The seed for data that has no seed of its own; ``None`` for other data.
     """
@@ -94,6 +96,9 @@ class DataSource(Protocol):
 
     @property
     def made_before(self) -> int: ...
+
+    @property
+    def misses_passes(self) -> bool: ...
 
     @property
     def is_used(self) -> bool: ...
@@ -177,6 +182,7 @@ class WithoutOwn:
 
     calls_unseen = False
     made_before = 0
+    misses_passes = False
     owned = NOTHING
 
     def has_given(self, number: int) -> None:

@@ -28,6 +28,8 @@ class Data:
     # ahead.
     can_be_in_step = True
     is_prefetched = False
+    # Whether the order depends on how far an iterator was read, too.
+    shuffles_passes = False
     # Whether a pipeline of TensorFlow calls Python code before training asks for its result.
     calls_unseen = False
 
@@ -80,6 +82,10 @@ class TensorFlowData(Data):
     @functools.cached_property
     def calls_unseen(self) -> bool:  # type: ignore[override]
         return pipelines.calls_python(getattr(self._adapter, "_dataset", None))
+
+    @functools.cached_property
+    def shuffles_passes(self) -> bool:  # type: ignore[override]
+        return pipelines.shuffles_passes(getattr(self._adapter, "_dataset", None))
 
     def roots(self) -> dict[str, Any]:
         return pipelines.python_of(getattr(self._adapter, "_dataset", None))

@@ -55,6 +55,11 @@ class Feed(EpochIterator):
         return type(self._data)
 
     @property
+    def misses_passes(self) -> bool:
+        """Whether :meth:`renew` leaves out the shuffles of an iterator that served many epochs."""
+        return self.lives_on and self._data.shuffles_passes
+
+    @property
     def made_before(self) -> int:
         """How many iterators earlier fit()s of this process have made of the data."""
         return self._data.made_before
@@ -101,10 +106,11 @@ class Feed(EpochIterator):
         before = self._data.made_before
         self._data.has_made(max(times, before))
         # Steps that end before the data does never fill a cache.
-        fills = self._iterator.steps_per_epoch is None and caches.keeps_a_random_order(dataset)
+        is_whole = self._iterator.steps_per_epoch is None
+        fills = is_whole and caches.keeps_a_random_order(dataset)
         for number in range(before, times):
             iterator = iter(dataset)
-            if number == 0 and fills:
+            if (number == 0 and fills) or (is_whole and self._data.shuffles_passes):
                 for _ in iterator:
                     pass
 

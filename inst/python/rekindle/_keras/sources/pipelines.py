@@ -148,6 +148,15 @@ def process_states(variables: Mapping[str, Drawn]) -> tuple[str, ...]:
     return tuple(name for name, one in globals_.items() if any(one is h for h in handles))
 
 
+def shuffles_passes(dataset: Any) -> bool:
+    """Whether it shuffles what it repeats: each pass of one iterator has an order of its own."""
+    return any(
+        "Repeat" in type(one).__name__
+        and any("Shuffle" in type(below).__name__ for below in datasets(one))
+        for one in datasets(dataset)
+    )
+
+
 def draws_in_parallel(dataset: Any) -> bool:
     """Whether functions that draw run beside each other: no reading gives the same data again."""
     return any(
