@@ -31,6 +31,7 @@ _OF_ONE_BACKEND = (
     "scripts",
     "takeover_damage",
     "takeover_files",
+    "watch_a_fit",
 )
 _IS_FIRST = keras.backend.backend() == "jax" or "REKINDLE_EVERY_TEST" in os.environ
 collect_ignore = [] if _IS_FIRST else [f"test_{name}.py" for name in _OF_ONE_BACKEND]

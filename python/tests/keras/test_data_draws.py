@@ -1,14 +1,12 @@
-"""Data that draws random numbers: killed by SIGKILL, resumed by a fresh process, the same bits."""
+"""Data that draws random numbers: killed by SIGKILL, resumed by another process, the same bits."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import keras
 import pytest
 
@@ -17,11 +15,10 @@ SCRIPT = Path(__file__).with_name("data_run.py")
 
 
 def run(kind, folder, save_freq, kill=()):
-    command = [sys.executable, str(SCRIPT), kind, str(folder), str(save_freq), *map(str, kill)]
-    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == (-signal.SIGKILL if kill else 0), done.stderr
-    return None if kill else json.loads(done.stdout.splitlines()[-1])
+    """What the run ends with, in a process that had only imported Keras before."""
+    status, out, errors = forks.run(SCRIPT, kind, folder, save_freq, *kill)
+    assert status == (-signal.SIGKILL if kill else 0), errors
+    return None if kill else json.loads(out.splitlines()[-1])
 
 
 # For each, after how many batches rekindle saves, and the backends that read it in their own ways.

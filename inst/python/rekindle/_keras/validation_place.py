@@ -151,7 +151,7 @@ class ValidationPlace:
         reads = [count for times, count in saved["reads"] for _ in range(times)]
         if self._feed.kind is GeneratorData and not self._reads_out_of_sight():
             self._read(reads)
-        # A Python iterator makes that of the dataset when it is first read. Keras leaves some unread.
+        # A Python iterator makes that of the dataset when it is first read. Keras reads not all.
         is_late = isinstance(self._feed, PythonFeed)
         self._feed.renew(sum(count > 0 for count in reads) if is_late else len(reads))
         self._reads = reads
