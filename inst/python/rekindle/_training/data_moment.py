@@ -79,8 +79,9 @@ def follow(source: DataSource, place: Mapping[str, Any], *, is_new: bool) -> lis
     earlier = int(place["earlier"]) + bool(is_new and place["live"])
     if source.misses_passes and earlier > source.made_before:
         notes.append(
-            "an earlier fit() of the script has read the same dataset, which shuffles what it"
-            " repeats, and the orders of its passes are not known"
+            "the data shuffles what it repeats (`shuffle().repeat()`), and how often it did so in"
+            " iterators before this one is not known: shuffle after repeat(), or give shuffle()"
+            " reshuffle_each_iteration=False"
         )
     supply = place.get("supply")
     if supply is not None:

@@ -42,6 +42,8 @@ class Feed(EpochIterator):
         self.draws = pipelines.process_states(variables)
         self.calls_unseen = self._data.calls_unseen
 
+    # Whether other threads read batches ahead of training.
+    reads_ahead: bool
     # Keras 3 makes an iterator when its epoch has begun.
     made_early = False
     # Keras 3 keeps the iterators of its validation data out of sight.
@@ -56,8 +58,8 @@ class Feed(EpochIterator):
 
     @property
     def misses_passes(self) -> bool:
-        """Whether :meth:`renew` leaves out the shuffles of an iterator that served many epochs."""
-        return self.lives_on and self._data.shuffles_passes
+        """Whether :meth:`renew` leaves out shuffles: how far an iterator was read is not known."""
+        return self._data.shuffles_passes and (self.lives_on or self.reads_ahead)
 
     @property
     def made_before(self) -> int:
@@ -110,7 +112,7 @@ class Feed(EpochIterator):
         fills = is_whole and caches.keeps_a_random_order(dataset)
         for number in range(before, times):
             iterator = iter(dataset)
-            if (number == 0 and fills) or (is_whole and self._data.shuffles_passes):
+            if (number == 0 and fills) or (self._data.shuffles_passes and not self.misses_passes):
                 for _ in iterator:
                     pass
 

@@ -152,7 +152,10 @@ def shuffles_passes(dataset: Any) -> bool:
     """Whether it shuffles what it repeats: each pass of one iterator has an order of its own."""
     return any(
         "Repeat" in type(one).__name__
-        and any("Shuffle" in type(below).__name__ for below in datasets(one))
+        and any(
+            "Shuffle" in type(below).__name__ and getattr(below, "_reshuffle_each_iteration", True)
+            for below in datasets(one)
+        )
         for one in datasets(dataset)
     )
 
