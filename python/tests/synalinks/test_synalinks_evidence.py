@@ -6,7 +6,7 @@ import pytest
 from small_program import Interrupt, Interrupted, fit, make, seed
 
 import rekindle
-from rekindle._training.witness import witness
+from rekindle._training.witness import numbers
 from rekindle.synalinks import BackupAndRestore
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
@@ -30,7 +30,7 @@ def test_records_and_rewards_are_compared(backup_dir):
 
 def test_another_reward_is_seen(backup_dir, monkeypatch):
     interrupted(backup_dir)
-    monkeypatch.setattr(witness, "_loss", lambda logs: 7.5)
+    monkeypatch.setattr(numbers, "loss", lambda logs: 7.5)
     ours = BackupAndRestore(backup_dir)
     with pytest.warns(rekindle.InexactWarning, match="from epoch 1, batch 0 on"):
         fit(make(), [ours, Interrupt(9)], 2)
