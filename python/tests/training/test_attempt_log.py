@@ -145,7 +145,8 @@ def test_of_several_workers_one_gives_the_attempts(storage, worker, count):
     trainer = SimpleNamespace(
         team=SimpleNamespace(index=worker), fit={}, watch=lambda *_: lambda: None
     )
-    state = SimpleNamespace(position=Position(), data=None, is_changed=False)
+    allowed = SimpleNamespace(unseen=())
+    state = SimpleNamespace(position=Position(), data=None, is_changed=False, allowed=allowed)
     evidence = Evidence(storage, trainer, state, None, Tolerance())
     evidence.begin(None, None)
     found = evidence.attempts((0, 1), 0.0)
