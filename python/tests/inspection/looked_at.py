@@ -1,4 +1,4 @@
-"""A folder to look at: its clock and its lock say what a test says, and checkpoints of any time."""
+"""A folder to look at: its lock says what a test says, and checkpoints of any time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
 from rekindle._storage.local.storage import LocalStorage
 from rekindle._storage.protocol import Holder, LockStatus
-
-
-class Clock:
-    def __init__(self):
-        self.now = THEN
-
-    def __call__(self):
-        return self.now
 
 
 class Lock:

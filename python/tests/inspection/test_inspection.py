@@ -21,11 +21,6 @@ from rekindle._repository.repository import Repository
 from rekindle._storage.local.storage import LocalStorage
 
 
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "backup"
-
-
 class TestInfo:
     def test_saves_are_told_oldest_first_with_place_time_size_and_metrics(self, home):
         began = time.time()

@@ -13,11 +13,6 @@ from rekindle._repository.repository import Repository
 from rekindle._storage.local.storage import LocalStorage
 
 
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "backup"
-
-
 class TestDelete:
     def test_only_what_is_rekindles_goes_and_the_folder_if_it_was(self, home):
         fill(home, 3)

@@ -9,11 +9,6 @@ import rekindle
 from rekindle import inspection
 
 
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "backup"
-
-
 class TestHistory:
     def test_it_is_that_of_the_latest_save_or_of_the_one_asked_for(self, home):
         fill(home, 3)

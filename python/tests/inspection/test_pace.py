@@ -3,32 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from looked_at import Clock, Lock, commit
+from looked_at import commit
 from pulses import THEN, pulse, write
 
 from rekindle._inspection import words
-from rekindle._inspection.now import Watcher
 from rekindle._saving.attempts import Attempt, Attempts
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def home(tmp_path):
-    return tmp_path / "backup"
-
-
-@pytest.fixture
-def watcher(home, clock):
-    return Watcher(home, clock)
-
-
-@pytest.fixture
-def lock(watcher, monkeypatch):
-    return Lock(watcher, monkeypatch)
 
 
 class TestPace:

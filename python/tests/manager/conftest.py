@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import systems
+from clocks import Clock
 from every_framework import tf
 
 import rekindle
@@ -34,16 +35,6 @@ def home(tmp_path):
 @pytest.fixture
 def checkpoint():
     return rekindle.Checkpoint(w=np.zeros(3), step=0)
-
-
-class Clock:
-    """Replaces time.time(): a time in seconds that the test sets."""
-
-    def __init__(self, now):
-        self.now = now
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

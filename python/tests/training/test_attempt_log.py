@@ -5,33 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from clocks import Clock
 from pulses import THEN
 
 from rekindle import Tolerance
 from rekindle._format.manifest import Manifest, Position
 from rekindle._saving.attempts import Attempts
-from rekindle._storage.resolve import resolve
 from rekindle._training.witness.attempt_log import AttemptLog
 from rekindle._training.witness.evidence import Evidence
 from rekindle._training.witness.ring import Ring
-
-
-@pytest.fixture
-def storage(tmp_path):
-    made = resolve(str(tmp_path / "backup"))
-    made.hold()
-    yield made
-    made.release()
-
-
-class Clock:
-    """Both clocks: seconds pass only when a test says so."""
-
-    def __init__(self):
-        self.now = THEN
-
-    def __call__(self):
-        return self.now
 
 
 def begun(storage, clock, manifest=None, place=(0, 0)):
@@ -57,7 +39,7 @@ def seen(storage):
 
 
 def test_the_pulse_is_written_once_a_second_and_at_the_end_of_an_epoch(storage):
-    clock = Clock()
+    clock = Clock(THEN)
     log = begun(storage, clock)
     assert seen(storage) is None
     for batch, second in enumerate([0.0, 0.2, 0.9, 1.1, 1.2], start=1):
@@ -72,7 +54,7 @@ def test_the_pulse_is_written_once_a_second_and_at_the_end_of_an_epoch(storage):
 
 @pytest.mark.parametrize("state", ["complete", "preempted", "stopped"])
 def test_the_end_is_written_once(storage, state):
-    log = begun(storage, Clock())
+    log = begun(storage, Clock(THEN))
     log.reached(0, 3)
     log.ends(state)
     log.ends("stopped")
@@ -81,13 +63,13 @@ def test_the_end_is_written_once(storage, state):
 
 
 def test_a_fit_that_fails_before_its_first_step_writes_nothing(storage):
-    log = begun(storage, Clock())
+    log = begun(storage, Clock(THEN))
     log.ends("stopped")
     assert storage.names() == [".lock"]
 
 
 def test_every_attempt_is_known_though_some_never_saved(storage):
-    clock = Clock()
+    clock = Clock(THEN)
     log = begun(storage, clock)
     log.reached(0, 4)
     checkpoint = saved(log, (0, 4))
@@ -113,7 +95,7 @@ def test_every_attempt_is_known_though_some_never_saved(storage):
 
 
 def test_an_attempt_before_the_first_checkpoint_is_one(storage):
-    clock = Clock()
+    clock = Clock(THEN)
     begun(storage, clock).reached(0, 4)
     clock.now += 50
     log = begun(storage, clock)
@@ -123,7 +105,7 @@ def test_an_attempt_before_the_first_checkpoint_is_one(storage):
 
 
 def test_numbers_that_a_user_may_give_do_not_end_the_training(storage):
-    log = begun(storage, Clock())
+    log = begun(storage, Clock(THEN))
     for epochs, batches in ((None, None), (-1, -2), (float("inf"), "x"), (True, 2.5)):
         log.plan(epochs, batches)
         log.reached(0, 1, at_once=True)

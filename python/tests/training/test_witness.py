@@ -6,30 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+from clocks import Clock
 
 from rekindle import Tolerance
 from rekindle._format.manifest import Position
-from rekindle._storage.resolve import resolve
 from rekindle._training.witness.ring import Ring
 from rekindle._training.witness.witness import Witness
-
-
-@pytest.fixture
-def storage(tmp_path):
-    made = resolve(str(tmp_path / "backup"))
-    made.hold()
-    yield made
-    made.release()
-
-
-class Clock:
-    """Seconds that pass only when a test says so."""
-
-    def __init__(self):
-        self.now = 1.0
-
-    def __call__(self):
-        return self.now
 
 
 def batches(epoch, count=6):
@@ -191,7 +173,7 @@ def test_a_run_that_begins_afresh_forgets_the_one_before(storage):
 
 @pytest.mark.parametrize("step", [0.0001, 0.001, 0.1])
 def test_looking_costs_a_thousandth_of_a_step_and_each_choice_is_a_part_of_the_other(storage, step):
-    clock, looks = Clock(), []
+    clock, looks = Clock(1.0), []
 
     class Slow:
         """A batch: to look at it takes 20 microseconds."""
@@ -220,7 +202,7 @@ def test_looking_costs_a_thousandth_of_a_step_and_each_choice_is_a_part_of_the_o
 
 
 def test_after_a_checkpoint_some_batches_are_looked_at_in_any_case(storage):
-    clock = Clock()
+    clock = Clock(1.0)
     witness = Witness(Ring(storage), Tolerance(), pytest.fail, clock=clock)
     witness.begin(None, is_changed=False)
     witness.epoch_begins(0)
