@@ -30,6 +30,8 @@ import sys
 import tempfile
 import time
 
+from forker import Forker
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 # The backends of Keras 3, and Keras 2.
 BACKENDS = ("jax", "torch", "tensorflow", "tf_keras")
@@ -46,7 +48,7 @@ KILLS = (
 )
 
 
-class Zygote:
+class Zygote(Forker):
     """A process that has imported Keras and forks a child for each run.
 
     Args:
@@ -64,25 +66,8 @@ class Zygote:
         if backend != "tf_keras":
             env["KERAS_BACKEND"] = backend
         env["TF_ENABLE_ONEDNN_OPTS"] = "0"
-        self._process = subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "zygote.py"), folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=env,
-            cwd=folder,
-        )
-        self.known = json.loads(self._process.stdout.readline())
-
-    def run(self, config):
-        """Runs a child, and returns its exit status: negative for the signal that killed it."""
-        self._process.stdin.write(json.dumps(config) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait()
+        command = [sys.executable, os.path.join(HERE, "zygote.py"), folder]
+        super().__init__(command, env, folder)
 
 
 def compare(expected, found):

@@ -24,6 +24,11 @@ import sys
 import tempfile
 import time
 
+# Last: that folder has modules of the same names.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+
+from forker import Forker
+
 HERE = pathlib.Path(__file__).resolve().parent
 FREQS = ("epoch", 1, 3)
 # In the first, a middle and the last batch of an epoch, before and after its save, in a call of the
@@ -44,29 +49,12 @@ def environment():
     return os.environ | more | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
 
 
-class Zygote:
+class Zygote(Forker):
     """A process that has imported Synalinks and forks a child for each run."""
 
     def __init__(self):
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", str(HERE.parent / "zygote.py"), str(HERE)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
-        self.known = json.loads(self._process.stdout.readline())
-
-    def run(self, config):
-        """Runs a child, and returns its exit status: negative for the signal that killed it."""
-        self._process.stdin.write(json.dumps(config) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+        command = [sys.executable, "-W", "ignore", str(HERE.parent / "zygote.py"), str(HERE)]
+        super().__init__(command, environment())
 
 
 def command(config):
