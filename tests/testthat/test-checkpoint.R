@@ -168,7 +168,7 @@ test_that("the status tells what was not matched, and each assertion what it say
   })
 })
 
-test_that("a restore in part that nobody asked about is told of", {
+test_that("a restore in part whose result is not looked at gives a warning", {
   skip_without_python()
   path <- checkpoint(a = 1, b = 2)$save(file.path(withr::local_tempdir(), "s"))
   ignore <- function() invisible(checkpoint(a = 0)$restore(path))

@@ -88,7 +88,7 @@ test_that("a fit() within a fit() lets go of its own folder alone", {
   expect_identical(held, c(TRUE, FALSE))
 })
 
-test_that("a loop of one's own that calls the hooks keeps its folder between them", {
+test_that("a custom loop that calls the hooks keeps its folder between them", {
   skip_without_keras()
   dir <- file.path(withr::local_tempdir(), "backup")
   keras <- reticulate::import("keras")

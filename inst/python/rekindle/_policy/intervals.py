@@ -224,11 +224,6 @@ class Measurements:
         """Takes over the costs that the run before measured."""
         self._saves.append((costs.stall, costs.interference, costs.duration))
 
-    @property
-    def clear_steps(self) -> int:
-        """How many measured steps no save disturbed; only the latest 100 count."""
-        return len(self._steps)
-
     def stepped(self, seconds: float, *, disturbed: bool) -> None:
         """Adds a step that took `seconds`; `disturbed` while a save was being written."""
         (self._disturbed if disturbed else self._steps).append(seconds)
