@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import forks
@@ -89,6 +90,19 @@ def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch", **mor
     if done.returncode > 0:
         raise AssertionError(done.stderr)
     return done.returncode
+
+
+def run_code(code, *arguments, **environment):
+    """Runs code in a new process that finds the modules of these tests. Returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def values(model):

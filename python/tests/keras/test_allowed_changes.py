@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import keras
 import numpy as np
 import pytest
-from small_fit import Interrupt, fit, interrupt, make_model
+from small_fit import Interrupt, fit, interrupt, make_model, run_code
 
 import rekindle
 from rekindle._keras import fingerprint as keras_settings
@@ -199,7 +195,6 @@ def test_another_version_is_warned_of_unless_it_is_named(backup_dir, monkeypatch
 
 ON_DEVICES = """
     import sys, keras
-    sys.path.insert(0, sys.argv[2])
     from small_fit import fit, interrupt, make_model
     from rekindle.keras import BackupAndRestore
     keras.utils.set_random_seed(1)
@@ -212,14 +207,8 @@ ON_DEVICES = """
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="Keras has meshes of CPUs on JAX")
 @pytest.mark.parametrize("allowed", [None, "devices"])
 def test_another_mesh_is_noted(backup_dir, allowed):
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ON_DEVICES), backup_dir, os.path.dirname(__file__)],
-        env=dict(os.environ, XLA_FLAGS="--xla_force_host_platform_device_count=2"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    two = "--xla_force_host_platform_device_count=2"
+    run_code(ON_DEVICES, backup_dir, XLA_FLAGS=two)
     note = "devices: expected '1 cpu', found '2 cpu in a mesh of 2' in the backup"
     if allowed:
         report = resumed(make_model(), backup_dir, allowed)

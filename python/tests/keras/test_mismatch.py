@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-import textwrap
 import warnings
 
 import keras
 import numpy as np
 import pytest
-from small_fit import Interrupt, Probe, assert_same, data, fit, interrupt, make_model
+from small_fit import Interrupt, Probe, assert_same, data, fit, interrupt, make_model, run_code
 
 import rekindle
 from rekindle._keras import internals
@@ -155,7 +152,6 @@ def test_layers_that_were_adapted_to_other_data_are_refused(backup_dir):
 
 ON_ANOTHER_BACKEND = """
     import sys, keras
-    sys.path.insert(0, sys.argv[2])
     from small_fit import fit, interrupt
     from rekindle.keras import BackupAndRestore
     model = keras.Sequential(
@@ -169,20 +165,7 @@ ON_ANOTHER_BACKEND = """
 
 def test_a_backup_of_another_backend_is_named_as_such_or_goes_on(backup_dir):
     other = "torch" if keras.backend.backend() == "jax" else "jax"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(ON_ANOTHER_BACKEND),
-            backup_dir,
-            os.path.dirname(__file__),
-        ],
-        env=dict(os.environ, KERAS_BACKEND=other),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = run_code(ON_ANOTHER_BACKEND, backup_dir, KERAS_BACKEND=other)
 
     def model():
         made = keras.Sequential(
@@ -202,4 +185,4 @@ def test_a_backup_of_another_backend_is_named_as_such_or_goes_on(backup_dir):
         assert fit(model(), backup, probe).epoch == [2]
     assert backup.resume_report["exact"] is False
     kernel = next(value for value in probe.first if value.shape == (3, 1))
-    assert " ".join(str(one) for one in kernel[:, 0]) == done.stdout.strip()
+    assert " ".join(str(one) for one in kernel[:, 0]) == printed.strip()

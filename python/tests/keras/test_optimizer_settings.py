@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
-
 import keras
 import pytest
-from small_fit import fit, interrupt, make_model
+from small_fit import fit, interrupt, make_model, run_code
 
 import rekindle
 from rekindle.keras import BackupAndRestore
@@ -75,7 +70,6 @@ def test_a_schedule_counts_by_its_settings(backup_dir):
 
 ALWAYS = """
     import sys, keras
-    sys.path.insert(0, sys.argv[2])
     from small_fit import fit
     from test_optimizer_settings import Halve, adam, rate_of
     from rekindle.keras import BackupAndRestore
@@ -90,19 +84,7 @@ def test_a_learning_rate_that_training_changed_is_restored(backup_dir):
     interrupt(model, backup, 2, None, more_callbacks=(Halve(),))
     assert rate_of(model) == 0.0025
     # In a new process, the script gives 0.01 again.
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            textwrap.dedent(ALWAYS),
-            f"{backup_dir}",
-            os.path.dirname(__file__),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.split() == ["0.000625", "True"], done.stderr
+    assert run_code(ALWAYS, backup_dir).split() == ["0.000625", "True"]
 
 
 def test_in_the_same_session_only_the_script_changes_it(backup_dir):
