@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import signal
+import warnings
 from pathlib import Path
 
 import forks
 import keras
 import pytest
 from never_and_again import on_tensorflow
+from small_fit import data, make_model
+
+import rekindle
+from rekindle.keras import BackupAndRestore
 
 ON = keras.backend.backend()
 SCRIPT = Path(__file__).with_name("data_run.py")
@@ -73,3 +78,15 @@ def test_data_whose_draws_cannot_be_repeated_is_named(tmp_path, kind, why):
     again = run(kind, tmp_path, 3)
     assert again["exact"] is False
     assert any(why in note for note in again["notes"])
+
+
+@on_tensorflow
+def test_shuffles_that_cannot_be_repeated_are_named_at_the_first_checkpoint(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    pairs = tf.data.Dataset.from_tensor_slices(data(8)).shuffle(8)
+    how = {"verbose": 0, "shuffle": False, "callbacks": [BackupAndRestore(tmp_path)]}
+    with pytest.warns(rekindle.InexactWarning, match="shuffles what it repeats"):
+        make_model().fit(pairs.repeat(2).batch(4), **how)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", rekindle.RekindleWarning)
+        make_model().fit(pairs.batch(4), **how)

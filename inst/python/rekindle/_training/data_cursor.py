@@ -38,6 +38,8 @@ class DataCursor:
         self._unseen = data_moment.UnseenDraws(source)
         # What of the checkpoint the data cannot continue, in sentences.
         self.notes: list[str] = []
+        # The same of the position that was taken last.
+        self.doubts: list[str] = []
         # Reading ahead draws from random states that training draws from, too.
         self._draws_ahead = False
         # Sees each batch that this thread reads.
@@ -166,6 +168,7 @@ class DataCursor:
         place["base"] = self._source.seed
         place["validations"] = self._source.validations
         place["supply"] = self._source.supply()
+        self.doubts = data_moment.doubts(self._source, place)
         dataset = place.pop("dataset")
         is_born = place["live"] and birth.dataset is not None
         born = self._dataset.flatten(birth.dataset, arrays) if is_born else {}

@@ -78,11 +78,7 @@ def follow(source: DataSource, place: Mapping[str, Any], *, is_new: bool) -> lis
     notes = [f"the data has no random generator {path!r} any more" for path in missing]
     earlier = int(place["earlier"]) + bool(is_new and place["live"])
     if source.misses_passes and earlier > source.made_before:
-        notes.append(
-            "the data shuffles what it repeats (`shuffle().repeat()`), and how often it did so in"
-            " iterators before this one is not known: shuffle after repeat(), or give shuffle()"
-            " reshuffle_each_iteration=False"
-        )
+        notes.append(_PASSES)
     supply = place.get("supply")
     if supply is not None:
         states, mark = random_states.take(), random_states.mark()
@@ -94,6 +90,18 @@ def follow(source: DataSource, place: Mapping[str, Any], *, is_new: bool) -> lis
             )
         random_states.put(states)
     return notes
+
+
+_PASSES = (
+    "the data shuffles what it repeats (`shuffle().repeat()`), and how often it did so in iterators"
+    " before this one is not known: shuffle after repeat(), or give shuffle()"
+    " reshuffle_each_iteration=False"
+)
+
+
+def doubts(source: DataSource, place: Mapping[str, Any]) -> list[str]:
+    """What :func:`follow` would say of this position in a new process."""
+    return [_PASSES] if source.misses_passes and place["earlier"] else []
 
 
 class UnseenDraws:

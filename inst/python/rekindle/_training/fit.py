@@ -162,7 +162,6 @@ class Fit:
             self._tell_notes()
             return 0
         state.begin_epoch(save)
-        # From here on, each batch that is read is one of this epoch.
         self._evidence.epoch_begins(epoch)
         if save is not None:
             self._tell_notes()
@@ -224,7 +223,8 @@ class Fit:
         """Reports the parts of this checkpoint that a resumed run could not restore."""
         self._reporter.not_restorable(self._rehearsal.unknown())
         self._reporter.not_saved(self._rehearsal.other_optimizers())
-        self._reporter.not_repeated(self._trainer.inexact())
+        data = self._state.data
+        self._reporter.not_repeated(self._trainer.inexact() + (data.doubts if data else []))
 
     def _stands_at(self, epoch: int, batch: int, logs: Any) -> None:
         """Notes the position of the next snapshot."""

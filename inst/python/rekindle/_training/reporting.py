@@ -106,7 +106,7 @@ class Reporter:
         text = (
             f"The resumed run differs from the interrupted one: {note}. Training continues. Look"
             " for what the script, its data or the machine does otherwise than before. If losses"
-            " may differ a little, as on a GPU, use `on_difference=rekindle.Tolerance(1e-5)`."
+            " may differ a little, as on a GPU, give `on_difference` a tolerance, such as 1e-5."
         )
         if then == "warn":
             self._warn_once(text)
