@@ -30,6 +30,9 @@ unsaveable_in <- function(x, place) {
   if (is_python(x)) {
     return(paste0("`", place, "` is a Python object in an R list"))
   }
+  if (inherits(x, "connection")) {
+    return(paste0("`", place, "` is a connection"))
+  }
   type <- if (isS4(x)) "S4" else typeof(x)
   if (!type %in% names(encoders)) {
     kind <- if (is.function(x)) "a function" else paste0("of type \"", type, "\"")
@@ -118,6 +121,7 @@ kind_of <- function(x) {
     double = "numbers",
     character = "strings",
     raw = "bytes",
+    complex = "complex numbers",
     "a list"
   )
 }

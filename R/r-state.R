@@ -107,7 +107,7 @@ generator_of_seed <- function(code) {
 # Encodes a value as its type, its contents and its attributes.
 encode_value <- function(x) {
   type <- typeof(x)
-  if (!type %in% names(encoders) || isS4(x) || is_python(x)) {
+  if (!type %in% names(encoders) || isS4(x) || is_python(x) || inherits(x, "connection")) {
     abort(paste0("A value of type \"", type, "\" cannot be saved."), class = "rekindle_unsupported")
   }
   encoded <- list(type = type, values = encoders[[type]](as.vector(unclass(x))))
@@ -151,6 +151,7 @@ encoders <- list(
   # Hexadecimal is exact.
   double = text_or_array(function(x) join(sprintf("%a", x))),
   raw = text_or_array(join, as.integer),
+  complex = function(x) list(encoders$double(Re(x)), encoders$double(Im(x))),
   # A string may contain spaces, or be "NA". So each string is a list element, and NULL is a missing string.
   character = function(x) lapply(x, function(string) if (!is.na(string)) enc2utf8(string)),
   list = function(x) lapply(unname(x), encode_value)
@@ -162,6 +163,9 @@ decoders <- list(
   integer = from_text_or_array(function(values) as.integer(words(values)), as.integer),
   double = from_text_or_array(function(values) as.double(words(values)), as.double),
   raw = from_text_or_array(function(values) as.raw(strtoi(words(values), 16L)), as.raw),
+  complex = function(values) {
+    complex(real = decoders$double(values[[1]]), imaginary = decoders$double(values[[2]]))
+  },
   character = function(values) {
     vapply(as.list(values), function(string) if (is.null(string)) NA_character_ else string, "")
   },

@@ -67,7 +67,7 @@ test_that("a checkpoint is a reference, whose values are read and set by $ and [
 test_that("what can hold code, or only a place in memory, is refused, with where it is", {
   skip_without_python()
   ckpt <- checkpoint(a = 1)
-  for (bad in list(mean, sum, globalenv(), quote(x), y ~ x, 1i, list(1, mean), structure(1, f = mean))) {
+  for (bad in list(mean, sum, globalenv(), quote(x), y ~ x, stdin(), list(1, mean), structure(1, f = mean))) {
     cnd <- expect_error(checkpoint(x = bad), class = "rekindle_argument")
     expect_identical(cnd$argument, "x")
     expect_error(ckpt$a <- bad, class = "rekindle_argument")

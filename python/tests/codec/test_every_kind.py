@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
+import io
+import struct
+from pathlib import Path
+from zoneinfo import TZPATH, ZoneInfo
+
 import every_kind
 import pytest
 
 import rekindle
 from rekindle import Checkpoint
+from rekindle._codec import leaves
 from rekindle._saving import metadata
 
 NAMES = list(every_kind.made())
@@ -63,3 +70,62 @@ def test_a_member_comes_back_only_in_the_place_of_one_of_its_class(home):
     for live in ([None], [every_kind.Level.LOW], [3]):
         with pytest.raises(rekindle.MismatchError, match="found a member of 'Phase'"):
             Checkpoint(x=live).restore(path)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+def test_a_time_keeps_its_zone(zone, home):
+    # An hour that comes twice, and a moment without a date.
+    second = datetime.datetime(2026, 10, 25, 2, 30, 0, 250, ZoneInfo(zone), fold=1)
+    clock = datetime.time(2, 30, tzinfo=ZoneInfo(zone))
+    path = Checkpoint(x=[second, clock]).save(f"{home}/ckpt")
+    again = Checkpoint(x=[None, None])
+    again.restore(path).assert_consumed()
+    assert repr(again.x) == repr([second, clock])
+    assert again.x[0].utcoffset() == second.utcoffset()
+
+
+def test_a_time_in_a_zone_without_a_known_name_is_refused(home):
+    for name in ("Nowhere/Land", "Europe", "../../etc/passwd", "/etc/passwd", "a\0", "", 3):
+        with pytest.raises((rekindle.errors.BrokenTreeError, ValueError, TypeError)):
+            leaves.decode("datetime", ["2026-01-01T00:00:00", 0, name])
+    own = ZoneInfo.from_file(io.BytesIO((Path(TZPATH[0]) / "UTC").read_bytes()))
+    with pytest.raises(rekindle.ArgumentError, match="a time in a zone of type 'ZoneInfo'"):
+        Checkpoint(x=datetime.datetime(2026, 1, 1, tzinfo=own)).save(f"{home}/ckpt")
+
+
+def test_a_bytearray_comes_back_in_place(home):
+    live = bytearray(b"now")
+    path = Checkpoint(x=live, pair=[bytearray(3), 1]).save(f"{home}/ckpt")
+    live[:] = b"later than now"
+    again = Checkpoint(x=live, pair=[None, 0])
+    again.restore(path).assert_consumed()
+    assert again.x is live
+    assert (live, again.pair) == (b"now", [bytearray(3), 1])
+
+
+def test_two_bytearrays_that_were_one_come_back_as_two(home):
+    path = Checkpoint(a=bytearray(b"a"), b=bytearray(b"b")).save(f"{home}/ckpt")
+    one = bytearray()
+    again = Checkpoint(a=one, b=one)
+    again.restore(path).assert_consumed()
+    assert (again.a, again.b) == (b"a", b"b")
+
+
+def bits(value):
+    parts = (value.real, value.imag) if isinstance(value, complex) else (value,)
+    return [struct.pack(">d", part).hex() for part in parts]
+
+
+@pytest.mark.parametrize("digits", ["7ff00000000007a2", "fff8000000000000", "7ff8000000000000"])
+def test_a_number_that_is_none_keeps_its_bits(digits, home):
+    number = struct.unpack(">d", bytes.fromhex(digits))[0]
+    values = [number, complex(1, number), complex(number, float("-inf"))]
+    again = Checkpoint(x=[None])
+    again.restore(Checkpoint(x=values).save(f"{home}/ckpt")).assert_consumed()
+    assert [bits(one) for one in again.x] == [bits(one) for one in values]
+
+
+@pytest.mark.parametrize("content", ["nan", "3ff0000000000000", "7ff8", "zz", 3, None])
+def test_bits_of_another_number_are_refused(content):
+    with pytest.raises((rekindle.errors.BrokenTreeError, ValueError, TypeError)):
+        leaves.decode("nan", content)

@@ -77,6 +77,8 @@ def twin(value: Any) -> Any:
     """A copy that can hold its own values; ``None`` if rekindle does not copy this kind."""
     if frameworks.framework(value) == "numpy":
         return value.copy()
+    if type(value) is bytearray:
+        return bytearray(value)
     torch = loaded("torch")
     if torch is not None and type(value) is torch.Tensor:
         return value.detach().clone().requires_grad_(value.requires_grad)

@@ -212,6 +212,9 @@ class Capture:
 
 
 def _unsupported(value: Any) -> str:
+    if type(value).__name__ == "PyCapsule":
+        # What Python gets for an environment or a formula of R, for example.
+        return "an object of another language cannot be saved"
     return f"a value of type {type(value).__name__!r} cannot be saved"
 
 

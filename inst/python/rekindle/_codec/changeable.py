@@ -264,6 +264,8 @@ def is_changeable(value: Any) -> bool:
     """Whether a restore can write into this array or container, which the script may share."""
     if isinstance(value, np.ndarray) or frameworks.framework(value) is not None:
         return changes_in_place(value)
+    if type(value) is bytearray:
+        return True
     if is_wrapper(value) or isinstance(value, type):
         return False
     opened = open_container(value)

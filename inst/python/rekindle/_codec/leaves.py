@@ -11,6 +11,8 @@ import datetime
 import enum
 import math
 import pathlib
+import struct
+import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,9 +32,13 @@ _TIMES: Mapping[str, Any] = {
     "time": datetime.time,
 }
 
+_NOT_FINITE = ("nan", "inf", "-inf")
+# The bits of the NaN that computations give.
+_NAN = "7ff8000000000000"
+
 # Kinds that hold text, which the script may use as a name or a path.
 OF_TEXT = ("bytes", *_PATHS)
-KINDS = ("float", "complex", "enum", "timedelta", *OF_TEXT, *_TIMES)
+KINDS = ("float", "nan", "complex", "enum", "timedelta", "bytearray", *OF_TEXT, *_TIMES)
 
 
 def encode(value: Any, place: str) -> tuple[str, Any] | None:
@@ -48,10 +54,10 @@ def encode(value: Any, place: str) -> tuple[str, Any] | None:
         if not isinstance(name, str | int):
             raise UnsupportedValueError(place, f"a member of {kind.__name__!r} without a name")
         return "enum", [kind.__name__, name]
-    if isinstance(value, bytes):
-        return "bytes", base64.b64encode(value).decode("ascii")
+    if isinstance(value, bytes) or kind is bytearray:
+        return kind.__name__, base64.b64encode(value).decode("ascii")
     if kind is complex:
-        return "complex", [_finite(value.real), _finite(value.imag)]
+        return "complex", [_number(value.real), _number(value.imag)]
     if kind is datetime.timedelta:
         return "timedelta", [value.days, value.seconds, value.microseconds]
     for name, cls in _PATHS.items():
@@ -64,20 +70,31 @@ def encode(value: Any, place: str) -> tuple[str, Any] | None:
 
 
 def _time(value: Any, place: str) -> list[Any]:
-    zone = getattr(value, "tzinfo", None)
-    if zone is not None and type(zone) is not datetime.timezone:
-        what = f"a time in a zone of type {type(zone).__name__!r}"
-        raise UnsupportedValueError(place, f"{what} cannot be saved: use a datetime.timezone")
-    return [value.isoformat(), getattr(value, "fold", 0)]
+    zone, fold = getattr(value, "tzinfo", None), getattr(value, "fold", 0)
+    if zone is None or type(zone) is datetime.timezone:
+        return [value.isoformat(), fold]
+    if type(zone) is zoneinfo.ZoneInfo and zone.key is not None:
+        return [value.replace(tzinfo=None).isoformat(), fold, zone.key]
+    what = f"a time in a zone of type {type(zone).__name__!r}"
+    raise UnsupportedValueError(
+        place, f"{what} cannot be saved: use a zoneinfo.ZoneInfo or a datetime.timezone"
+    )
 
 
-def _finite(value: float) -> float | str:
+def _number(value: float) -> float | str:
+    """The number, or the text for one that JSON does not have: "inf", "nan", or the bits of a NaN.
+
+    R's missing value is a NaN with bits of its own.
+    """
+    if math.isnan(value):
+        bits = struct.pack(">d", value).hex()
+        return "nan" if bits == _NAN else bits
     return value if math.isfinite(value) else repr(value)
 
 
 def is_leaf(value: Any) -> bool:
     """Whether the value is a number, a text or of a kind of this module, and no enumeration's."""
-    known = (bool, int, float, str, bytes, complex, datetime.timedelta, type(None))
+    known = (bool, int, float, str, bytes, bytearray, complex, datetime.timedelta, type(None))
     kinds = (*known, *_PATHS.values(), *_TIMES.values())
     return type(value) in kinds
 
@@ -90,7 +107,10 @@ def plain_number(value: int | float, place: str) -> Any:
                 place, f"an integer of more than {_MAX_BITS} bits cannot be saved"
             )
         return int(value)
-    return float(value) if math.isfinite(value) else ("float", repr(float(value)))
+    number = _number(float(value))
+    if not isinstance(number, str):
+        return number
+    return ("float" if number in _NOT_FINITE else "nan"), number
 
 
 def decode(kind: str, content: Any) -> Any:
@@ -128,13 +148,24 @@ def member(live: enum.Enum, content: Any) -> enum.Enum:
 
 
 def _float(content: Any) -> float:
-    if content not in ("nan", "inf", "-inf"):
+    if content not in _NOT_FINITE:
         raise BrokenTreeError("a number that is not finite has the wrong form")
     return float(content)
 
 
+def _nan(content: Any) -> float:
+    bits = bytes.fromhex(content)
+    number = struct.unpack(">d", bits)[0] if len(bits) == 8 else 0.0
+    if not math.isnan(number):
+        raise BrokenTreeError("a number that is none has the wrong form")
+    return float(number)
+
+
 def _complex(content: Any) -> complex:
-    real, imaginary = (_float(part) if isinstance(part, str) else part for part in content)
+    real, imaginary = (
+        part if not isinstance(part, str) else (_float if part in _NOT_FINITE else _nan)(part)
+        for part in content
+    )
     if not all(type(part) in (int, float) for part in (real, imaginary)):
         raise BrokenTreeError("a complex number has parts that are no numbers")
     return complex(real, imaginary)
@@ -158,17 +189,28 @@ def _path_of(cls: Any) -> Callable[[Any], Any]:
 
 def _time_of(cls: Any) -> Callable[[Any], Any]:
     def make(content: Any) -> Any:
-        text, fold = content
+        text, fold, *zone = content
         found = cls.fromisoformat(text)
+        if zone:
+            found = found.replace(tzinfo=_zone(*zone))
         return found.replace(fold=1) if fold == 1 and hasattr(found, "fold") else found
 
     return make
 
 
+def _zone(key: Any) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(key)
+    except (zoneinfo.ZoneInfoNotFoundError, OSError):
+        raise BrokenTreeError(f"this machine does not know the time zone {key!r:.100}") from None
+
+
 _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "float": _float,
+    "nan": _nan,
     "complex": _complex,
     "bytes": lambda content: base64.b64decode(content, validate=True),
+    "bytearray": lambda content: bytearray(base64.b64decode(content, validate=True)),
     "timedelta": _timedelta,
     **{name: _path_of(cls) for name, cls in _PATHS.items()},
     **{name: _time_of(cls) for name, cls in _TIMES.items()},

@@ -108,10 +108,21 @@ class Matching:
         if tagged(saved)[0] == "enum" or (self._live_only and is_state(saved)):
             return self._differs(place, f"a {type(live).__name__}", saved)
         value = self._reading.value(saved)
+        if type(live) is bytearray and type(value) is bytearray:
+            return self._match_bytes(live, saved, value, place)
         both = isinstance(live, int | float) and isinstance(value, int | float)
         if both or live is None or value is None or type(value) is type(live):
             return lambda: value
         return self._differs(place, f"a {type(live).__name__}", saved)
+
+    def _match_bytes(self, live: bytearray, saved: Any, value: bytearray, place: str) -> Put:
+        one = self._one_of_its_own(live, saved, place)
+
+        def put() -> Any:
+            one[:] = value
+            return one
+
+        return nothing if one is None else put
 
     def _match_member(self, live: enum.Enum, saved: Any, place: str) -> Put:
         kind, content = tagged(saved)

@@ -227,6 +227,8 @@ class Restore(Matching):
             return self.match(live, saved, place)
         if (array := array_of(saved, self.arrays)) is not None:
             return self._fill_array(live, saved, array, place, is_new=is_new)
+        if type(live) is bytearray and kind == "bytearray" and not is_new:
+            return self._match_plain(live, saved, place)
         is_value = isinstance(live, PLAIN) or frameworks.framework(live) is not None
         opened = None if is_value else open_container(live)
         parts = None if opened is None else self._saved_parts(opened, saved)
