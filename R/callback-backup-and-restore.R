@@ -36,7 +36,7 @@
 #' @param delete_checkpoint `FALSE` keeps the backup after training completes. rekindle then saves the end of
 #'   the last epoch whatever `save_freq` is (but not with `"auto"` or `FALSE`). If you run the same script
 #'   once more, the script finds the run complete and trains nothing.
-#' @param ... Must be empty: name the arguments after it. (`on_mismatch = "warn"` means `allow_changes = "all"`.)
+#' @param ... Must be empty: name the arguments after it. `on_mismatch = "warn"` is `allow_changes = "all"`.
 #' @param restore_history `TRUE` gives the `history` of a resumed run all epochs from the first epoch on, each
 #'   under its own number. `FALSE` gives only the epochs that this call of `fit()` ran, as Keras does.
 #' @param allow_changes `NULL`, or the names of what you have changed in the script since the backup, such as
@@ -188,7 +188,7 @@
 #' `fit(initial_epoch = 3, epochs = 6)`. Suppose that you run the script again and the backup is of a later
 #' stage. The earlier `fit()` then reports this, runs no epoch and restores nothing. The later `fit()`
 #' restores everything. Until then the model holds the values that the script gave it. Several calls from
-#' the first epoch, as in a loop, need a folder each: a backup of a later call is an error (`rekindle_mismatch`).
+#' the first epoch, as in a loop, need a folder each: a backup of a later call is refused (`rekindle_mismatch`).
 #'
 #' @section Switch from keras3:
 #' If the folder holds no checkpoint of rekindle, but a backup that the callback of keras3 (or of Keras)

@@ -238,7 +238,7 @@ check_allow_changes <- function(x, arg = caller_arg(x), call = caller_env()) {
   }
 }
 
-# The changes that are allowed. The argument was `on_mismatch` before it had names: "warn" stood for all of them.
+# The changes that are allowed. The argument was `on_mismatch` before it had names: "warn" stood for all.
 allowed_changes <- function(allow_changes, ..., on_mismatch = NULL, known, call = caller_env()) {
   check_dots_unused(..., known = known, call = call)
   check_allow_changes(allow_changes, call = call)

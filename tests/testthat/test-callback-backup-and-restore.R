@@ -84,7 +84,8 @@ test_that("on_mismatch is taken for allow_changes", {
   for (bad in list("ignore", TRUE, NA, c("warn", "error"))) {
     expect_refused(callback_backup_and_restore("d", on_mismatch = bad), "on_mismatch")
   }
-  expect_refused(callback_backup_and_restore("d", on_mismatch = "warn", allow_changes = "data"), "on_mismatch")
+  both <- function() callback_backup_and_restore("d", on_mismatch = "warn", allow_changes = "data")
+  expect_refused(both(), "on_mismatch")
 })
 
 test_that("allow_changes has names of changes, those of Python", {

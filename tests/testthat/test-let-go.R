@@ -51,7 +51,7 @@ test_that("a fit() that ends by an error lets go of its folder at once", {
   }
 })
 
-test_that("another process, and then this one, can resume from the folder of a fit() that ended by an error", {
+test_that("another process, and then this one, can resume from the folder of a fit() that an error ended", {
   skip_on_cran()
   skip_without_keras()
   dir <- file.path(withr::local_tempdir(), "backup")

@@ -7,7 +7,8 @@ values <- function() {
     as.raw(0:255), matrix(1:4, 2, dimnames = list(NULL, c("x", "y"))), c(a = 1),
     list(), list(NULL), list("a"), list(1, "a", c(b = 2)), list(a = 1, b = list()),
     1i, complex(), c(NA, complex(real = NaN, imaginary = -0), -1e-300i), matrix(1i * 1:100, 10),
-    as.difftime(c(1.5, NA), units = "mins"), as.POSIXct(c(0.25, NA), origin = "1970-01-01", tz = "Europe/Berlin"),
+    as.difftime(c(1.5, NA), units = "mins"),
+    as.POSIXct(c(0.25, NA), origin = "1970-01-01", tz = "Europe/Berlin"),
     structure(c(5e-324, NA), class = "integer64"), factor("b", c("a", "b"), ordered = TRUE),
     factor(c("a", NA)), mtcars[1:3, ], Sys.Date(), as.POSIXlt(.POSIXct(0, "UTC")),
     # Long vectors.
@@ -95,7 +96,8 @@ test_that("R values that a callback keeps in itself come back as they were", {
       # An older reticulate makes an array of it that no checkpoint takes.
       moment = if (utils::packageVersion("reticulate") >= "1.41") moment,
       day = as.Date("2026-02-27") + epoch,
-      span = as.difftime(epoch + 0.5, units = "hours"), bytes = as.raw(c(0, 255, epoch)), imaginary = epoch + 1i,
+      span = as.difftime(epoch + 0.5, units = "hours"),
+      bytes = as.raw(c(0, 255, epoch)), imaginary = epoch + 1i,
       numbers = c(NA, NaN, -Inf, epoch), counts = c(NA, epoch), known = c(TRUE, epoch > 1),
       table = list(a = epoch, b = list(c = NULL, d = 0.5)), weights = matrix(epoch + c(0.25, NA), 2)
     )
