@@ -188,7 +188,7 @@
 #' `fit(initial_epoch = 3, epochs = 6)`. Suppose that you run the script again and the backup is of a later
 #' stage. The earlier `fit()` then reports this, runs no epoch and restores nothing. The later `fit()`
 #' restores everything. Until then the model holds the values that the script gave it. Several calls from
-#' the first epoch, as in a loop, need a folder each: a backup of a later call is refused (`rekindle_mismatch`).
+#' the first epoch, as in a loop, need a folder each: a later call's backup is refused (`rekindle_mismatch`).
 #'
 #' @section Switch from keras3:
 #' If the folder holds no checkpoint of rekindle, but a backup that the callback of keras3 (or of Keras)
