@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 import table
 from chat_server import ChatServer
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,16 @@ def test_a_killed_run_ends_as_if_never_killed(zygote, tmp_path, optimizer, save_
     resume = table.fresh if optimizer == "OMEGA" else zygote.run
     good, _, wrong = table.one_cell(zygote, cell, [kill], str(tmp_path), resume)
     assert good == 1, wrong
+
+
+@pytest.mark.parametrize("version", ["state-3"])
+def test_a_run_of_an_earlier_version_goes_on_where_it_was_killed(zygote, tmp_path, version):
+    cell, never, folder = {"source": "OMEGA", "save_freq": 3}, tmp_path / "never", tmp_path / "old"
+    shutil.copytree(GOLDEN / version / "synalinks", folder)
+    before = table.calls_in(folder)
+    assert zygote.run(cell | {"folder": str(never)}) == 0
+    assert table.fresh(cell | {"folder": str(folder)}) == 0
+    assert table.differences(never, folder, before) == []
 
 
 def test_a_run_that_asks_a_real_server_is_killed_in_the_middle_of_a_request(zygote, tmp_path):
