@@ -95,10 +95,11 @@
 #' rekindle saves and restores R's random state, `.Random.seed`. After a resumed `fit()`, the next [runif()]
 #' is that of a run that was never killed.
 #'
-#' For a callback made with keras3's `Callback()` or `new_callback_class()`, rekindle saves the numbers and
-#' lists that the callback assigns to `self`, if `initialize()` or `on_train_begin()` has assigned a first
-#' value. A backup does not change a string: the string may be the name of a file, and a backup never decides
-#' where a script writes. A warning names everything that does not come back.
+#' For a callback made with keras3's `Callback()` or `new_callback_class()`, rekindle saves the numbers, dates,
+#' times, raw vectors, matrices and lists of these that the callback assigns to `self`, if `initialize()` or
+#' `on_train_begin()` has assigned a first value. A backup does not change a string, nor a factor, which is
+#' strings in Python: it may be the name of a file, and a backup never decides where a script writes. A
+#' warning names everything that does not come back.
 #'
 #' rekindle cannot see state that a callback keeps in `private`, in an environment, or in variables of an
 #' enclosing function. That state stays in R. There are two ways to save it. Either give the callback the
@@ -126,10 +127,9 @@
 #' `MirroredStrategy` and `MultiWorkerMirroredStrategy` of `tf$distribute`; with `save_freq = "epoch"` and
 #' `save_before_preemption = FALSE` also `ParameterServerStrategy`. With several workers, run the same script
 #' in each, with the same `backup_dir` in a folder that all of them see. rekindle's tests of several workers
-#' are in Python. It refuses the other strategies. If
-#' `keras::callback_backup_and_restore()` left a backup in the folder, rekindle resumes from it with the next
-#' batch, and warns. Each of keras and keras3 refuses a backup of the other, with an error of class
-#' `rekindle_mismatch` that names it: if you change a script from one to the other, give it another folder.
+#' are in Python. It refuses the other strategies. If `keras::callback_backup_and_restore()` left a backup in
+#' the folder, rekindle resumes from it with the next batch, and warns. Each of keras and keras3 refuses a
+#' backup of the other (`rekindle_mismatch`): if you change a script to the other, give it another folder.
 #'
 #' In R callbacks of keras, epochs count from 0, as in Python. After a resume, keras' own display of metrics
 #' may warn "no non-missing arguments to max" in each epoch: it looks for the first epoch of this call of
