@@ -95,7 +95,7 @@
 #' rekindle saves and restores R's random state, `.Random.seed`. After a resumed `fit()`, the next [runif()]
 #' is that of a run that was never killed.
 #'
-#' For a callback made with keras3's `Callback()` or `new_callback_class()`, rekindle saves the numbers, dates,
+#' For a callback made with keras3's `Callback()` or `new_callback_class()`, rekindle saves numbers, dates,
 #' times, raw vectors, matrices and lists of these that the callback assigns to `self`, if `initialize()` or
 #' `on_train_begin()` has assigned a first value. A backup does not change a string, nor a factor, which is
 #' strings in Python: it may be the name of a file, and a backup never decides where a script writes. A
