@@ -78,7 +78,7 @@
 #' `$resume_report` is `NULL` if `$restore_or_initialize()` restored nothing. Otherwise it is a list:
 #' `number` and `time` of the restored checkpoint; its `step`, if there is a `step_counter`; `evidence`,
 #' `"verified"` if everything compared so far was the same, `"differs"` from the first difference on,
-#' `"unverified"` if there was nothing to compare; `notes`, the first difference; `compared`, how many
+#' `"unverified"` if there was no loss to compare; `notes`, the first difference; `compared`, how many
 #' `batches` and `losses` were the same, and the `largest` relative difference of a loss. Later checkpoints
 #' keep the result, and [backup_info()] shows it.
 #'

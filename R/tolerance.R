@@ -23,7 +23,7 @@
 #' TensorFlow, and losses are compared.
 #'
 #' `resume_report$evidence` is the result: `"verified"` if everything compared so far was the same;
-#' `"unverified"` if there was nothing to compare, because the kill came right after the checkpoint;
+#' `"unverified"` if there was no loss to compare, because the kill came right after the checkpoint;
 #' `"changed"` if the set-up was changed, so that another result is expected; `"differs"` from the first
 #' difference on. `resume_report$compared` counts the `batches`, `losses` and `epochs` that were the same, and
 #' has the `largest` relative difference of a loss. Later checkpoints keep the result, and [backup_info()]

@@ -219,7 +219,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
     time of a step. On TensorFlow, batches stay inside TensorFlow, and losses are compared. On a
     GPU, JAX's losses are, and of PyTorch the batches. ``evidence`` in `resume_report` is the
     result: ``"verified"`` if everything compared so far was the same; ``"unverified"`` if there was
-    nothing to compare, because the kill came right after the checkpoint; ``"changed"`` if the
+    no loss to compare, because the kill came right after the checkpoint; ``"changed"`` if the
     set-up was changed, so that another result is expected; ``"differs"`` from the first difference
     on. Later checkpoints keep it, and ``python -m rekindle info`` shows it.
 

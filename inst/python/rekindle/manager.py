@@ -193,7 +193,7 @@ class CheckpointManager:
         A dict: ``number`` and ``time`` (POSIX seconds) of the restored checkpoint; its ``step``, if
         there is a `step_counter`; ``evidence``, ``"verified"`` if everything that :meth:`witness`
         has compared so far was the same, ``"differs"`` from the first difference on,
-        ``"unverified"`` if there was nothing to compare; ``notes``, the first difference;
+        ``"unverified"`` if there was no loss to compare; ``notes``, the first difference;
         ``compared``, how many ``batches`` and ``losses`` were the same, and the ``largest``
         relative difference of a loss.
         """

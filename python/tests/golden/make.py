@@ -9,8 +9,8 @@ of the state after the first. Those of the state are what these left when they k
     KERAS_BACKEND=jax python ../keras/own_state_run.py OUT die    state-2, by an older version
     KERAS_BACKEND=jax python ../keras/every_kind_run.py OUT die   state-3
     python ../tf_keras/golden_run.py OUT die                      state-3/tf_keras
-    python ../../exact/programs/scenario.py \
-        '{"source": "OMEGA", "save_freq": 3, "folder": "OUT", "kill": ["end", 1, 3]}'   state-3/synalinks
+    python ../../exact/programs/scenario.py CONFIG                state-3/synalinks
+    (CONFIG: '{"source": "OMEGA", "save_freq": 3, "folder": "OUT", "kill": ["end", 1, 3]}')
 
 Never make a folder again: later versions must read the original bytes. The tests read this file to
 know how the folders were made.

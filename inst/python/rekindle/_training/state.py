@@ -20,6 +20,7 @@ from rekindle._training import (
     refusals,
     set_up,
     stages,
+    told,
     users_state,
 )
 from rekindle._training.call_of_fit import CallOfFit
@@ -136,6 +137,7 @@ class FitState:
             "calls_before": self.call.before,
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
             **({"evidence": dict(self.evidence)} if self.evidence else {}),
+            **told.as_state(self.lost, self.notes, self.allowed),
             **self.attempts,
             # Last, after everything above that may draw random numbers.
             "random": tree.flatten(random or random_states.take(), "random", arrays),
@@ -238,8 +240,7 @@ class FitState:
         batch, data = self.position.batch or 0, save.manifest.state.get("data")
         if data is not None and self._is_new:
             self._read(lambda: place.begin_stage(data, save.arrays))
-            for note in place.notes:
-                self._note(note)
+            self._note(*place.notes)
             return
         place.began_at(self.began)
         if data is not None and not self._read(lambda: place.put(data, batch, save.arrays)):
@@ -247,8 +248,7 @@ class FitState:
                 "TensorFlow reads the data ahead, and reading it draws from random states that"
                 " training draws from, too"
             )
-        for note in place.notes:
-            self._note(note)
+        self._note(*place.notes)
 
     def logs_of(self, save: LoadedCheckpoint) -> dict[str, Any]:
         """The logs of the last batch before the checkpoint."""
@@ -265,8 +265,7 @@ class FitState:
         """Loads the states that objects may refuse. The functions restore the rest beside them."""
         load = partial(users_state.load, self.directory, self.callbacks, self._extra, save)
         puts, notes = self._read(load)
-        for note in notes:
-            self._note(note)
+        self._note(*notes)
         return puts
 
     def _put_beside(
@@ -276,21 +275,20 @@ class FitState:
         state, arrays = save.manifest.state, save.arrays
         for put in beside:
             self._read(put)
-        for note in self._read(lambda: self.own.put(state.get("own", {}), arrays)):
-            self._note(note)
+        self._note(*self._read(lambda: self.own.put(state.get("own", {}), arrays)))
         self.trainer.stop_training = bool(state.get("stop_training"))
         states = self._read(lambda: tree.unflatten(state["random"], arrays))
         self._read(lambda: random_states.put(states, besides))
 
-    def _note(self, text: str) -> None:
-        if text not in self.notes:
-            self.notes.append(text)
+    def _note(self, *texts: str) -> None:
+        self.notes += [text for text in texts if text not in self.notes]
 
     def _compare(self, manifest: Manifest) -> None:
         lines, began = self.call.compare(manifest, self.allowed), self.began
         lines += set_up.differences(self.directory, self.trainer, manifest, began, self.allowed)
         self.is_changed = bool(lines)
         self.notes += self.trainer.inexact() + lines
+        self.notes += told.of(manifest.state, self.notes)
 
     def _read(self, read: Callable[[], _T]) -> _T:
         """The result of `read`. An error on an invalid state becomes a DamageError."""
