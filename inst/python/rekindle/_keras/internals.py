@@ -46,6 +46,11 @@ def find_callback_list() -> tuple[Any, CodeType | None]:
     return frames.find_callback_list(CALLBACK_LIST)
 
 
+def given_metrics(model: Any) -> Any:
+    """The metrics that `compile()` got, as they were given; else ``None``."""
+    return getattr(getattr(model, "_compile_metrics", None), "_user_metrics", None)
+
+
 def find_fit() -> dict[str, Any]:
     """The arguments and the data of the fit() that calls the current hook; empty if there is none.
 

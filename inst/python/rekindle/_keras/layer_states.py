@@ -20,6 +20,7 @@ from rekindle._codec.changeable import IS_NEW
 from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
 from rekindle._keras import loose_tensors, own_attributes
+from rekindle._keras.compiled_objects import CompiledObjects
 from rekindle._training.attributes import Attributes
 from rekindle.errors import BrokenTreeError
 
@@ -44,6 +45,7 @@ class LayerStates:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.lost: dict[str, str] = {}
+        self._beside = CompiledObjects(model)
         # Parts of the model that hold no tensors of their own, by their id, and kept for that.
         self._without: dict[int, Any] = {}
         self._attributes = {
@@ -58,13 +60,17 @@ class LayerStates:
             yield f"{index}.{type(part).__name__}", part
 
     def _owners(self) -> Iterator[tuple[str, Any]]:
-        """The objects of the user's own classes: layers, and the modules in them."""
+        """The objects of the user's own classes: layers, modules in them, losses and the like."""
         seen: set[int] = set()
         for place, part in self._parts():
             for name, owner in [("", part), *loose_tensors.modules(part)]:
                 if id(owner) not in seen and own_attributes.is_users(owner):
                     seen.add(id(owner))
                     yield f"{place}/{name}" if name else place, owner
+        for place, owner in self._beside.with_attributes():
+            if id(owner) not in seen:
+                seen.add(id(owner))
+                yield place, owner
 
     def _places(self) -> Iterator[tuple[str, Any]]:
         """The tensors of modules, and variables, that are none of the model's variables."""
@@ -84,6 +90,12 @@ class LayerStates:
             is_without = is_without and not any(loose_tensors.modules(part))
             if is_without and own_attributes.is_settled(part, self._model):
                 self._without[id(part)] = part
+        for place, variable in self._beside.variables():
+            keys = loose_tensors.keys(variable)
+            known = known or self._known()
+            if not keys & known:
+                known |= keys
+                yield place, variable
 
     def _known(self) -> set[Any]:
         return {key for variable in self._model.variables for key in loose_tensors.keys(variable)}

@@ -88,6 +88,8 @@ class FitState:
     def __post_init__(self) -> None:
         self._extra = ExtraState(self.extra)
         self.call = CallOfFit(self.directory)
+        # The differences of the set-up. Checkpoints from now on are of the new one.
+        self._changes: list[str] = []
 
     def take(self) -> Snapshot:
         """Captures the state as it is now; in a validation, as it was when validation began."""
@@ -137,7 +139,7 @@ class FitState:
             "calls_before": self.call.before,
             **({"schedule": dict(self.schedule)} if self.schedule else {}),
             **({"evidence": dict(self.evidence)} if self.evidence else {}),
-            **told.as_state(self.lost, self.notes, self.allowed),
+            **told.as_state(self.lost, set(self.notes).difference(self._changes), self.allowed),
             **self.attempts,
             # Last, after everything above that may draw random numbers.
             "random": tree.flatten(random or random_states.take(), "random", arrays),
@@ -286,7 +288,7 @@ class FitState:
     def _compare(self, manifest: Manifest) -> None:
         lines, began = self.call.compare(manifest, self.allowed), self.began
         lines += set_up.differences(self.directory, self.trainer, manifest, began, self.allowed)
-        self.is_changed = bool(lines)
+        self._changes, self.is_changed = lines, bool(lines)
         self.notes += self.trainer.inexact() + lines
         self.notes += told.of(manifest.state, self.notes)
 

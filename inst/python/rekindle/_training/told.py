@@ -24,7 +24,7 @@ def as_state(
         allowed: The differences that the user means. The next start does not report them again.
     """
     reasons = [f"{name} {reason}".removesuffix(".") for name, reason in lost.items()]
-    earlier = [note for note in notes if not allowed.is_meant(note) and note not in reasons]
+    earlier = sorted(note for note in notes if not allowed.is_meant(note) and note not in reasons)
     found = {"lost": reasons, "notes": earlier}
     return {name: lines for name, lines in found.items() if lines}
 
