@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from rekindle.errors import DamageError, MismatchError, RekindleError, bulleted
+from rekindle.errors import BrokenTreeError, DamageError, MismatchError, RekindleError, bulleted
 
 
 def unreadable(directory: str, error: Exception) -> DamageError:
     """The state is not that of these objects; `error` is what reading it raised."""
+    # The name of rekindle's own class says nothing to a user.
+    reason = (str(error) if isinstance(error, BrokenTreeError) else repr(error))[:500]
     return DamageError(
-        f"The newest checkpoint in {directory!r} cannot be restored: {error!r:.500}. The callbacks,"
-        " the data or `extra_state` are not those that were saved, or rekindle did not write the"
-        " checkpoint. To start training afresh on purpose, rename or remove that folder.",
+        f"The newest checkpoint in {directory!r} cannot be restored: {reason.removesuffix('.')}."
+        " The callbacks, the data or `extra_state` are not those that were saved, or rekindle did not"
+        " write the checkpoint. To start training afresh on purpose, rename or remove that folder.",
         directory=directory,
-        damages=[f"{error!r:.500}"],
+        damages=[reason],
     )
 
 
