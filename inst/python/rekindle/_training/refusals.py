@@ -14,8 +14,8 @@ def unreadable(directory: str, error: Exception) -> DamageError:
     reason = (str(error) if isinstance(error, BrokenTreeError) else repr(error))[:500]
     return DamageError(
         f"The newest checkpoint in {directory!r} cannot be restored: {reason.removesuffix('.')}."
-        " The callbacks, the data or `extra_state` are not those that were saved, or rekindle did not"
-        " write the checkpoint. To start training afresh on purpose, rename or remove that folder.",
+        " The callbacks, the data or `extra_state` are not those that were saved, or rekindle did"
+        " not write the checkpoint. To start training afresh on purpose, rename or remove that folder.",
         directory=directory,
         damages=[reason],
     )
