@@ -15,7 +15,8 @@ def unreadable(directory: str, error: Exception) -> DamageError:
     return DamageError(
         f"The newest checkpoint in {directory!r} cannot be restored: {reason.removesuffix('.')}."
         " The callbacks, the data or `extra_state` are not those that were saved, or rekindle did"
-        " not write the checkpoint. To start training afresh on purpose, rename or remove that folder.",
+        " not write the checkpoint. To start training afresh on purpose, rename or remove that"
+        " folder.",
         directory=directory,
         damages=[reason],
     )
