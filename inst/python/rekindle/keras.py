@@ -217,11 +217,13 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
     (of at most 16 KiB of each array), the loss after it, and the metrics of each epoch in the file
     ``ckpt.witness``. It looks at fewer batches if looking would cost more than a thousandth of the
     time of a step. On TensorFlow, batches stay inside TensorFlow, and losses are compared. On a
-    GPU, JAX's losses are, and of PyTorch the batches until an epoch ends. ``evidence`` in
-    `resume_report` is the result: ``"verified"`` if everything compared so far was the same; ``"unverified"`` if there was
-    no loss to compare, because the kill came right after the checkpoint; ``"changed"`` if the
-    set-up was changed, so that another result is expected; ``"differs"`` from the first difference
-    on. Later checkpoints keep it, and ``python -m rekindle info`` shows it.
+    GPU, JAX's losses are, and of PyTorch the batches until an epoch ends.
+
+    ``evidence`` in `resume_report` is the result: ``"verified"`` if everything compared so far was
+    the same; ``"unverified"`` if there was no loss to compare, because the kill came right after
+    the checkpoint; ``"changed"`` if the set-up was changed, so that another result is expected;
+    ``"differs"`` from the first difference on. Later checkpoints keep it, and ``python -m rekindle
+    info`` shows it.
 
     The arguments `backup_dir`, `save_freq`, `double_checkpoint` and `delete_checkpoint` mean the
     same as in Keras 3.15 (https://keras.io/api/callbacks/backup_and_restore/).
