@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import keras
@@ -65,26 +66,28 @@ def test_what_a_later_checkpoint_holds_again_is_noted_as_of_an_earlier_start(bac
 class Nudges(keras.callbacks.Callback):
     """Changes weights by a number that is kept where no checkpoint looks."""
 
-    total = 0
-
     def on_train_batch_begin(self, batch, logs=None):
-        Nudges.total += 1
+        total = int(os.environ["NUDGES"]) + 1
+        os.environ["NUDGES"] = str(total)
         kernel = self.model.layers[0].kernel
-        kernel.assign(kernel * (1 + Nudges.total / 100))
+        kernel.assign(kernel * (1 + total / 100))
 
 
 @pytest.mark.parametrize("then", ["warn", "ignore"])
+@pytest.mark.parametrize("until", [(2, 2), (1, 4)])
 def test_a_difference_that_was_seen_is_not_forgotten_by_the_next_start(
-    backup_dir, monkeypatch, then
+    backup_dir, monkeypatch, then, until
 ):
-    monkeypatch.setattr(Nudges, "total", 0)
+    # The second start is killed after a checkpoint that has the difference, or before it.
+    monkeypatch.setenv("NUDGES", "0")
     interrupt(make_model(), BackupAndRestore(backup_dir), 1, 3, [Nudges()])
-    Nudges.total = 0
+    monkeypatch.setenv("NUDGES", "0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rekindle.InexactWarning)
         backup = BackupAndRestore(backup_dir, on_difference=then)
-        interrupt(make_model(), backup, 2, 2, [Nudges()])
+        interrupt(make_model(), backup, *until, [Nudges()])
     assert backup.resume_report["evidence"] == "differs"
+    resumed(backup_dir, Nudges(), until=3)
     report = resumed(backup_dir, Nudges())
     assert report["exact"] is False
     assert report["notes"][0].startswith(

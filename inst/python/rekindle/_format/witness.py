@@ -17,8 +17,9 @@ import xxhash
 from rekindle._format import layout
 
 # The kinds of records: a batch that was read, the result of a step, both, and the end of an epoch;
-# the start of an attempt, and the end of an attempt as the next one found it.
-BATCH, STEP, EPOCH, START, END = 1, 2, 4, 8, 16
+# the start of an attempt, and the end of an attempt as the next one found it; the first difference
+# of an attempt from the one before it.
+BATCH, STEP, EPOCH, START, END, DIFFERENCE = 1, 2, 4, 8, 16, 32
 
 HEADER = layout.WITNESS_MAGIC + b"1}\n"
 # Where the pulse is, and where the records begin.
@@ -39,8 +40,8 @@ _HAS_LOSS = 256
 STATES = {1: "running", 2: "complete", 3: "preempted", 4: "stopped", 5: "died"}
 _NUMBERS = {state: number for number, state in STATES.items()}
 
-# In a record of a start: no checkpoint.
-NO_CHECKPOINT = 2**64 - 1
+# In a record of a start: no checkpoint. In one of a difference: no batch.
+NO_CHECKPOINT, NO_BATCH = 2**64 - 1, 2**32 - 1
 _MOST, _MOST_ATTEMPTS = 2**32 - 1, 2**16 - 1
 
 
@@ -53,7 +54,8 @@ class Record:
         epoch: The epoch, counted from 0.
         batch: The batch of the epoch, counted from 0. Of an attempt: how many are done.
         digest: The digest of the batch, or of the epoch's logs. Of a start: the number of the
-            checkpoint. Of an end: the number of its state.
+            checkpoint. Of an end: the number of its state. Of a difference: what differs, by its
+            index.
         loss: The loss after this batch. Of a start or an end: its time, in POSIX seconds.
         attempt: The number of the attempt, from 1; 0 if an older version wrote the record.
     """

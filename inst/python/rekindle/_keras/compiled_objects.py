@@ -22,10 +22,9 @@ class CompiledObjects:
 
     def __init__(self, model: Any) -> None:
         self._found = {name: one for name, one in _found(model) if hasattr(one, "__dict__")}
-        is_eager = keras.backend.backend() == "torch" or getattr(model, "run_eagerly", False)
         # A compiled step keeps the attributes that it was traced with, and so does that of a
         # resumed run: it has to be traced with the values that the script sets.
-        self._read = self._found if is_eager else {}
+        self._read = {} if compiles_steps(model) else self._found
 
     def with_attributes(self) -> Iterator[tuple[str, Any]]:
         """Each object whose attributes every step reads, by a name that is the same in each run."""
@@ -39,6 +38,11 @@ class CompiledObjects:
             if not keras_objects.is_owner(one):
                 for key, variable in loose_tensors.variables(one):
                     yield f"{name}/{key}", variable
+
+
+def compiles_steps(model: Any) -> bool:
+    """Whether Python's code of a step runs only when the step is traced."""
+    return keras.backend.backend() != "torch" and not getattr(model, "run_eagerly", False)
 
 
 def _found(model: Any) -> Iterator[tuple[str, Any]]:

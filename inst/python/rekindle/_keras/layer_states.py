@@ -7,7 +7,6 @@ attributes that training changes.
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -19,8 +18,9 @@ from rekindle._codec import tree
 from rekindle._codec.changeable import IS_NEW
 from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks import table as frameworks
-from rekindle._keras import loose_tensors, own_attributes
-from rekindle._keras.compiled_objects import CompiledObjects
+from rekindle._keras import loose_tensors, own_attributes, own_hooks
+from rekindle._keras.compiled_objects import CompiledObjects, compiles_steps
+from rekindle._keras.given_settings import GivenSettings
 from rekindle._training.attributes import Attributes
 from rekindle.errors import BrokenTreeError
 
@@ -29,6 +29,12 @@ Puts = list[Callable[[], Any]]
 _NO_STORE = (
     "fails, or gives a value of a type that cannot be saved. A resumed run begins with the state"
     " that the script sets."
+)
+
+_IS_TRACED = (
+    "was changed during training, and is not saved: a compiled step keeps the value that it was"
+    " compiled with. A resumed run compiles with the value that the script sets. To change it in"
+    " training, make it a keras.Variable."
 )
 
 
@@ -46,11 +52,19 @@ class LayerStates:
         self._model = model
         self.lost: dict[str, str] = {}
         self._beside = CompiledObjects(model)
+        self._settings = GivenSettings(model)
         # Parts of the model that hold no tensors of their own, by their id, and kept for that.
         self._without: dict[int, Any] = {}
+        owners, compiles = dict(self._owners()), compiles_steps(model)
         self._attributes = {
             place: Attributes(owner, f"own/{place}", own_attributes.may_be_state)
-            for place, owner in self._owners()
+            for place, owner in owners.items()
+        }
+        # The attributes whose values a compiled step keeps.
+        self._traced = {
+            place: own_attributes.read_by_steps(owner)
+            for place, owner in owners.items()
+            if compiles
         }
         self._tensors = {place: tensor.shape for place, tensor in self._places()}
 
@@ -102,7 +116,7 @@ class LayerStates:
 
     def take(self, arrays: dict[str, AnyArray]) -> dict[str, Any]:
         """Captures the state of each kind, by the layers' places."""
-        self.lost = {}
+        self.lost = self._settings.changed()
         state = {
             "tensors": self._take_tensors(arrays),
             "stores": self._take_stores(arrays),
@@ -124,12 +138,12 @@ class LayerStates:
     def _take_stores(self, arrays: dict[str, AnyArray]) -> dict[str, Any]:
         taken = {}
         for place, part in self._parts():
-            if not _has_own_hooks(part):
+            if not own_hooks.are_own(part):
                 continue
             found: dict[str, AnyArray] = {}
             # The hook is the user's code, and may have been written for other occasions.
             with contextlib.suppress(Exception):
-                taken[place] = tree.flatten(_store_of(part), f"own/stores/{place}", found)
+                taken[place] = tree.flatten(own_hooks.store_of(part), f"own/stores/{place}", found)
             if place not in taken:
                 self.lost[f"{type(part).__name__}.save_own_variables()"] = _NO_STORE
             else:
@@ -140,7 +154,11 @@ class LayerStates:
     def _take_attributes(self, arrays: dict[str, AnyArray]) -> dict[str, Any]:
         taken = {}
         for place, attributes in self._attributes.items():
-            found = attributes.flatten(attributes.take(), arrays)
+            values = attributes.take()
+            for name in self._traced.get(place, frozenset()) & values.keys():
+                self.lost[f"{place.partition('.')[2]}.{name}"] = _IS_TRACED
+                del values[name]
+            found = attributes.flatten(values, arrays)
             self.lost |= attributes.lost
             if found:
                 taken[place] = found
@@ -183,8 +201,8 @@ class LayerStates:
         stores, parts = dict(saved.get("stores", {})), dict(self._parts())
         for place, part in parts.items():
             if place in stores:
-                puts.append(_read_store(part, stores.pop(place), arrays))
-            elif _has_own_hooks(part):
+                puts.append(own_hooks.read_store(part, stores.pop(place), arrays))
+            elif own_hooks.are_own(part):
                 notes.append(f"the backup has no own state of {_shown(place)}")
         notes += [f"the own state of {_shown(place)} was not used" for place in stores]
         for place, state in saved.get("attributes", {}).items():
@@ -229,63 +247,6 @@ def finalize(model: Any) -> None:
         finalize_state = getattr(part, "finalize_state", None)
         if callable(finalize_state) and not isinstance(part, left_out):
             finalize_state()
-
-
-def _has_own_hooks(part: Any) -> bool:
-    """Whether the user's class overrides Keras' hooks for saving and loading."""
-    kind: Any = type(part)
-    return _overrides_hooks(kind)
-
-
-@functools.cache
-def _overrides_hooks(kind: Any) -> bool:
-    hooks = ("save_own_variables", "load_own_variables")
-    found = [getattr(kind, name, None) for name in hooks]
-    return not any(
-        hook is None or str(hook.__module__).partition(".")[0] == "keras" for hook in found
-    )
-
-
-def _store_of(part: Any) -> dict[str, Any]:
-    """What the layer gives Keras to save; without the variables, which are saved already."""
-    store: dict[str, Any] = {}
-    part.save_own_variables(store)
-    own = list(part.variables)
-    found: dict[str, Any] = {}
-    for key, value in store.items():
-        number = next((i for i, one in enumerate(own) if one is value), None)
-        if number is not None:
-            found[str(key)] = ("variable", number)
-        elif isinstance(value, str | bool | int | float | bytes) or value is None:
-            found[str(key)] = ("value", value)
-        else:
-            found[str(key)] = ("value", _host(value))
-    return found
-
-
-def _host(value: Any) -> Any:
-    return frameworks.to_numpy(value) if frameworks.framework(value) else np.asarray(value)
-
-
-def _read_store(part: Any, saved: Any, arrays: Mapping[str, AnyArray]) -> Callable[[], None]:
-    pairs = tree.unflatten(saved, arrays)
-    if not isinstance(pairs, dict):
-        raise BrokenTreeError("what a layer has saved is not an object")
-    for pair in pairs.values():
-        is_pair = isinstance(pair, tuple) and len(pair) == 2 and pair[0] in ("variable", "value")
-        if not is_pair or (pair[0] == "variable" and pair[1] not in range(len(part.variables))):
-            raise BrokenTreeError("what a layer has saved is not of the form that rekindle saves")
-
-    def put() -> None:
-        own = part.variables
-        part.load_own_variables(
-            {
-                key: frameworks.to_numpy(own[value]) if kind == "variable" else value
-                for key, (kind, value) in pairs.items()
-            }
-        )
-
-    return put
 
 
 def _shown(place: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import types
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ _OF_MODELS = {
     *("stop_predicting", "stop_training", "supports_jit", "test_function", "train_function"),
     *("training", "module", "output_shape", "name"),
 }
+
+
+# What a compiled step runs.
+_OF_STEPS = {"call", "train_step", "compute_loss", "compute_loss_and_updates", "forward"}
 
 
 def is_users(owner: Any) -> bool:
@@ -92,6 +97,27 @@ def _is_symbolic(value: Any) -> bool:
         return isinstance(value, jax.core.Tracer) or value.is_deleted()
     is_of_tensorflow = tensorflow is not None and isinstance(value, tensorflow.Tensor)
     return is_of_tensorflow and not hasattr(value, "numpy")
+
+
+def read_by_steps(owner: Any) -> frozenset[str]:
+    """The attributes that the code of a step in its class reads, and does not set itself."""
+    kind: Any = type(owner)
+    return _read_by_steps(kind)
+
+
+@functools.cache
+def _read_by_steps(kind: Any) -> frozenset[str]:
+    read: set[str] = set()
+    is_set: set[str] = set()
+    for base in filter(_is_users_class, kind.__mro__):
+        for name in _OF_STEPS & vars(base).keys():
+            code = getattr(vars(base)[name], "__code__", None)
+            for step in () if code is None else dis.get_instructions(code):
+                if step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                    read.add(step.argval)
+                elif step.opname == "STORE_ATTR":
+                    is_set.add(step.argval)
+    return frozenset(read - is_set)
 
 
 @functools.cache

@@ -114,7 +114,7 @@ class KerasTrainer(ModelTrainer):
         return rehearsal.Rehearsal(self._model, extra)
 
     def own_states(self, extra: Mapping[str, Any]) -> dict[str, OwnState]:
-        return {
+        return super().own_states(extra) | {
             "layers": LayerStates(self._model),
             "optimizers": OtherOptimizers(self._model, extra),
             "validation": self._validation,

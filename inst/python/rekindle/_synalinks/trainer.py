@@ -121,7 +121,7 @@ class SynalinksTrainer(ModelTrainer):
 
     def own_states(self, extra: Mapping[str, Any]) -> dict[str, OwnState]:
         program, optimizer = self._model, self._optimizer
-        parts: dict[str, OwnState] = {
+        parts = super().own_states(extra) | {
             "variables": Variables(
                 "variables", "program", lambda: variables.of_program(program), lambda: None
             ),

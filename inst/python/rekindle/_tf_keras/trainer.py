@@ -130,9 +130,9 @@ class TfKerasTrainer(ModelTrainer):
         return Rehearsal(self._model)
 
     def own_states(self, extra: Mapping[str, Any]) -> dict[str, OwnState]:
-        """All that a model of tf_keras saves has a path to a variable."""
+        """All else that a model of tf_keras saves has a path to a variable."""
         self._extra = extra
-        return {}
+        return super().own_states(extra)
 
     def inexact(self) -> list[str]:
         if strategies.has_parameter_servers(self._model):

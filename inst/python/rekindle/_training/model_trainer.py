@@ -7,6 +7,8 @@ from typing import Any
 
 from rekindle._training import frames
 from rekindle._training.optimizer_settings import OptimizerSettings, is_rate
+from rekindle._training.outer_values import OuterValues
+from rekindle._training.own_state import OwnState
 from rekindle._training.replay import Replay
 from rekindle._training.team import Team
 
@@ -75,6 +77,9 @@ class ModelTrainer:
 
     def callbacks(self) -> list[Any]:
         return self._callbacks
+
+    def own_states(self, extra: Mapping[str, Any]) -> dict[str, OwnState]:
+        return {"outer": OuterValues(self._callbacks, extra.values())}
 
     def is_training(self) -> bool:
         return frames.is_running(self._callback_list(), self._code)

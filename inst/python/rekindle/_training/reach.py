@@ -109,9 +109,9 @@ class Reach:
         self, code: types.CodeType, own: dict[str, Any], its_globals: dict[str, Any]
     ) -> Iterator[tuple[str, Any]]:
         """The variables of a function, and the global variables that it names."""
-        is_users = _is_users(str(its_globals.get("__name__", "")))
-        named = {n: its_globals[n] for n in _names(code) if n in its_globals} if is_users else {}
-        if is_users:
+        is_own = is_users(str(its_globals.get("__name__", "")))
+        named = {n: its_globals[n] for n in names(code) if n in its_globals} if is_own else {}
+        if is_own:
             self.functions.append((code, named | own))
         yield from own.items()
         yield from named.items()
@@ -119,15 +119,15 @@ class Reach:
     def _of_object(self, value: Any) -> Iterator[tuple[str, Any]]:
         module = str(type(value).__module__)
         attributes = getattr(value, "__dict__", None)
-        is_users = _is_users(module)
+        is_own = is_users(module)
         if isinstance(attributes, dict) and (
-            is_users
+            is_own
             or module.partition(".")[0] not in _FRAMEWORKS
             or type(value).__name__ in _HOLDERS
         ):
             yield from list(attributes.items())
-        for kind in type(value).__mro__ if is_users else ():
-            if _is_users(str(kind.__module__)):
+        for kind in type(value).__mro__ if is_own else ():
+            if is_users(str(kind.__module__)):
                 for name, function in vars(kind).items():
                     inner = getattr(function, "__func__", getattr(function, "fget", function))
                     if isinstance(inner, types.FunctionType):
@@ -156,16 +156,16 @@ def _outer(function: types.FunctionType) -> dict[str, Any]:
     return found
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
+def names(code: types.CodeType) -> Iterator[str]:
     """The global names in a function, and in the functions inside of it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+            yield from names(constant)
 
 
 @functools.cache
-def _is_users(module: str) -> bool:
+def is_users(module: str) -> bool:
     """Whether a module is the user's own, and neither Python's nor installed."""
     root = module.partition(".")[0]
     if root in sys.stdlib_module_names and root != "__main__":

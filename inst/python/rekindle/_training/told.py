@@ -29,10 +29,15 @@ def as_state(
     return {name: lines for name, lines in found.items() if lines}
 
 
+def earlier(note: str) -> str:
+    """The note of an earlier start, for the report of this one."""
+    return _EARLIER + note.removeprefix(_EARLIER)
+
+
 def of(state: Mapping[str, Any], known: Collection[str]) -> list[str]:
     """The sentences for a run that resumes with this state, beside those that it knows already."""
     notes = [note.removeprefix(_EARLIER) for note in _lines(state, "notes")]
-    return _lines(state, "lost") + [_EARLIER + note for note in notes if note not in known]
+    return _lines(state, "lost") + [earlier(note) for note in notes if note not in known]
 
 
 def _lines(state: Mapping[str, Any], name: str) -> list[str]:

@@ -189,7 +189,7 @@ def attributes(callback: Any) -> dict[str, Any]:
         for name, value in vars(callback).items()
         if name not in left_out
         and may_be_state(kind, name)
-        and not _is_stateless(value)
+        and not is_stateless(value)
         and not _is_of_model(value, callback)
     }
 
@@ -245,7 +245,7 @@ def _bases_in_keras(kind: type) -> list[type]:
     return [base for base in kind.__mro__ if str(base.__module__).partition(".")[0] in _LIBRARIES]
 
 
-def _is_stateless(value: Any) -> bool:
+def is_stateless(value: Any) -> bool:
     """Whether nothing is lost when the value is not saved."""
     if isinstance(value, _STATELESS) or is_of(value, "PyDataset", "Sequence", "Loss"):
         return True
@@ -253,7 +253,12 @@ def _is_stateless(value: Any) -> bool:
     return hasattr(value, "element_spec") or type(value).__name__ == "DataLoader"
 
 
+def trained_by(callback: Any) -> list[Any]:
+    """The model that the fit() of this callback trains, and its optimizer."""
+    model = getattr(callback, "model", None) or getattr(callback, "_program", None)
+    return [one for one in (model, getattr(model, "optimizer", None)) if one is not None]
+
+
 def _is_of_model(value: Any, callback: Any) -> bool:
     # The model and its optimizer are saved by themselves.
-    model = getattr(callback, "model", None) or getattr(callback, "_program", None)
-    return model is not None and (value is model or value is getattr(model, "optimizer", None))
+    return any(value is one for one in trained_by(callback))

@@ -7,7 +7,7 @@ from typing import Any
 from rekindle._format.manifest import Manifest
 from rekindle._policy.tolerance import Tolerance
 from rekindle._storage.protocol import Storage
-from rekindle._training import stages
+from rekindle._training import stages, told
 from rekindle._training.reporting import Reporter
 from rekindle._training.state import FitState
 from rekindle._training.trainer import Trainer
@@ -67,7 +67,7 @@ class Evidence:
         state, self._report = self._state, report
         is_ours = manifest is not None
         self._log.find(manifest)
-        self._witness.begin(
+        earlier = self._witness.begin(
             state.position if is_ours else None, is_changed=is_ours and state.is_changed
         )
         place = state.position.epoch, state.position.batch or 0
@@ -75,6 +75,9 @@ class Evidence:
         self._log.begin(manifest, (initial if place[0] is None else place[0], place[1]))
         if report is not None:
             report["compared"] = self._witness.compared
+        if earlier is not None and told.earlier(earlier) not in state.notes:
+            self._note(told.earlier(earlier))
+            self._reporter.inexact([told.earlier(earlier)])
         self._tell()
         self._unwatch = self._trainer.watch(self._step_ended, self._epoch_ends)
 
@@ -111,11 +114,14 @@ class Evidence:
         if self._report is not None:
             self._report["evidence"] = self._witness.evidence
 
-    def _differs(self, text: str) -> None:
+    def _note(self, text: str) -> None:
         self._state.notes.append(text)
-        self._tell()
         if self._report is not None:
             self._report["exact"], self._report["notes"] = False, list(self._state.notes)
+
+    def _differs(self, text: str) -> None:
+        self._note(text)
+        self._tell()
         then = "ignore" if self._witness.evidence == CHANGED else self._then
         if then == "raise":
             self._witness.stop()

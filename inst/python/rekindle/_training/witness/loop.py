@@ -12,6 +12,7 @@ from rekindle._format.manifest import Manifest, Position
 from rekindle._frameworks import table as frameworks
 from rekindle._policy.tolerance import Tolerance
 from rekindle._storage.protocol import Storage
+from rekindle._training import told
 from rekindle._training.reporting import Reporter
 from rekindle._training.witness.ring import Ring
 from rekindle._training.witness.samples import unreadable
@@ -73,11 +74,13 @@ class LoopWitness:
     def _begin(self) -> Witness:
         made = Witness(Ring(self._storage), self._tolerance, self._differs, place=_at_step)
         # A loop has no epochs: its steps are the batches of one.
-        made.begin(Position(None, 0, 0) if self._resumes else None, is_changed=False)
+        earlier = made.begin(Position(None, 0, 0) if self._resumes else None, is_changed=False)
         # What follows a later close() is not compared with the killed run any more.
         resumes, self._resumes, self._witness = self._resumes, False, made
         if resumes and self.report is not None:
             self.report["compared"] = made.compared
+            if earlier is not None:
+                self.report["notes"] = [told.earlier(earlier)]
         return made
 
     def _tell(self, witness: Witness) -> None:
@@ -90,7 +93,7 @@ class LoopWitness:
             if self._tolerance.then == "raise":
                 self._witness.stop()
         if self.report is not None:
-            self.report["notes"] = [text]
+            self.report["notes"] = [*self.report["notes"], text]
         self._reporter.differs(text, self._tolerance.then)
 
     def settle(self) -> None:

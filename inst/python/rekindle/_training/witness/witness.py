@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from rekindle._format.manifest import Position
-from rekindle._format.witness import BATCH, EPOCH, STEP, Record
+from rekindle._format.witness import BATCH, DIFFERENCE, EPOCH, NO_BATCH, STEP, Record
 from rekindle._policy.tolerance import Tolerance
 from rekindle._training.witness import numbers
 from rekindle._training.witness.pace import AFTER_SAVE, Pace
@@ -27,6 +27,13 @@ VERIFIED, UNVERIFIED, CHANGED, DIFFERS = "verified", "unverified", "changed", "d
 
 # What is compared when a fit() begins.
 NOTHING = {"batches": 0, "losses": 0, "epochs": 0, "largest": 0.0}
+
+# What differs, by what is counted in `compared`. The file has the index.
+_DIFFERENCES = {
+    "batches": "the data is not that of the interrupted run",
+    "losses": "the loss is not that of the interrupted run",
+    "epochs": "the metrics at its end are not those of the interrupted run",
+}
 
 _Place = tuple[int, int, int]
 
@@ -78,24 +85,39 @@ class Witness:
         self._is_replaying = False
         self._pace = Pace(clock)
 
-    def begin(self, position: Position | None, *, is_changed: bool) -> None:
+    def begin(self, position: Position | None, *, is_changed: bool) -> str | None:
         """Begins to compare. Call it once the checkpoint is restored.
 
         Args:
             position: Where the fit() resumes; ``None`` if it begins afresh.
             is_changed: Whether the set-up was changed on purpose.
+
+        Returns:
+            The sentence about the difference that the interrupted run had from the one before it.
+            That run may have been killed before a checkpoint had it.
         """
         if position is None:
             self._ring.clear()
-            return
+            return None
         if is_changed:
             self.changed()
-            return
-        for record in self._ring.read():
+            return None
+        records = self._ring.read()
+        for record in records:
             if record.epoch >= (position.epoch or 0):
                 for kind in (BATCH, STEP, EPOCH):
                     if record.kind & kind:
                         self._expected[kind, record.epoch, record.batch] = record
+        return self._keep([record for record in records if record.kind == DIFFERENCE])
+
+    def _keep(self, found: list[Record]) -> str | None:
+        """Notes the newest of some differences anew, as the next records take the old places."""
+        newest = max(found, key=lambda record: record.attempt, default=None)
+        if newest is None or newest.digest not in range(len(_DIFFERENCES)):
+            return None
+        self._ring.add(DIFFERENCE, newest.epoch, newest.batch, newest.digest, 0.0)
+        number = None if newest.batch == NO_BATCH else newest.batch
+        return self._sentence(list(_DIFFERENCES)[newest.digest], newest.epoch, number)
 
     def changed(self) -> None:
         """The run is known to be another: what the interrupted one saw says nothing about it."""
@@ -234,14 +256,15 @@ class Witness:
                 self.evidence = VERIFIED
             return
         self.evidence = CHANGED if kind in self._meant else DIFFERS
-        what = {
-            "batches": "the data is not that of the interrupted run",
-            "losses": "the loss is not that of the interrupted run",
-            "epochs": "the metrics at its end are not those of the interrupted run",
-        }[kind]
         self._expected.clear()
         self._ring.clear()
-        self._differs(f"from {self._place(record.epoch, number)}, {what}")
+        if self.evidence == DIFFERS:
+            place = record.epoch, NO_BATCH if number is None else number
+            self._ring.add(DIFFERENCE, *place, list(_DIFFERENCES).index(kind), 0.0)
+        self._differs(self._sentence(kind, record.epoch, number))
+
+    def _sentence(self, kind: str, epoch: int, number: int | None) -> str:
+        return f"from {self._place(epoch, number)}, {_DIFFERENCES[kind]}"
 
     def close(self) -> None:
         """Closes the ring. What was noted stays, for the run that resumes."""
