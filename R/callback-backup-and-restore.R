@@ -269,7 +269,7 @@ callback_backup_and_restore <- function(backup_dir,
   check_one_of(verbose, 0:2)
   check_flag(background)
   check_options(retention, double_checkpoint, save_before_preemption, save_freq, on_difference)
-  add_random_seed()
+  share_state()
   show_messages()
   convert_exceptions(
     r_door()$backup_and_restore(

@@ -4,6 +4,12 @@
 # of such a tree. A bare vector would come back without its NAs, its type and its attributes. serialize() is
 # not an alternative, because reading its output can run code.
 
+# Lets Python save what R keeps of a run: its random state, and variables that R functions assign.
+share_state <- function() {
+  add_random_seed()
+  read_r_functions()
+}
+
 # Adds R's random state to the random states of the process.
 add_random_seed <- function() {
   r_door()$add_random_state(

@@ -106,3 +106,10 @@ expect_refused <- function(object, argument) {
   testthat::expect_s3_class(cnd, "rekindle_error")
   testthat::expect_identical(cnd$argument, argument)
 }
+
+# Whether reticulate gives R's functions back when Python calls R with them. Older versions do not.
+gives_functions_back <- function() {
+  code <- "look = lambda fn, r: r(fn.__closure__[0].cell_contents)"
+  look <- reticulate::py_run_string(code, local = TRUE)$look
+  isTRUE(look(function() NULL, function(x) is.function(x)))
+}

@@ -77,8 +77,8 @@ def test_a_model_that_is_compiled_again_is_named(backup_dir):
             model.compile(model.optimizer, "mae") if batch == 4 else None
         )
     )
+    callbacks = [again, BackupAndRestore(backup_dir)]
     with pytest.warns(rekindle.InexactWarning, match=r"Sequential.compile\(\) was called during"):
-        callbacks = [again, BackupAndRestore(backup_dir)]
         model.fit(*data(), batch_size=4, epochs=1, verbose=0, callbacks=callbacks)
 
 

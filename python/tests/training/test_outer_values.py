@@ -157,12 +157,12 @@ def test_what_cannot_be_saved_is_named(monkeypatch):
         global HELD, LABEL
         HELD = (number for number in range(3))
         LABEL = "b"
+        Callback.fresh = 1
         return HELD, LABEL
 
     values = OuterValues([Callback(hook=hold)], [])
-    hold()
-    Callback.fresh = 1
     try:
+        hold()
         assert taken(values)[0] == {}
     finally:
         del Callback.fresh

@@ -14,6 +14,7 @@ from rekindle._r.state import ExternalState
 from rekindle._r.values import as_convertible, as_lists, checkpoint_values
 from rekindle._r.watching import Watching
 from rekindle._saving.open_runs import let_go_ended
+from rekindle._training.outer_values import read_foreign_functions
 from rekindle._training.random_states import add as add_random_state
 from rekindle._training.signals import restore_ended as restore_handlers
 from rekindle._training.signals import send_again as send_signals_again
@@ -77,6 +78,7 @@ __all__ = [
     "keep_interrupts",
     "let_go_ended",
     "path",
+    "read_foreign_functions",
     "restore_handlers",
     "seconds_of",
     "send_events_to",

@@ -6,7 +6,7 @@ import dis
 import functools
 import itertools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rekindle._training import reach
@@ -15,7 +15,7 @@ from rekindle._training import reach
 PLAIN = (str, bytes, int, float, complex, type(None))
 
 _MOST_ITEMS = 100
-# What R's functions are wrapped in.
+# The package of the functions that R's are wrapped in.
 _WRAPPERS = "rpytools"
 # Methods that only add to a container.
 _ADDS = {"add", "append", "appendleft", "extend"}
@@ -75,6 +75,12 @@ def places(value: Any) -> Iterator[Place]:
             yield of_class(kind, name)
 
 
+def named_attributes(value: Any) -> set[str]:
+    """The names of attributes in a function; empty for any other value."""
+    is_users = isinstance(value, types.FunctionType) and _is_users(value.__module__)
+    return set(reach.names(value.__code__)) if is_users else set()
+
+
 def of_class(kind: type, name: str) -> Place:
     key = f"{kind.__module__}.{kind.__qualname__}.{name}"
     return Place(key, f"{kind.__name__}.{name}, an attribute of the class,", kind, name)
@@ -87,7 +93,9 @@ def inner(value: Any, *, with_attributes: bool) -> Iterator[Any]:
         value: The value.
         with_attributes: Whether the attributes of the object count.
     """
-    if isinstance(value, types.MethodType):
+    if isinstance(value, types.FunctionType) and _root(value.__module__) == _WRAPPERS:
+        yield from (cell.cell_contents for cell in value.__closure__ or ())
+    elif isinstance(value, types.MethodType):
         yield from (value.__func__, value.__self__)
     elif isinstance(value, functools.partial):
         yield from (value.func, *value.args, *value.keywords.values())
@@ -191,6 +199,21 @@ def users_classes(value: Any) -> list[type]:
     return [one for one in kind.__mro__ if _is_users(one.__module__)]
 
 
+def is_foreign(value: Any) -> bool:
+    """Whether the value is a function of another language, such as R's in its wrapper."""
+    return type(value).__name__ == "PyCapsule"
+
+
+def of_foreign(variables: Mapping[str, Any]) -> Iterator[Place]:
+    """The places of the variables of such a function: an object with the state of each, by name."""
+    for name in variables:
+        words = f"{name!r}, a variable that an R function assigns by `<<-`,"
+        yield Place(f"R:{name}", words, variables, name)
+
+
 def _is_users(module: Any) -> bool:
-    name = str(module)
-    return name.partition(".")[0] != _WRAPPERS and reach.is_users(name)
+    return _root(module) != _WRAPPERS and reach.is_users(str(module))
+
+
+def _root(module: Any) -> str:
+    return str(module).partition(".")[0]

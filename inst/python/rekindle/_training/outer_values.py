@@ -40,6 +40,20 @@ _IS_NEW_IN_CLASS = (
 )
 
 
+# What finds the variables of functions of another language.
+_readers: list[Callable[[Any], Any]] = []
+
+
+def read_foreign_functions(read: Callable[[Any], Any]) -> None:
+    """Finds the outer values of functions of another language, too.
+
+    Args:
+        read: Gets a function. Returns the variables that it assigns outside of itself, by name:
+            each as an object with a state.
+    """
+    _readers[:] = [read]
+
+
 class OuterValues:
     """The outer values of some callbacks, from the beginning of a fit() on.
 
@@ -58,6 +72,8 @@ class OuterValues:
         self._besides = [*self._callbacks, *trained, *besides]
         self._ids = {id(one) for one in self._besides}
         self._classes: dict[type, set[str]] = {}
+        # The names of attributes in the code of the functions.
+        self._named: set[str] = set()
         self._values: dict[str, _Value] = {}
         for place in _named(self._find()):
             if attributes.size(place.get()) <= _LARGE:
@@ -75,13 +91,17 @@ class OuterValues:
             seen[id(value)] = value
             # The user's own objects may fail at anything that is asked of them.
             with contextlib.suppress(Exception):
+                for read in _readers if outer_names.is_foreign(value) else ():
+                    found += outer_names.of_foreign(read(value))
+                self._named |= outer_names.named_attributes(value)
                 for kind in outer_names.users_classes(value):
                     self._classes[kind] = outer_names.own_names(kind)
                 for place in outer_names.places(value):
                     queue.append(place.get())
                     found += self._states(place)
                 queue += outer_names.inner(value, with_attributes=self._has_helpers(value))
-        return found
+        # A class may have more than its functions use, such as the members of an enumeration.
+        return [one for one in found if not isinstance(one.owner, type) or one.name in self._named]
 
     def _has_helpers(self, value: Any) -> bool:
         """Whether to look at the functions of the objects in its attributes."""
@@ -128,7 +148,7 @@ class OuterValues:
                 if value.lost is not None:
                     self.lost[value.place.words] = value.lost
         for kind, known in self._classes.items():
-            for name in outer_names.own_names(kind) - known:
+            for name in (outer_names.own_names(kind) - known) & self._named:
                 self.lost[outer_names.of_class(kind, name).words] = _IS_NEW_IN_CLASS
         return taken
 
