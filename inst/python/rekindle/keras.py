@@ -53,9 +53,11 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
     one atomic commit. A crash at any instant leaves the previous checkpoint or the new checkpoint,
     complete. rekindle verifies every byte before using it.
 
-    rekindle saves the state of the other callbacks, too: the attributes that training changes. A
-    checkpoint never changes values that the script set: strings and paths, functions, the
-    configuration of Keras' callbacks. A warning names everything that a resume does not restore.
+    rekindle saves the state of the other callbacks, too: the attributes that training changes, and
+    the values outside of a callback that its functions read and change: global variables, variables
+    around a function, attributes of a class. A checkpoint never changes values that the script set:
+    strings and paths, functions, the configuration of Keras' callbacks. A warning names everything
+    that a resume does not restore.
 
     Args:
         backup_dir: str or ``os.PathLike``. The folder for the backup. rekindle creates the folder

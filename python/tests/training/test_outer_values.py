@@ -243,3 +243,17 @@ def test_the_users_own_objects_may_fail(monkeypatch):
 
     values = OuterValues([Callback(hook=use)], [])
     assert taken(values)[0] == {}
+
+
+def test_a_callback_that_says_what_its_state_is_has_no_other(monkeypatch):
+    class Says(Callback):
+        def state_dict(self):
+            return {}
+
+        def load_state_dict(self, state):
+            """Nothing."""
+
+    callback = Says()
+    values = OuterValues([callback], [])
+    callback.on_epoch_end(0)
+    assert taken(values) == ({}, {})

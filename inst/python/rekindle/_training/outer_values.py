@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
-from rekindle._codec import tags
+from rekindle._codec import kinds, tags
 from rekindle._codec.changeable import Baseline, Taken
 from rekindle._codec.owners import has_state, is_trackable
 from rekindle._codec.restore import Restore
@@ -58,7 +58,8 @@ class OuterValues:
     """The outer values of some callbacks, from the beginning of a fit() on.
 
     Args:
-        callbacks: The callbacks. Only functions of the user's own code count.
+        callbacks: The callbacks. Only functions of the user's own code count, and none of those of
+            a callback that has methods for its state.
         besides: Objects that are saved by themselves, such as the model.
 
     Attributes:
@@ -67,9 +68,11 @@ class OuterValues:
 
     def __init__(self, callbacks: Iterable[Any], besides: Iterable[Any]) -> None:
         self.lost: dict[str, str] = {}
-        self._callbacks = list(callbacks)
-        trained = [one for callback in self._callbacks for one in table.trained_by(callback)]
-        self._besides = [*self._callbacks, *trained, *besides]
+        everyone = list(callbacks)
+        # A callback with a state_dict() says itself what its state is.
+        self._callbacks = [one for one in everyone if not kinds.has_state_dict(one)]
+        trained = [one for callback in everyone for one in table.trained_by(callback)]
+        self._besides = [*everyone, *trained, *besides]
         self._ids = {id(one) for one in self._besides}
         self._classes: dict[type, set[str]] = {}
         # The names of attributes in the code of the functions.
