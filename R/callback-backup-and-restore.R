@@ -101,11 +101,10 @@
 #' strings in Python: it may be the name of a file, and a backup never decides where a script writes. A
 #' warning names everything that does not come back.
 #'
-#' rekindle also saves R variables that functions of callbacks assign by `<<-`, except text, if reticulate
-#' gives R its functions back: 1.46 does, 1.28 does not. It cannot see state in `private` or in an environment.
-#' There are two ways to save such state. Either give the callback the methods `state_dict()`, which returns
-#' its state as a list, and `load_state_dict(state)`, which takes such a list. rekindle then saves only that
-#' list for the callback. Or pass the variables to `extra_state`:
+#' rekindle saves R variables that functions of callbacks assign by `<<-`, except text, if reticulate gives R
+#' its functions back: 1.46 does, 1.28 does not. To save state in `private` or in an environment, either give
+#' the callback the methods `state_dict()`, which returns its state as a list, and `load_state_dict(state)`,
+#' which takes such a list: it then has no other state. Or pass the variables to `extra_state`:
 #'
 #' ```r
 #' seen <- 0
