@@ -45,7 +45,9 @@ class KerasTrainer(ModelTrainer):
         self._iterator = self.fit.get("epoch_iterator")
         self._validation = ValidationPlace(model, self.fit)
         can_place = internals.can_place(self._iterator)
-        self.data = DataCursor(feed_of(self._iterator, model.variables)) if can_place else None
+        feed = feed_of(self._iterator, model.variables) if can_place else None
+        self.data = None if feed is None else DataCursor(feed)
+        self._of_data = [] if feed is None else feed.reached
 
     @property
     def continues_imports(self) -> bool:

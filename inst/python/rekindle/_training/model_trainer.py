@@ -41,6 +41,8 @@ class ModelTrainer:
         self._settings = OptimizerSettings(getattr(model, "optimizer", None))
         self._keeps_rate = False
         self.team: Team | None = None
+        # The user's objects that the data knows, and restores.
+        self._of_data: list[Any] = []
 
     @property
     def knows_fit(self) -> bool:
@@ -79,7 +81,8 @@ class ModelTrainer:
         return self._callbacks
 
     def own_states(self, extra: Mapping[str, Any]) -> dict[str, OwnState]:
-        return {"outer": OuterValues(self._callbacks, extra.values())}
+        besides = [*extra.values(), *self.fit.values(), *self._of_data]
+        return {"outer": OuterValues(self._callbacks, besides)}
 
     def is_training(self) -> bool:
         return frames.is_running(self._callback_list(), self._code)

@@ -29,7 +29,7 @@ from rekindle.errors import BrokenTreeError
 
 # How many objects are looked at, and how many items of a container.
 _MOST, _MOST_ITEMS, _DEPTH = 1000, 100, 4
-# A larger value is not read at each checkpoint, but at the first ones. A larger one still is data.
+# A larger value is read at the first checkpoints only. What is larger together is data.
 _SMALL, _LARGE, _LOOKS = 1 << 20, 1 << 26, 4
 
 _NO_STATE = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
@@ -72,15 +72,23 @@ class OuterValues:
         # A callback with a state_dict() says itself what its state is.
         self._callbacks = [one for one in everyone if not kinds.has_state_dict(one)]
         trained = [one for callback in everyone for one in table.trained_by(callback)]
-        self._besides = [*everyone, *trained, *besides]
+        # Python has one object for all equal numbers, and for all empty tuples.
+        self._besides = [
+            one
+            for one in [*everyone, *trained, *besides]
+            if not isinstance(one, (*PLAIN, tuple, frozenset))
+        ]
         self._ids = {id(one) for one in self._besides}
         self._classes: dict[type, set[str]] = {}
         # The names of attributes in the code of the functions.
         self._named: set[str] = set()
         self._values: dict[str, _Value] = {}
+        left = _LARGE
         for place in _named(self._find()):
-            if attributes.size(place.get()) <= _LARGE:
-                self._values[place.key] = _Value(place, self._is_saved)
+            size = _size(place.get())
+            if size <= left:
+                left -= size if size > _SMALL else 0
+                self._values[place.key] = _Value(place, self._is_saved, is_small=size <= _SMALL)
         self._looks = _LOOKS
 
     def _find(self) -> list[Place]:
@@ -126,10 +134,10 @@ class OuterValues:
         """Whether the value is saved by itself, or has no state."""
         if id(value) in self._ids or table.is_stateless(value):
             return True
-        variables = getattr(value, "variables", None)
-        if not isinstance(variables, list | tuple) or not variables:
+        variables = _variables(value)
+        if not variables:
             return False
-        saved = {id(one) for owner in self._besides for one in getattr(owner, "variables", ())}
+        saved = {id(one) for owner in self._besides for one in _variables(owner)}
         return all(id(one) in saved for one in variables)
 
     def _holds_saved(self, value: Any, depth: int = 0) -> bool:
@@ -198,23 +206,42 @@ def _named(found: Iterable[Place]) -> list[Place]:
     return [place for place in named if place.is_read]
 
 
+def _size(value: Any, depth: int = 0) -> int:
+    """The bytes in the value, and in the attributes of an object of the user's own class."""
+    if outer_names.users_classes(value) and depth < _DEPTH:
+        inner = getattr(value, "__dict__", {}).values()
+        return sum(_size(one, depth + 1) for one in inner)
+    variables = _variables(value)
+    return sum(map(attributes.size, variables)) if variables else attributes.size(value)
+
+
+def _variables(value: Any) -> list[Any]:
+    """The variables of a model, a layer or the like; none of any other value."""
+    # The user's own objects may fail at anything that is asked of them.
+    with contextlib.suppress(Exception):
+        found = None if isinstance(value, type) else getattr(value, "variables", None)
+        return list(found) if isinstance(found, list | tuple) else []
+    return []
+
+
 class _Value:
     """One value.
 
     Args:
         place: Where it is.
         is_saved: Whether a value is saved by itself.
+        is_small: Whether to read it at each checkpoint, even if the first ones find no change.
 
     Attributes:
         is_read_each_time: Whether to read it at each checkpoint, and not at the first ones only.
         lost: Why the last capture could not save it, or a part of it.
     """
 
-    def __init__(self, place: Place, is_saved: Callable[[Any], bool]) -> None:
+    def __init__(self, place: Place, is_saved: Callable[[Any], bool], *, is_small: bool) -> None:
         self.place = place
         self.lost: str | None = None
         self._before = value = place.get()
-        self.is_read_each_time = attributes.size(value) <= _SMALL
+        self.is_read_each_time = is_small
         is_object = not isinstance(value, type) and bool(outer_names.users_classes(value))
         has_attributes = is_object and not has_state(value) and not is_trackable(value)
         self._attributes = (
@@ -234,6 +261,7 @@ class _Value:
             found = Attributes.flatten(self._attributes.take(where), arrays)
             for name, reason in self._attributes.lost.items():
                 self.lost = f"holds {name}, which {reason}"
+            self.is_read_each_time |= bool(found)
             return {"attributes": found} if found else None
         taken = self._baseline.take(self.place.key, value, where, tells_all=False)
         if not isinstance(taken, Taken):

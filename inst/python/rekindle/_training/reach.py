@@ -44,13 +44,14 @@ class Reach:
     Attributes:
         generators: Each random generator by its path. The global ones are left out.
         functions: The code of each function, with the values of its global and outer names.
+        reached: Every object that was looked at.
     """
 
     def __init__(self, roots: Mapping[str, Any], known: Known) -> None:
         self.generators: dict[str, Any] = {}
         self.functions: list[tuple[types.CodeType, dict[str, Any]]] = []
         self._known = known
-        seen: set[int] = set()
+        seen: dict[int, Any] = {}
         level = list(roots.items())
         # Breadth first: a generator gets its shortest path.
         for _ in range(_DEPTH):
@@ -58,11 +59,12 @@ class Reach:
             for path, value in level:
                 if isinstance(value, _PLAIN) or id(value) in seen or len(seen) >= _MOST:
                     continue
-                seen.add(id(value))
+                seen[id(value)] = value
                 # The user's own objects may fail at anything that is asked of them.
                 with contextlib.suppress(Exception):
                     following += list(self._look(path, value))
             level = following
+        self.reached = list(seen.values())
 
     def _look(self, path: str, value: Any) -> Iterator[tuple[str, Any]]:
         """Notes a generator. Gives the parts of any other object, each with its path."""

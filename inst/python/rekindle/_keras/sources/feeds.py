@@ -52,6 +52,11 @@ class Feed(EpochIterator):
     is_used = False
 
     @property
+    def reached(self) -> list[Any]:
+        """The user's objects that make the batches, and all within their reach."""
+        return self._reach.reached
+
+    @property
     def kind(self) -> type[Data]:
         """The kind of the data."""
         return type(self._data)
