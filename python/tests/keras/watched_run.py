@@ -25,8 +25,14 @@ trained = []
 class End(keras.callbacks.Callback):
     """Waits after some batches until the file of that name is gone. Then it ends the training."""
 
+    # The batches of this process count. Without these methods, a resume would restore the list.
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        """Nothing."""
+
     def on_train_batch_end(self, batch, logs=None):
-        # Not an attribute of this object: a resume would restore it.
         trained.append(batch)
         if len(trained) != (30 if sys.argv[2] != "keep" else 4):
             return
