@@ -279,24 +279,3 @@ def test_an_array_that_a_hook_changes_in_place_is_restored(backup_dir):
         fit(make_model(), BackupAndRestore(backup_dir, 2), Sums(), Interrupt(1, 3))
     fit(make_model(), BackupAndRestore(backup_dir, 2), sums, Never())
     assert sums.total.tolist() == expected.total.tolist()
-
-
-def counting(seen):
-    count = 0
-
-    def count_it(epoch, logs):
-        nonlocal count
-        count += 1
-        seen.append(count)
-
-    return tf_keras.callbacks.LambdaCallback(on_epoch_end=count_it)
-
-
-def test_a_variable_around_a_function_of_a_callback_comes_back(backup_dir):
-    seen = []
-    backup = BackupAndRestore(backup_dir)
-    with pytest.raises(RuntimeError, match="Interrupting!"):
-        fit(make_model(), counting(seen), backup, Interrupt(3), epochs=5)
-    fit(make_model(), counting(seen), BackupAndRestore(backup_dir), epochs=5)
-    # What the function only adds to is a record, and is left to the script.
-    assert seen == [1, 2, 3, 4, 5]
