@@ -12,11 +12,17 @@ outer_states <- function(fn) {
   lapply(if (is.function(fn)) outer_places(fn) else list(), outer_state)
 }
 
+largest_variable <- 2^20
+
 outer_state <- function(place) {
   initial <- place_value(place)
   external_state(
     function() {
       value <- place_value(place)
+      # To capture it takes time at each checkpoint.
+      if (utils::object.size(value) > largest_variable) {
+        abort("it is larger than 1 MiB, so give it in `extra_state`")
+      }
       if (holds_text(value) && !identical(value, initial)) {
         abort("it was set to text during training, and a resume does not change text that a script sets")
       }

@@ -70,6 +70,17 @@ test_that("a state of them comes back, and changes no text", {
   expect_match(states$count$state_differences(after$count), "^expected a value of type \"character\"")
 })
 
+test_that("a large variable is not captured at each checkpoint", {
+  script <- of_script({
+    rows <- 1
+    fn <- function() rows <<- as.list(seq_len(1e5))
+  })
+  state <- outer_states(script$fn)$rows
+  expect_identical(state$state_dict(), state$state_dict())
+  script$fn()
+  expect_error(state$state_dict(), "it is larger than 1 MiB, so give it in `extra_state`")
+})
+
 test_that("a function of a package has none", {
   expect_identical(outer_places(stats::sd), list())
   expect_identical(outer_places(rlang::abort), list())
