@@ -40,6 +40,7 @@ test_that("the variables are those that a function, or one that it calls, assign
 })
 
 test_that("a state of them comes back, and changes no text", {
+  skip_without_python()
   script <- of_script({
     count <- 0L
     rates <- NULL
@@ -71,6 +72,7 @@ test_that("a state of them comes back, and changes no text", {
 })
 
 test_that("a large variable is not captured at each checkpoint", {
+  skip_without_python()
   script <- of_script({
     rows <- 1
     fn <- function() rows <<- as.list(seq_len(1e5))
@@ -87,6 +89,7 @@ test_that("a function of a package has none", {
 })
 
 test_that("variables of R functions are part of a backup", {
+  skip_without_keras()
   skip_if_not(gives_functions_back())
   fit_script <- function(dir, until) {
     script <- of_script({
