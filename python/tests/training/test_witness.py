@@ -132,6 +132,27 @@ def test_the_first_difference_is_told_once_and_ends_the_comparison(storage, what
         assert (again.evidence, told) == ("verified", [])
 
 
+@pytest.mark.parametrize("what", ["batch", "loss", "epoch"])
+def test_a_difference_is_kept_for_the_runs_that_follow(storage, what):
+    killed(storage)
+    witness, told = resumed(storage, epoch=0, batch=0)
+    data = batches(9 if what == "batch" else 0)
+    losses = np.arange(6.0) + (what == "loss")
+    if what == "epoch":
+        witness.epoch_begins(0)
+        witness.epoch_ends(0, {"loss": 5.0, "mae": 2.0})
+    else:
+        train(witness, 0, data, losses, until=3)
+    for _ in range(2):
+        # Each of them is killed before its next checkpoint, and leaves other records.
+        again = Witness(Ring(storage), Tolerance(), pytest.fail)
+        assert again.begin(Position(0, epoch=0, batch=0), is_changed=False) == told[0]
+        train(again, 0, data, losses, until=5)
+    fresh = Witness(Ring(storage), Tolerance(), pytest.fail)
+    assert fresh.begin(None, is_changed=False) is None
+    assert fresh.begin(Position(0, epoch=0, batch=0), is_changed=False) is None
+
+
 def test_losses_may_differ_within_a_tolerance(storage):
     killed(storage)
     witness, told = resumed(storage, epoch=1, batch=0, tolerance=Tolerance(1e-6))
