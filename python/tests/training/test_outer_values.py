@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 import random
 import types
 
 import numpy as np
 import pytest
+from hooked import taken
 
 from rekindle._training.outer_values import OuterValues
 
@@ -86,12 +86,6 @@ def begins():
     begin()
 
 
-def taken(values):
-    """The capture of the values, as it comes from a file, and its arrays."""
-    arrays = {}
-    return json.loads(json.dumps(values.take(arrays))), arrays
-
-
 def as_they_are():
     return (
         *(COUNT, list(SEEN), list(CHECKED), TABLE["best"], TRACKER.steps, RNG.getstate()),
@@ -154,11 +148,12 @@ def test_what_cannot_be_saved_is_named(monkeypatch):
     monkeypatch.setitem(globals(), "HELD", None)
 
     def hold():
-        global HELD, LABEL
+        global HELD, LABEL, TRACKER
+        TRACKER = Tracker()
         HELD = (number for number in range(3))
         LABEL = "b"
         Callback.fresh = 1
-        return HELD, LABEL
+        return HELD, LABEL, TRACKER
 
     values = OuterValues([Callback(hook=hold)], [])
     try:
@@ -166,7 +161,9 @@ def test_what_cannot_be_saved_is_named(monkeypatch):
         assert taken(values)[0] == {}
     finally:
         del Callback.fresh
-    held, label, fresh = sorted(values.lost.items())
+    held, label, another, fresh = sorted(values.lost.items())
+    assert another[0] == "'TRACKER', a global variable that on_epoch_end() uses,"
+    assert another[1].startswith("was set to another object during training")
     assert held[0] == "'HELD', a global variable that hold() uses,"
     assert held[1].startswith("is of a type that cannot be saved (a value of type 'generator')")
     assert label[0] == "'LABEL', a global variable that hold() uses,"
@@ -229,20 +226,6 @@ def test_a_large_value_is_read_at_the_first_checkpoints_only(monkeypatch):
     assert len(taken(values)[0]) == 1
     for _ in range(9):
         assert len(taken(values)[0]) == 1
-
-
-def test_the_users_own_objects_may_fail(monkeypatch):
-    class Fails:
-        def __getattr__(self, name):
-            raise OSError("no connection")
-
-    monkeypatch.setitem(globals(), "FAILS", Fails())
-
-    def use():
-        return FAILS, COUNT  # noqa: F821
-
-    values = OuterValues([Callback(hook=use)], [])
-    assert taken(values)[0] == {}
 
 
 def test_a_callback_that_says_what_its_state_is_has_no_other(monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import enum
 import itertools
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +35,10 @@ _SMALL, _LARGE, _LOOKS = 1 << 20, 1 << 26, 4
 
 _NO_STATE = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
 
+_IS_ANOTHER = (
+    "was set to another object during training, and a resume makes no objects. A resumed run begins"
+    " with the object that the script sets."
+)
 _IS_NEW_IN_CLASS = (
     "was made during training, and is not saved. A resumed run begins without it. Set it in the"
     " body of the class."
@@ -85,10 +90,12 @@ class OuterValues:
         self._values: dict[str, _Value] = {}
         left = _LARGE
         for place in _named(self._find()):
-            size = _size(place.get())
-            if size <= left:
-                left -= size if size > _SMALL else 0
-                self._values[place.key] = _Value(place, self._is_saved, is_small=size <= _SMALL)
+            with contextlib.suppress(Exception):
+                size = _size(place.get())
+                is_small = size <= _SMALL
+                if size <= left:
+                    left -= 0 if is_small else size
+                    self._values[place.key] = _Value(place, self._is_saved, is_small=is_small)
         self._looks = _LOOKS
 
     def _find(self) -> list[Place]:
@@ -242,22 +249,23 @@ class _Value:
         self.lost: str | None = None
         self._before = value = place.get()
         self.is_read_each_time = is_small
-        is_object = not isinstance(value, type) and bool(outer_names.users_classes(value))
+        is_object = hasattr(value, "__dict__") and not isinstance(value, enum.Enum)
+        is_object = is_object and bool(outer_names.users_classes(value))
         has_attributes = is_object and not has_state(value) and not is_trackable(value)
-        self._attributes = (
-            Attributes(value, "", lambda *given: not is_saved(given[-1]))
-            if has_attributes
-            else None
-        )
+        self._attributes: Attributes | None = None
+        if has_attributes:
+            self._attributes = Attributes(value, "", lambda *given: not is_saved(given[-1]))
         self._baseline = Baseline({} if has_attributes else {place.key: value}, None)
 
     def take(self, where: str, arrays: dict[str, AnyArray]) -> dict[str, Any] | None:
         """Captures the value. ``None`` if it has not changed, or cannot be saved."""
         value, self.lost = self.place.get(), None
         is_same = value is self._before
-        if is_same and isinstance(value, PLAIN):
+        if self._attributes is not None and not is_same:
+            self.lost = _IS_ANOTHER
+        if self.lost is not None or (is_same and isinstance(value, PLAIN)):
             return None
-        if self._attributes is not None and is_same:
+        if self._attributes is not None:
             found = Attributes.flatten(self._attributes.take(where), arrays)
             for name, reason in self._attributes.lost.items():
                 self.lost = f"holds {name}, which {reason}"
