@@ -74,9 +74,10 @@ outer_places <- function(fn, depth = 5L, seen = new.env(parent = emptyenv())) {
       found <- c(found, outer_places(called, depth - 1L, seen))
     }
   }
-  found <- Filter(function(place) !is.null(place$env), found)
-  names(found) <- vapply(found, function(place) place$name, "")
-  found[!duplicated(names(found))]
+  found <- unique(unname(Filter(function(place) !is.null(place$env), found)))
+  # Two environments may have variables of one name.
+  names(found) <- make.unique(vapply(found, function(place) place$name, ""))
+  found
 }
 
 # Whether functions of this environment are the user's, and not those of a package.
@@ -85,7 +86,7 @@ is_users_environment <- function(env) {
 }
 
 # Where `<<-` in a function of this environment assigns the name. NULL if that is not the user's place, or
-# if there is no value of R's own.
+# if a function, an environment or a Python object is there.
 outer_environment <- function(name, env) {
   while (!identical(env, emptyenv()) && !exists(name, envir = env, inherits = FALSE)) {
     env <- parent.env(env)

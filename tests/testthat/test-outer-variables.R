@@ -71,6 +71,26 @@ test_that("a state of them comes back, and changes no text", {
   expect_match(states$count$state_differences(after$count), "^expected a value of type \"character\"")
 })
 
+test_that("variables of one name in two environments are both found", {
+  script <- of_script({
+    make <- function() {
+      total <- 0
+      function() total <<- total + 1
+    }
+    first <- make()
+    second <- make()
+    fn <- function() {
+      first()
+      second()
+      first()
+    }
+  })
+  found <- outer_places(script$fn)
+  expect_named(found, c("total", "total.1"))
+  expect_identical(found$total$env, environment(script$first))
+  expect_identical(found$total.1$env, environment(script$second))
+})
+
 test_that("a large variable is not captured at each checkpoint", {
   skip_without_python()
   script <- of_script({

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import enum
+import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 from hooked import Hooked, taken
@@ -29,6 +32,45 @@ def test_the_users_own_objects_may_fail(monkeypatch):
 
     values = OuterValues([Hooked(use)], [])
     assert taken(values)[0] == {}
+
+
+NAMES = """
+from hooked import Hooked, taken
+from rekindle._training.outer_values import OuterValues
+
+def counting():
+    count = 0
+    def count_it():
+        nonlocal count
+        count += 1
+    return count_it
+
+first, second, third, fourth = counting(), counting(), counting(), counting()
+
+def hook():
+    first(), second(), third(), fourth()
+
+values = OuterValues([Hooked(hook)], [])
+for number, one in enumerate([first, second, third, fourth]):
+    for _ in range(number + 1):
+        one()
+print(taken(values)[0])
+"""
+
+
+def test_values_have_the_same_names_in_each_process():
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", NAMES],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(4)
+    ]
+    assert found[0].count("count") >= 4
+    assert set(found) == {found[0]}
 
 
 class Slots:

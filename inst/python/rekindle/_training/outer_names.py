@@ -115,7 +115,8 @@ def inner(value: Any, *, with_attributes: bool) -> Iterator[Any]:
 def _of_function(function: types.FunctionType) -> Iterator[Place]:
     code, who, known = function.__code__, _shown(function), function.__globals__
     module, uses = function.__module__, _uses(code)
-    for name in uses.globals & (known.keys() | uses.sets):
+    # A set has another order in each process, and keys are numbered in the order of the places.
+    for name in sorted(uses.globals & (known.keys() | uses.sets)):
         words, is_read = f"{name!r}, a global variable that {who} uses,", name in uses.reads
         yield Place(f"{module}.{name}", words, known, name, is_read)
         value = known.get(name)
