@@ -104,10 +104,7 @@ def inner(value: Any, *, with_attributes: bool) -> Iterator[Any]:
     elif isinstance(value, list | tuple):
         yield from value[:_MOST_ITEMS]
     for kind in users_classes(value):
-        for member in vars(kind).values():
-            function = getattr(member, "__func__", getattr(member, "fget", member))
-            if isinstance(function, types.FunctionType):
-                yield function
+        yield from (function for _, function in reach.functions_of(kind))
     if with_attributes:
         yield from vars(value).values()
 

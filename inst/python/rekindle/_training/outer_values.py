@@ -78,12 +78,12 @@ class OuterValues:
         self._callbacks = [one for one in everyone if not kinds.has_state_dict(one)]
         trained = [one for callback in everyone for one in table.trained_by(callback)]
         # Python has one object for all equal numbers, and for all empty tuples.
-        self._besides = [
-            one
-            for one in [*everyone, *trained, *besides]
-            if not isinstance(one, (*PLAIN, tuple, frozenset))
-        ]
+        shared = (*PLAIN, tuple, frozenset)
+        every = [*everyone, *trained, *besides]
+        self._besides = [one for one in every if not isinstance(one, shared)]
         self._ids = {id(one) for one in self._besides}
+        # The variables that are saved elsewhere, as of one look: it takes time to list them.
+        self._saved: set[int] | None = None
         self._classes: dict[type, set[str]] = {}
         # The names of attributes in the code of the functions.
         self._named: set[str] = set()
@@ -138,14 +138,13 @@ class OuterValues:
         return [] if self._holds_saved(value) else [place]
 
     def _is_saved(self, value: Any) -> bool:
-        """Whether the value is saved by itself, or has no state."""
+        """Whether the value has no state, or none but what is saved elsewhere."""
         if id(value) in self._ids or table.is_stateless(value):
             return True
         variables = _variables(value)
-        if not variables:
-            return False
-        saved = {id(one) for owner in self._besides for one in _variables(owner)}
-        return all(id(one) in saved for one in variables)
+        if variables and self._saved is None:
+            self._saved = {id(one) for owner in self._besides for one in _variables(owner)}
+        return bool(variables) and all(id(one) in (self._saved or ()) for one in variables)
 
     def _holds_saved(self, value: Any, depth: int = 0) -> bool:
         if not isinstance(value, dict | list | tuple) or depth > _DEPTH:
@@ -157,7 +156,7 @@ class OuterValues:
 
     def take(self, arrays: dict[str, AnyArray]) -> dict[str, Any]:
         """Captures the values that have changed, by their keys; arrays go into `arrays`."""
-        self.lost, self._looks, taken = {}, self._looks - 1, {}
+        self.lost, self._looks, self._saved, taken = {}, self._looks - 1, None, {}
         for key, value in self._values.items():
             if self._looks >= 0 or value.is_read_each_time:
                 found = value.take(f"outer/{key}", arrays)

@@ -130,10 +130,8 @@ class Reach:
             yield from list(attributes.items())
         for kind in type(value).__mro__ if is_own else ():
             if is_users(str(kind.__module__)):
-                for name, function in vars(kind).items():
-                    inner = getattr(function, "__func__", getattr(function, "fget", function))
-                    if isinstance(inner, types.FunctionType):
-                        yield f"{kind.__name__}.{name}", inner
+                for name, function in functions_of(kind):
+                    yield f"{kind.__name__}.{name}", function
 
     @property
     def draws_globally(self) -> bool:
@@ -156,6 +154,14 @@ def _outer(function: types.FunctionType) -> dict[str, Any]:
         except ValueError:  # Not assigned yet.
             continue
     return found
+
+
+def functions_of(kind: type) -> Iterator[tuple[str, types.FunctionType]]:
+    """The functions in the body of a class, by name: methods of each kind, and properties."""
+    for name, member in vars(kind).items():
+        inner = getattr(member, "__func__", getattr(member, "fget", member))
+        if isinstance(inner, types.FunctionType):
+            yield name, inner
 
 
 def names(code: types.CodeType) -> Iterator[str]:

@@ -75,9 +75,10 @@ class Evidence:
         self._log.begin(manifest, (initial if place[0] is None else place[0], place[1]))
         if report is not None:
             report["compared"] = self._witness.compared
-        if earlier is not None and told.earlier(earlier) not in state.notes:
-            self._note(told.earlier(earlier))
-            self._reporter.inexact([told.earlier(earlier)])
+        note = None if earlier is None else told.earlier(earlier)
+        if note is not None and note not in state.notes:
+            self._note(note)
+            self._reporter.inexact([note])
         self._tell()
         self._unwatch = self._trainer.watch(self._step_ended, self._epoch_ends)
 
