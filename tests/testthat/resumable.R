@@ -41,7 +41,6 @@ if (has_keras3) {
   make_counter <- reticulate::PyClass(
     "Counter",
     list(
-      `__module__` = "script",
       `__init__` = function(self) {
         super()$`__init__`()
         self$seen <- 0L
@@ -57,7 +56,6 @@ if (has_keras3) {
   make_private <- reticulate::PyClass(
     "Private",
     list(
-      `__module__` = "script",
       on_epoch_end = function(self, epoch, logs = NULL) {
         hidden <<- c(hidden, logs$loss + rnorm(1))
         NULL

@@ -46,7 +46,6 @@ drawn <- numeric()
 counting <- reticulate::PyClass(
   "Counting",
   list(
-    `__module__` = "script",
     `__init__` = function(self) {
       super()$`__init__`()
       self$seen <- 0L

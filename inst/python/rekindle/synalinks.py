@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from rekindle._base.origin import module_of
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
@@ -165,7 +166,7 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
         if not isinstance(program, synalinks.Program):
             raise ArgumentError(
                 f"rekindle.synalinks is for programs of Synalinks, and was given a"
-                f" {type(program).__name__!r} of {type(program).__module__}.",
+                f" {type(program).__name__!r} of {module_of(type(program))}.",
                 argument="program",
                 value=program,
             )

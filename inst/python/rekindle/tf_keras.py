@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from rekindle._base.origin import module_of
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
@@ -196,7 +197,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         if not isinstance(model, tf_keras.Model):
             raise ArgumentError(
                 f"rekindle.tf_keras is for models of tf_keras, and was given a"
-                f" {type(model).__name__!r} of {type(model).__module__}. For Keras 3, use"
+                f" {type(model).__name__!r} of {module_of(type(model))}. For Keras 3, use"
                 " rekindle.keras.BackupAndRestore.",
                 argument="model",
                 value=model,

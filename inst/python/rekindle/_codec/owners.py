@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rekindle._base.origin import module_of
 from rekindle._codec import kinds
 from rekindle._frameworks import keras
 from rekindle._frameworks import table as frameworks
@@ -158,7 +159,7 @@ def _count_saves(value: Any) -> None:
 def _tracks(value: Any) -> bool:
     # The base class of all objects that tf.train.Checkpoint takes has no public name.
     return any(
-        cls.__module__ == "tensorflow.python.trackable.base" and cls.__name__ == "Trackable"
+        module_of(cls) == "tensorflow.python.trackable.base" and cls.__name__ == "Trackable"
         for cls in type(value).__mro__
     )
 
@@ -207,4 +208,4 @@ class _Walk:
 def _saves_itself(value: Any) -> bool:
     """Whether a trackable object that is not a variable has its own tensors, as a table has."""
     method = getattr(type(value), "_serialize_to_tensors", None)
-    return method is not None and method.__module__ != "tensorflow.python.trackable.base"
+    return method is not None and module_of(method) != "tensorflow.python.trackable.base"

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rekindle._base.origin import module_of
 from rekindle._frameworks.loaded import loaded
 
 _NUMBERED = re.compile(r"(.*?)(?:_(\d+))?")
@@ -32,7 +33,7 @@ def variable_base(exported: Any) -> Any:
     if exported is None:
         return ()
     common = "keras.src.backend.common.variables"
-    return next((cls for cls in exported.__mro__ if cls.__module__ == common), exported)
+    return next((cls for cls in exported.__mro__ if module_of(cls) == common), exported)
 
 
 def is_owner(value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from rekindle._base.origin import package_of
 from rekindle._frameworks import keras as keras_objects
 from rekindle._frameworks.loaded import loaded
 
@@ -130,7 +131,7 @@ def _of_libraries() -> frozenset[str]:
 
 
 def _is_users_class(kind: type) -> bool:
-    return str(kind.__module__).partition(".")[0] not in _LIBRARIES
+    return package_of(kind) not in _LIBRARIES
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
+from rekindle._base.origin import package_of
 from rekindle._codec import tree
 from rekindle._frameworks import table as frameworks
 from rekindle.errors import BrokenTreeError
@@ -24,9 +25,7 @@ def are_own(part: Any) -> bool:
 def _overrides_hooks(kind: Any) -> bool:
     hooks = ("save_own_variables", "load_own_variables")
     found = [getattr(kind, name, None) for name in hooks]
-    return not any(
-        hook is None or str(hook.__module__).partition(".")[0] == "keras" for hook in found
-    )
+    return not any(hook is None or package_of(hook) == "keras" for hook in found)
 
 
 def store_of(part: Any) -> dict[str, Any]:

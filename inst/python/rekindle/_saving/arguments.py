@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.checks import invalid, is_int
+from rekindle._base.origin import module_of
 from rekindle._format.layout import MAX_NUMBER
 from rekindle._frameworks import table as frameworks
 from rekindle._policy.retention import Best, best_of
@@ -35,8 +36,8 @@ _KERAS_2 = ("tf_keras", "keras.src.engine", "keras.engine", "tensorflow.python.k
 def refuse_keras_2(model: Any) -> None:
     """Raises an ArgumentError for a model of Keras 2."""
     for cls in type(model).__mro__:
-        if any(f"{cls.__module__}.".startswith(f"{package}.") for package in _KERAS_2):
-            raise for_keras_3(f"a {type(model).__name__!r} of {cls.__module__}", model)
+        if any(f"{module_of(cls)}.".startswith(f"{package}.") for package in _KERAS_2):
+            raise for_keras_3(f"a {type(model).__name__!r} of {module_of(cls)}", model)
 
 
 def for_keras_3(given: str, value: Any = None) -> ArgumentError:

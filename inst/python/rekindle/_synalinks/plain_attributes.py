@@ -9,6 +9,7 @@ from typing import Any
 import synalinks
 
 from rekindle._base.arrays import AnyArray
+from rekindle._base.origin import package_of
 from rekindle._codec import kinds, tree
 from rekindle._codec.changeable import Baseline, take_object
 from rekindle._codec.restore import Restore
@@ -139,7 +140,7 @@ def _untracked(value: Any) -> Any:
 
 
 def _is_users(value: Any) -> bool:
-    return str(type(value).__module__).partition(".")[0] != "synalinks"
+    return package_of(type(value)) != "synalinks"
 
 
 def _may_be_state(_owner: Any, name: str, value: Any) -> bool:
@@ -166,7 +167,7 @@ def _each(value: Any, depth: int = 0) -> Iterator[Any]:
 
 def _is_saved_elsewhere(value: Any) -> bool:
     """Whether it is a part of a program, or code, or belongs to this process."""
-    root = str(type(value).__module__).partition(".")[0]
+    root = package_of(type(value))
     is_code = isinstance(value, type) or callable(value)
     return is_code or isinstance(value, synalinks.Module) or root in ("synalinks", "asyncio")
 

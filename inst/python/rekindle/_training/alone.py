@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rekindle._base.origin import package_of
 from rekindle._training import frames
 from rekindle.errors import ArgumentError
 
@@ -38,7 +39,7 @@ def refuse_others(list_kind: type, kinds: tuple[type, ...]) -> None:
 def refuse(found: list[Any]) -> None:
     """Raises the error that names these callbacks."""
     names = ", ".join(f"{type(one).__name__} of {str(one.backup_dir)!r}" for one in found)
-    roots = {type(one).__module__.partition(".")[0] for one in found}
+    roots = {package_of(type(one)) for one in found}
     own = next((name for root, name in _LIBRARIES.items() if root in roots), None)
     advice = (
         " To have checkpoints in two places, copy the folder."

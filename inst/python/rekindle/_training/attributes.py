@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.arrays import AnyArray, as_bytes, digest
+from rekindle._base.origin import module_of, package_of
 from rekindle._codec.changeable import Baseline, Taken
 from rekindle._codec.owners import has_state
 from rekindle._codec.restore import Restore
@@ -196,9 +197,8 @@ def _is_helper(value: Any, owner: Any) -> bool:
         return False
     if has_state(value):
         return False
-    module, own = str(type(value).__module__), str(type(owner).__module__)
-    root = module.partition(".")[0]
-    if root == own.partition(".")[0]:
+    module, root = module_of(type(value)), package_of(type(value))
+    if root == package_of(type(owner)):
         return True
     file = str(getattr(loaded(module), "__file__", None) or "")
     is_installed = "site-packages" in file or "dist-packages" in file
@@ -207,7 +207,7 @@ def _is_helper(value: Any, owner: Any) -> bool:
 
 def _is_code(value: Any) -> bool:
     """Whether the value is a function or a module, and not an object with attributes."""
-    return type(value).__module__ in ("builtins", "functools", "types")
+    return module_of(type(value)) in ("builtins", "functools", "types")
 
 
 def _bytes_of(value: Any) -> Any:

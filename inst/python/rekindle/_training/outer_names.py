@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from rekindle._base.origin import module_of, package_of
 from rekindle._training import reach
 
 # Values that cannot change in place.
@@ -68,7 +69,7 @@ class Place(NamedTuple):
 
 def places(value: Any) -> Iterator[Place]:
     """The outer values of a function, or the attributes of the user's own class of an object."""
-    if isinstance(value, types.FunctionType) and _is_users(value.__module__):
+    if isinstance(value, types.FunctionType) and _is_users(module_of(value)):
         yield from _of_function(value)
     for kind in users_classes(value):
         for name in sorted(own_names(kind)):
@@ -77,12 +78,12 @@ def places(value: Any) -> Iterator[Place]:
 
 def named_attributes(value: Any) -> set[str]:
     """The names of attributes in a function; empty for any other value."""
-    is_users = isinstance(value, types.FunctionType) and _is_users(value.__module__)
+    is_users = isinstance(value, types.FunctionType) and _is_users(module_of(value))
     return set(reach.names(value.__code__)) if is_users else set()
 
 
 def of_class(kind: type, name: str) -> Place:
-    key = f"{kind.__module__}.{kind.__qualname__}.{name}"
+    key = f"{module_of(kind)}.{kind.__qualname__}.{name}"
     return Place(key, f"{kind.__name__}.{name}, an attribute of the class,", kind, name)
 
 
@@ -93,7 +94,7 @@ def inner(value: Any, *, with_attributes: bool) -> Iterator[Any]:
         value: The value.
         with_attributes: Whether the attributes of the object count.
     """
-    if isinstance(value, types.FunctionType) and _root(value.__module__) == _WRAPPERS:
+    if isinstance(value, types.FunctionType) and package_of(value) == _WRAPPERS:
         yield from (cell.cell_contents for cell in value.__closure__ or ())
     elif isinstance(value, types.MethodType):
         yield from (value.__func__, value.__self__)
@@ -111,7 +112,7 @@ def inner(value: Any, *, with_attributes: bool) -> Iterator[Any]:
 
 def _of_function(function: types.FunctionType) -> Iterator[Place]:
     code, who, known = function.__code__, _shown(function), function.__globals__
-    module, uses = function.__module__, _uses(code)
+    module, uses = module_of(function), _uses(code)
     # A set has another order in each process, and keys are numbered in the order of the places.
     for name in sorted(uses.globals & (known.keys() | uses.sets)):
         words, is_read = f"{name!r}, a global variable that {who} uses,", name in uses.reads
@@ -137,7 +138,7 @@ def _defaults(function: types.FunctionType, who: str) -> Iterator[Place]:
     for name, value in found.items():
         if not isinstance(value, PLAIN):
             words = f"the default value of {name!r} in {who}"
-            yield Place(f"{function.__module__}.{function.__qualname__}={name}", words, found, name)
+            yield Place(f"{module_of(function)}.{function.__qualname__}={name}", words, found, name)
 
 
 class _Uses(NamedTuple):
@@ -194,7 +195,7 @@ def own_names(kind: type) -> set[str]:
 def users_classes(value: Any) -> list[type]:
     """The user's own classes that the object, or the class, is made from."""
     kind = value if isinstance(value, type) else type(value)
-    return [one for one in kind.__mro__ if _is_users(one.__module__)]
+    return [one for one in kind.__mro__ if _is_users(module_of(one))]
 
 
 def is_foreign(value: Any) -> bool:
@@ -209,9 +210,5 @@ def of_foreign(variables: Mapping[str, Any]) -> Iterator[Place]:
         yield Place(f"R:{name}", words, variables, name)
 
 
-def _is_users(module: Any) -> bool:
-    return _root(module) != _WRAPPERS and reach.is_users(str(module))
-
-
-def _root(module: Any) -> str:
-    return str(module).partition(".")[0]
+def _is_users(module: str) -> bool:
+    return module.partition(".")[0] != _WRAPPERS and reach.is_users(module)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._base.origin import module_of
 from rekindle._codec import kinds
 from rekindle._frameworks.loaded import loaded
 
@@ -119,7 +120,7 @@ class Reach:
         yield from named.items()
 
     def _of_object(self, value: Any) -> Iterator[tuple[str, Any]]:
-        module = str(type(value).__module__)
+        module = module_of(type(value))
         attributes = getattr(value, "__dict__", None)
         is_own = is_users(module)
         if isinstance(attributes, dict) and (
@@ -129,7 +130,7 @@ class Reach:
         ):
             yield from list(attributes.items())
         for kind in type(value).__mro__ if is_own else ():
-            if is_users(str(kind.__module__)):
+            if is_users(module_of(kind)):
                 for name, function in functions_of(kind):
                     yield f"{kind.__name__}.{name}", function
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from rekindle._base.origin import package_of
 from rekindle._frameworks.loaded import loaded
 from rekindle._keras.sources.data import Data
 from rekindle._training.attributes import Attributes
@@ -99,7 +100,7 @@ def _may_be_state_of_loader(loader: Any, owner: Any, name: str, value: Any) -> b
     """Of the loader, only the user's objects; its generators are restored by themselves."""
     if owner is loader and name not in ("dataset", "sampler", "batch_sampler", "collate_fn"):
         return False
-    return type(value).__module__.partition(".")[0] != "torch"
+    return package_of(type(value)) != "torch"
 
 
 # The attributes that Keras' constructor sets.

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from rekindle._base.origin import package_of
+
 # Attributes that Keras itself sets in each callback at the beginning of each fit().
 _GIVEN = {"_model", "_program", "model", "params", "validation_data"}
 
@@ -242,7 +244,7 @@ def _configuration(kind: Any) -> frozenset[str]:
 
 
 def _bases_in_keras(kind: type) -> list[type]:
-    return [base for base in kind.__mro__ if str(base.__module__).partition(".")[0] in _LIBRARIES]
+    return [base for base in kind.__mro__ if package_of(base) in _LIBRARIES]
 
 
 def is_stateless(value: Any) -> bool:
