@@ -9,9 +9,10 @@ assigns. Text (a string, a path or bytes) has stricter rules:
 - Text never replaces another value. It may come only inside of a container, and this container may
   replace only ``None`` or a container without text.
 
-An object, a named tuple or a member of an enumeration takes only the place of one of its kind: the
-checkpoint makes none. The same rules apply at a capture: rekindle then names the values that it
-could not restore.
+A value takes only the place of one of its family (:mod:`rekindle._codec.families`): no text, list
+or dict that of a number. An object, a named tuple or a member of an enumeration takes only the
+place of one of its kind: the checkpoint makes none. The same rules apply at a capture: rekindle
+then names the values that it could not restore.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import numpy as np
 
 from rekindle import errors
 from rekindle._base.arrays import AnyArray
-from rekindle._codec import shape, tags
+from rekindle._codec import families, shape, tags
 from rekindle._codec.aliases import changes_in_place
 from rekindle._codec.assigned import assigned_by, is_script
 from rekindle._codec.capture import Capture
@@ -37,6 +38,10 @@ OF_A_TYPE = "is of a type that cannot be saved"
 IS_NEW = "did not exist when training began"
 IS_TEXT = (
     "was set to a string during training, and a resume does not change strings that the script sets"
+)
+_OF_ANOTHER = (
+    "has another type than when training began ({}), and a resume does not change types: begin with"
+    " a value of the later type"
 )
 _FAILED = "cannot be saved, because reading its state failed"
 
@@ -55,12 +60,14 @@ class _Before(NamedTuple):
         digest: The digest of its captured form.
         text: Its text, as :func:`shape.text` returns it.
         makers: Its parts that only a live object can make, as :func:`shape.makers` returns them.
+        family: Its family, as :func:`families.of` returns it.
         same: Whether a value is the same object; ``None`` if a restore cannot change this one.
     """
 
     digest: str
     text: Any
     makers: Any
+    family: families.Family
     same: Callable[[Any], bool] | None
 
 
@@ -143,10 +150,9 @@ class Baseline:
         Raises:
             BrokenTreeError: It is such a value.
         """
-        if self._refusal(name, saved, arrays) is not None:
-            raise errors.BrokenTreeError(
-                f"the checkpoint has a value for {where} that training cannot have set"
-            )
+        refusal = self._refusal(name, saved, arrays)
+        if refusal is not None:
+            raise _cannot_be(where, refusal)
 
     def _has_changed(self, name: str, value: Any) -> bool:
         """Whether training has changed a value that cannot be captured, as far as can be seen."""
@@ -166,7 +172,10 @@ class Baseline:
         before = self._before.get(name) or _before(getattr(kind, name, None))
         if before is None or not shape.can_be_made(before.makers, shape.makers(saved, arrays)):
             return OF_A_TYPE
-        return None if shape.keeps_text(before.text, shape.text(saved, arrays)) else IS_TEXT
+        if not shape.keeps_text(before.text, shape.text(saved, arrays)):
+            return IS_TEXT
+        line = families.difference(before.family, families.of(saved, arrays), name)
+        return None if line is None else _OF_ANOTHER.format(line)
 
     def read(self, name: str, saved: Any, restore: Restore) -> Callable[[], None] | None:
         """A function that sets the attribute; ``None`` if the object does not know the attribute.
@@ -185,9 +194,7 @@ class Baseline:
         if refusal == IS_NEW:
             return None
         if refusal is not None:
-            raise errors.BrokenTreeError(
-                f"the checkpoint has a value for {where} that training cannot have set"
-            )
+            raise _cannot_be(where, refusal)
         current = getattr(live, name, None)
         put = self.fitting(current, saved, where, restore)
 
@@ -214,6 +221,12 @@ class Baseline:
         if found:
             raise errors.BrokenTreeError("; ".join(found))
         return put
+
+
+def _cannot_be(where: str, refusal: str) -> errors.BrokenTreeError:
+    return errors.BrokenTreeError(
+        f"the checkpoint has a value for {where} that training cannot have set: it {refusal}"
+    )
 
 
 def take_object(value: Any, place: str, arrays: dict[str, AnyArray], *, exact: bool = False) -> Any:
@@ -247,6 +260,7 @@ def _before(value: Any) -> _Before | None:
         shape.digest_of(saved, arrays),
         shape.text(saved, arrays),
         shape.makers(saved, arrays),
+        families.of(saved, arrays),
         _same_as(value) if is_changeable(value) else None,
     )
 

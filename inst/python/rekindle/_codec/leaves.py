@@ -21,7 +21,7 @@ from rekindle.errors import BrokenTreeError, UnsupportedValueError
 # Limits that every reader of JSON can handle.
 _MAX_BITS = 1024
 
-_PATHS = {
+PATHS = {
     "Path": type(pathlib.Path()),
     "PurePosixPath": pathlib.PurePosixPath,
     "PureWindowsPath": pathlib.PureWindowsPath,
@@ -37,7 +37,7 @@ _NOT_FINITE = ("nan", "inf", "-inf")
 _NAN = "7ff8000000000000"
 
 # Kinds that hold text, which the script may use as a name or a path.
-OF_TEXT = ("bytes", *_PATHS)
+OF_TEXT = ("bytes", *PATHS)
 KINDS = ("float", "nan", "complex", "enum", "timedelta", "bytearray", *OF_TEXT, *_TIMES)
 
 
@@ -60,7 +60,7 @@ def encode(value: Any, place: str) -> tuple[str, Any] | None:
         return "complex", [_number(value.real), _number(value.imag)]
     if kind is datetime.timedelta:
         return "timedelta", [value.days, value.seconds, value.microseconds]
-    for name, cls in _PATHS.items():
+    for name, cls in PATHS.items():
         if kind is cls:
             return name, str(value)
     for name, cls in _TIMES.items():
@@ -95,7 +95,7 @@ def _number(value: float) -> float | str:
 def is_leaf(value: Any) -> bool:
     """Whether the value is a number, a text or of a kind of this module, and no enumeration's."""
     known = (bool, int, float, str, bytes, bytearray, complex, datetime.timedelta, type(None))
-    kinds = (*known, *_PATHS.values(), *_TIMES.values())
+    kinds = (*known, *PATHS.values(), *_TIMES.values())
     return type(value) in kinds
 
 
@@ -212,6 +212,6 @@ _DECODERS: Mapping[str, Callable[[Any], Any]] = {
     "bytes": lambda content: base64.b64decode(content, validate=True),
     "bytearray": lambda content: bytearray(base64.b64decode(content, validate=True)),
     "timedelta": _timedelta,
-    **{name: _path_of(cls) for name, cls in _PATHS.items()},
+    **{name: _path_of(cls) for name, cls in PATHS.items()},
     **{name: _time_of(cls) for name, cls in _TIMES.items()},
 }

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
-from rekindle._codec import kinds, older, tree
-from rekindle._codec.capture import PLAIN, values_in
+from rekindle._codec import families, kinds, older, tree
+from rekindle._codec.capture import PLAIN, Capture, values_in
 from rekindle._codec.containers import Container, fill, is_wrapper, like, open_container
 from rekindle._codec.group import Group
 from rekindle._codec.leaves import is_leaf
@@ -177,9 +177,18 @@ class Restore(Matching):
         # If neither side holds an array or an object, the container is one value, like a history
         # that has grown. An empty live container waits to be filled.
         if opened.can_be_filled and (not opened.parts or self._is_plain(live, saved)):
-            return self._fill(live, saved, place)
+            return self._match_whole(live, opened, saved, place)
         own = self._one_of_its_own(live, saved, place) if opened.in_place else live
         return self._match_parts(own, parts, place)
+
+    def _match_whole(self, live: Any, opened: Container, saved: Any, place: str) -> Put:
+        known = len(self.differences)
+        put = self._fill(live, saved, place)
+        if opened.parts and len(self.differences) == known:
+            now = families.of(Capture(plain=True).take(live, place), {})
+            line = families.difference(now, families.of(saved, self.arrays), place)
+            self.differences += [] if line is None else [line]
+        return put
 
     def _match_parts(self, live: Any, parts: Mapping[Any, Any], place: str) -> Put:
         opened: Any = open_container(live)

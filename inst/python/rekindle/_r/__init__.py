@@ -7,6 +7,7 @@ from rekindle._base.checks import path
 from rekindle._base.durations import parse as seconds_of
 from rekindle._base.durations import spoken as duration_in_words
 from rekindle._base.events import send_to as send_events_to
+from rekindle._codec.families import values_are_vectors
 from rekindle._frameworks.loaded import loaded
 from rekindle._r.either_keras import is_of_keras_2
 from rekindle._r.session import Uninterrupted, keep_interrupts
@@ -32,6 +33,7 @@ def backup_and_restore(keras_2: bool = False, **arguments: Any) -> Any:
     Raises:
         DependencyError: Neither Keras 3, nor tf_keras, nor Synalinks can be imported.
     """
+    values_are_vectors()
     ways = [_for_keras_3, _for_keras_2]
     # TensorFlow imports Keras 3 itself, unless TF_USE_LEGACY_KERAS is set.
     if keras_2 or (loaded("tf_keras") is not None and loaded("keras") is None):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.arrays import AnyArray
+from rekindle._codec import families
 from rekindle._codec import tree as _tree
 from rekindle._format import epochs as _epochs
 from rekindle._frameworks import table as frameworks
@@ -15,6 +16,11 @@ from rekindle.errors import UnsupportedValueError
 
 # Follows the value's name in a message.
 _IN_LOGS = "is no number, and cannot be saved. The history of a resumed run lacks it."
+
+_OF_ANOTHER = (
+    "is of another type than in the epochs before, and is not saved. The history of a resumed run"
+    " lacks it."
+)
 
 
 class HistoryRecord:
@@ -29,6 +35,8 @@ class HistoryRecord:
     """
 
     def __init__(self) -> None:
+        # The family of each metric's values.
+        self._families: dict[str, families.Family] = {}
         self.epoch: list[int] = []
         self.metrics: dict[str, list[Any]] = {}
         self.epochs: dict[str, list[int | None]] = {}
@@ -38,11 +46,20 @@ class HistoryRecord:
         self.epoch.append(int(epoch))
         for name, value in (logs or {}).items():
             # A callback may put anything into the logs. Training must not end for it.
-            if not _can_be_saved(value):
-                self.lost[f"logs[{name!r:.100}]"] = _IN_LOGS
+            reason = self._reason(name, value)
+            if reason is not None:
+                self.lost[f"logs[{name!r:.100}]"] = reason
                 continue
             self.metrics.setdefault(name, []).append(value)
             self.epochs.setdefault(name, []).append(int(epoch))
+
+    def _reason(self, name: str, value: Any) -> str | None:
+        """Why the record cannot have this value of the metric; ``None`` if it can."""
+        family = _family(value)
+        if family is None and value is not None:
+            return _IN_LOGS
+        known = self._families.setdefault(name, family)
+        return None if families.are_alike(known, family) else _OF_ANOTHER
 
     def take(self, arrays: dict[str, AnyArray]) -> Any:
         """Captures the record as JSON values; values that are arrays go into `arrays`."""
@@ -57,10 +74,11 @@ class HistoryRecord:
         record = cls()
         tree = _tree.unflatten(state, arrays)
         record.epoch = [int(epoch) for epoch in tree["epoch"]]
-        record.metrics = {
-            str(name): [_saved(value) for value in values]
-            for name, values in tree["metrics"].items()
-        }
+        record.metrics = {str(name): list(values) for name, values in tree["metrics"].items()}
+        for name, values in record.metrics.items():
+            for value in values:
+                if record._reason(name, value) is not None:
+                    raise TypeError(f"the metric {name!r:.100} has a {type(value).__name__}")
         record.epochs = _epochs.saved(record.epoch, tree)
         return record
 
@@ -89,12 +107,6 @@ class HistoryRecord:
         return found
 
 
-def _saved(value: Any) -> Any:
-    if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
-        return value
-    raise TypeError(f"a metric cannot have a value of type {type(value).__name__!r}")
-
-
 def _plain(value: Any) -> Any:
     """A metric's value without its backend: a custom training loop may report tensors."""
     if value is None or isinstance(value, float | int | str | np.ndarray | np.generic):
@@ -103,12 +115,18 @@ def _plain(value: Any) -> Any:
     return frameworks.to_numpy(value) if is_array else float(value)
 
 
-def _can_be_saved(value: Any) -> bool:
-    """Whether it is one number or text, or an array. A table of a history has no place for more."""
+def _family(value: Any) -> families.Family:
+    """The family of one number or text, or an array; ``None`` for anything else.
+
+    A table of a history has no place for more.
+    """
     if type(value) is float:
-        return True
+        return "number"
+    arrays: dict[str, AnyArray] = {}
     try:
-        _tree.flatten(_plain(value), "", {})
+        saved = _tree.flatten(_plain(value), "", arrays)
     except (UnsupportedValueError, TypeError, ValueError):
-        return False
-    return True
+        return None
+    # Arrays of each shape may be mixed with numbers.
+    family = families.of(saved, arrays)
+    return "number" if family == "array" else family

@@ -20,6 +20,7 @@ from rekindle._training import (
     refusals,
     set_up,
     stages,
+    state_form,
     told,
     users_state,
 )
@@ -156,8 +157,7 @@ class FitState:
                 loads its own state refused it.
         """
         manifest = save.manifest
-        if manifest.position.epoch is None:
-            raise refusals.no_fit(self.directory)
+        self._read(lambda: state_form.check(self.directory, manifest))
         self.began = stages.began(manifest)
         if stages.is_later(manifest.position, self.began, self.trainer.fit):
             self._leave_to_later(save)
@@ -278,7 +278,7 @@ class FitState:
         for put in beside:
             self._read(put)
         self._note(*self._read(lambda: self.own.put(state.get("own", {}), arrays)))
-        self.trainer.stop_training = bool(state.get("stop_training"))
+        self.trainer.stop_training = state.get("stop_training", False)
         states = self._read(lambda: tree.unflatten(state["random"], arrays))
         self._read(lambda: random_states.put(states, besides))
 

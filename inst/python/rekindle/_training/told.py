@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from rekindle._printable import printable
 from rekindle._training.changes import AllowedChanges
 
 # Anyone may have written the checkpoint.
@@ -43,4 +44,4 @@ def of(state: Mapping[str, Any], known: Collection[str]) -> list[str]:
 def _lines(state: Mapping[str, Any], name: str) -> list[str]:
     found = state.get(name, [])
     lines = found[:_MOST] if isinstance(found, list) else []
-    return [line[:_LONGEST] for line in lines if isinstance(line, str)]
+    return [printable(line[:_LONGEST]) for line in lines if isinstance(line, str)]
