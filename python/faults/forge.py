@@ -26,13 +26,24 @@ def forge(
         change: A function that receives the state as JSON values and changes it in place.
         arrays: More arrays, by name.
     """
+    state, found = newest(folder)
+    store = Repository(LocalStorage(str(folder)), rekindle.__version__)
+    try:
+        save = store.newest()
+        assert save is not None
+        change(state)
+        store.commit(Snapshot(found | dict(arrays or {}), state, save.manifest.position))
+    finally:
+        store.close()
+
+
+def newest(folder: str) -> tuple[Any, dict[str, Any]]:
+    """The state of the newest checkpoint in the folder, as JSON values, and its arrays."""
     store = Repository(LocalStorage(str(folder)), rekindle.__version__)
     try:
         save = store.newest()
         assert save is not None
         state = json.loads(json.dumps(save.manifest.state))
-        change(state)
-        found = {name: np.array(array) for name, array in save.arrays.items()}
-        store.commit(Snapshot(found | dict(arrays or {}), state, save.manifest.position))
+        return state, {name: np.array(array) for name, array in save.arrays.items()}
     finally:
         store.close()

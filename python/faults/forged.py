@@ -15,10 +15,12 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from faults import children, tree, victims
+from faults.forge import newest
 from faults.forgeries import CASES, Case, Forger
 from rekindle.errors import RekindleError
 
@@ -35,9 +37,10 @@ class Trial:
 
     Args:
         top: The scratch folder.
+        names: The victims, names in :data:`victims.ALL`.
     """
 
-    def __init__(self, top: str) -> None:
+    def __init__(self, top: str, names: Collection[str] = tuple(victims.ALL)) -> None:
         # Another user must reach the shared folder, and nothing else.
         os.chmod(top, 0o711)
         self._home, self._shared = os.path.join(top, "home"), os.path.join(top, "shared")
@@ -49,7 +52,8 @@ class Trial:
         self._before = tree.take(os.path.dirname(self._outside))
         self._starts: dict[str, tree.Tree] = {}
         self._needs: dict[str, int] = {}
-        for name in victims.ALL:
+        self._ends: dict[str, Any] = {}
+        for name in names:
             # Train here, so that no child has to import the modules that Keras imports on first
             # use.
             before = os.getcwd()
@@ -61,9 +65,34 @@ class Trial:
             self._starts[name] = tree.take(os.path.join(self._home, "backup"))
             tree.empty(self._home)
             # Measure the memory that a victim needs without a folder.
-            outcome = children.run(lambda say, name=name: self._resume(name, "backup", say))
+            unforged = Case("without a folder", name, lambda forger: None)
+            outcome = children.run(lambda say, case=unforged: self._resume(case, "backup", say))
             self._needs[name] = outcome.said[-1]["memory"]
             tree.empty(self._home)
+            self._ends[name] = self._end_of(name)
+
+    def _end_of(self, name: str) -> Any:
+        """The state of the newest save after a resume from the folder that nobody forged."""
+        folder = os.path.join(self._home, "backup")
+        tree.put(self._starts[name], folder)
+        case = Case("nothing forged", name, lambda forger: None)
+        outcome = children.run(lambda say: self._resume(case, folder, say))
+        assert outcome.said[-1]["how"] == "went on", outcome
+        state, _ = newest(folder)
+        tree.empty(self._home)
+        return state
+
+    def start(self, name: str) -> tree.Tree:
+        """The folder of a victim before it is forged."""
+        return self._starts[name]
+
+    def saved(self, name: str) -> tuple[Any, dict[str, Any]]:
+        """The state and the arrays in that folder."""
+        folder = os.path.join(self._home, "backup")
+        tree.put(self._starts[name], folder)
+        found = newest(folder)
+        tree.empty(self._home)
+        return found
 
     def run(self, case: Case, *, planted: bool) -> tuple[str, str | None]:
         """Returns how the resume ended, and what was wrong, or None.
@@ -78,8 +107,12 @@ class Trial:
             return "not forged", made.crash or f"status {made.status}"
         size = sum(min(one.st_size, one.st_blocks * 512) for one in _files(folder))
         before = tree.digest(tree.take(folder)) if planted else ""
-        outcome = children.run(lambda say: self._resume(case.victim, folder, say))
-        ended = outcome.said[-1] if outcome.said else {"how": "nothing", "memory": 0, "seconds": 0}
+        outcome = children.run(lambda say: self._resume(case, folder, say))
+        ended = (
+            outcome.said[-1]
+            if outcome.said
+            else {"how": "nothing", "memory": 0, "seconds": 0, "kind": None}
+        )
         wrong = self._judge(case, outcome, ended, size)
         if planted and ended["how"] != "ForeignFileError":
             wrong = wrong or f"a folder that another user planted: {ended['how']}"
@@ -106,6 +139,9 @@ class Trial:
             return f"it took {ended['seconds']:.0f} s"
         if ended["memory"] > self._needs[case.victim] + MOST_TIMES * size + _CHANCE:
             return f"it took {ended['memory']} bytes, for a folder of {size}"
+        wanted = kind_of(self._ends[case.victim], case.place) if case.place else None
+        if not are_alike(wanted, ended["kind"]):
+            return f"a later save has a {ended['kind']} in place of a {wanted}"
         return None
 
     def _forge(self, case: Case, folder: str, *, planted: bool) -> None:
@@ -116,14 +152,14 @@ class Trial:
         tree.put(self._starts[case.victim], folder)
         case.forge(Forger(folder, self._outside))
 
-    def _resume(self, victim: str, folder: str, say: children.Say, epochs: int = 3) -> None:
+    def _resume(self, case: Case, folder: str, say: children.Say, epochs: int = 3) -> None:
         os.chdir(self._home)
         signal.alarm(_PATIENCE)
         warnings.simplefilter("ignore")
         began = time.process_time()
         how = "went on"
         try:
-            victims.ALL[victim](folder, epochs)
+            victims.ALL[case.victim](folder, epochs)
         except RekindleError as error:
             how = type(error).__name__
         except Exception as error:
@@ -133,7 +169,38 @@ class Trial:
                 raise
             how = "a callback stumbled over its own values"
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        say({"how": how, "memory": memory, "seconds": time.process_time() - began})
+        seconds, kind = time.process_time() - began, None
+        if how == "went on" and case.place:
+            kind = kind_of(newest(folder)[0], case.place)
+        say({"how": how, "memory": memory, "seconds": seconds, "kind": kind})
+
+
+def kind_of(state: Any, place: tuple[Any, ...]) -> str | None:
+    """The kind of value that a state has at a place; ``None`` if there is no such place."""
+    for key in place:
+        try:
+            state = state[key]
+        except (LookupError, TypeError):
+            return None
+    if isinstance(state, dict) and isinstance(state.get("$"), list) and state["$"]:
+        return str(state["$"][0])
+    return type(state).__name__
+
+
+# Kinds that code does not tell apart. An array may take the place of a number that is added to.
+_ALIKE = (
+    {"int", "float", "nan", "complex", "scalar", "array"},
+    {"dict", "OrderedDict", "defaultdict", "Counter"},
+    {"set", "frozenset"},
+    {"array", "new"},
+)
+
+
+def are_alike(wanted: str | None, found: str | None) -> bool:
+    """Whether training may give a value of one kind where it gives one of another kind."""
+    if None in (wanted, found) or wanted == found or "NoneType" in (wanted, found):
+        return True
+    return any({wanted, found} <= kinds for kinds in _ALIKE)
 
 
 def _files(folder: str) -> list[os.stat_result]:
@@ -141,8 +208,15 @@ def _files(folder: str) -> list[os.stat_result]:
 
 
 def _raised_in_rekindle(error: Exception) -> bool:
+    """Whether rekindle called what raised, and not a hook that rekindle passes on."""
     frames = traceback.extract_tb(error.__traceback__)
-    return any(f"{os.sep}rekindle{os.sep}" in frame.filename for frame in frames)
+    callbacks = (victims.__file__, f"{os.sep}keras{os.sep}src{os.sep}callbacks{os.sep}")
+    for frame in reversed(frames):
+        if f"{os.sep}rekindle{os.sep}" in frame.filename:
+            return True
+        if any(part in frame.filename for part in callbacks):
+            return False
+    return False
 
 
 def run(step: int, seed: int) -> dict[str, Any]:

@@ -49,11 +49,14 @@ class Case:
         name: A description in words.
         victim: The script that owns the folder, a name in :data:`victims.ALL`.
         forge: Forges the folder.
+        place: Where in the state a value is forged, if one is: later saves must have a value of the
+            kind there that they have without the forgery.
     """
 
     name: str
     victim: str
     forge: Callable[[Forger], object]
+    place: tuple[Any, ...] = ()
 
 
 def _cases() -> Iterator[Case]:

@@ -25,6 +25,7 @@ class KerasRuns:
             "preempted": 4 if quick else 50,
             "states": 12 if quick else arguments.states,
             "forged": 4 if quick else 1,
+            "leaves": 1500 if quick else arguments.leaves,
         }
         if not quick:
             self._counts["peer"] = 0

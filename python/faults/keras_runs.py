@@ -6,6 +6,7 @@ kills   a fit() that saves at every batch, killed at random times and run again
 preempted  a fit() that is asked to end at random times and run again
 states  a fit() that resumes from forged states
 forged  scripts that resume from forged folders
+leaves  scripts that resume from folders in which each value was forged
 """
 
 from __future__ import annotations
@@ -48,13 +49,19 @@ def main() -> None:
 
 def _run(part: str, count: int, seed: int) -> Any:
     # Import only now: Keras must find the environment that main() has set.
-    from faults import fits, forged, kills, peer, preempted, states
+    from faults import fits, forged, kills, leaves, peer, preempted, states
 
     if part == "peer":
         return peer.run(preload.Faults())
     if part == "fit":
         return fits.run(preload.Faults(), count)
-    parts = {"forged": forged, "kills": kills, "preempted": preempted, "states": states}
+    parts = {
+        "forged": forged,
+        "leaves": leaves,
+        "kills": kills,
+        "preempted": preempted,
+        "states": states,
+    }
     return parts[part].run(count, seed)
 
 

@@ -21,6 +21,7 @@ from faults import (
     corrupt,
     crash,
     fuzz,
+    keras_tables,
     mutants,
     power,
     preload,
@@ -31,6 +32,7 @@ from faults import (
     tree,
 )
 from faults.keras_process import KerasRuns
+from faults.report import Report
 
 PARTS = (
     "crash",
@@ -44,6 +46,7 @@ PARTS = (
     "preempted",
     "states",
     "forged",
+    "leaves",
     "mutants",
 )
 
@@ -53,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a little of everything")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas between them")
     parser.add_argument("--states", type=int, default=300, help="made-up states to resume from")
+    parser.add_argument("--leaves", type=int, default=20, help="each so-many-th value is forged")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fuzz-seconds", type=float, default=900.0, help="at most so long")
     parser.add_argument("--kills", type=int, default=200)
@@ -60,23 +64,6 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     arguments.only = arguments.only.split(",")
     return arguments
-
-
-class Report:
-    """Remembers the failed claims, and prints them at the end."""
-
-    def __init__(self) -> None:
-        self.wrong: list[str] = []
-
-    def add(self, part: str, wrong: list[str]) -> None:
-        self.wrong += [f"{part}: {one}" for one in wrong]
-
-    def end(self) -> int:
-        for line in self.wrong[:20]:
-            # A traceback ends with its error.
-            print(f"WRONG  {line if len(line) < 1500 else line[:200] + line[-1300:]}")
-        print(f"{len(self.wrong)} claims failed" if self.wrong else "every claim held")
-        return 1 if self.wrong else 0
 
 
 # Scenes that also start from each state that a first crash in them left.
@@ -159,23 +146,6 @@ def refuse(faults: preload.Faults, report: Report, *, quick: bool) -> None:
     table.show("Failing calls: the run ends, nothing is lost, the next save succeeds", head, cells)
 
 
-def fit(report: Report, keras: KerasRuns) -> None:
-    rows = keras["fit"]
-    cells = []
-    for row in rows:
-        report.add("fit()", row["wrong"])
-        where = "background" if row["background"] else "training thread"
-        cells.append([row["error"], where, row["tried"], row["refused"], len(row["wrong"])])
-    head = [
-        "N-th call failing with",
-        "saves in the",
-        "trainings tried",
-        "refused before training",
-        "wrong",
-    ]
-    table.show("The same with fit() under the callback: training finishes", head, cells)
-
-
 def damage(report: Report, arguments: argparse.Namespace) -> None:
     flips, others = (300, 170) if arguments.quick else (10_000, 2_000)
     rng = random.Random(arguments.seed)
@@ -209,37 +179,6 @@ def racing(report: Report, arguments: argparse.Namespace) -> None:
     report.add("race", wrong)
     cells = [[rounds, rounds - len(wrong)]]
     table.show("Two processes race for one folder", ["rounds", "exactly one won"], cells)
-
-
-def kills(report: Report, keras: KerasRuns) -> None:
-    for found in keras["kills"]:
-        report.add("kills", found["wrong"])
-        cells = [[name, value] for name, value in found.items() if name != "wrong"]
-        table.show("A fit() that saves at each batch, killed at random times", ["what", "n"], cells)
-
-
-def preempted(report: Report, keras: KerasRuns) -> None:
-    found = keras["preempted"]
-    report.add("preempted", found["wrong"])
-    cells = [[name, value] for name, value in found.items() if name != "wrong"]
-    table.show("A fit() that is asked to end at random times", ["what", "n"], cells)
-
-
-def states(report: Report, keras: KerasRuns) -> None:
-    found = keras["states"]
-    report.add("states", found["wrong"])
-    cells = [*found["seen"].items(), ["another error", len(found["wrong"])]]
-    table.show("A fit() that resumes from a made-up state", ["what", "times"], cells)
-
-
-def forged(report: Report, keras: KerasRuns) -> None:
-    found = keras["forged"]
-    report.add("forged", found["wrong"])
-    cells = [[where, *row] for where, seen in found["seen"].items() for row in seen.items()]
-    title = "Scripts that resume from forged folders, their own and those of another user"
-    table.show(title, ["folder", "what", "times"], cells)
-    if found["skipped"]:
-        print("Not tried, because this process is not root's: folders of another user")
 
 
 def broken(report: Report) -> None:
@@ -280,11 +219,12 @@ def main() -> int:
         "damage": lambda: damage(report, arguments),
         "fuzz": lambda: fuzzing(report, arguments),
         "race": lambda: racing(report, arguments),
-        "fit": lambda: fit(report, keras),
-        "kills": lambda: kills(report, keras),
-        "preempted": lambda: preempted(report, keras),
-        "states": lambda: states(report, keras),
-        "forged": lambda: forged(report, keras),
+        "fit": lambda: keras_tables.fit(report, keras),
+        "kills": lambda: keras_tables.kills(report, keras),
+        "preempted": lambda: keras_tables.preempted(report, keras),
+        "states": lambda: keras_tables.states(report, keras),
+        "forged": lambda: keras_tables.forged(report, keras, "forged"),
+        "leaves": lambda: keras_tables.forged(report, keras, "leaves"),
         "peer": lambda: None if quick else peer(keras),
         "mutants": lambda: None if quick else broken(report),
     }
