@@ -96,10 +96,10 @@
 #' is that of a run that was never killed.
 #'
 #' For a callback made with keras3's `Callback()` or `new_callback_class()`, rekindle saves numbers, dates,
-#' times, raw vectors, matrices and lists of these that the callback assigns to `self`, if `initialize()` or
-#' `on_train_begin()` has assigned a first value. A backup changes no string, nor a factor, which is strings in
-#' Python: it may be the name of a file, and a backup never decides where a script writes. Nor does it change a
-#' type: numbers stay numbers. `NULL` and an empty list may become anything. A warning names what is lost.
+#' times, raw vectors, matrices and lists of these that the callback assigns to `self`, if `initialize()`
+#' or `on_train_begin()` has assigned a first value. A backup changes no string or factor: it may be the
+#' name of a file, and a backup never decides where a script writes. Nor does it change a type: numbers
+#' stay numbers. `NULL` and an empty list may become anything. A warning names what is lost.
 #'
 #' rekindle saves R variables that functions of callbacks assign by `<<-`, except text, if reticulate gives R
 #' its functions back: 1.46 does, 1.28 does not. To save state in `private` or in an environment, either give
