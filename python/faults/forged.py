@@ -17,9 +17,10 @@ import warnings
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from faults import children, tree, victims
+from faults import children, tree
 from faults.forge import newest
 from faults.forgeries import CASES, Case, Forger
 from rekindle.errors import RekindleError
@@ -37,10 +38,12 @@ class Trial:
 
     Args:
         top: The scratch folder.
-        names: The victims, names in :data:`victims.ALL`.
+        scripts: The module of the victims: `victims`, or that of another front end.
+        names: Those that are tried; by default all.
     """
 
-    def __init__(self, top: str, names: Collection[str] = tuple(victims.ALL)) -> None:
+    def __init__(self, top: str, scripts: ModuleType, names: Collection[str] = ()) -> None:
+        self._scripts = scripts
         # Another user must reach the shared folder, and nothing else.
         os.chmod(top, 0o711)
         self._home, self._shared = os.path.join(top, "home"), os.path.join(top, "shared")
@@ -53,15 +56,8 @@ class Trial:
         self._starts: dict[str, tree.Tree] = {}
         self._needs: dict[str, int] = {}
         self._ends: dict[str, Any] = {}
-        for name in names:
-            # Train here, so that no child has to import the modules that Keras imports on first
-            # use.
-            before = os.getcwd()
-            os.chdir(self._home)
-            try:
-                victims.ALL[name]("backup", 2)
-            finally:
-                os.chdir(before)
+        for name in names or scripts.ALL:
+            self._train(name)
             self._starts[name] = tree.take(os.path.join(self._home, "backup"))
             tree.empty(self._home)
             # Measure the memory that a victim needs without a folder.
@@ -70,6 +66,20 @@ class Trial:
             self._needs[name] = outcome.said[-1]["memory"]
             tree.empty(self._home)
             self._ends[name] = self._end_of(name)
+
+    def _train(self, name: str) -> None:
+        # If possible in this process: then no child has to import the modules that Keras imports
+        # on first use.
+        before = os.getcwd()
+        os.chdir(self._home)
+        try:
+            if self._scripts.TRAINS_HERE:
+                self._scripts.ALL[name]("backup", 2)
+                return
+            outcome = children.run(lambda say: self._scripts.ALL[name]("backup", 2))
+            assert outcome.crash is None, outcome.crash
+        finally:
+            os.chdir(before)
 
     def _end_of(self, name: str) -> Any:
         """The state of the newest save after a resume from the folder that nobody forged."""
@@ -132,7 +142,7 @@ class Trial:
         if tree.take(os.path.dirname(self._outside)) != self._before:
             tree.put(self._before, os.path.dirname(self._outside))
             return "a file outside of the folder changed"
-        left = set(os.listdir(self._home)) - victims.OWN_FILES - {"backup"}
+        left = set(os.listdir(self._home)) - self._scripts.OWN_FILES - {"backup"}
         if left:
             return f"the working directory has {left}"
         if ended["seconds"] > MOST_SECONDS:
@@ -159,13 +169,13 @@ class Trial:
         began = time.process_time()
         how = "went on"
         try:
-            victims.ALL[case.victim](folder, epochs)
+            self._scripts.ALL[case.victim](folder, epochs)
         except RekindleError as error:
             how = type(error).__name__
         except Exception as error:
             # A forged state of another callback may make that callback fail. That is not a fault of
             # the reader.
-            if _raised_in_rekindle(error):
+            if _raised_in_rekindle(error, str(self._scripts.__file__)):
                 raise
             how = "a callback stumbled over its own values"
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
@@ -207,10 +217,10 @@ def _files(folder: str) -> list[os.stat_result]:
     return [path.stat() for path in Path(folder).rglob("*") if path.is_file()]
 
 
-def _raised_in_rekindle(error: Exception) -> bool:
+def _raised_in_rekindle(error: Exception, script: str) -> bool:
     """Whether rekindle called what raised, and not a hook that rekindle passes on."""
     frames = traceback.extract_tb(error.__traceback__)
-    callbacks = (victims.__file__, f"{os.sep}keras{os.sep}src{os.sep}callbacks{os.sep}")
+    callbacks = (script, f"keras{os.sep}src{os.sep}callbacks")
     for frame in reversed(frames):
         if f"{os.sep}rekindle{os.sep}" in frame.filename:
             return True
@@ -221,11 +231,13 @@ def _raised_in_rekindle(error: Exception) -> bool:
 
 def run(step: int, seed: int) -> dict[str, Any]:
     """Tries each case, or each `step`-th case, and returns the outcomes."""
+    from faults import victims
+
     can_be_another = hasattr(os, "geteuid") and os.geteuid() == 0
     seen: dict[str, Counter[str]] = {"own": Counter(), "planted": Counter()}
     wrong = []
     with tree.scratch() as top:
-        trial = Trial(top)
+        trial = Trial(top, victims)
         for case in CASES[seed % step :: step]:
             for where in ("own", "planted") if can_be_another else ("own",):
                 how, fault = trial.run(case, planted=where == "planted")

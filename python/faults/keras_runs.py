@@ -12,6 +12,7 @@ leaves  scripts that resume from folders in which each value was forged
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -31,7 +32,9 @@ ARGUMENTS.add_argument("--seed", type=int, default=0)
 
 def main() -> None:
     arguments = ARGUMENTS.parse_args()
-    os.environ.setdefault("KERAS_BACKEND", "torch")
+    # Keras 2 has no backends, and TensorFlow imports Keras 3, too.
+    if os.environ.setdefault("KERAS_BACKEND", "torch") == "tf_keras":
+        os.environ |= {"KERAS_BACKEND": "tensorflow", "FAULTS_FRONT_END": "tf_keras"}
     preload.restart_under_it()
     warnings.simplefilter("ignore")
     # This process forks children, so it must not start any other thread.
@@ -48,21 +51,11 @@ def main() -> None:
 
 
 def _run(part: str, count: int, seed: int) -> Any:
-    # Import only now: Keras must find the environment that main() has set.
-    from faults import fits, forged, kills, leaves, peer, preempted, states
-
+    # Import only now, and only this part: Keras must find the environment that main() has set.
+    module: Any = importlib.import_module(f"faults.{'fits' if part == 'fit' else part}")
     if part == "peer":
-        return peer.run(preload.Faults())
-    if part == "fit":
-        return fits.run(preload.Faults(), count)
-    parts = {
-        "forged": forged,
-        "leaves": leaves,
-        "kills": kills,
-        "preempted": preempted,
-        "states": states,
-    }
-    return parts[part].run(count, seed)
+        return module.run(preload.Faults())
+    return module.run(preload.Faults(), count) if part == "fit" else module.run(count, seed)
 
 
 if __name__ == "__main__":

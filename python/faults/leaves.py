@@ -8,12 +8,15 @@ saves has the types that training itself gives.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,8 +26,6 @@ from faults.forge import forge
 from faults.forged import Trial
 from faults.forgeries import Case, Forger
 
-# The scripts whose folders are forged. Their states have every part and every kind of value.
-VICTIMS = ("midway", "rows", "steps", "loop")
 _ARRAY = {"$": ["array", "forged"]}
 
 
@@ -170,22 +171,50 @@ def of_files(victim: str, folder: tree.Tree) -> Iterator[Case]:
             yield Case(f"{name} is {kind}", victim, change)
 
 
+def of_pairs(cases: list[Case], count: int, rng: random.Random) -> Iterator[Case]:
+    """Cases in which two values are forged at once."""
+    for _ in range(count):
+        one, other = rng.sample(cases, 2)
+
+        def both(forger: Forger, first: Case = one, second: Case = other) -> None:
+            first.forge(forger)
+            # The first may have removed the place of the second.
+            with contextlib.suppress(LookupError, TypeError):
+                second.forge(forger)
+
+        yield Case(f"{one.name}, and {other.name}", one.victim, both)
+
+
+def _scripts() -> ModuleType:
+    if os.environ.get("FAULTS_FRONT_END") == "tf_keras":
+        from faults import victims_tf_keras
+
+        return victims_tf_keras
+    from faults import victims
+
+    return victims
+
+
 def run(step: int, seed: int) -> dict[str, Any]:
     """Tries each case, or each `step`-th case, and returns the outcomes by kind of forgery."""
     seen: dict[str, Counter[str]] = {}
     wrong: list[str] = []
+    scripts, rng = _scripts(), random.Random(seed)
     with tree.scratch() as top:
-        trial = Trial(top, VICTIMS)
-        for victim in VICTIMS:
+        trial = Trial(top, scripts, scripts.EVERY_PART)
+        for victim in scripts.EVERY_PART:
             state, arrays = trial.saved(victim)
+            singles = list(of_state(victim, state))
+            chosen = singles[seed % step :: step]
             kinds = {
-                "values": of_state(victim, state),
-                "arrays": of_arrays(victim, arrays),
-                "files": of_files(victim, trial.start(victim)),
+                "values": chosen,
+                "two values": list(of_pairs(singles, len(chosen) // 4, rng)),
+                "arrays": list(of_arrays(victim, arrays))[seed % step :: step],
+                "files": list(of_files(victim, trial.start(victim)))[seed % step :: step],
             }
             for kind, cases in kinds.items():
                 tally = seen.setdefault(f"{victim}, {kind}", Counter())
-                for case in list(cases)[seed % step :: step]:
+                for case in cases:
                     how, fault = trial.run(case, planted=False)
                     tally[how] += 1
                     if fault is not None:

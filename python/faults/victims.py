@@ -239,4 +239,10 @@ def loop(folder: str, epochs: int) -> None:
             manager.save()
 
 
+# Whether a process can fork when it has trained. JAX and TensorFlow have threads by then.
+TRAINS_HERE = keras.backend.backend() == "torch"
+
+# Those whose states have, together, every part and every kind of value.
+EVERY_PART = ("midway", "rows", "steps", "loop")
+
 ALL = {"fit": fit, "midway": midway, "steps": steps, "rows": rows, "loop": loop}
