@@ -35,9 +35,9 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 backup_arrays <- function(backup_dir, which = "latest", ..., values = FALSE) {
-  check_path(backup_dir)
-  check_which(which)
   check_dots_unused(..., known = names(formals(backup_arrays)))
+  check_folder(backup_dir)
+  check_which(which)
   check_values(values)
   inspection <- inspection()
   path <- as_python_path(backup_dir)

@@ -13,7 +13,8 @@ as_r_list <- function(x) {
 }
 
 check_which <- function(x, arg = caller_arg(x), call = caller_env()) {
-  name <- is.character(x) && length(x) == 1 && !is.na(x) && nzchar(x)
+  # No name of a checkpoint is a number only.
+  name <- is.character(x) && length(x) == 1 && !is.na(x) && nzchar(x) && !grepl("^[0-9]+$", x)
   number <- is_whole(x, 0, .Machine$integer.max)
   if (!name && !number) {
     abort_argument(

@@ -40,8 +40,8 @@
 #' backup_delete(backup_dir, ask = FALSE)
 #' dir.exists(backup_dir)
 backup_delete <- function(backup_dir, ..., ask = is_interactive()) {
-  check_path(backup_dir)
   check_dots_unused(..., known = names(formals(backup_delete)))
+  check_folder(backup_dir)
   check_flag(ask)
   inspection <- inspection()
   before <- backup_info(backup_dir)

@@ -56,12 +56,12 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 backup_export <- function(backup_dir, file, model = NULL, which = "latest", ..., force = FALSE) {
-  check_path(backup_dir)
-  check_path(file, role = "the file to write")
+  check_dots_unused(..., known = names(formals(backup_export)))
+  check_folder(backup_dir)
+  check_new_file(file, c(".weights.h5", ".variables.json"))
   of_synalinks <- endsWith(file, ".variables.json")
   check_export(file, model, of_synalinks)
   check_which(which)
-  check_dots_unused(..., known = names(formals(backup_export)))
   check_flag(force)
   inspection <- inspection()
   directory <- as_python_path(backup_dir)
@@ -83,12 +83,6 @@ backup_export <- function(backup_dir, file, model = NULL, which = "latest", ...,
 }
 
 check_export <- function(file, model, of_synalinks, call = caller_env()) {
-  if (!of_synalinks && !endsWith(file, ".weights.h5")) {
-    abort_argument(
-      paste0("`file` must end in \".weights.h5\" or \".variables.json\", not ", describe(file), "."),
-      file, "file", call
-    )
-  }
   if (of_synalinks && !is.null(model)) {
     abort_argument(
       "`model` must be NULL for a \".variables.json\" file: such a file needs no program.",

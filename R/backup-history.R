@@ -62,7 +62,7 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 backup_history <- function(backup_dir, which = "latest") {
-  check_path(backup_dir)
+  check_folder(backup_dir)
   check_which(which)
   found <- convert_exceptions(
     as_r_list(inspection()$history(as_python_path(backup_dir), as_python_which(which))),

@@ -73,7 +73,7 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 backup_info <- function(backup_dir) {
-  check_path(backup_dir)
+  check_folder(backup_dir)
   found <- convert_exceptions(
     as_r_list(inspection()$info(as_python_path(backup_dir))),
     call = current_env()

@@ -45,9 +45,9 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 backup_report <- function(backup_dir, file, ..., open = interactive()) {
-  check_path(backup_dir)
-  check_path(file, role = "the HTML file to write")
   check_dots_unused(..., known = names(formals(backup_report)))
+  check_folder(backup_dir)
+  check_new_file(file, ".html", role = "the HTML file to write")
   check_flag(open)
   path <- convert_exceptions(
     inspection()$report(as_python_path(backup_dir), as_python_path(file)),

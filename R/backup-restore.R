@@ -50,7 +50,7 @@
 #' backup_delete(backup_dir, ask = FALSE)
 backup_restore <- function(model, backup_dir, which = "latest") {
   check_model(model)
-  check_path(backup_dir)
+  check_folder(backup_dir)
   check_which(which)
   inspection <- inspection()
   # For a model of Keras 2, no Keras 3 needs to be installed. For another model, this imports Keras 3. If it

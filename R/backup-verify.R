@@ -41,11 +41,15 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 backup_verify <- function(backup_dir) {
-  check_path(backup_dir)
+  check_folder(backup_dir)
   checks <- convert_exceptions(
     as_r_list(inspection()$verify(as_python_path(backup_dir))),
     call = current_env()
   )
+  if (length(checks) == 0) {
+    # The table is empty, and all(whole) is TRUE: a misspelt path must not look like a whole backup.
+    inform(c(i = paste0("There is no checkpoint in ", describe(as_python_path(backup_dir)), " to verify.")))
+  }
   column <- function(field, type) {
     vapply(checks, function(check) value_or_na(check[[field]], type), vector(type, 1))
   }

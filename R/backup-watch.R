@@ -51,8 +51,8 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 backup_watch <- function(backup_dir, ..., every = 1, page = NULL) {
-  check_path(backup_dir)
   check_dots_unused(..., known = names(formals(backup_watch)))
+  check_folder(backup_dir)
   check_every(every)
   check_page(page)
   file <- page_file(page)
@@ -105,7 +105,10 @@ check_every <- function(x, arg = caller_arg(x), call = caller_env()) {
 }
 
 check_page <- function(x, arg = caller_arg(x), call = caller_env()) {
-  if (!is.null(x) && !is_bool(x) && !(is_string(x) && nzchar(x))) {
+  if (is_string(x)) {
+    return(check_new_file(x, ".html", arg, call))
+  }
+  if (!is.null(x) && !is_bool(x)) {
     abort_argument(
       paste0("`", arg, "` must be TRUE, FALSE, NULL or the path of an HTML file, not ", describe(x), "."),
       x, arg, call
@@ -128,7 +131,7 @@ page_file <- function(page) {
 # The line of a run, as backup_watch() shows it.
 watch_line <- function(found) {
   mark <- if (found$state == "waiting") "info" else if (found$state == "running") "running"
-  parts <- unlist(found$parts)
+  parts <- c(unlist(found$parts), if (found$state == "waiting") "Esc or Ctrl-C ends the watch")
   text <- paste(parts, collapse = paste0(" ", cli::symbol$bullet, " "))
   if (is.null(mark)) text else mark_line(mark, text)
 }

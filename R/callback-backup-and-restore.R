@@ -258,11 +258,11 @@ callback_backup_and_restore <- function(backup_dir,
                                         retention = NULL,
                                         save_before_preemption = TRUE,
                                         on_difference = "warn") {
-  check_path(backup_dir)
+  allow_changes <- allowed_changes(allow_changes, ..., known = names(formals(callback_backup_and_restore)))
+  check_folder(backup_dir)
   check_save_freq(save_freq)
   check_flag(double_checkpoint)
   check_flag(delete_checkpoint)
-  allow_changes <- allowed_changes(allow_changes, ..., known = names(formals(callback_backup_and_restore)))
   check_flag(restore_history)
   check_one_of(on_save_error, c("warn", "raise"))
   check_extra_state(extra_state)

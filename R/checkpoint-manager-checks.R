@@ -161,7 +161,7 @@ check_keep_best <- function(x, arg = caller_arg(x), call = caller_env(), where =
   if (!is.null(x) && !is_best_rule(x)) {
     abort_argument(
       c(
-        paste0("`", arg, "` must be NULL or `list(metric, mode, n)`."),
+        paste0("`", arg, "` must be NULL or `list(metric, mode, n)`, not ", describe(x), "."),
         i = paste0("A name of a value in ", where, ", \"min\" or \"max\", and a whole number >= 1."),
         i = "For instance: `list(\"val_loss\", \"min\", 2)`."
       ),
@@ -227,7 +227,7 @@ as_python_step_counter <- function(step_counter, checkpoint) {
     return(step_counter)
   }
   for_python(function() {
-    step <- step_counter()
+    step <- naming("`step_counter()`", step_counter())
     if (!is_step(step)) {
       abort_argument(
         c(
@@ -246,7 +246,7 @@ as_python_init_fn <- function(init_fn) {
     return(init_fn)
   }
   for_python(function() {
-    init_fn()
+    naming("`init_fn()`", init_fn())
     NULL
   })
 }

@@ -93,7 +93,8 @@ manager_fields <- list(
     abort_argument(
       c(
         paste0("A checkpoint manager has no `", name, "`."),
-        i = paste0("It has ", paste0("`", names(x), "`", collapse = ", "), ".")
+        i = guess_at(name, names(x)),
+        i = paste0("It has ", ticked(names(x)), ".")
       ),
       name, name, caller_env()
     )
@@ -181,11 +182,12 @@ rules_text <- function(max_to_keep, hours, best) {
   newest <- if (is.null(max_to_keep)) {
     "Keeps all"
   } else {
-    paste0("Keeps the newest", if (max_to_keep > 1) paste0(" ", max_to_keep))
+    paste0("Keeps the newest", if (max_to_keep > 1) paste0(" ", format_plain(max_to_keep)))
   }
   best_text <- if (!is.null(best)) {
     extreme <- if (best[[2]] == "min") "lowest" else "highest"
-    paste0("the ", if (best[[3]] > 1) best[[3]] else "one", " with the ", extreme, " `", best[[1]], "`")
+    count <- if (best[[3]] > 1) format_plain(best[[3]]) else "one"
+    paste0("the ", count, " with the ", extreme, " `", best[[1]], "`")
   }
   every <- if (!is.null(hours)) paste("one every", if (hours == 1) "hour" else paste(format(hours), "hours"))
   paste0(paste(c(newest, best_text, every), collapse = ", and "), ".")

@@ -138,8 +138,9 @@ checkpoint_manager <- function(checkpoint,
                                keep_best = NULL,
                                background = FALSE,
                                on_difference = "warn") {
+  check_dots_unused(..., known = names(formals(checkpoint_manager)))
   check_checkpoint(checkpoint)
-  check_path(directory, role = "the folder for the checkpoints")
+  check_folder(directory, role = "the folder for the checkpoints")
   check_max_to_keep(max_to_keep)
   check_hours(keep_checkpoint_every_n_hours)
   check_file_prefix(checkpoint_name)
@@ -147,7 +148,6 @@ checkpoint_manager <- function(checkpoint,
   check_interval(checkpoint_interval, step_counter)
   check_function(init_fn)
   check_step(last_checkpoint_step)
-  check_dots_unused(..., known = names(formals(checkpoint_manager)))
   check_keep_best(keep_best)
   check_flag(background)
   check_on_difference(on_difference)

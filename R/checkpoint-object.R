@@ -23,6 +23,7 @@ is_checkpoint <- function(x) {
 
 save_checkpoint <- function(ckpt, file_prefix, call) {
   check_path(file_prefix, "file_prefix", call, "folder and first part of the name, as in \"ckpts/final\"")
+  check_place(dirname(as_python_path(file_prefix)), file_prefix, "file_prefix", call)
   invisible(call_python(.subset2(ckpt, "py")$save(as_python_path(file_prefix)), call))
 }
 
@@ -57,7 +58,7 @@ set_object <- function(ckpt, name, value) {
   } else if (is_python(value) || is_pair(value) || is_checkpoint(value)) {
     slots[[name]] <- list(object = value)
     in_python <- if (is_pair(value)) {
-      external_state(value$take, value$put)
+      external_state(value$take, value$put, name = name)
     } else {
       if (is_checkpoint(value)) .subset2(value, "py") else value
     }
@@ -116,7 +117,8 @@ get_object <- function(ckpt, name) {
   abort_argument(
     c(
       paste0("This checkpoint has no object `", name, "`."),
-      i = if (length(names(x))) paste0("It has ", paste0("`", names(x), "`", collapse = ", "), ".")
+      i = guess_at(name, c(names(x), names(.subset2(x, "methods")), "save_counter")),
+      i = if (length(names(x))) paste0("It has ", ticked(names(x)), ".")
     ),
     name, name, caller_env()
   )

@@ -35,7 +35,13 @@ unsaveable_in <- function(x, place) {
   }
   type <- if (isS4(x)) "S4" else typeof(x)
   if (!type %in% names(encoders)) {
-    kind <- if (is.function(x)) "a function" else paste0("of type \"", type, "\"")
+    kind <- if (is.function(x)) {
+      "a function"
+    } else if (is.object(x)) {
+      describe(x)
+    } else {
+      paste0("of type \"", type, "\"")
+    }
     return(paste0("`", place, "` is ", kind))
   }
   in_elements <- if (type == "list") {

@@ -132,6 +132,16 @@ check_object <- function(x, name, call) {
   if (is_checkpoint(x)) {
     return(check_checkpoint_session(x, call))
   }
+  pair_problem <- pair_problem(x, name)
+  if (!is.null(pair_problem)) {
+    abort_argument(
+      c(
+        paste0(pair_problem, "."),
+        i = "A pair of functions is `list(take = function() ..., put = function(value) ...)`."
+      ),
+      x, name, call
+    )
+  }
   if (is_python(x) || is_pair(x) || is_python_tree(x)) {
     return(invisible())
   }

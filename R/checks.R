@@ -3,35 +3,12 @@
 
 abort_argument <- function(message, value, arg, call) {
   abort(
-    message,
+    c(message, i = hint_at_value(value, message[[1]])),
     class = c("rekindle_argument", "rekindle_error"),
     argument = arg,
     value = value,
     call = call
   )
-}
-
-# A short text for a value that the user gave: 0.5, "batch", NA, a vector of length 2, a list.
-describe <- function(x) {
-  if (is.null(x)) {
-    return("NULL")
-  }
-  if (is_string(x)) {
-    return(encodeString(x, quote = "\""))
-  }
-  if (inherits(x, "difftime") && length(x) == 1) {
-    return(format(x, digits = 15))
-  }
-  if (is.object(x)) {
-    return(paste("an object of class", encodeString(class(x)[[1]], quote = "\"")))
-  }
-  if (!is.atomic(x)) {
-    return(switch(mode(x), "function" = "a function", list = "a list", "an object"))
-  }
-  if (length(x) != 1) {
-    return(paste("a vector of length", length(x)))
-  }
-  format(x, digits = 15)
 }
 
 # `role` explains the path to a user who left it out.
@@ -59,6 +36,55 @@ check_path <- function(x,
       c(
         paste0("`", arg, "` must not be an empty string."),
         i = "`\".\"` is the working directory."
+      ),
+      x, arg, call
+    )
+  }
+}
+
+# Checks the path of a folder, which need not exist. If a file is in its place, Python would report that only
+# when training begins, or wait for the folder.
+check_folder <- function(x,
+                         arg = caller_arg(x),
+                         call = caller_env(),
+                         role = "the folder for the backup of this training run alone") {
+  check_path(x, arg, call, role)
+  check_place(as_python_path(x), x, arg, call)
+}
+
+# Checks that `folder` exists, or that it can be made.
+check_place <- function(folder, x, arg, call) {
+  if (is_url(folder)) {
+    return(invisible())
+  }
+  there <- folder
+  while (!file.exists(there) && dirname(there) != there) there <- dirname(there)
+  if (dir.exists(there) || !file.exists(there)) {
+    return(invisible())
+  }
+  problem <- if (there == as_python_path(x)) {
+    paste0("`", arg, "` must be a folder, and ", describe(as.character(x)), " is a file.")
+  } else {
+    paste0("No folder can be made for `", arg, "`: ", describe(there), " is a file.")
+  }
+  abort_argument(c(problem, i = "Give another path, or move the file away."), x, arg, call)
+}
+
+# Checks the path of a file that is written.
+check_new_file <- function(x, endings, arg = caller_arg(x), call = caller_env(), role = "the file to write") {
+  force(arg)
+  check_path(x, arg, call, role)
+  x <- as.character(x)
+  if (!any(endsWith(x, endings))) {
+    accepted <- paste(vapply(endings, describe, ""), collapse = " or ")
+    abort_argument(paste0("`", arg, "` must end in ", accepted, ", not ", describe(x), "."), x, arg, call)
+  }
+  folder <- dirname(as_python_path(x))
+  if (!is_url(x) && !dir.exists(folder)) {
+    abort_argument(
+      c(
+        paste0("`", arg, "` must be in a folder that exists, not ", describe(x), "."),
+        x = paste0("There is no folder ", describe(folder), ".")
       ),
       x, arg, call
     )
@@ -126,7 +152,14 @@ check_one_of <- function(x, choices, arg = caller_arg(x), call = caller_env()) {
     shown <- vapply(choices, describe, "")
     last <- length(shown)
     shown <- paste(paste(shown[-last], collapse = ", "), "or", shown[last])
-    abort_argument(paste0("`", arg, "` must be ", shown, ", not ", describe(x), "."), x, arg, call)
+    abort_argument(
+      c(
+        paste0("`", arg, "` must be ", shown, ", not ", describe(x), "."),
+        i = if (is.numeric(choices)) hint_at_number(x),
+        i = if (is.numeric(choices) && is_bool(x)) paste0("Write ", as.integer(x), " instead of ", x, ".")
+      ),
+      x, arg, call
+    )
   }
 }
 
@@ -165,17 +198,20 @@ check_state <- function(x, shown, name, arg, call) {
   if (is_python(x)) {
     return(invisible())
   }
-  if (!is_pair(x)) {
+  problem <- pair_problem(x, shown)
+  if (!is_pair(x) || !is.null(problem)) {
+    problem <- problem %||%
+      paste0("`", shown, "` must be a Python object or a pair of functions, not ", describe(x))
     abort_argument(
       c(
-        paste0("`", shown, "` must be a Python object or a pair of functions, not ", describe(x), "."),
+        paste0(problem, "."),
         i = "A pair is `list(take = function() ..., put = function(value) ...)`."
       ),
       x, arg, call
     )
   }
   try_fetch(
-    encode_value(x$take()),
+    encode_value(naming(paste0("`", shown, "$take()`"), x$take())),
     rekindle_unsupported = function(cnd) {
       abort_argument(
         c(
@@ -186,34 +222,6 @@ check_state <- function(x, shown, name, arg, call) {
         x, arg, call
       )
     }
-  )
-}
-
-# Refuses arguments in `...`. A function has `...` only so that users must name the arguments after it.
-# `known` holds the function's own argument names, including `...`. This check does not evaluate the values.
-check_dots_unused <- function(..., known, call = caller_env()) {
-  if (...length() == 0) {
-    return(invisible())
-  }
-  name <- (names(match.call(expand.dots = FALSE)$...) %||% "")[[1]]
-  if (!nzchar(name)) {
-    dots <- match("...", known)
-    abort_argument(
-      c(
-        paste0("The arguments after `", known[[dots - 1]], "` must be named."),
-        i = paste0("They are ", paste0("`", known[-seq_len(dots)], "`", collapse = ", "), ".")
-      ),
-      NULL, "...", call
-    )
-  }
-  known <- setdiff(known, "...")
-  nearest <- known[which.min(utils::adist(name, known, ignore.case = TRUE))]
-  abort_argument(
-    c(
-      paste0("Unknown argument `", name, "`."),
-      i = paste0("Did you mean `", nearest, "`?")
-    ),
-    NULL, name, call
   )
 }
 

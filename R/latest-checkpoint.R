@@ -27,8 +27,10 @@
 #' basename(latest_checkpoint(folder))
 #' unlink(folder, recursive = TRUE)
 latest_checkpoint <- function(directory) {
-  check_path(directory, role = "the folder to search")
+  check_folder(directory, role = "the folder to search")
   module <- rekindle_module()
   show_messages()
-  call_python(module$latest_checkpoint(as_python_path(directory)), current_env())
+  found <- call_python(module$latest_checkpoint(as_python_path(directory)), current_env())
+  # reticulate returns None invisibly, and a user who types the call must see NULL.
+  found
 }

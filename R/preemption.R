@@ -73,11 +73,18 @@ check_save_before_preemption <- function(x, save_freq, arg = caller_arg(x), call
   }
 }
 
+# The signals of POSIX and Linux that a program can handle, without R's interrupt. On a system that lacks one,
+# Python refuses it.
+known_signals <- paste0("SIG", c(
+  "HUP", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS", "USR1", "USR2", "PIPE", "ALRM", "TERM",
+  "STKFLT", "CHLD", "CONT", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
+  "POLL", "PWR", "INFO", "EMT", "BREAK", "RTMIN", "RTMAX"
+))
+
 check_signals <- function(x, arg = caller_arg(x), call = caller_env()) {
-  unheard <- c("SIGKILL", "SIGSTOP", "SIGINT")
-  names <- is.character(x) && !anyNA(x) && all(grepl("^SIG[A-Z0-9]+$", x) & !x %in% unheard)
-  if (!names) {
-    wrong <- if (is.character(x)) x[!grepl("^SIG[A-Z0-9]+$", x) | x %in% unheard] else x
+  wrong <- if (is.character(x)) setdiff(x, known_signals) else x
+  if (!is.character(x) || length(wrong)) {
+    wrong <- if (is.character(x)) wrong[[1]] else x
     abort_argument(
       c(
         paste0("`", arg, "` must be names of signals, not ", describe(wrong), "."),

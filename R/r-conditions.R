@@ -78,3 +78,28 @@ remembering <- function(fn) {
     )
   }
 }
+
+# Returns the value of the user's function, changed by `then`. If the function fails, its condition keeps its
+# classes and fields, and its message names the function. `name` is NULL for functions of this package.
+naming <- function(name, value, then = identity) {
+  if (is.null(name)) {
+    return(then(value))
+  }
+  withCallingHandlers(
+    then(value),
+    error = function(cnd) {
+      # A Python exception may be no list. It comes out as it is.
+      if (typeof(cnd) != "list") {
+        return(invisible())
+      }
+      fields <- unclass(cnd)
+      problem <- " failed: "
+      if (inherits(cnd, "rekindle_unsupported")) {
+        problem <- " must return a value that can be saved. "
+        fields["call"] <- list(NULL)
+      }
+      fields$message <- paste0(name, problem, paste(cnd$message, collapse = "\n"))
+      stop(structure(fields, class = class(cnd)))
+    }
+  )
+}

@@ -20,12 +20,16 @@ add_random_seed <- function() {
 
 # Makes a Python object with state_dict() and load_state_dict(). `take()` captures its state and `put()`
 # restores it. `compare()` returns the reasons not to restore a saved value, one line each.
-external_state <- function(take, put, compare = function(value) character()) {
+#
+# `name` is the name of the pair of functions, if they are the user's.
+external_state <- function(take, put, compare = function(value) character(), name = NULL) {
+  taker <- if (!is.null(name)) paste0("`", name, "$take()`")
+  putter <- if (!is.null(name)) paste0("`", name, "$put()`")
   r_door()$ExternalState(
-    take = uninterrupted(for_python(function() encode_value(allowInterrupts(take())))),
+    take = uninterrupted(for_python(function() naming(taker, allowInterrupts(take()), encode_value))),
     put = uninterrupted(for_python(function(value) {
       value <- decode_value(value)
-      allowInterrupts(put(value))
+      naming(putter, allowInterrupts(put(value)))
       NULL
     })),
     compare = uninterrupted(for_python(function(value) as.list(unname(compare(decode_value(value))))))
@@ -35,12 +39,52 @@ external_state <- function(take, put, compare = function(value) character()) {
 # Converts the named objects for Python. A pair of functions becomes such a Python object.
 as_python_extra_state <- function(extra_state) {
   if (length(extra_state)) {
-    lapply(extra_state, function(item) if (is_pair(item)) external_state(item$take, item$put) else item)
+    Map(function(item, name) {
+      if (!is_pair(item)) {
+        return(item)
+      }
+      external_state(item$take, item$put, name = paste0("extra_state$", name))
+    }, extra_state, names(extra_state))
   }
 }
 
 is_pair <- function(x) {
   is.list(x) && !is.object(x) && setequal(names(x), c("take", "put")) && all(vapply(x, is.function, NA))
+}
+
+# Says what is wrong with a list that is meant as a pair of functions. NULL if nothing is wrong, or if the
+# value is not meant as a pair.
+pair_problem <- function(x, place) {
+  parts <- c("take", "put")
+  is_meant <- is_plain_list(x) && any(parts %in% names(x)) && any(vapply(x, is.function, NA))
+  if (!is_meant) {
+    return(NULL)
+  }
+  absent <- setdiff(parts, names(x))
+  unknown <- setdiff(names2(x), parts)
+  not_functions <- Filter(function(part) !is.function(x[[part]]), parts)
+  if (length(absent)) {
+    paste0("`", place, "` must have a function `", absent[[1]], "`")
+  } else if (length(unknown)) {
+    paste0("`", place, "` must have no other element than `take` and `put`")
+  } else if (length(not_functions)) {
+    part <- not_functions[[1]]
+    paste0("`", place, "$", part, "` must be a function, not ", describe(x[[part]]))
+  } else if (!can_be_called(x$take, 0)) {
+    paste0("`", place, "$take` must be a function without arguments")
+  } else if (!can_be_called(x$put, 1)) {
+    paste0("`", place, "$put` must be a function of one argument, the saved value")
+  }
+}
+
+# Whether the function can be called with so many arguments, without names.
+can_be_called <- function(fn, count) {
+  if (is.primitive(fn) && is.null(args(fn))) {
+    return(TRUE)
+  }
+  formals <- formals(args(fn))
+  needed <- vapply(formals, is_missing, NA) & names(formals) != "..."
+  sum(needed) <= count && ("..." %in% names(formals) || length(formals) >= count)
 }
 
 is_python <- function(x) {

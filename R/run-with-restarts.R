@@ -75,9 +75,9 @@ run_with_restarts <- function(script,
                               backoff = 10,
                               backup_dir = NULL,
                               log = NULL) {
+  check_dots_unused(..., known = names(formals(run_with_restarts)))
   check_script(script)
   check_strings(args)
-  check_dots_unused(..., known = names(formals(run_with_restarts)))
   check_limit(max_restarts)
   check_limit(max_idle_restarts)
   check_seconds(backoff)
@@ -264,7 +264,9 @@ print.rekindle_restarts <- function(x, ...) {
 check_script <- function(x, arg = caller_arg(x), call = caller_env()) {
   check_path(x, arg, call, role = "the R script to run")
   if (!file.exists(x) || dir.exists(x)) {
-    abort_argument(paste0("`", arg, "` must be a file that is there, not ", describe(x), "."), x, arg, call)
+    why <- if (dir.exists(x)) "is a folder" else "does not exist"
+    given <- describe(as.character(x))
+    abort_argument(paste0("`", arg, "` must be an R script, and ", given, " ", why, "."), x, arg, call)
   }
 }
 

@@ -36,5 +36,5 @@ test_that("what cannot be had is an error of its class", {
   expect_error(backup_report(dir, "x.txt", open = FALSE), class = "rekindle_argument")
   expect_error(backup_report(dir, file, open = FALSE), class = "rekindle_foreign_file")
   nowhere <- file.path(tempdir(), "no", "x.html")
-  expect_error(backup_report(dir, nowhere, open = FALSE), class = "rekindle_save")
+  expect_error(backup_report(dir, nowhere, open = FALSE), "no folder", class = "rekindle_argument")
 })

@@ -17,7 +17,7 @@ test_that("every byte is read: a flipped bit is found, and told, and not mended"
 
 test_that("a folder without saves gives no rows", {
   skip_without_python()
-  checks <- backup_verify(withr::local_tempdir())
+  expect_message(checks <- backup_verify(withr::local_tempdir()), "There is no checkpoint in .* to verify[.]")
   expect_identical(nrow(checks), 0L)
   expect_named(checks, c("name", "number", "whole", "bytes", "damage"))
 })

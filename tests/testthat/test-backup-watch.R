@@ -16,7 +16,7 @@ a_look <- function(state = "running", ..., place = "epoch 2 of 5, batch 3 of 10"
 test_that("the line has a mark and its parts", {
   expect_snapshot({
     cat(watch_line(a_look("running", "12.5 batches/s", "40 s left", "loss 0.25", "ckpt-3, 8 s old")))
-    cat(watch_line(a_look("waiting", place = "waiting for a run in /b")))
+    cat(watch_line(a_look("waiting", place = "waiting for a run to begin in /b")))
     cat(watch_line(a_look("died")))
   })
 })

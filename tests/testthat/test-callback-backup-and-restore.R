@@ -138,9 +138,10 @@ test_that("extra_state must be a named list of Python objects and pairs of funct
   })
 })
 
-test_that("an error of the user's own function leaves as it is", {
-  own <- list(take = function() stop("no such table"), put = function(value) NULL)
-  expect_error(callback_backup_and_restore("d", extra_state = list(own = own)), "^no such table$")
+test_that("an error of the user's own function keeps its class, and its message names the function", {
+  own <- list(take = function() abort("no such table", class = "mine"), put = function(value) NULL)
+  cnd <- expect_error(callback_backup_and_restore("d", extra_state = list(own = own)), class = "mine")
+  expect_identical(conditionMessage(cnd), "`extra_state$own$take()` failed: no such table")
 })
 
 test_that("an unknown argument is refused with the nearest name", {

@@ -169,10 +169,10 @@ test_that("a damaged newest checkpoint is said to be so, and the one before it i
 test_that("a save that cannot be written is an error, and does not count", {
   skip_without_python()
   dir <- withr::local_tempfile()
-  writeLines("a file where the folder should be", dir)
   ckpt <- checkpoint(a = 1)
   manager <- checkpoint_manager(ckpt, dir, 2)
-  expect_error(manager$save(), class = "rekindle_save")
+  writeLines("a file where the folder should be", dir)
+  expect_error(manager$save(), "is not a folder", class = "rekindle_save")
   expect_identical(ckpt$save_counter, 0L)
   unlink(dir)
   expect_identical(basename(manager$save()), "ckpt-1")

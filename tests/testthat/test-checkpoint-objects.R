@@ -66,12 +66,12 @@ test_that("pairs of functions and checkpoints inside of a checkpoint are saved a
   expect_identical(ckpt$read(path), list(hidden = 1L, `inside/a` = "a", `inside/deeper/b` = 1:3))
 })
 
-test_that("an error of the user's own function comes out as it was raised, and nothing is saved", {
+test_that("an error of the user's own function keeps its class and names it, and nothing is saved", {
   skip_without_python()
   dir <- withr::local_tempdir()
   ckpt <- checkpoint(x = list(take = function() abort("No!", class = "mine"), put = function(value) NULL))
   cnd <- expect_error(ckpt$save(file.path(dir, "e")), class = "mine")
-  expect_identical(cnd$message, "No!")
+  expect_identical(cnd$message, "`x$take()` failed: No!")
   expect_null(latest_checkpoint(dir))
   expect_identical(ckpt$save_counter, 0L)
 })

@@ -49,3 +49,29 @@ test_that("tables of a backup are values, and survive", {
     expect_output(print(again(found)))
   }
 })
+
+test_that("a callback of an earlier session says so, whatever is asked of it", {
+  skip_without_keras()
+  live <- callback_backup_and_restore(file.path(withr::local_tempdir(), "run"))
+  dead <- again(live)
+  expect_error(dead$resume_report, class = "rekindle_earlier_session")
+  expect_error(dead[["backup_dir"]], class = "rekindle_earlier_session")
+  expect_error(dead$backup_dir <- "other", class = "rekindle_earlier_session")
+  expect_error(dead[["backup_dir"]] <- "other", class = "rekindle_earlier_session")
+  expect_snapshot({
+    dead
+    format(dead)
+    summary(dead)
+    str(dead)
+  })
+  expect_snapshot(error = TRUE, {
+    dead$resume_report
+  })
+  # reticulate refuses it before any code of this package runs.
+  expect_error(tiny_fit(dead, epochs = 1L), "object is from previous session")
+  # The class of a callback that lives has all the methods of reticulate.
+  expect_output(print(live), "BackupAndRestore('", fixed = TRUE)
+  expect_null(live$resume_report)
+  live$note <- "kept"
+  expect_identical(live[["note"]], "kept")
+})

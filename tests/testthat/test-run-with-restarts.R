@@ -40,8 +40,8 @@ step_script <- function(end, env = parent.frame()) {
 test_that("bad arguments are refused, by name", {
   script <- script_of("1")
   expect_error(run_with_restarts(), class = "rekindle_argument")
-  expect_error(run_with_restarts("no/such/file.R"), "file that is there", class = "rekindle_argument")
-  expect_error(run_with_restarts(tempdir()), "file that is there", class = "rekindle_argument")
+  expect_error(run_with_restarts("no/such/file.R"), "does not exist", class = "rekindle_argument")
+  expect_error(run_with_restarts(tempdir()), "is a folder", class = "rekindle_argument")
   expect_error(run_with_restarts(script, 1), class = "rekindle_argument")
   expect_error(run_with_restarts(script, character(), 3), class = "rekindle_argument")
   for (bad in list(-1, 0.5, NA, "3", NULL, c(1, 2))) {

@@ -55,7 +55,7 @@ class TestWatch:
         monkeypatch.setattr(time, "sleep", sleep)
         code, out, err = call("watch", "--every", "0.25")
         assert (code, err, naps) == (130, "", [0.25] * 3)
-        assert out == f"waiting for a run in {home}\n"
+        assert out == f"waiting for a run to begin in {home} · Ctrl-C ends watch\n"
         assert not home.exists()
 
     def test_without_a_terminal_there_is_a_line_for_each_change(self, home, call, monkeypatch):

@@ -24,6 +24,9 @@ class TestHistory:
         assert inspection.history(home).save == "ckpt-2"
 
     def test_a_save_that_is_not_there_is_an_error_that_lists_those_that_are(self, home):
+        with pytest.raises(rekindle.RestoreError, match="There is no folder"):
+            inspection.history(home)
+        home.mkdir()
         with pytest.raises(rekindle.RestoreError, match="There is no checkpoint in"):
             inspection.history(home)
         fill(home, 2)

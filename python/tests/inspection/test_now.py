@@ -75,7 +75,7 @@ class TestState:
         home.mkdir()
         lock.held = False
         assert watcher.look().state == "waiting"
-        assert words.parts(watcher.look()) == [f"waiting for a run in {home}"]
+        assert words.parts(watcher.look()) == [f"waiting for a run to begin in {home}"]
         lock.held = True
         assert watcher.look().state == "running"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rekindle
+from rekindle._codec import changeable
 from rekindle._r import values
 from rekindle._r.state import ExternalState
 
@@ -75,3 +76,20 @@ def test_reading_tells_foreign_values_plain_ones_and_arrays_apart(tmp_path: Path
     assert foreign["inside/kept"]["values"] == "0x1p+0"
     assert plain == {"inside/name": "x", "step": 5}
     assert list(arrays) == ["w"]
+
+
+def _fails(*_: Any) -> Any:
+    raise RuntimeError("`put()` of `kept` failed: no room")
+
+
+def test_a_function_of_the_user_that_fails_is_told_by_its_own_text(tmp_path: Path) -> None:
+    path = rekindle.Checkpoint(kept=_Kept(1.0).state).save(tmp_path / "c")
+    state = ExternalState(lambda: {"type": "double", "values": 1.0}, _fails)
+    with pytest.raises(rekindle.MismatchError) as caught:
+        rekindle.Checkpoint(kept=state).restore(path)
+    assert caught.value.differences == [
+        "kept: expected a state that a value of R's takes, found one that it refused:"
+        " `put()` of `kept` failed: no room"
+    ]
+    lost = changeable.take_object(ExternalState(_fails, _fails), "a", {})
+    assert lost == f"{changeable.FAILED} (`put()` of `kept` failed: no room)"

@@ -109,8 +109,17 @@ class TestTheSystemRefuses:
 
     def test_a_file_in_place_of_the_folder_is_told(self, home):
         home.write_bytes(b"")
-        with pytest.raises(RestoreError, match="cannot be opened: File exists"):
-            Repository(LocalStorage(str(home)), "1").open()
+        for folder in (home, home / "inside"):
+            with pytest.raises(RestoreError) as info:
+                Repository(LocalStorage(str(folder)), "1").open()
+            assert f"cannot be opened: {str(home)!r} is not a folder" in str(info.value)
+
+    @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+    def test_a_place_where_no_folder_can_be_made_is_told(self):
+        for folder in ("/proc/rekindle", "/proc"):
+            with pytest.raises(RestoreError) as info:
+                Repository(LocalStorage(folder), "1").open()
+            assert "no file or folder can be made there" in str(info.value)
 
     def test_an_acknowledgement_that_failed_is_not_built_upon(
         self, folder, home, snapshot, monkeypatch

@@ -103,7 +103,10 @@ class _Line:
         self._between = " · " if has_dot else " | "
 
     def look(self, now: Now) -> None:
-        shown = encodable(self._between.join(words.parts(now)), sys.stdout.encoding)
+        parts = words.parts(now)
+        if now.state == "waiting":
+            parts.append("Ctrl-C ends watch")
+        shown = encodable(self._between.join(parts), sys.stdout.encoding)
         if self._is_terminal:
             width = shutil.get_terminal_size().columns
             # Back to the first column, and clear what is left of the line before.

@@ -30,6 +30,7 @@ from rekindle._codec.aliases import changes_in_place
 from rekindle._codec.assigned import assigned_by, is_script
 from rekindle._codec.capture import Capture
 from rekindle._codec.containers import is_wrapper, open_container
+from rekindle._codec.kinds import failure
 from rekindle._codec.restore import Restore
 from rekindle._frameworks import table as frameworks
 
@@ -43,7 +44,7 @@ _OF_ANOTHER = (
     "has another type than when training began ({}), and a resume does not change types: begin with"
     " a value of the later type"
 )
-_FAILED = "cannot be saved, because reading its state failed"
+FAILED = "cannot be saved, because reading its state failed"
 
 
 class Taken(NamedTuple):
@@ -122,7 +123,7 @@ class Baseline:
             return _reason(error, place) if tells_all or self._has_changed(name, value) else None
         # The user's own code reads the state, and may fail. Training must not end for it.
         except Exception as error:  # noqa: BLE001
-            return f"{_FAILED} ({error!r:.200})"
+            return f"{FAILED} ({failure(value, error):.200})"
         if refusal is not None:
             return refusal
         before = self._before.get(name)
@@ -242,7 +243,7 @@ def take_object(value: Any, place: str, arrays: dict[str, AnyArray], *, exact: b
         return _reason(error, place)
     # As in `Baseline.take`.
     except Exception as error:  # noqa: BLE001
-        return f"{_FAILED} ({error!r:.200})"
+        return f"{FAILED} ({failure(value, error):.200})"
     arrays.update(capture.arrays)
     return saved
 

@@ -126,6 +126,15 @@ def described(value: Any) -> str:
     return getattr(type(value), "described_as", None) or f"a {type(value).__name__}"
 
 
+def failure(value: Any, error: Exception) -> str:
+    """An error of the object's own methods, in a message.
+
+    The class of an error of the host language says nothing to its users, and its text names the
+    function that failed.
+    """
+    return str(error) if hasattr(type(value), "described_as") else repr(error)
+
+
 def has_state_dict(value: Any) -> bool:
     """Whether the object has `state_dict()` and `load_state_dict()`, which are PyTorch's names."""
     return (

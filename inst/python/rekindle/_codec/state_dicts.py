@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from rekindle._codec.kinds import failure
 from rekindle._frameworks.loaded import loaded
 from rekindle.errors import MismatchError, RekindleError, bulleted
 
@@ -71,8 +72,9 @@ class StateDicts:
                         put(state)
                 if isinstance(error, RekindleError):
                     raise
-                line = f"{one.place}: expected a state that the {type(one.live).__name__} takes,"
-                line += f" found one that it refused: {error!r:.300}"
+                who = getattr(type(one.live), "described_as", f"the {type(one.live).__name__}")
+                line = f"{one.place}: expected a state that {who} takes,"
+                line += f" found one that it refused: {failure(one.live, error):.300}"
                 raise MismatchError(
                     f"{path} does not fit the objects. Nothing was changed.\n{bulleted([line])}",
                     differences=[line],

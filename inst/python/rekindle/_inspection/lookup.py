@@ -90,10 +90,14 @@ def _find(storage: Storage, which: Which, *, whole: bool) -> tuple[str, Manifest
     if found is None and not whole and reader.catalogs(storage):
         return None
     if found is None:
-        raise RestoreError(
-            f"There is no checkpoint in {storage.url!r}.", directory=storage.url, errno=None
-        )
+        raise absent(storage)
     return found
+
+
+def absent(storage: Storage) -> RestoreError:
+    """The error of a folder without checkpoints. A misspelt path is no empty folder."""
+    what = "checkpoint in" if storage.exists else "folder"
+    return RestoreError(f"There is no {what} {storage.url!r}.", directory=storage.url, errno=None)
 
 
 def _newest_at_a_glance(storage: Storage) -> tuple[str, Manifest] | None:
@@ -257,9 +261,10 @@ def find(path: str | os.PathLike[str]) -> tuple[Storage, Manifest]:
     try:
         return storage, reader.find(storage, base)[1]
     except FileNotFoundError as error:
+        is_folder = os.path.isdir(name)
+        what = f"{name!r} is a folder" if is_folder else f"There is no checkpoint {name!r}"
         raise RestoreError(
-            f"There is no checkpoint {name!r}. rekindle.latest_checkpoint() names the newest in a"
-            " folder.",
+            f"{what}. latest_checkpoint() gives the newest checkpoint of a folder.",
             directory=directory,
             errno=error.errno,
         ) from None
@@ -287,7 +292,7 @@ def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
 def _path_is_damaged(path: str, directory: str, damage: object) -> DamageError:
     return DamageError(
         f"The checkpoint {path!r} is damaged: {damage}. Nothing was changed."
-        " rekindle.latest_checkpoint() finds the newest whole checkpoint.",
+        " latest_checkpoint() finds the newest whole checkpoint.",
         directory=directory,
         damages=[str(damage)],
     )

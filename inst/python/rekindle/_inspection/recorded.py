@@ -18,7 +18,7 @@ from rekindle._inspection.now import Watcher
 from rekindle._inspection.results import History
 from rekindle._saving.attempts import Attempts
 from rekindle._storage.protocol import Storage
-from rekindle.errors import MismatchError, RestoreError
+from rekindle.errors import MismatchError
 
 # Settings in a forged checkpoint may be any number, of any length.
 _ROWS, _LETTERS = 120, 300
@@ -58,9 +58,7 @@ def run(directory: Any) -> Run:
     if now.checkpoint is None:
         attempts = _followed(Attempts(), data, goes_on=now.state == "running")
         if not attempts.rows:
-            raise RestoreError(
-                f"There is no checkpoint in {storage.url!r}.", directory=storage.url, errno=None
-            )
+            raise lookup.absent(storage)
         return Run(now, None, attempts, steps, [])
 
     def read(prefix: str, manifest: Manifest) -> Run:

@@ -25,7 +25,7 @@ _ENDS = {
 def parts(now: Now) -> list[str]:
     """The line, in parts: place, speed, time left, loss, checkpoint, attempt."""
     if now.state == "waiting":
-        return [printable(f"waiting for a run in {now.directory}")]
+        return [printable(f"waiting for a run to begin in {now.directory}")]
     found = [place(now), *_pace(now)]
     if now.loss is not None:
         found.append(f"loss {number(now.loss)}")

@@ -49,14 +49,16 @@ def not_saved(
     Args:
         directory: The folder.
         error: The cause of the failure.
-        needed: Bytes that the save needed.
+        needed: Bytes that the save needed; 0 if that is not known yet.
         free: Bytes that are free; ``None`` if that is unknown.
         stands: Whether an earlier checkpoint exists; ``None`` if rekindle could not check that.
     """
     room = "" if free is None else f", {_size(free)} are free"
+    # Before a save knows its size, the size is 0, and not the cause of the failure.
+    space = f" ({_size(needed)} needed{room})" if needed else ""
     return SaveError(
-        f"A checkpoint could not be written to {directory!r}: {reason(error)} ({_size(needed)}"
-        f" needed{room}). {_STANDS[stands]}",
+        f"A checkpoint could not be written to {directory!r}: {reason(error)}{space}."
+        f" {_STANDS[stands]}",
         directory=directory,
         errno=_errno(error),
         needed=needed,

@@ -9,7 +9,7 @@ from typing import Any
 
 from rekindle._base import events
 from rekindle._base.counted import counted
-from rekindle._codec.changeable import IS_NEW
+from rekindle._codec.changeable import FAILED, IS_NEW
 from rekindle._format.manifest import Manifest
 from rekindle.errors import InexactWarning, MismatchError, RekindleWarning, bulleted
 
@@ -123,14 +123,9 @@ class Reporter:
             if reason.endswith("."):
                 self._warn_once(f"{name} {reason}")
                 continue
-            advice = (
-                "To save it, set it in the constructor or in on_train_begin()."
-                if reason == IS_NEW
-                else "To save it, give its class the methods state_dict() and load_state_dict()."
-            )
             self._warn_once(
                 f"{name} {reason}. A resumed run begins with the value that the script sets."
-                f" {advice}"
+                f" {_advice(reason)}"
             )
 
     def not_restorable(self, names: list[str]) -> None:
@@ -160,6 +155,15 @@ class Reporter:
         if text not in self._warned:
             self._warned.add(text)
             warnings.warn(text, InexactWarning, stacklevel=4)
+
+
+def _advice(reason: str) -> str:
+    """How the value can be saved, by the reason why it was not."""
+    if reason == IS_NEW:
+        return "To save it, set it in the constructor or in on_train_begin()."
+    if reason.startswith(FAILED):
+        return "Mend the function that failed."
+    return "To save it, give its class the methods state_dict() and load_state_dict()."
 
 
 def _duration(seconds: float) -> str:

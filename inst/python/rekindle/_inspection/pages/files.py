@@ -74,7 +74,7 @@ class Page:
                 with open(self.path, "rb") as file:
                     if file.read(len(begins)) == begins:
                         return
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError:
             # A file that cannot be read is not known to be a page.

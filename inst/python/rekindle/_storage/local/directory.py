@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 
 from rekindle._storage.local import fs, ownership
@@ -26,7 +27,8 @@ def make_folder(path: str) -> bool:
         # Another process made this name since the check, and it may be a link, too.
         ownership.refuse_planted_links(path)
         if not os.path.isdir(path):
-            raise
+            # The text names the path: it may be a parent of the folder that the user gave.
+            raise NotADirectoryError(errno.ENOTDIR, f"{path!r} is not a folder") from None
         return False
     # Without this sync, a power cut could lose the folder with every checkpoint in it. A parent
     # that we may write to but not read cannot be synced.

@@ -138,12 +138,20 @@ class LocalStorage:
         return True
 
     def _acquire(self) -> None:
+        absent: FileNotFoundError | None = None
         for _ in range(_ATTEMPTS):
             # The previous holder may remove the folder between any two of these calls.
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 made = directory.make_folder(self._folder)
                 if self._lock.acquire(made_folder=made):
                     return
+                absent = None
+            except FileNotFoundError as error:
+                absent = error
+        if absent is not None:
+            # The system's own text, "No such file or directory", would be odd for a folder such as
+            # /proc, which is there.
+            raise OSError(absent.errno, "no file or folder can be made there")
         raise OSError(None, "other runs keep locking and removing it")
 
     @property
