@@ -15,6 +15,7 @@
 #'
 #' @inheritSection backup_history Conditions
 #' @seealso [backup_restore()] for a model with these weights.
+#' @family functions that look into a backup
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

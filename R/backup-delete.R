@@ -23,6 +23,7 @@
 #' cases nothing is removed. If the system refuses to remove something, you get an error of class
 #' `rekindle_restore`.
 #'
+#' @family functions that use a backup outside of fit()
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

@@ -31,7 +31,8 @@
 #' damaged checkpoint gives an error of class `rekindle_damage`. An argument that is not of the accepted form
 #' gives an error of class `rekindle_argument`.
 #'
-#' @seealso [backup_restore()]. The same from a shell: `python -m rekindle export`.
+#' @seealso [backup_arrays()]. The same from a shell: `python -m rekindle export`.
+#' @family functions that use a backup outside of fit()
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

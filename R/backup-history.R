@@ -35,7 +35,9 @@
 #' not of a `fit()` gives an error of class `rekindle_mismatch`. An argument that is not of the accepted form
 #' gives an error of class `rekindle_argument`.
 #'
-#' @seealso [backup_info()], [backup_report()]. The same from a shell: `python -m rekindle history`.
+#' @seealso [callback_backup_and_restore()], which writes it. The same from a shell: `python -m rekindle
+#'   history`.
+#' @family functions that look into a backup
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

@@ -51,9 +51,10 @@
 #' system refuses to read gives an error of class `rekindle_restore`. A missing Python gives an error of class
 #' `rekindle_dependency`.
 #'
-#' @seealso [backup_history()], [backup_verify()], [backup_arrays()]. The same from a shell: `python -m
+#' @seealso [backup_delete()], [latest_checkpoint()]. The same from a shell: `python -m
 #'   rekindle info`. If you did not install the Python package with pip as well, set the variable `PYTHONPATH`
 #'   in the shell to the folder `system.file("python", package = "rekindle")`.
+#' @family functions that look into a backup
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

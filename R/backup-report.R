@@ -25,7 +25,8 @@
 #' `rekindle_save`. A folder without a backup, or one that the system refuses to read, gives an error of class
 #' `rekindle_restore`, and one with damaged checkpoints only `rekindle_damage`.
 #'
-#' @seealso [backup_history()], [backup_watch()]. The same from a shell: `python -m rekindle report`.
+#' @seealso [callback_backup_and_restore()]. The same from a shell: `python -m rekindle report`.
+#' @family functions that look into a backup
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

@@ -25,8 +25,9 @@
 #' checkpoint gives an error of class `rekindle_damage`. An argument that is not of the accepted form gives an
 #' error of class `rekindle_argument`.
 #'
-#' @seealso [backup_info()], [backup_arrays()]. [backup_export()] writes a file that `load_model_weights()`
-#'   takes.
+#' @seealso [backup_info()], [backup_arrays()] for the weights as R arrays. [backup_export()] writes a file
+#'   that `load_model_weights()` takes.
+#' @family functions that use a backup outside of fit()
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

@@ -14,6 +14,7 @@
 #'
 #' @inheritSection backup_info Conditions
 #' @seealso [backup_info()], which takes no time. The same from a shell: `python -m rekindle verify`.
+#' @family functions that look into a backup
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

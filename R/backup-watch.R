@@ -31,7 +31,9 @@
 #' file that is no page of rekindle is not replaced, and gives an error of class `rekindle_foreign_file`. A
 #' page that cannot be written gives an error of class `rekindle_save`.
 #'
-#' @seealso [backup_info()], [backup_report()]. The same from a shell: `python -m rekindle watch`.
+#' @seealso [callback_backup_and_restore()], [run_with_restarts()]. The same from a shell: `python -m
+#'   rekindle watch`.
+#' @family functions that look into a backup
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")

@@ -212,7 +212,8 @@
 #' Errors that occur during `fit()` have R classes if you wrap the call in [with_python_conditions()]. Errors
 #' of R callbacks are then the conditions that these callbacks raised.
 #'
-#' @seealso [with_python_conditions()]; `vignette("rekindle", package = "rekindle")`.
+#' @seealso `vignette("rekindle", package = "rekindle")`; [backup_info()] and [backup_watch()] for its folder.
+#' @family functions for training with fit()
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("keras")
 #' keras <- reticulate::import("keras")
@@ -292,8 +293,7 @@ callback_backup_and_restore <- function(backup_dir,
   )
 }
 
-# Whether the script uses the package keras, which is Keras 2, and not keras3. The callback serves both. It is
-# made for one of them, and the other is not imported without need.
+# Whether the script uses the package keras, and not keras3. The other Keras is not imported without need.
 uses_keras_2 <- function() {
   isNamespaceLoaded("keras") && !isNamespaceLoaded("keras3")
 }

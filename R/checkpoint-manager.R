@@ -99,7 +99,8 @@
 #'
 #' If `init_fn` or `step_counter` raises an error, you get that error unchanged.
 #'
-#' @seealso [checkpoint()], [latest_checkpoint()]; `vignette("custom-loops", package = "rekindle")`.
+#' @seealso [backup_info()] for its folder; `vignette("custom-loops", package = "rekindle")`.
+#' @family functions for custom training loops
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
 #' folder <- tempfile("checkpoints")

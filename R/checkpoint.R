@@ -79,7 +79,8 @@
 #' * `rekindle_restore`, `rekindle_save`: there is no checkpoint, or the system refused to read, or to write.
 #' * `rekindle_lock`: a manager, or another run, has locked the folder that `$save()` is to write to.
 #'
-#' @seealso [checkpoint_manager()]; `vignette("custom-loops", package = "rekindle")`.
+#' @seealso `vignette("custom-loops", package = "rekindle")`.
+#' @family functions for custom training loops
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
 #' ckpt <- checkpoint(step = 0L, weights = matrix(0, 2, 3), losses = numeric())

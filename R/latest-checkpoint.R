@@ -16,7 +16,8 @@
 #' `rekindle_damage`: there are checkpoints, and none is complete. `rekindle_restore`: the system refused to
 #' read. `rekindle_argument`: `directory` is not a path. All have the class `rekindle_error`.
 #'
-#' @seealso [checkpoint()], [checkpoint_manager()]
+#' @seealso [backup_info()] lists all checkpoints of a folder.
+#' @family functions for custom training loops
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
 #' folder <- tempfile("checkpoints")

@@ -18,6 +18,7 @@
 #' @returns An object of class `rekindle_preemption`, which you can print: a list with the four arguments.
 #' @inheritSection retention Conditions
 #'
+#' @family functions for training with fit()
 #' @export
 #' @examples
 #' # Slurm sends SIGUSR1 two minutes before the time limit: `#SBATCH --signal=USR1@120`

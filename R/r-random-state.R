@@ -9,7 +9,7 @@
 #' generator of NumPy to the checkpoint as an object of its own.
 #'
 #' @returns A list of the functions `take` and `put`.
-#' @seealso [checkpoint()]
+#' @family functions for custom training loops
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
 #' ckpt <- checkpoint(seed = r_random_state())

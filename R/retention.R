@@ -21,6 +21,7 @@
 #' An argument that is not of the accepted form gives an error of class `rekindle_argument`, which has the
 #' class `rekindle_error`.
 #'
+#' @family functions for training with fit()
 #' @export
 #' @examples
 #' retention(last = 3, best = list("val_loss", "min", 1), every_hours = 24)

@@ -54,7 +54,8 @@
 #' the script. A second interrupt, one second or more later, kills the script. The interrupt stays an
 #' interrupt.
 #'
-#' @seealso [callback_backup_and_restore()]
+#' @seealso `vignette("batch-schedulers", package = "rekindle")`; [backup_watch()] for the run.
+#' @family functions for training with fit()
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
 #' # In place of a training: it fails twice.

@@ -12,6 +12,7 @@
 #' @returns An object of class `rekindle_save_auto`, which you can print: a list with the two arguments.
 #' @inheritSection retention Conditions
 #'
+#' @family functions for training with fit()
 #' @export
 #' @examples
 #' save_auto(max_overhead = 0.01, mean_time_between_failures = "6 h")

@@ -54,6 +54,7 @@
 #' rekindle finds no change there, it compares the runs as always, and takes a difference for the change that
 #' you mean.
 #'
+#' @family functions for training with fit()
 #' @export
 #' @examples
 #' tolerance(1e-5, then = "raise")

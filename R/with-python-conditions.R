@@ -42,7 +42,7 @@
 #' of the very place where training stopped. The condition does not end R by itself: see the section on
 #' preemption in [callback_backup_and_restore()].
 #'
-#' @seealso [callback_backup_and_restore()]
+#' @family functions for training with fit()
 #' @export
 #' @examplesIf nzchar(Sys.getenv("RETICULATE_PYTHON")) && reticulate::py_module_available("numpy")
 #' tryCatch(

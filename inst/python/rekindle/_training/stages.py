@@ -78,10 +78,10 @@ def refuse_ahead(directory: str, position: Position, fit: Mapping[str, Any]) -> 
     done = f"{epoch} epochs" + (f" and {batch} batches" if batch else "")
     raise MismatchError(
         f"The backup in {directory!r} is ahead of this fit(): it has {done}, and"
-        f" `epochs={epochs}` asks for {epochs} in all. Nothing was changed. To resume, set"
-        f" `epochs` to {epoch + bool(batch)} or more. If a later fit() of the same script wrote"
-        f" the backup, begin that one with `initial_epoch={epochs}`, or give each fit() a backup"
-        " folder of its own. To start afresh, rename or remove that folder.",
+        f" `epochs` asks for {epochs} in all. Nothing was changed. To resume, set `epochs` to"
+        f" {epoch + bool(batch)} or more. If a later fit() of the same script wrote the backup,"
+        f" set `initial_epoch` of that one so that it begins after {epochs} epochs, or give each"
+        " fit() a backup folder of its own. To start afresh, rename or remove that folder.",
         differences=[f"epochs: expected at most {epochs}, found {done} in the backup"],
     )
 
