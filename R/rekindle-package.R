@@ -14,8 +14,8 @@
 #' `vignette("rekindle")` begins with a run that is killed. `vignette("moving-over")` is for users of the
 #' callback of keras3 or keras, `vignette("custom-loops")` for loops of your own,
 #' `vignette("batch-schedulers")` for clusters, `vignette("language-models")` for Synalinks.
-#' `vignette("how-exact")` says what a resumed run repeats, and `vignette("format-on-disk")` what the files
-#' hold.
+#' `vignette("how-exact")` says what a resumed run repeats, `vignette("untrusted-folders")` what the author of
+#' a folder can do, and `vignette("format-on-disk")` what the files hold.
 #'
 #' @section Which Python:
 #' rekindle brings its Python package with it. It uses the Python that reticulate uses: that of

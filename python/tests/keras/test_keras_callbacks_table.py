@@ -75,3 +75,10 @@ def test_the_table_has_every_attribute_of_keras_callbacks_that_a_fit_changes(tmp
         assert values["changed"] - {"_model", "model", "params"} <= known, kind.__name__
     changed = set().union(*(values["changed"] for values in seen))
     assert {"wait", "best", "keys", "cooldown_counter"} <= changed
+
+
+def test_a_loop_of_the_users_own_may_give_callbacks_tensors():
+    fits = table.rule(keras.callbacks.EarlyStopping, "best")
+    assert fits(keras.ops.convert_to_tensor(0.5))
+    assert not fits(keras.ops.convert_to_tensor([0.5, 1.0]))
+    assert not fits("/etc/passwd")

@@ -7,13 +7,16 @@ from typing import Any
 
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import kinds
-from rekindle._codec.changeable import IS_NEW, Baseline, take_object
+from rekindle._codec.changeable import IS_NEW, Baseline, Taken, take_object
 from rekindle._codec.restore import Restore
 from rekindle._codec.tags import renewed
 from rekindle._codec.tree import unflatten
 from rekindle._training.callbacks import beside, identity, table
 from rekindle._training.changes import A_CALLBACK
 from rekindle.errors import BrokenTreeError
+
+# Follows the attribute's name in a message.
+_NOT_KERAS = "has a value that Keras does not give it, and that a resume therefore does not restore"
 
 Puts = list[Callable[[], Any]]
 
@@ -81,6 +84,9 @@ class CallbackStates:
             return {"object": found}
         for key, value in table.attributes(callback).items():
             taken = self._baseline[name].take(key, value, f"{place}/{key}")
+            fits = table.rule(type(callback), key)
+            if isinstance(taken, Taken) and fits is not None and not fits(value):
+                taken = _NOT_KERAS
             if isinstance(taken, str):
                 lost[f"{type(callback).__name__}.{key}"] = taken
             elif taken is not None:

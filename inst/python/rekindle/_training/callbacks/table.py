@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from rekindle._base.origin import package_of
+from rekindle._frameworks import table as frameworks
 
 # Attributes that Keras itself sets in each callback at the beginning of each fit().
 _GIVEN = {"_model", "_program", "model", "params", "validation_data"}
@@ -59,6 +60,8 @@ _STATE: Mapping[str, set[str]] = {
 
 
 def _is_number(value: Any) -> bool:
+    if frameworks.framework(value) not in (None, "numpy", "jax.key"):
+        value = frameworks.to_numpy(value)
     return isinstance(value, int | float | np.number) or (
         isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "iuf"
     )
@@ -98,7 +101,8 @@ _TYPES: Mapping[str, Callable[[Any], bool]] = {
     "best": lambda value: value is None or _is_number(value),
     "best_epoch": _is_place,
     "best_variables": lambda value: _is_list(value, dict),
-    "best_weights": lambda value: _is_list(value, np.ndarray),
+    # TensorFlow gives a variable without dimensions as a number.
+    "best_weights": lambda value: _is_list(value, np.ndarray | np.generic),
     "cooldown_counter": _is_count,
     "keys": lambda value: _is_list(value, str),
     "seen": _is_count,
