@@ -31,6 +31,7 @@ _OF_ONE_BACKEND = (
     "scripts",
     "takeover_damage",
     "takeover_files",
+    "takeover_hdf5",
     "watch_a_fit",
 )
 _IS_FIRST = keras.backend.backend() == "jax" or "REKINDLE_EVERY_TEST" in os.environ

@@ -238,7 +238,7 @@ def test_what_cannot_be_cleared_is_said_and_tried_again(folder, home, snapshot, 
     folder.commit(snapshot(1))
     folder.commit(snapshot(2))
 
-    def refuse(path):
+    def refuse(path, **more):
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patched:

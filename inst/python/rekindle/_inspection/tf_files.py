@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Iterable
 
 from rekindle._format import layout
 from rekindle._storage.local import fs
@@ -50,9 +51,15 @@ def complete(directory: str) -> list[str]:
     ]
     paths = [name for _, name in sorted(found, reverse=True)]
     listed = _listed(directory)
-    if listed is not None and (os.path.isabs(listed) or not found or listed in with_data):
+    if listed is not None and (not found or listed in paths):
         paths = [listed, *(name for name in paths if name != listed)]
     return [os.path.join(directory, name) for name in paths]
+
+
+def files_of(names: Iterable[str], checkpoint: str) -> list[str]:
+    """The names of a checkpoint's files among the names in its folder."""
+    starts = (f"{checkpoint}.index", f"{checkpoint}.data-")
+    return sorted(name for name in names if name.startswith(starts))
 
 
 def warn(directory: str, stacklevel: int) -> None:
@@ -95,4 +102,7 @@ def _listed(directory: str) -> str | None:
     except (OSError, MemoryError):
         return None
     match = None if text.startswith(layout.STATE_MAGIC) else _NEWEST.search(text)
-    return os.fsdecode(match[1]) if match and match[1] else None
+    # TensorFlow writes the folder, too. No file may lead out of the folder that it is in, and the
+    # folder may have been moved.
+    name = os.path.basename(os.fsdecode(match[1])) if match else ""
+    return None if name in ("", os.curdir, os.pardir) else name

@@ -16,7 +16,7 @@ import numpy as np
 from rekindle._format.manifest import Position
 from rekindle._frameworks import table as frameworks
 from rekindle._inspection import tf_files
-from rekindle._keras import internals, variables
+from rekindle._keras import internals, variables, weights_file
 from rekindle._training import fingerprint, keras_files, settled, stages
 from rekindle._training.changes import AllowedChanges
 from rekindle._training.keras_files import METADATA, PAIRS, Pair, UnusableError
@@ -81,7 +81,7 @@ def begin(settings: Settings, model: Any, fit: Mapping[str, Any]) -> dict[str, A
         "epoch": pair.epoch,
         "batch": 0,
         "step": step,
-        "time": pair.written()[0] / 1e9,
+        "time": pair.written[0] / 1e9,
         "exact": False,
         "notes": notes,
     }
@@ -94,9 +94,10 @@ def _load_first_whole(
     other: list[str] = []
     for weights, metadata in PAIRS:
         try:
-            pair = keras_files.read_pair(folder, weights, metadata)
-            notes = _load(pair, model, strict=not settings.allowed.allows("optimizer"))
-            notes += _refuse_mixed(pair, model, fit)
+            with keras_files.opened(folder, weights, metadata) as pair:
+                _refuse_unsafe(pair, model)
+                notes = _load(pair, model, strict=not settings.allowed.allows("optimizer"))
+                notes += _refuse_mixed(pair, model, fit)
         except UnusableError as error:
             problems.append(str(error))
         except _OtherModelError as error:
@@ -126,13 +127,24 @@ def _load_first_whole(
     )
 
 
+def _refuse_unsafe(pair: Pair, model: Any) -> None:
+    """Refuses weights that would cost more than this model's, or that lead to other files."""
+    named = variables.named(model) | variables.metrics(model)
+    limits = weights_file.Limits(named.values())
+    if pair.size > limits.nbytes:
+        raise UnusableError(
+            f"{pair.weights} has {pair.size} bytes, and rekindle reads at most {limits.nbytes}"
+            " bytes for this model"
+        )
+    weights_file.check(pair.path, pair.weights, limits)
+
+
 def _load(pair: Pair, model: Any, *, strict: bool) -> list[str]:
     """Loads the weights into the model. Returns Keras' warnings of weights left out."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            with keras_files.under_keras_name(pair) as path:
-                model.load_weights(path)
+            model.load_weights(pair.path)
         except OSError as error:
             raise UnusableError(f"{pair.weights} is half-written or damaged ({error})") from error
         except (ValueError, KeyError, TypeError, IndexError) as error:
@@ -164,7 +176,7 @@ def _refuse_mixed(pair: Pair, model: Any, fit: Mapping[str, Any]) -> list[str]:
         steps = (
             f"the optimizer has made {step} steps, and epoch {pair.epoch} begins after {expected}"
         )
-    weights_written, metadata_written = pair.written()
+    weights_written, metadata_written = pair.written
     if weights_written > metadata_written:
         raise UnusableError(
             f"{pair.weights} was written after {pair.metadata}, so they do not belong together,"
@@ -244,7 +256,7 @@ def _refuse_keras_2(folder: str) -> None:
     if not found:
         tf_files.warn_of_models(folder)
         return
-    if settled.is_settled(folder, settled.digests(folder, tf_files.indexes_of_keras_2(folder))):
+    if settled.is_settled(folder, tf_files.indexes_of_keras_2(folder)):
         return
     raise MismatchError(
         f"The BackupAndRestore of Keras 2 (the package tf_keras; keras in R) left a backup in"

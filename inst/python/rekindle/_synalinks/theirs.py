@@ -27,7 +27,9 @@ METADATA = "training_metadata.json"
 # Newest first.
 PAIRS = ((VARIABLES, METADATA), (VARIABLES + ".bkp", METADATA + ".bkp"))
 
-NAMES = frozenset(name for pair in PAIRS for name in pair)
+_IN_ORDER = [name for pair in PAIRS for name in pair]
+
+NAMES = frozenset(_IN_ORDER)
 
 _LARGEST = 1 << 28
 
@@ -71,8 +73,8 @@ def begin(folder: str, trainer: Trainer) -> dict[str, Any] | None:
         MismatchError: The backup is of another program, or has more epochs than this fit() asks
             for. Nothing was changed.
     """
-    names = [name for pair in PAIRS for name in pair if fs.exists(os.path.join(folder, name))]
-    if not names or settled.is_settled(folder, _digests(folder)):
+    names = [name for name in _IN_ORDER if fs.exists(os.path.join(folder, name))]
+    if not names or settled.is_settled(folder, _IN_ORDER):
         return None
     trainer.build_optimizer()
     pair = _first_whole(folder, trainer._model)
@@ -101,11 +103,7 @@ def begin(folder: str, trainer: Trainer) -> dict[str, Any] | None:
 
 def settle(folder: str) -> None:
     """Notes in the folder that the run which Synalinks' files back up is complete."""
-    settled.settle(folder, _digests(folder))
-
-
-def _digests(folder: str) -> dict[str, str]:
-    return settled.digests(folder, (name for pair in PAIRS for name in pair))
+    settled.settle(folder, settled.digests(folder, _IN_ORDER))
 
 
 def _first_whole(folder: str, program: Any) -> _Pair:

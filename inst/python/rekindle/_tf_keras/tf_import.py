@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
 
 from rekindle._inspection import tf_files
-from rekindle._tf_keras import variables
+from rekindle._tf_keras import tf_files_given, variables
 from rekindle._training import fingerprint, keras_files, settled
 from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
 
@@ -32,12 +32,14 @@ class Place:
 
     Attributes:
         path: The checkpoint.
+        time: When it was written, in POSIX seconds.
         epoch: The epoch to continue with.
         batch: How many batches of it were trained.
         trained: How many batches were trained in all.
     """
 
     path: str
+    time: float
     epoch: int
     batch: int
     trained: int
@@ -46,17 +48,13 @@ class Place:
 def present(folder: str) -> list[str]:
     """The checkpoints in the folder, newest first; empty if all were finished with."""
     found = tf_files.of_keras_2(folder)
-    return [] if settled.is_settled(folder, _digests(folder)) else found
+    return [] if settled.is_settled(folder, tf_files.indexes_of_keras_2(folder)) else found
 
 
 def settle(folder: str) -> None:
     """Notes in the folder that the run which tf_keras' files back up is complete."""
-    settled.settle(folder, _digests(folder))
-
-
-def _digests(folder: str) -> dict[str, str]:
     # The index holds the checksums of all values.
-    return settled.digests(folder, tf_files.indexes_of_keras_2(folder))
+    settled.settle(folder, settled.digests(folder, tf_files.indexes_of_keras_2(folder)))
 
 
 def load(folder: str, model: Any, initial: int, batches: int | None) -> tuple[Place, list[str]]:
@@ -79,8 +77,10 @@ def load(folder: str, model: Any, initial: int, batches: int | None) -> tuple[Pl
     for path in present(folder):
         name = os.path.join(FOLDER, os.path.basename(path))
         try:
-            place = _place(path, initial, batches)
-            _read(path, model, folder)
+            with tf_files_given.opened(path, variables.named(model).values()) as (given, written):
+                place = _place(given, path, initial, batches)
+                _read(given, model, folder)
+            place = replace(place, path=path, time=written)
         except MismatchError:  # A RuntimeError, but of a checkpoint that is whole.
             raise
         except _DAMAGE as error:
@@ -100,8 +100,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def _place(path: str, initial: int, batches: int | None) -> Place:
-    reader = tf.train.load_checkpoint(path)
+def _place(given: str, path: str, initial: int, batches: int | None) -> Place:
+    reader = tf.train.load_checkpoint(given)
     trained, epoch, batch = (
         int(reader.get_tensor(name + _VALUE))
         for name in ("train_counter", "ckpt_saved_epoch", "ckpt_saved_batch")
@@ -109,7 +109,7 @@ def _place(path: str, initial: int, batches: int | None) -> Place:
     if batches is None:
         # A batch is noted if any callback looks at batches.
         where = (epoch + 1, 0) if batch < 0 else (epoch, batch + 1)
-        return Place(path, *where, trained)
+        return Place(path, 0.0, *where, trained)
     done, left = divmod(trained, batches)
     if initial + done - epoch not in (0, 1):
         line = f"epochs: expected {batches} batches in each, found {trained} before epoch {epoch}"
@@ -119,7 +119,7 @@ def _place(path: str, initial: int, batches: int | None) -> Place:
             f" {batches} batches in an epoch and begins at epoch {initial}. Nothing was changed.",
             differences=[line],
         )
-    return Place(path, initial + done, left, trained)
+    return Place(path, 0.0, initial + done, left, trained)
 
 
 def _read(path: str, model: Any, folder: str) -> None:

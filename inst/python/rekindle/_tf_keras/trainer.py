@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -193,7 +192,7 @@ class TfKerasTrainer(ModelTrainer):
             "epoch": place.epoch,
             "batch": place.batch,
             "step": self.step(),
-            "time": os.stat(f"{place.path}.index").st_mtime,
+            "time": place.time,
             "exact": False,
             "notes": notes,
         }

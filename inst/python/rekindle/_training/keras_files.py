@@ -11,12 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rekindle._storage.local import fs
+from rekindle._storage.local import by_descriptor, fs
 from rekindle._training import settled
 
 WEIGHTS = "latest.weights.h5"
@@ -25,9 +23,14 @@ METADATA = "training_metadata.json"
 # Newest first.
 PAIRS = ((WEIGHTS, METADATA), (WEIGHTS + ".bkp", METADATA + ".bkp"))
 
-NAMES = frozenset(name for pair in PAIRS for name in pair)
+_IN_ORDER = [name for pair in PAIRS for name in pair]
+
+NAMES = frozenset(_IN_ORDER)
 
 _LARGEST_METADATA = 1 << 20
+
+# More epochs, or batches, than any training has.
+_MOST = 1 << 53
 
 
 class UnusableError(Exception):
@@ -36,93 +39,103 @@ class UnusableError(Exception):
 
 @dataclass(frozen=True)
 class Pair:
-    """A backup by Keras, with the values of its metadata."""
+    """A backup by Keras, with the values of its metadata.
+
+    Attributes:
+        folder: The folder.
+        weights: The name of the file with the weights.
+        metadata: The name of the file with the epoch.
+        path: The weights under a name that ends as Keras requires, and that leads to the file that
+            was opened, even if another file has its name by now.
+        size: The size of the weights, in bytes.
+        epoch: The epoch.
+        batch: The batch.
+        written: When the two files were written, in nanoseconds.
+    """
 
     folder: str
     weights: str
     metadata: str
+    path: str
+    size: int
     epoch: int
     batch: int
-
-    @property
-    def path(self) -> str:
-        return os.path.join(self.folder, self.weights)
-
-    def written(self) -> tuple[int, int]:
-        """When its two files were written, in nanoseconds."""
-        names = (self.weights, self.metadata)
-        first, second = (os.stat(os.path.join(self.folder, name)).st_mtime_ns for name in names)
-        return first, second
+    written: tuple[int, int]
 
 
 def present(folder: str) -> list[str]:
     """The names of Keras' files that are in the folder, newest pair first."""
-    return [name for pair in PAIRS for name in pair if fs.exists(os.path.join(folder, name))]
+    return [name for name in _IN_ORDER if fs.exists(os.path.join(folder, name))]
 
 
-def read_pair(folder: str, weights: str, metadata: str) -> Pair:
+@contextlib.contextmanager
+def opened(folder: str, weights: str, metadata: str) -> Iterator[Pair]:
+    """Opens a backup's weights, and reads its metadata.
+
+    Raises:
+        UnusableError: A file is missing, is no regular file, or does not have the form that Keras
+            gives it; or, at the end, another program changed the weights meanwhile.
+    """
     for name, other in ((weights, metadata), (metadata, weights)):
         if not fs.exists(os.path.join(folder, name)):
             beside = " beside " + other if fs.exists(os.path.join(folder, other)) else ""
             raise UnusableError(f"{name} is missing{beside}")
-    _refuse_what_is_no_file(folder, weights)
+    # A link would lead out of the folder, and Keras would wait at a FIFO.
+    fd, size = _open(folder, weights)
+    with fs.closing(fd):
+        (epoch, batch), written = _read_metadata(folder, metadata)
+        before = _state(fd)
+        with by_descriptor.named({WEIGHTS: fd}) as private:
+            path = os.path.join(private, WEIGHTS)
+            times = (os.fstat(fd).st_mtime_ns, written)
+            yield Pair(folder, weights, metadata, path, size, epoch, batch, times)
+        if _state(fd) != before:
+            raise UnusableError(f"{weights} was changed by another program while it was read")
+
+
+def _open(folder: str, name: str) -> tuple[int, int]:
     try:
-        text = fs.read_file(os.path.join(folder, metadata), _LARGEST_METADATA)
-        values = json.loads(text)
-        epoch, batch = values["epoch"], values.get("batch", 0)
-        counts = all(type(count) is int and count >= 0 for count in (epoch, batch))
+        return fs.open_regular(os.path.join(folder, name))
     except OSError as error:
-        raise UnusableError(f"{metadata} cannot be read ({error})") from error
+        raise UnusableError(f"{name} cannot be read ({error})") from error
+
+
+def _state(fd: int) -> tuple[int, int, int]:
+    # No program can set the time of the last change to an earlier one.
+    status = os.fstat(fd)
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read_metadata(folder: str, name: str) -> tuple[tuple[int, int], int]:
+    """The epoch and the batch, and when they were written."""
+    fd, size = _open(folder, name)
+    with fs.closing(fd):
+        if size > _LARGEST_METADATA:
+            raise UnusableError(f"{name} is larger than {_LARGEST_METADATA} bytes")
+        text, written = bytearray(size), os.fstat(fd).st_mtime_ns
+        del text[fs.read_into(fd, memoryview(text), 0) :]
+    try:
+        values = json.loads(bytes(text))
+        counts = (values["epoch"], values.get("batch", 0))
+        if all(type(count) is int and 0 <= count < _MOST for count in counts):
+            return counts, written
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        counts = False
-    if not counts:
-        raise UnusableError(
-            f"{metadata} is half-written or not from Keras; it should have the form"
-            ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to resume at'
-        )
-    return Pair(folder, weights, metadata, epoch, batch)
-
-
-def _refuse_what_is_no_file(folder: str, weights: str) -> None:
-    """Refuses a FIFO (Keras would wait) and a link (Keras would follow it out of the folder)."""
-    try:
-        fd, size = fs.open_regular(os.path.join(folder, weights))
-    except OSError as error:
-        raise UnusableError(f"{weights} cannot be read ({error})") from error
-    fs.close(fd)
-    if size > settled.LARGEST_FILE:
-        raise UnusableError(f"{weights} is larger than {settled.LARGEST_FILE} bytes")
-
-
-@contextlib.contextmanager
-def under_keras_name(pair: Pair) -> Iterator[str]:
-    """A path of the weights with the ending that Keras requires."""
-    if pair.weights == WEIGHTS:
-        yield pair.path
-        return
-    with tempfile.TemporaryDirectory(prefix="rekindle-") as folder:
-        path = os.path.join(folder, WEIGHTS)
-        try:
-            os.symlink(os.path.abspath(pair.path), path)
-        # Windows allows only few users to make links.
-        except (OSError, NotImplementedError):
-            shutil.copyfile(pair.path, path)
-        yield path
+        pass
+    raise UnusableError(
+        f"{name} is half-written or not from Keras; it should have the form"
+        ' {"epoch": 3, "batch": 0}, with the epoch (counted from 0) to resume at'
+    )
 
 
 def settle(folder: str) -> None:
     """Notes in the folder that the run which Keras' files back up is complete."""
-    settled.settle(folder, _digests(folder))
+    settled.settle(folder, settled.digests(folder, _IN_ORDER))
 
 
 def is_settled(folder: str) -> bool:
-    return settled.is_settled(folder, _digests(folder))
+    return settled.is_settled(folder, _IN_ORDER)
 
 
 def is_backup(names: list[str]) -> bool:
     """Whether these are more than the beginning of a backup."""
     return any(metadata in names for _, metadata in PAIRS)
-
-
-def _digests(folder: str) -> dict[str, str]:
-    return settled.digests(folder, (name for pair in PAIRS for name in pair))

@@ -19,8 +19,13 @@ from rekindle.errors import TakeoverWarning
 
 _LARGEST_NOTE = 1 << 20
 # Larger than any model that is written into one file. A sparse file may claim any size.
-LARGEST_FILE = 1 << 38
+_LARGEST_FILE = 1 << 38
 _CHUNK = 1 << 20
+
+# A larger file with a thousandth of its bytes on the disk is no model. It costs nothing to make,
+# and minutes to read.
+_MAY_BE_SPARSE = 1 << 30
+_LEAST_SHARE = 1000
 
 
 def settle(folder: str, digests: Mapping[str, str]) -> None:
@@ -55,9 +60,11 @@ def settle(folder: str, digests: Mapping[str, str]) -> None:
         )
 
 
-def is_settled(folder: str, digests: Mapping[str, str]) -> bool:
+def is_settled(folder: str, names: Iterable[str]) -> bool:
+    """Whether rekindle noted that it has finished with the files of these names, as they are."""
     saved = _read(folder)
-    return saved is not None and saved == digests
+    # The digests last: they read all of the files.
+    return saved is not None and saved == digests(folder, names)
 
 
 def _read(folder: str) -> Any:
@@ -82,8 +89,16 @@ def _digest(path: str) -> str:
     digest = xxhash.xxh3_128()
     fd, size = fs.open_regular(path)
     with fs.closing(fd):
-        if size > LARGEST_FILE:
-            raise TooLargeError(errno.EFBIG, f"larger than {LARGEST_FILE} bytes", path)
+        if size > _LARGEST_FILE or _is_sparse(os.fstat(fd)):
+            raise TooLargeError(errno.EFBIG, "larger than any model", path)
         while chunk := os.read(fd, _CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _is_sparse(status: os.stat_result) -> bool:
+    # Windows does not know.
+    blocks: int | None = getattr(status, "st_blocks", None)
+    if blocks is None or status.st_size <= _MAY_BE_SPARSE:
+        return False
+    return blocks * 512 * _LEAST_SHARE < status.st_size

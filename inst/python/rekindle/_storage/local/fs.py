@@ -10,7 +10,7 @@ import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from rekindle._storage.protocol import NotRegularError, TooLargeError
 
@@ -36,11 +36,31 @@ _NO_SUCH_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.ENOSYS}
 _LARGEST_TRANSFER = 1 << 30
 
 
-def retrying(call: Callable[..., _T], *args: object) -> _T:
-    """Calls `call(*args)`, and again after EINTR: Python retries open by itself, but not rename."""
+class Place(NamedTuple):
+    """A name in an open folder. If the folder is renamed, the name is still one in that folder.
+
+    Attributes:
+        name: The name.
+        folder: The folder's descriptor.
+    """
+
+    name: str
+    folder: int
+
+
+# A path, or a name in an open folder.
+Where = str | Place
+
+
+def _split(where: Where) -> tuple[str, int | None]:
+    return (where, None) if isinstance(where, str) else where
+
+
+def retrying(call: Callable[..., _T], *args: object, **more: object) -> _T:
+    """Makes the call, and again after EINTR: Python retries open by itself, but not rename."""
     while True:
         try:
-            return call(*args)
+            return call(*args, **more)
         except InterruptedError:
             continue
 
@@ -64,15 +84,17 @@ def closing(fd: int) -> Iterator[int]:
     close(fd)
 
 
-def create(path: str) -> int:
+def create(where: Where) -> int:
     """Opens a new file for writing. Fails if the name exists already, even as a link."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE, 0o666)
+    path, at = _split(where)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFE, 0o666, dir_fd=at)
 
 
-def open_regular(path: str, flags: int = os.O_RDONLY) -> tuple[int, int]:
+def open_regular(where: Where, flags: int = os.O_RDONLY) -> tuple[int, int]:
     """Opens an existing regular file; returns its descriptor and its size in bytes."""
+    path, at = _split(where)
     try:
-        fd = os.open(path, flags | SAFE, 0o666)
+        fd = os.open(path, flags | SAFE, 0o666, dir_fd=at)
     except OSError as error:
         if error.errno in _NOT_A_FILE:
             raise NotRegularError(error.errno, "not a regular file", path) from error
@@ -88,12 +110,12 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> tuple[int, int]:
     return fd, status.st_size
 
 
-def read_file(path: str, at_most: int) -> bytes:
+def read_file(path: Where, at_most: int) -> bytes:
     """The file's bytes. Checks the size first, because a sparse file may be larger than memory."""
     fd, size = open_regular(path)
     with closing(fd):
         if size > at_most:
-            raise TooLargeError(errno.EFBIG, f"larger than {at_most} bytes", path)
+            raise TooLargeError(errno.EFBIG, f"larger than {at_most} bytes", _split(path)[0])
         # Read into the final bytes: a copy of a large file would cost time and memory.
         parts = [os.read(fd, min(size, _LARGEST_TRANSFER))]
         while parts[-1] and (left := size - sum(map(len, parts))) > 0:
@@ -101,7 +123,7 @@ def read_file(path: str, at_most: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def read_part(path: str, start: int, length: int) -> bytes:
+def read_part(path: Where, start: int, length: int) -> bytes:
     """Bytes of a file from `start` on; a negative `start` counts from the end of the file."""
     fd, size = open_regular(path)
     with closing(fd):
@@ -161,11 +183,12 @@ def sync(fd: int) -> None:
     os.fsync(fd)
 
 
-def sync_folder(path: str) -> None:
+def sync_folder(where: Where) -> None:
     """Waits until the folder's names are on the medium. Windows has no such call and needs none."""
     if sys.platform == "win32":
         return
-    with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC)) as fd:
+    path, at = _split(where)
+    with closing(os.open(path, os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC, dir_fd=at)) as fd:
         try:
             os.fsync(fd)
         except OSError as error:
@@ -173,7 +196,7 @@ def sync_folder(path: str) -> None:
                 raise
 
 
-def write_new(path: str, data: bytes, *, durable: bool = True) -> None:
+def write_new(path: Where, data: bytes, *, durable: bool = True) -> None:
     """Writes a new file with these bytes; syncs it if `durable`. On failure, removes the file."""
     fd = create(path)
     try:
@@ -186,30 +209,37 @@ def write_new(path: str, data: bytes, *, durable: bool = True) -> None:
         raise
 
 
-def rename(old: str, new: str) -> None:
-    retrying(os.replace, old, new)
+def rename(old: Where, new: Where) -> None:
+    (source, source_at), (target, target_at) = _split(old), _split(new)
+    retrying(os.replace, source, target, src_dir_fd=source_at, dst_dir_fd=target_at)
 
 
-def remove(path: str) -> None:
+def remove(where: Where) -> None:
     """Removes a file. A file that is already gone is not an error."""
+    path, at = _split(where)
     with contextlib.suppress(FileNotFoundError):
-        retrying(os.unlink, path)
+        retrying(os.unlink, path, dir_fd=at)
 
 
-def discard(path: str) -> None:
+def discard(path: Where) -> None:
     """Removes a partial file after a failure; ignores errors, because the failure matters more."""
     with contextlib.suppress(OSError):
         remove(path)
 
 
-def names_in(path: str) -> list[str]:
-    return retrying(os.listdir, path)
+def names_in(folder: str | int) -> list[str]:
+    return retrying(os.listdir, folder)
 
 
-def exists(path: str) -> bool:
+def lstat(where: Where) -> os.stat_result:
+    path, at = _split(where)
+    return os.stat(path, dir_fd=at, follow_symlinks=False)
+
+
+def exists(where: Where) -> bool:
     """Whether the name exists, even as a dangling link."""
     try:
-        os.lstat(path)
+        lstat(where)
     except FileNotFoundError:
         return False
     return True
@@ -219,7 +249,7 @@ def exists(path: str) -> bool:
 CAN_TELL_OPEN_FILES = hasattr(fcntl, "F_SETLEASE")
 
 
-def is_alone(path: str) -> bool:
+def is_alone(path: Where) -> bool:
     """Whether a regular file has only this name and no process has it open; False if in doubt."""
     try:
         fd, _ = open_regular(path, os.O_WRONLY)
@@ -248,7 +278,7 @@ def _may_be_leased(fd: int) -> bool:
     return True
 
 
-def free_bytes(path: str) -> int | None:
+def free_bytes(path: str | int) -> int | None:
     try:
         status = os.statvfs(path)
     except (OSError, AttributeError):
