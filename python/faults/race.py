@@ -7,7 +7,7 @@ import random
 import time
 from typing import Any
 
-from faults import scenes, tree
+from faults import scenes, table, tree
 from rekindle.errors import LockError
 
 
@@ -74,4 +74,12 @@ def run(rounds: int, seed: int) -> list[str]:
             fault = _round(top, clears=rng.random() < 0.5)
             if fault is not None:
                 wrong.append(f"round {number + 1}: {fault}")
+    return wrong
+
+
+def show(rounds: int, seed: int) -> list[str]:
+    """Runs the races and prints the table. Returns what was wrong."""
+    wrong = run(rounds, seed)
+    cells = [[rounds, rounds - len(wrong)]]
+    table.show("Two processes race for one folder", ["rounds", "exactly one won"], cells)
     return wrong

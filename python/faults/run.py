@@ -26,6 +26,7 @@ from faults import (
     power,
     preload,
     race,
+    races,
     refusals,
     scenes,
     table,
@@ -42,6 +43,7 @@ PARTS = (
     "damage",
     "fuzz",
     "race",
+    "races",
     "kills",
     "preempted",
     "states",
@@ -173,12 +175,6 @@ def fuzzing(report: Report, arguments: argparse.Namespace) -> None:
     table.show(f"Made-up manifests and packs, seed {arguments.seed}", ["what", "times"], cells)
 
 
-def racing(report: Report, arguments: argparse.Namespace) -> None:
-    rounds = 10 if arguments.quick else 100
-    wrong = race.run(rounds, arguments.seed)
-    report.add("race", wrong)
-    cells = [[rounds, rounds - len(wrong)]]
-    table.show("Two processes race for one folder", ["rounds", "exactly one won"], cells)
 
 
 def broken(report: Report) -> None:
@@ -218,7 +214,8 @@ def main() -> int:
         "refuse": lambda: refuse(faults, report, quick=quick),
         "damage": lambda: damage(report, arguments),
         "fuzz": lambda: fuzzing(report, arguments),
-        "race": lambda: racing(report, arguments),
+        "race": lambda: report.add("race", race.show(10 if quick else 100, arguments.seed)),
+        "races": lambda: report.add("races", races.show(400 if quick else 10_000)),
         "fit": lambda: keras_tables.fit(report, keras),
         "kills": lambda: keras_tables.kills(report, keras),
         "preempted": lambda: keras_tables.preempted(report, keras),

@@ -10,7 +10,7 @@ import pytest
 from small_fit import assert_same, fit, interrupt, make_model, values
 
 from rekindle._format import layout
-from rekindle._storage.local import direct_io, fs, page_cache, recycle
+from rekindle._storage.local import direct_io, page_cache, recycle
 from rekindle.keras import BackupAndRestore
 
 
@@ -45,7 +45,7 @@ def test_one_save_is_kept_or_two(backup_dir, double, kept):
     assert len(list(backup_dir.glob("ckpt-*.json"))) == kept
 
 
-@pytest.mark.skipif(not fs.CAN_TELL_OPEN_FILES, reason="packs are written over on Linux only")
+@pytest.mark.skipif(not recycle.CAN_TELL_OPEN_FILES, reason="packs are written over on Linux only")
 def test_packs_are_written_over_older_ones_and_none_of_these_outlives_the_fit(
     backup_dir, monkeypatch
 ):

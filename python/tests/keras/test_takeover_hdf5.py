@@ -18,7 +18,7 @@ from taking_over import METADATA, WEIGHTS, interrupted_by_keras, taken_over
 
 import rekindle
 from rekindle._keras import weights_file
-from rekindle._storage.local import by_descriptor
+from rekindle._storage.local import by_descriptor, guard
 from rekindle.keras import BackupAndRestore
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="descriptors have no names")
@@ -136,6 +136,19 @@ def test_weights_that_change_while_they_are_read_are_refused(backup, monkeypatch
     with pytest.raises(rekindle.DamageError, match="was changed by another program while"):
         fit(model, BackupAndRestore(backup))
     assert_same(values(model)[: len(untouched)], untouched)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to other users"
+)
+@pytest.mark.parametrize("name", [WEIGHTS, METADATA])
+def test_another_users_file_that_comes_after_the_check_is_refused(backup, name, monkeypatch):
+    os.chown(backup / name, 54321, -1)
+    monkeypatch.setattr(guard, "refuse_others", lambda *arguments: None)
+    with pytest.raises(rekindle.ForeignFileError, match=f"{name}' belongs to user 54321"):
+        fit(make_model(), BackupAndRestore(backup))
+    monkeypatch.setenv("REKINDLE_TRUST_OWNER", "54321")
+    taken_over(backup)
 
 
 def test_a_system_without_names_for_descriptors_gets_a_copy(backup, monkeypatch):

@@ -91,6 +91,11 @@ class FilesContract:
         assert storage.read_part(PACK, -30, 10) == some(1, 100)[70:80]
         assert storage.read_part(PACK, -300, 10) == some(1, 100)[:10]
 
+    @pytest.mark.parametrize(("head", "tail"), [(10, 30), (0, 1), (200, 300), (100, 100)])
+    def test_both_ends_are_read_at_once(self, storage, head, tail):
+        write(storage, PACK, some(1, 100))
+        assert storage.read_ends(PACK, head, tail) == (some(1, 100)[:head], some(1, 100)[-tail:])
+
     def test_threads_read_one_file_at_the_same_time(self, storage):
         data, found = some(1), {}
         write(storage, PACK, data)
@@ -135,6 +140,7 @@ class FilesContract:
         for call in (
             lambda: storage.read(PACK, 10),
             lambda: storage.read_part(PACK, 0, 10),
+            lambda: storage.read_ends(PACK, 10, 10),
             lambda: everything(storage, PACK),
         ):
             with pytest.raises(FileNotFoundError):

@@ -73,6 +73,9 @@ class MemoryStorage:
         start = start if start >= 0 else max(0, len(data) + start)
         return data[start : start + length]
 
+    def read_ends(self, name: str, head: int, tail: int) -> tuple[bytes, bytes]:
+        return self.read_part(name, 0, head), self.read_part(name, -tail, tail)
+
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[MemoryFile]:
         yield MemoryFile(self._data(name))

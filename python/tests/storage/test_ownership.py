@@ -7,17 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
+from owners import OTHER, manager, needs_root, refused, restores
 
 import rekindle
 from rekindle import inspection
-from rekindle._storage.local import ownership
-
-needs_root = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to other users"
-)
-OTHER = 54321
+from rekindle._storage.local import guard
 
 
 @pytest.fixture
@@ -25,29 +20,6 @@ def folder(tmp_path):
     """A folder with a checkpoint that root can read, for any owner."""
     manager(tmp_path / "backup", 7.0).save()
     return tmp_path / "backup"
-
-
-def manager(folder, value=0.0):
-    return rekindle.CheckpointManager(
-        rekindle.Checkpoint(x=np.array([value])), str(folder), max_to_keep=1
-    )
-
-
-def refused(folder):
-    reading = manager(folder)
-    before = {path: path.read_bytes() for path in Path(folder).rglob("*")}
-    with pytest.raises(rekindle.ForeignFileError) as caught:
-        reading.restore_or_initialize()
-    reading.close()
-    assert reading.checkpoint.x.tolist() == [0.0]
-    assert {path: path.read_bytes() for path in Path(folder).rglob("*")} == before
-    return caught.value
-
-
-def restores(folder):
-    with manager(folder) as reading:
-        reading.restore_or_initialize()
-        return reading.checkpoint.x.tolist() == [7.0]
 
 
 def test_ones_own_folder_is_restored(folder):
@@ -149,9 +121,9 @@ def test_another_user_sees_roots_files_as_trusted_and_a_third_ones_as_not():
             os.chown(path, owner, -1)
         os.seteuid(OTHER + 1)
         try:
-            ownership.refuse_others(str(mine))
+            guard.refuse_others(str(mine))
             with pytest.raises(rekindle.ForeignFileError, match=f"user {OTHER + 1}"):
-                ownership.refuse_others(str(other))
+                guard.refuse_others(str(other))
         finally:
             os.seteuid(0)
 
@@ -161,27 +133,25 @@ def test_a_file_system_that_shows_other_owners_is_no_hindrance(folder, monkeypat
     for path in (folder, *folder.iterdir()):
         os.chown(path, OTHER, -1)
     # NFS that squashes root, or CIFS, does this: a file that we create belongs to that user too.
-    monkeypatch.setattr(ownership, "_owner_of_new_files", lambda directory: OTHER)
+    monkeypatch.setattr(guard, "_owner_of_new_files", lambda folder: {OTHER})
     assert restores(folder)
 
 
 def test_one_file_tells_how_the_file_system_shows_owners(folder, monkeypatch):
     asked = []
     monkeypatch.setattr(os, "geteuid", lambda: OTHER)
-    real = ownership._owner_of_new_files
-    monkeypatch.setattr(
-        ownership, "_owner_of_new_files", lambda path: asked.append(path) or real(path)
-    )
-    ownership.refuse_others(str(folder))
+    real = guard._owner_of_new_files
+    monkeypatch.setattr(guard, "_owner_of_new_files", lambda path: asked.append(path) or real(path))
+    guard.refuse_others(str(folder))
     # Files of root do not need this check.
     assert len(asked) <= 1
-    assert not [name for name in os.listdir(folder) if name.startswith("tmp")]
+    assert not [name for name in os.listdir(folder) if name.endswith(".owner")]
 
 
 @pytest.mark.parametrize("restores_first", [False, True])
 def test_a_manager_asks_once(restores_first, folder, monkeypatch):
     asked = []
-    monkeypatch.setattr(ownership, "refuse_others", lambda folder, also: asked.append(folder))
+    monkeypatch.setattr(guard, "refuse_others", lambda folder, also: asked.append(folder))
     with manager(folder) as writing:
         if restores_first:
             writing.restore_or_initialize()
@@ -190,10 +160,69 @@ def test_a_manager_asks_once(restores_first, folder, monkeypatch):
     assert asked == [str(folder)]
 
 
+@needs_root
+@pytest.mark.parametrize("trusted", [str(OTHER), f" nobody , {OTHER},", "{name}"])
+def test_files_of_a_trusted_user_are_ones_own(trusted, folder, monkeypatch):
+    owner = OTHER
+    if trusted == "{name}":
+        import pwd
+
+        owner, trusted = pwd.getpwnam("nobody").pw_uid, "nobody"
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, owner, -1)
+    refused(folder)
+    monkeypatch.setenv("REKINDLE_TRUST_OWNER", trusted)
+    assert restores(folder)
+    os.chown(folder / "ckpt-1.json", OTHER + 1, -1)
+    assert refused(folder).path == str(folder / "ckpt-1.json")
+
+
+@needs_root
+def test_the_refusal_says_how_to_trust_the_owner(folder, monkeypatch):
+    os.chown(folder, OTHER, -1)
+    assert f"the environment variable REKINDLE_TRUST_OWNER to {OTHER}." in str(refused(folder))
+
+
+@pytest.mark.parametrize("value", ["no such user", "all", "-1", "0x10", "1;2", "²"])
+def test_a_user_that_is_not_there_is_refused_by_name(value, folder, monkeypatch):
+    monkeypatch.setenv("REKINDLE_TRUST_OWNER", value)
+    with pytest.raises(rekindle.ArgumentError, match="REKINDLE_TRUST_OWNER") as caught:
+        manager(folder).restore_or_initialize()
+    assert repr(value) in str(caught.value)
+    assert "names or numbers of users" in str(caught.value)
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o770, 0o2775, 0o777, 0o1777])
+def test_the_folder_of_a_project_may_be_writable_for_others(mode, folder):
+    folder.parent.chmod(mode)
+    assert restores(folder)
+    os.chown(folder, OTHER, -1)
+    refused(folder)
+
+
+@needs_root
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o770, True), (0o777, True), (0o755, False)])
+def test_another_users_link_is_refused_where_others_may_write(mode, is_refused, folder, tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    project.chmod(mode)
+    link = project / "link"
+    link.symlink_to(folder)
+    os.chown(link, OTHER, -1, follow_symlinks=False)
+    if is_refused:
+        assert refused(link).path == str(link)
+    else:
+        assert restores(link)
+    # Who owns the folder decides over its names in any case.
+    os.chown(project, OTHER, -1)
+    assert restores(link)
+
+
 def test_what_is_not_there_is_nobodys(tmp_path):
-    ownership.refuse_others(str(tmp_path / "no" / "such"))
+    guard.refuse_others(str(tmp_path / "no" / "such"))
 
 
 def test_without_owners_nothing_is_checked(folder, monkeypatch):
     monkeypatch.delattr(os, "geteuid", raising=False)
-    ownership.refuse_others(str(folder))
+    guard.refuse_others(str(folder))

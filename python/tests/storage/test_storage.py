@@ -246,7 +246,7 @@ def test_without_the_optimizations_none_of_them_is_used(tmp_path, monkeypatch):
 
     for owner, name in (
         (fs, "set_direct"),
-        (fs, "is_alone"),
+        (recycle, "is_alone"),
         (page_cache, "_madvise"),
         (page_cache, "_mincore"),
         (buffered, "_begin_writing"),

@@ -20,11 +20,11 @@ from safetensors import safe_open
 from rekindle._format import layout
 from rekindle._format.snapshot import Snapshot
 from rekindle._repository.repository import Repository
-from rekindle._storage.local import fs, page_cache, recycle
+from rekindle._storage.local import page_cache, recycle
 from rekindle._storage.local.storage import LocalStorage
 
 pytestmark = pytest.mark.skipif(
-    not fs.CAN_TELL_OPEN_FILES, reason="only Linux tells who has a file open"
+    not recycle.CAN_TELL_OPEN_FILES, reason="only Linux tells who has a file open"
 )
 
 
@@ -248,7 +248,7 @@ def test_who_opens_the_file_while_it_is_asked_for_does_not_end_the_process(tmp_p
     script = f"""
 import sys, threading
 sys.path[:0] = {sys.path!r}
-from rekindle._storage.local import fs
+from rekindle._storage.local import recycle
 path = {str(tmp_path / "file")!r}
 open(path, "wb").close()
 def look():
@@ -257,10 +257,10 @@ def look():
 done = []
 thread = threading.Thread(target=look)
 thread.start()
-answers = {{fs.is_alone(path) for _ in range(20000)}}
+answers = {{recycle.is_alone(path) for _ in range(20000)}}
 done.append(True)
 thread.join()
-assert fs.is_alone(path)
+assert recycle.is_alone(path)
 print(sorted(answers))
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

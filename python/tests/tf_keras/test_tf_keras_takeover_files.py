@@ -65,6 +65,16 @@ def test_it_is_refused_without_waiting(backup_dir, checkpoint, part, kind, why):
     refused(backup_dir, why)
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="gives files to other users"
+)
+@pytest.mark.parametrize("part", [data_of, index_of])
+def test_another_users_file_in_ones_own_folder_is_refused(backup_dir, checkpoint, part):
+    os.chown(part(checkpoint), 54321, -1)
+    with pytest.raises(rekindle.ForeignFileError, match="belongs to user 54321"):
+        fit(make_model(), BackupAndRestore(backup_dir))
+
+
 def test_a_link_in_place_of_their_folder_is_refused(backup_dir, checkpoint, tmp_path):
     shutil.move(checkpoint.parent, tmp_path / "elsewhere")
     checkpoint.parent.symlink_to(tmp_path / "elsewhere")

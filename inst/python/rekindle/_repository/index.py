@@ -168,8 +168,7 @@ def _read(storage: Storage, name: str) -> bytes:
 
 
 def _ends(storage: Storage, name: str) -> tuple[bytes, bytes]:
-    head = storage.read_part(name, 0, len(layout.MANIFEST_MAGIC))
-    return head, storage.read_part(name, -layout.DIGEST_LINE_LENGTH, layout.DIGEST_LINE_LENGTH)
+    return storage.read_ends(name, len(layout.MANIFEST_MAGIC), layout.DIGEST_LINE_LENGTH)
 
 
 def _foreign(

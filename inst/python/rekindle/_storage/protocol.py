@@ -165,6 +165,9 @@ class Storage(Protocol):
     def read_part(self, name: str, start: int, length: int) -> bytes:
         """Bytes from `start` on, fewer if the file ends; a negative `start` counts from the end."""
 
+    def read_ends(self, name: str, head: int, tail: int) -> tuple[bytes, bytes]:
+        """The first `head` and the last `tail` bytes, fewer if the file is smaller."""
+
     def open(self, name: str) -> AbstractContextManager[StoredFile]:
         """Opens a file for reads of any part."""
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rekindle._format.manifest import Position
-from rekindle._storage.local import fs
+from rekindle._storage.local import fs, guard
 from rekindle._synalinks import variables
 from rekindle._training import settled, stages
 from rekindle.errors import BrokenTreeError, DamageError, MismatchError, TakeoverWarning, bulleted
@@ -149,7 +149,13 @@ def _json(folder: str, name: str) -> dict[str, Any]:
     if not fs.exists(path):
         raise _UnusableError(f"{name} is missing")
     try:
-        found = json.loads(fs.read_file(path, _LARGEST))
+        fd, size = fs.open_regular(path)
+        with fs.closing(fd):
+            # Another user may have replaced it since the files of the folder were looked at.
+            guard.refuse_other(folder, fd, name)
+            if size > _LARGEST:
+                raise _UnusableError(f"{name} is larger than {_LARGEST} bytes")
+            found = json.loads(fs.read_whole(fd, size))
     except OSError as error:
         raise _UnusableError(f"{name} cannot be read ({error})") from error
     except (ValueError, RecursionError) as error:

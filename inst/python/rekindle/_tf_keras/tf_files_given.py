@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from rekindle._inspection import tf_files
-from rekindle._storage.local import by_descriptor, fs
+from rekindle._storage.local import by_descriptor, fs, guard
 from rekindle._storage.local.open_folder import OpenFolder
 
 # Beside the variables, a checkpoint has the graph of its objects.
@@ -41,14 +41,16 @@ def opened(path: str, variables: Iterable[Any]) -> Iterator[tuple[str, float]]:
 
     Raises:
         OSError: The checkpoint has a file that is no regular one, or is too large.
+        ForeignFileError: A file belongs to another user.
     """
     folder, name = os.path.split(path)
     with contextlib.ExitStack() as stack:
         files, total = {}, 0
-        inside = stack.enter_context(contextlib.closing(OpenFolder(folder, follow=False)))
+        inside = stack.enter_context(contextlib.closing(OpenFolder.of(folder, follow=False)))
         for file in tf_files.files_of(inside.names(), name)[:_MOST_FILES]:
             fd, size = fs.open_regular(inside.place(file))
             stack.enter_context(fs.closing(fd))
+            guard.refuse_other(folder, fd, file)
             files[file] = fd
             total += size
         limit = _SPARE_BYTES + _TIMES_BYTES * sum(_nbytes(one) for one in variables)

@@ -17,7 +17,7 @@ import tensorflow as tf
 from rekindle._inspection import tf_files
 from rekindle._tf_keras import tf_files_given, variables
 from rekindle._training import fingerprint, keras_files, settled
-from rekindle.errors import DamageError, MismatchError, TakeoverWarning, bulleted
+from rekindle.errors import DamageError, ForeignFileError, MismatchError, TakeoverWarning, bulleted
 
 FOLDER = tf_files.KERAS_2
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -81,7 +81,7 @@ def load(folder: str, model: Any, initial: int, batches: int | None) -> tuple[Pl
                 place = _place(given, path, initial, batches)
                 _read(given, model, folder)
             place = replace(place, path=path, time=written)
-        except MismatchError:  # A RuntimeError, but of a checkpoint that is whole.
+        except (MismatchError, ForeignFileError):  # RuntimeErrors, but no damages.
             raise
         except _DAMAGE as error:
             problems.append(f"{name} is damaged ({_first_line(error)})")

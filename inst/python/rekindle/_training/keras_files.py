@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rekindle._storage.local import by_descriptor, fs
+from rekindle._storage.local import by_descriptor, fs, guard
 from rekindle._training import settled
 
 WEIGHTS = "latest.weights.h5"
@@ -75,6 +75,7 @@ def opened(folder: str, weights: str, metadata: str) -> Iterator[Pair]:
     Raises:
         UnusableError: A file is missing, is no regular file, or does not have the form that Keras
             gives it; or, at the end, another program changed the weights meanwhile.
+        ForeignFileError: A file belongs to another user.
     """
     for name, other in ((weights, metadata), (metadata, weights)):
         if not fs.exists(os.path.join(folder, name)):
@@ -95,9 +96,16 @@ def opened(folder: str, weights: str, metadata: str) -> Iterator[Pair]:
 
 def _open(folder: str, name: str) -> tuple[int, int]:
     try:
-        return fs.open_regular(os.path.join(folder, name))
+        fd, size = fs.open_regular(os.path.join(folder, name))
     except OSError as error:
         raise UnusableError(f"{name} cannot be read ({error})") from error
+    try:
+        # Another user may have replaced it since the files of the folder were looked at.
+        guard.refuse_other(folder, fd, name)
+    except BaseException:
+        fs.close(fd)
+        raise
+    return fd, size
 
 
 def _state(fd: int) -> tuple[int, int, int]:

@@ -140,6 +140,8 @@ class TeamCheckpointer(Checkpointer):
                     raise self._not_shared(chosen)
                 time.sleep(_GLANCE)
             self.latest = chosen["name"]
+            # Each worker looks at the folder that it sees.
+            self.storage.refuse_others()
             save = self._load(chosen)
         return None if save is None else parts.of_worker(save, self._team.index)
 

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import io
 import os
-import signal
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -116,10 +115,15 @@ def read_file(path: Where, at_most: int) -> bytes:
     with closing(fd):
         if size > at_most:
             raise TooLargeError(errno.EFBIG, f"larger than {at_most} bytes", _split(path)[0])
-        # Read into the final bytes: a copy of a large file would cost time and memory.
-        parts = [os.read(fd, min(size, _LARGEST_TRANSFER))]
-        while parts[-1] and (left := size - sum(map(len, parts))) > 0:
-            parts.append(os.read(fd, min(left, _LARGEST_TRANSFER)))
+        return read_whole(fd, size)
+
+
+def read_whole(fd: int, size: int) -> bytes:
+    """The bytes of an open file of this size, from its beginning."""
+    # Read into the final bytes: a copy of a large file would cost time and memory.
+    parts = [os.read(fd, min(size, _LARGEST_TRANSFER))]
+    while parts[-1] and (left := size - sum(map(len, parts))) > 0:
+        parts.append(os.read(fd, min(left, _LARGEST_TRANSFER)))
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -127,9 +131,19 @@ def read_part(path: Where, start: int, length: int) -> bytes:
     """Bytes of a file from `start` on; a negative `start` counts from the end of the file."""
     fd, size = open_regular(path)
     with closing(fd):
-        part = bytearray(length)
-        count = read_into(fd, memoryview(part), start if start >= 0 else max(0, size + start))
-    return bytes(part[:count])
+        return read_range(fd, size, start, length)
+
+
+def read_range(fd: int, size: int, start: int, length: int) -> bytes:
+    """The same of an open file of this size."""
+    start = start if start >= 0 else max(0, size + start)
+    if hasattr(os, "pread"):
+        found = os.pread(fd, length, start)
+        # A network file system may have ended the read early.
+        if len(found) == length or start + len(found) >= size:
+            return found
+    part = bytearray(length)
+    return bytes(part[: read_into(fd, memoryview(part), start)])
 
 
 def read_into(fd: int, buffer: memoryview, offset: int) -> int:
@@ -241,39 +255,6 @@ def exists(where: Where) -> bool:
     try:
         lstat(where)
     except FileNotFoundError:
-        return False
-    return True
-
-
-# Whether :func:`is_alone` can return True. Only Linux' leases can tell whether a file is open.
-CAN_TELL_OPEN_FILES = hasattr(fcntl, "F_SETLEASE")
-
-
-def is_alone(path: Where) -> bool:
-    """Whether a regular file has only this name and no process has it open; False if in doubt."""
-    try:
-        fd, _ = open_regular(path, os.O_WRONLY)
-        with closing(fd):
-            if os.fstat(fd).st_nlink != 1:
-                return False
-            # A file system that grants a lease on a file that is open twice cannot tell us.
-            with closing(open_regular(path)[0]):
-                if _may_be_leased(fd):
-                    return False
-            return _may_be_leased(fd)
-    except OSError:
-        return False
-
-
-def _may_be_leased(fd: int) -> bool:
-    """Whether the system reports `fd` as the only open descriptor of the file."""
-    try:
-        # If another process opens the file before this process gives up the lease, the system
-        # sends this process a signal. The default signal would end it, so ask for another signal.
-        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError:
         return False
     return True
 

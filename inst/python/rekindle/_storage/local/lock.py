@@ -34,19 +34,25 @@ class Lock:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._path = os.path.join(folder, layout.LOCK)
+        self._at: fs.Where = self._path
         self._fd: int | None = None
         self._pid = 0
         self.holder = Holder()
         self.made_file = False
 
-    def acquire(self, *, made_folder: bool) -> bool:
+    def acquire(self, at: fs.Where, *, made_folder: bool) -> bool:
         """Takes the lock. Returns False if the file came or went meanwhile: then try again.
+
+        Args:
+            at: The lock file, in the open folder.
+            made_folder: Whether rekindle made the folder.
 
         Raises:
             LockError: Another run holds the lock.
             ForeignFileError: rekindle did not write the lock file.
             OSError: The system refused.
         """
+        self._at = at
         opened = self._open()
         if opened is None:
             return False
@@ -79,19 +85,19 @@ class Lock:
         """The file's descriptor and whether we made it; ``None`` if it came or went meanwhile."""
         try:
             try:
-                return fs.open_regular(self._path, os.O_RDWR)[0], False
+                return fs.open_regular(self._at, os.O_RDWR)[0], False
             except OSError as error:
                 # The file is another user's in a shared folder, or the medium is read-only. A
                 # read-only descriptor can still be locked.
                 if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                     raise
-                return fs.open_regular(self._path)[0], False
+                return fs.open_regular(self._at)[0], False
         except FileNotFoundError:
             pass
         except NotRegularError:
             raise _not_ours(self._path) from None
         try:
-            return fs.open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL)[0], True
+            return fs.open_regular(self._at, os.O_RDWR | os.O_CREAT | os.O_EXCL)[0], True
         except FileExistsError:
             return None
 
@@ -109,7 +115,7 @@ class Lock:
             return
         with fs.closing(fd):
             if remove and self._pid == os.getpid() and self._is_at(fd):
-                fs.remove(self._path)
+                fs.remove(self._at)
 
     def _is_at(self, fd: int) -> bool:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
 
 from rekindle._format import layout
 from rekindle._storage.local import direct_io, fs
@@ -73,11 +72,3 @@ class InPlace:
 
     def __del__(self) -> None:
         self.close()
-
-
-@contextlib.contextmanager
-def opened(path: str) -> Iterator[OpenFile]:
-    """Opens a regular file."""
-    fd, size = fs.open_regular(path)
-    with fs.closing(fd), contextlib.closing(OpenFile(fd, size)) as file:
-        yield file

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from rekindle._format import layout
-from rekindle._storage.local import buffered
+from rekindle._storage.local import buffered, fs
 from rekindle._storage.local.direct_io import Direct
 from rekindle._storage.local.page_cache import ReadBack
 from rekindle._storage.local.recycle import RecycledFile
@@ -16,7 +16,7 @@ class PackFile:
     """Opens and writes the files of packs.
 
     Args:
-        folder: The folder.
+        place: A function that makes of a name in the folder the place of this file.
         past_cache: Whether large packs go past the system's cache, which is best beside a training.
             If the system does not allow that, they go through the cache. A caller that waits for
             the save gets it sooner through the cache.
@@ -25,14 +25,14 @@ class PackFile:
         spare: The recycled file, which the next pack overwrites.
     """
 
-    def __init__(self, folder: str, *, past_cache: bool) -> None:
-        self.spare = RecycledFile(folder)
+    def __init__(self, place: Callable[[str], fs.Where], *, past_cache: bool) -> None:
+        self.spare = RecycledFile(place)
         self._past_cache = past_cache
         self._read_back = ReadBack()
         # Held while packs are read back: the reader has a file open.
         self._reading = threading.Lock()
 
-    def create(self, path: str, size: int) -> int:
+    def create(self, path: fs.Where, size: int) -> int:
         """Opens a file for `size` bytes at `path`, which must not exist yet.
 
         Raises:
@@ -64,11 +64,11 @@ class PackFile:
         with self._reading:
             return self.spare.keep(pack)
 
-    def read_back(self, packs: Iterable[str], stop: Callable[[], bool]) -> None:
+    def read_back(self, packs: Iterable[fs.Where], stop: Callable[[], bool]) -> None:
         """Makes the system read packs into its cache, if they were written past it.
 
         Args:
-            packs: The paths of the packs.
+            packs: The places of the packs.
             stop: Called from time to time; returns whether to stop.
         """
         if self._past_cache:

@@ -76,7 +76,7 @@ def _madvise() -> Any:
     return linux.call("madvise", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int))
 
 
-def _read_into_cache(path: str, stop: Callable[[], bool]) -> None:
+def _read_into_cache(path: fs.Where, stop: Callable[[], bool]) -> None:
     """Makes the system read a file into its cache, until `stop` returns True. Only a hint."""
     advise = _madvise()
     if advise is None:
@@ -112,7 +112,7 @@ class ReadBack:
         self._allowance = _ADVANCE
         self._since = time.monotonic()
 
-    def read(self, paths: Iterable[str], stop: Callable[[], bool]) -> None:
+    def read(self, paths: Iterable[fs.Where], stop: Callable[[], bool]) -> None:
         """Reads these files until the allowance is used up, or `stop` returns True."""
         if not tuning.uses(tuning.PAGE_CACHE):
             return

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from rekindle._base import tuning
 from rekindle._format import layout
-from rekindle._storage.local import directory, fs, lock_probe, ownership
+from rekindle._storage.local import directory, fs, guard, lock_probe
 from rekindle._storage.local.lock import Lock, read_holder
-from rekindle._storage.local.open_file import InPlace, opened
+from rekindle._storage.local.open_file import InPlace, OpenFile
+from rekindle._storage.local.open_folder import OpenFolder
 from rekindle._storage.local.pack_file import PackFile
-from rekindle._storage.protocol import FileStatus, LockStatus, Staging, StoredFile
+from rekindle._storage.protocol import (
+    FileStatus,
+    LockStatus,
+    Staging,
+    StoredFile,
+    TooLargeError,
+)
 from rekindle.errors import ForeignFileError
 
 # How often to try to lock a folder. A new attempt is needed only if another run cleans up at the
@@ -34,7 +41,11 @@ class LocalStorage:
         self._folder = folder
         self._past_cache = past_cache
         self._lock = Lock(folder)
-        self._pack_file = PackFile(folder, past_cache=past_cache)
+        # Open while this object holds the lock, so that no other process can put a different
+        # folder in its place.
+        self._open: OpenFolder | None = None
+        self._guard: guard.Guard | None = None
+        self._pack_file = PackFile(self._at, past_cache=past_cache)
         # A wrong value ends the first call of the user, and not the first save.
         tuning.uses(tuning.RECYCLE)
 
@@ -45,36 +56,62 @@ class LocalStorage:
     def where(self, name: str) -> str:
         return os.path.join(self._folder, name)
 
+    def _at(self, name: str) -> fs.Where:
+        return self.where(name) if self._open is None else self._open.place(name)
+
+    @property
+    def _whole(self) -> str | int:
+        return self._folder if self._open is None else self._open.whole
+
     @property
     def exists(self) -> bool:
         return os.path.isdir(self._folder)
 
     def names(self) -> list[str]:
         recycled = self._pack_file.spare.name
-        return [name for name in fs.names_in(self._folder) if name != recycled]
+        return [name for name in fs.names_in(self._whole) if name != recycled]
 
     def status(self, name: str) -> FileStatus | None:
         try:
-            status = os.lstat(self.where(name))
+            status = fs.lstat(self._at(name))
         except FileNotFoundError:
             return None
         is_regular = stat.S_ISREG(status.st_mode)
         return FileStatus(status.st_size if is_regular else 0, is_regular)
 
     def read(self, name: str, at_most: int) -> bytes:
-        return fs.read_file(self.where(name), at_most)
+        with self._opened(name) as (fd, size):
+            if size > at_most:
+                raise TooLargeError(errno.EFBIG, f"larger than {at_most} bytes", name)
+            return fs.read_whole(fd, size)
 
     def read_part(self, name: str, start: int, length: int) -> bytes:
-        return fs.read_part(self.where(name), start, length)
+        with self._opened(name) as (fd, size):
+            return fs.read_range(fd, size, start, length)
 
-    def open(self, name: str) -> AbstractContextManager[StoredFile]:
-        return opened(self.where(name))
+    def read_ends(self, name: str, head: int, tail: int) -> tuple[bytes, bytes]:
+        with self._opened(name) as (fd, size):
+            return fs.read_range(fd, size, 0, head), fs.read_range(fd, size, -tail, tail)
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[StoredFile]:
+        with self._opened(name) as (fd, size), contextlib.closing(OpenFile(fd, size)) as file:
+            yield file
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[tuple[int, int]]:
+        """A regular file's descriptor and size, once it is sure whose file it is."""
+        fd, size = fs.open_regular(self._at(name))
+        with fs.closing(fd):
+            if self._guard is not None:
+                self._guard.check(self._open, os.fstat(fd), name)
+            yield fd, size
 
     def free_bytes(self) -> int | None:
-        return fs.free_bytes(self._folder)
+        return fs.free_bytes(self._whole)
 
     def write_pack(self, name: str, size: int, chunks: Iterable[memoryview]) -> None:
-        path, temporary = self.where(name), self._temporary(name)
+        path, temporary = self._at(name), self._temporary(name)
         # A crash may have left a file under this name. We hold the lock, so no run is writing it.
         fs.remove(temporary)
         fd = self._pack_file.create(temporary, size)
@@ -88,26 +125,26 @@ class LocalStorage:
             raise
 
     def stage(self, name: str) -> Staging:
-        return LocalStaging(self._folder, self._temporary(name), self.where(name))
+        return LocalStaging(self._at(os.curdir), self._temporary(name), self._at(name))
 
     def put_hint(self, name: str, data: bytes) -> None:
         temporary = self._temporary(name)
         fs.remove(temporary)
         fs.write_new(temporary, data, durable=False)
         try:
-            fs.rename(temporary, self.where(name))
+            fs.rename(temporary, self._at(name))
         except BaseException:
             fs.discard(temporary)
             raise
 
     def write_in_place(self, name: str) -> InPlace:
-        return InPlace(fs.open_regular(self.where(name), os.O_WRONLY)[0])
+        return InPlace(fs.open_regular(self._at(name), os.O_WRONLY)[0])
 
     def remove(self, name: str) -> None:
-        fs.remove(self.where(name))
+        fs.remove(self._at(name))
 
     def discard(self, name: str) -> None:
-        fs.discard(self.where(name))
+        fs.discard(self._at(name))
 
     def retire(self, name: str) -> None:
         if not self._pack_file.keep(name):
@@ -116,25 +153,25 @@ class LocalStorage:
     def quarantine(self, name: str) -> str:
         # The rename is not synced. If a power cut undoes it, rekindle finds the damage again.
         target, again = name + layout.DAMAGED_SUFFIX, 1
-        while fs.exists(self.where(target)):
+        while fs.exists(self._at(target)):
             again += 1
             target = f"{name}{layout.DAMAGED_SUFFIX}-{again}"
         with contextlib.suppress(FileNotFoundError):
-            fs.rename(self.where(name), self.where(target))
+            fs.rename(self._at(name), self._at(target))
         return target
 
     def sync(self) -> None:
-        fs.sync_folder(self._folder)
+        fs.sync_folder(self._at(os.curdir))
 
     def read_back(self, names: Collection[str], stop: Callable[[], bool]) -> None:
-        self._pack_file.read_back([self.where(name) for name in names], stop)
+        self._pack_file.read_back([self._at(name) for name in names], stop)
 
     def hold(self) -> bool:
         if self._lock.is_held:
             return False
         self.release()
         self._acquire()
-        self._pack_file = PackFile(self._folder, past_cache=self._past_cache)
+        self._pack_file = PackFile(self._at, past_cache=self._past_cache)
         return True
 
     def _acquire(self) -> None:
@@ -142,8 +179,7 @@ class LocalStorage:
         for _ in range(_ATTEMPTS):
             # The previous holder may remove the folder between any two of these calls.
             try:
-                made = directory.make_folder(self._folder)
-                if self._lock.acquire(made_folder=made):
+                if self._acquire_folder():
                     return
                 absent = None
             except FileNotFoundError as error:
@@ -153,6 +189,24 @@ class LocalStorage:
             # /proc, which is there.
             raise OSError(absent.errno, "no file or folder can be made there")
         raise OSError(None, "other runs keep locking and removing it")
+
+    def _acquire_folder(self) -> bool:
+        self._open, made = directory.make_folder(self._folder)
+        try:
+            if self._guard is not None:
+                self._guard.check(self._open, self._open.status())
+            if self._lock.acquire(self._at(layout.LOCK), made_folder=made):
+                return True
+        except BaseException:
+            self._close_folder()
+            raise
+        self._close_folder()
+        return False
+
+    def _close_folder(self) -> None:
+        folder, self._open = self._open, None
+        if folder is not None:
+            folder.close()
 
     @property
     def is_held(self) -> bool:
@@ -164,14 +218,17 @@ class LocalStorage:
             if self._lock.is_held:
                 self._pack_file.spare.discard()
             self._lock.release()
+        self._close_folder()
 
     def withdraw(self) -> None:
         self._lock.release(remove=self._lock.made_file)
+        self._close_folder()
 
     def unmake(self) -> None:
         made_folder = self._lock.holder.made_folder
         self._pack_file.spare.discard()
         self._lock.release(remove=True)
+        self._close_folder()
         if made_folder:
             # If the folder is not empty, it holds foreign files, which rekindle must not remove.
             with contextlib.suppress(OSError):
@@ -181,26 +238,25 @@ class LocalStorage:
         return lock_probe.look(self._folder)
 
     def has_own_lock(self) -> bool:
-        path = self.where(layout.LOCK)
         try:
-            fd, _ = fs.open_regular(path)
+            fd, _ = fs.open_regular(self._at(layout.LOCK))
             with fs.closing(fd):
-                read_holder(fd, path)
+                read_holder(fd, self.where(layout.LOCK))
         except (OSError, ForeignFileError):
             return False
         return True
 
     def refuse_others(self, also: Collection[str] = ()) -> None:
-        ownership.refuse_others(self._folder, also)
+        self._guard = guard.refuse_others(self._folder, also)
 
-    def _temporary(self, name: str) -> str:
-        return self.where(layout.temporary_name(name))
+    def _temporary(self, name: str) -> fs.Where:
+        return self._at(layout.temporary_name(name))
 
 
 class LocalStaging:
     """A file under a temporary name, which a rename publishes."""
 
-    def __init__(self, folder: str, temporary: str, path: str) -> None:
+    def __init__(self, folder: fs.Where, temporary: fs.Where, path: fs.Where) -> None:
         self._folder = folder
         self._temporary = temporary
         self._path = path
@@ -229,7 +285,7 @@ class LocalStaging:
         fs.discard(self._temporary)
 
 
-def _is_gone(path: str) -> bool:
+def _is_gone(path: fs.Where) -> bool:
     try:
         return not fs.exists(path)
     except OSError:
