@@ -13,6 +13,7 @@ import numpy as np
 
 import rekindle
 from benchmarks import (
+    bounded,
     callbacks,
     limits,
     looking,
@@ -76,6 +77,11 @@ def small(count: int, rounds: int, folder: str) -> dict:
             np.testing.assert_array_equal(variables[-1].numpy(), saved)
     mine.close()
     return {"bytes": count * SMALL * 4, "rows": rows}
+
+
+def many(rounds: int, folder: str) -> dict:
+    """Restoring 5,000 and 50,000 small NumPy arrays, and a look beside many foreign files."""
+    return {"bytes": 0, "rows": bounded.measured(rounds, folder)}
 
 
 def witness(folder: str) -> dict:
@@ -165,6 +171,7 @@ def _tree_size(folder: str) -> int:
 _ALL = (
     saves,
     small,
+    many,
     frozen,
     witness,
     watched,

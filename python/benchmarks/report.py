@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from statistics import median
 
-from benchmarks import limits, tables, training_report
+from benchmarks import bounded, limits, tables, training_report
 from benchmarks.chart import draw
 from benchmarks.tables import Answers
 
@@ -34,6 +34,7 @@ def write(path: Path) -> None:
         training_report.fits,
         training_report.auto,
         _small,
+        _many,
         _frozen,
         _memory,
         training_report.hooks,
@@ -157,6 +158,25 @@ def _small(answers: Answers) -> list[str]:
 
 
 _LAST = "tf.train.CheckpointManager"
+
+
+def _many(answers: Answers) -> list[str]:
+    lines = []
+    for _, answer in answers.of("many"):
+        rows, (few, _) = answer["rows"], bounded.COUNTS
+        least = median(rows[str(few)]) / few
+        cells = [
+            [
+                f"restoring {count:,} NumPy arrays of 100 bytes",
+                tables.span(rows[str(count)]),
+                f"{median(rows[str(count)]) / count / least:.2f}",
+            ]
+            for count in bounded.COUNTS
+        ]
+        cells.append([bounded.INFO, tables.span(rows[bounded.INFO]), ""])
+        lines += ["## Many small arrays, and many foreign files", ""]
+        lines += tables.table(["", "s", f"each array / one of {few:,}"], cells)
+    return lines
 
 
 def _frozen(answers: Answers) -> list[str]:

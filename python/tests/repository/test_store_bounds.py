@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -84,21 +85,29 @@ def prefixes(folder: Path, count: int) -> None:
         (folder / "ckpt-1.json").rename(folder / f"name{number}-1.json")
 
 
+def foreign(folder: Path, count: int) -> None:
+    """Files of other programs, half of which have names like ours."""
+    for index in range(count):
+        (folder / f"notes-{index}.txt").write_text("{}")
+        (folder / f"notes-{index}.json").write_text("{}")
+
+
 class TestTime:
     @pytest.mark.parametrize("name", heavy.ALL)
     def test_of_a_forged_folder_it_grows_no_faster_than_the_folder(self, tmp_path, name, unit):
         self._grows_no_faster(tmp_path, heavy.ALL[name], 50_000, unit)
 
     @pytest.mark.parametrize(
-        ("make", "count"), [(arrays, 800), (packs, 300), (saves, 80), (prefixes, 80)]
+        ("make", "count"),
+        [(arrays, 800), (packs, 300), (saves, 80), (prefixes, 80), (foreign, 300)],
     )
     def test_of_an_honest_folder_it_grows_no_faster_than_the_folder(
         self, tmp_path, make, count, unit
     ):
         self._grows_no_faster(tmp_path, make, count, unit)
 
-    def _grows_no_faster(self, tmp_path, make, size, unit):
-        folders = [tmp_path / str(times) for times in (1, 16)]
+    def _grows_no_faster(self, tmp_path, make, size, unit, look=look):
+        folders = [tmp_path / str(times * size) for times in (1, 16)]
         for folder, times in zip(folders, (1, 16), strict=True):
             folder.mkdir()
             make(folder, times * size)
@@ -109,6 +118,34 @@ class TestTime:
             if more < 64 * max(less, unit):
                 return
         pytest.fail(f"16 times the size took {more / max(less, unit):.0f} times as long")
+
+    def test_to_restore_many_arrays_grows_no_faster_than_their_number(self, tmp_path, unit):
+        def restore(folder):
+            arrays = {str(index): np.zeros(3) for index in range(int(folder.name))}
+            with rekindle.CheckpointManager(rekindle.Checkpoint(x=arrays), folder, 1) as manager:
+                manager.restore_or_initialize()
+            assert arrays["7"].tolist() == [1.0, 1.0, 1.0]
+
+        def save(folder, count):
+            arrays = {str(index): np.ones(3) for index in range(count)}
+            with rekindle.CheckpointManager(rekindle.Checkpoint(x=arrays), folder, 1) as manager:
+                manager.save()
+
+        self._grows_no_faster(tmp_path, save, 800, unit, restore)
+
+    def test_foreign_files_are_listed_without_a_look_at_each(self, fill, home, monkeypatch):
+        fill(1)
+        for index in range(500):
+            (home / f"notes-{index}.txt").touch()
+        looked = []
+
+        def noting(call):
+            return lambda path, *given, **more: looked.append(path) or call(path, *given, **more)
+
+        for name in ("open", "stat", "lstat"):
+            monkeypatch.setattr(os, name, noting(getattr(os, name)))
+        assert len(inspection.info(home).foreign) == 500
+        assert 0 < len(looked) < 50
 
     def test_damaged_saves_find_their_places_in_one_pass(self):
         class Counted(int):

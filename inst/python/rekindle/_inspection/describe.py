@@ -45,7 +45,7 @@ def describe(storage: Storage, catalogs: Mapping[str, Index]) -> FolderInfo:
         saves=saves,
         size=found.size,
         set_aside=found.set_aside,
-        foreign=list(found.foreign),
+        foreign=found.foreign,
         of_keras=all(name in found.foreign for name in _KERAS_FILES),
         of_keras_2=bool(tf_files.of_keras_2(storage.url)),
     )

@@ -20,13 +20,13 @@ class Inventory:
             ``ckpt.witness``.
         set_aside: Quarantined files, under the names that rekindle gave them.
         leftovers: Files being written or, if no run holds the folder, leftovers of a crash.
-        foreign: Everything else. A folder counts as 0 bytes.
+        foreign: The names of everything else, without a look at the files: there may be many.
     """
 
     ours: dict[str, int] = field(default_factory=dict)
     set_aside: dict[str, int] = field(default_factory=dict)
     leftovers: dict[str, int] = field(default_factory=dict)
-    foreign: dict[str, int] = field(default_factory=dict)
+    foreign: list[str] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -43,9 +43,13 @@ def survey(storage: Storage, catalogs: Mapping[str, index.Index]) -> Inventory:
     found = Inventory()
     packs = {prefix: catalog.packs_in_use() for prefix, catalog in catalogs.items()}
     for name in sorted(storage.names()):
+        kind = _kind(storage, name, catalogs, packs)
+        if kind is None:
+            found.foreign.append(name)
+            continue
         status = _status(storage, name)
         if status is not None:
-            place: dict[str, int] = getattr(found, _kind(storage, name, catalogs, packs))
+            place: dict[str, int] = getattr(found, kind)
             place[name] = status.size
     return found
 
@@ -63,7 +67,8 @@ def _kind(
     name: str,
     catalogs: Mapping[str, index.Index],
     packs: Mapping[str, Container[str]],
-) -> str:
+) -> str | None:
+    """The part of the inventory to which the file belongs; ``None`` if it is foreign."""
     plain = layout.DAMAGED_ENDING.sub("", name)
     if plain != name and _is_name_of_save(plain, catalogs):
         return "set_aside"
@@ -79,7 +84,7 @@ def _kind(
         return "ours"
     if name == layout.WITNESS and index.witness_is_ours(storage):
         return "ours"
-    return "ours" if name == layout.STATE and index.state_is_ours(storage) else "foreign"
+    return "ours" if name == layout.STATE and index.state_is_ours(storage) else None
 
 
 def _begins_with(storage: Storage, name: str, magic: bytes) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from rekindle._base import collector
 from rekindle._format.manifest import Manifest
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._policy.retention import Retention
@@ -63,8 +64,7 @@ class Checkpointer:
         background: Whether a writer thread writes the checkpoints.
 
     Attributes:
-        source: The object to save.
-        storage: The folder's storage.
+        source, storage: The object to save, and the folder's storage.
         latest: Name of the checkpoint that was last restored, or is known to be durable.
         last_step: The step of the last save, if the caller gave one.
         pending: The request of the save that is being written.
@@ -74,7 +74,6 @@ class Checkpointer:
         self, source: Source, directory: str, name: str, rules: Retention, background: bool
     ) -> None:
         self.source = source
-        # A caller that waits for the save gets it sooner through the system's cache.
         self.storage = resolve(directory, past_cache=background)
         self._name = name
         self._background = background
@@ -253,6 +252,7 @@ class Checkpointer:
         if not self._writer.has_failed:
             self._settle(wait=False)
 
+    @collector.paused()
     def restore(self) -> LoadedCheckpoint | None:
         """Locks the folder and restores its newest whole checkpoint, if it has any.
 
