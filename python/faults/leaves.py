@@ -89,11 +89,21 @@ def nodes(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
         yield from nodes(item, (*place, key))
 
 
+def _has_one_type(state: Any, place: tuple[Any, ...]) -> bool:
+    """Whether a value here must be of the type that is there.
+
+    A container that the script has made empty takes all types, and a list all types of its items.
+    """
+    for key in place[:-1]:
+        state = state[key]
+    is_mixed = isinstance(state, list) and len({type(item) for item in state}) > 1
+    return "grown" not in place and not is_mixed
+
+
 def of_state(victim: str, state: Any) -> Iterator[Case]:
     """The cases in which one value of the state is forged."""
     for place, saved in nodes(state):
-        # An empty container of the script takes values of all types.
-        judged = () if "grown" in place else place
+        judged = place if _has_one_type(state, place) else ()
         for what in (*values(""), "nothing"):
             if what != "nothing" and values("")[what] == saved:
                 continue

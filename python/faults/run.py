@@ -175,8 +175,6 @@ def fuzzing(report: Report, arguments: argparse.Namespace) -> None:
     table.show(f"Made-up manifests and packs, seed {arguments.seed}", ["what", "times"], cells)
 
 
-
-
 def broken(report: Report) -> None:
     """Each broken store must be noticed, or these sweeps prove nothing."""
     cells = []

@@ -26,7 +26,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "part", ["crash", "refuse", "damage", "fuzz", "race,races", "fit,kills,states", "forged", "leaves"]
+    "part",
+    ["crash", "refuse", "damage", "fuzz", "race,races", "fit,kills,states", "forged", "leaves"],
 )
 def test_every_claim_holds(part):
     done = run("--only", part)

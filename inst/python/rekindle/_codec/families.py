@@ -37,6 +37,10 @@ _WORDS = {
     "path": "a path",
 }
 
+# A sum may begin with 0 and become an array. Earlier versions saved a member of an enumeration as
+# its value; only the value of a member comes back.
+_ALSO = {("number", "array"), ("enum", "number"), ("enum", "text")}
+
 # Whether plain values are vectors, as in R.
 _are_vectors = False
 
@@ -111,10 +115,9 @@ def difference(before: Family, after: Family, place: str = "") -> str | None:
         after: The family of the other value.
         place: The place of both.
     """
-    # A member of an enumeration has rules of its own, in `shape.can_be_made`.
-    if before is None or after is None or before == after or before == "enum":
+    if before is None or after is None or before == after or (before, after) in _ALSO:
         return None
-    if (before, after) == ("number", "array") or (_are_vectors and _is_alike_in_r(before, after)):
+    if _are_vectors and _is_alike_in_r(before, after):
         return None
     if isinstance(before, str) or isinstance(after, str) or before[0] != after[0]:
         return _expected(before, after, place)

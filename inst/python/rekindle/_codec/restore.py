@@ -232,7 +232,7 @@ class Restore(Matching):
             return self._fill(live, content, place, is_new=True)
         has_own = frameworks.framework(live) in ("keras", "tensorflow") and hasattr(live, "assign")
         needs_live = kind == "enum" or (self._live_only and kind in ("object", "variables"))
-        if has_own or needs_live or (isinstance(live, enum.Enum) and kind is None):
+        if has_own or needs_live or isinstance(live, enum.Enum):
             return self.match(live, saved, place)
         if (array := array_of(saved, self.arrays)) is not None:
             return self._fill_array(live, saved, array, place, is_new=is_new)

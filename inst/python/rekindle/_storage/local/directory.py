@@ -127,7 +127,9 @@ class _Walk:
                 continue
             with fs.closing(fd):
                 if not stat.S_ISLNK(status.st_mode):
-                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._path)
+                    # The text names it: it may be a parent of the folder that the user gave.
+                    found = os.path.join(self._shown, name)
+                    raise NotADirectoryError(errno.ENOTDIR, f"{found!r} is not a folder")
                 links += 1
                 if links > _MOST_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path)
@@ -140,10 +142,9 @@ class _Walk:
                 self._shown = os.sep
 
     def _open(self, name: str) -> int:
-        flags = _PASS | fs.SAFE
         self.made = False
         try:
-            return os.open(name, flags, dir_fd=self.at)
+            return self._open_there(name)
         except FileNotFoundError:
             if not self._make:
                 raise
@@ -153,7 +154,15 @@ class _Walk:
             fs.retrying(os.mkdir, name, mode, dir_fd=self.at)
             self.made = True
             _sync(fs.Place(os.curdir, self.at))
-        return os.open(name, flags, dir_fd=self.at)
+        return self._open_there(name)
+
+    def _open_there(self, name: str) -> int:
+        # Only if a folder is asked for, Linux mounts what is mounted on first use: homes and
+        # scratch folders of a cluster. A link is opened without that.
+        try:
+            return os.open(name, _PASS | os.O_DIRECTORY | fs.SAFE, dir_fd=self.at)
+        except NotADirectoryError:
+            return os.open(name, _PASS | fs.SAFE, dir_fd=self.at)
 
     def _go_to(self, fd: int) -> None:
         before, self.at = self.at, fd

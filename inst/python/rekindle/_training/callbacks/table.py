@@ -62,6 +62,8 @@ _STATE: Mapping[str, set[str]] = {
 def _is_number(value: Any) -> bool:
     if frameworks.framework(value) not in (None, "numpy", "jax.key"):
         value = frameworks.to_numpy(value)
+    if isinstance(value, bool):
+        return False
     return isinstance(value, int | float | np.number) or (
         isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "iuf"
     )
