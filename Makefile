@@ -20,6 +20,7 @@
 #   make release-check   checks what must hold before a version is tagged
 #   make pins       writes tools/constraints-*.txt anew, from what pip resolves today; prints what changed
 #   make fresh      runs demo and test on a bare Debian 12 and 13, each made by debootstrap; needs root
+#   make readme-check   runs the code of README and articles as pasted; README_CHECK_ARGS=FILE: of one file. Not part of CI
 #   make clean      removes what the verbs made, but keeps what set-up made
 
 SHELL := /bin/bash
@@ -46,7 +47,7 @@ export JAX_PLATFORMS ?= cpu
 
 .PHONY: help setup setup-demo install demo test test-python test-python-store $(BACKENDS:%=test-python-%) \
 	test-python-tf_keras setup-synalinks test-synalinks test-r test-r-current coverage coverage-python coverage-r lint lint-python lint-r lint-shell lint-words lint-sizes \
-	check document site bench faults exact compat pins build-python fresh release-check clean
+	check document site bench faults exact compat pins build-python fresh release-check readme-check clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -187,6 +188,10 @@ fresh:
 
 release-check: setup
 	@tools/release-check
+
+# R and keras3 of `make test-r-current`, if R_LIBS and VENV name them.
+readme-check: setup install
+	@$(VENV)/bin/python tools/readme-check.py $(README_CHECK_ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.Rcheck rekindle_*.tar.gz
