@@ -92,7 +92,12 @@ print.rekindle._training.backup_hooks.BackupHooks <- function(x, ...) {
 }
 
 #' @export
-summary.rekindle._training.backup_hooks.BackupHooks <- print.rekindle._training.backup_hooks.BackupHooks
+summary.rekindle._training.backup_hooks.BackupHooks <- function(object, ...) {
+  if (!reticulate::py_is_null_xptr(object)) {
+    return(NextMethod())
+  }
+  print(object)
+}
 
 #' @importFrom utils str
 #' @export
