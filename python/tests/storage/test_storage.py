@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import numpy as np
@@ -273,3 +274,13 @@ def test_an_unknown_optimization_is_refused_at_once(tmp_path, monkeypatch, value
 def test_some_optimizations_can_be_named(monkeypatch):
     monkeypatch.setenv(tuning.VARIABLE, "recycle, huge-pages")
     assert [name for name in tuning.NAMES if tuning.uses(name)] == ["recycle", "huge-pages"]
+
+
+def test_a_relative_folder_is_below_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("relative", "relative/inside", "./../" + tmp_path.name + "/relative"):
+        storage = LocalStorage(folder)
+        assert storage.hold()
+        storage.release()
+        assert (tmp_path / folder).is_dir()
+    assert not os.path.exists("/relative")

@@ -116,9 +116,9 @@ def _plain(value: Any) -> Any:
 
 
 def _family(value: Any) -> families.Family:
-    """The family of one number, truth value or array; ``None`` for anything else.
+    """The family of one number, text or array; ``None`` for anything else.
 
-    A table of a history has no place for more, and text from a checkpoint could be used as a name.
+    A table of a history has no place for more.
     """
     if type(value) is float:
         return "number"
@@ -129,6 +129,4 @@ def _family(value: Any) -> families.Family:
         return None
     # Arrays of each shape may be mixed with numbers.
     family = families.of(saved, arrays)
-    if family == "array":
-        return "number"
-    return family if family in ("number", "flag") else None
+    return "number" if family == "array" else family

@@ -28,7 +28,7 @@ def open_folder(path: str) -> OpenFolder:
     """Opens an existing folder.
 
     Args:
-        path: The folder, as an absolute path.
+        path: The folder.
 
     Raises:
         ForeignFileError: The path leads through a link that another user may have planted.
@@ -50,6 +50,8 @@ def make_folder(path: str) -> tuple[OpenFolder, bool]:
 
 
 def _opened(path: str, *, make: bool) -> tuple[OpenFolder, bool]:
+    # The walk begins at the root.
+    path = os.path.abspath(path)
     if _PASS:
         walk = _Walk(path, make)
         try:
