@@ -36,12 +36,10 @@ def no_sync_after_commit() -> None:
 
 def manifest_in_place() -> None:
     def publish(self):
-        with open(self._temporary, "rb") as file:
-            data = file.read()
-        with open(self._path, "wb", buffering=0) as file:
-            file.write(data)
-            os.fsync(file.fileno())
-        os.unlink(self._temporary)
+        data = fs.read_file(self._temporary, 1 << 30)
+        fs.discard(self._path)
+        fs.write_new(self._path, data)
+        fs.remove(self._temporary)
 
     storage.LocalStaging.publish = publish
 
