@@ -1,5 +1,5 @@
-# The folder `backup` of a run that was interrupted, resumed and interrupted again, and the callback of its second
-# start.
+# The folder `backup` of a run that was interrupted, resumed and interrupted again, and the callback of
+# its second start.
 library(rekindle)
 
 backup <- local({
