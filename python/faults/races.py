@@ -59,7 +59,7 @@ class _Numbers:
     """Three numbers that both processes see: the current try, the swaps, and the end."""
 
     def __init__(self) -> None:
-        self._shared = memoryview(mmap.mmap(-1, 24)).cast("q")
+        self._shared = memoryview(mmap.mmap(-1, 32)).cast("q")
 
     def __getitem__(self, index: int) -> int:
         return self._shared[index]
@@ -68,7 +68,7 @@ class _Numbers:
         self._shared[index] = value
 
 
-_TRY, _SWAPS, _END = range(3)
+_TRY, _SWAPS, _END, _STEPS = range(4)
 
 
 class _Place:
@@ -162,6 +162,7 @@ def _attack(place: _Place, kind: _Kind, numbers: _Numbers) -> None:
     os.umask(0)
     while not numbers[_END]:
         for step in kind.swap(place, place.backup(numbers[_TRY])):
+            numbers[_STEPS] += 1
             try:
                 step()
             except OSError:
@@ -192,6 +193,9 @@ def _victim(place: _Place, kind: _Kind, tries: int, numbers: _Numbers, say: Any)
     warnings.simplefilter("ignore")
     signal.alarm(_PATIENCE)
     ended: Counter[str] = Counter()
+    # In a sticky folder each step of the attacker's may fail, so no swap is waited for.
+    while not numbers[_STEPS]:
+        os.sched_yield()
     for number in range(1, tries + 1):
         ended[_try(place, kind, number, numbers)] += 1
         if tree.take(place.precious) != place.before:
@@ -229,8 +233,8 @@ def _judge(row: Row, outcome: children.Outcome, attacker: int) -> None:
     if found["wrong"]:
         row.wrong.append(found["wrong"])
     row.wrong += [f"{how}, {n} times" for how, n in row.ended.items() if how.startswith("took")]
-    if attacker or not row.swaps:
-        row.wrong.append("the attacker did nothing")
+    if attacker:
+        row.wrong.append(f"the attacker ended with {attacker}")
 
 
 def _judge_theirs(row: Row, place: _Place) -> None:
