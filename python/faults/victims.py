@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 import rekindle
+from faults import stops_once
 from rekindle.keras import BackupAndRestore
 
 # The files that these scripts write themselves, below their working directory.
@@ -155,19 +156,8 @@ class Holder(keras.callbacks.Callback):
         self.grown[str(epoch)] = [epoch]
 
 
-class StopsOnce(keras.callbacks.Callback):
-    """Ends the first fit() in the middle of its second epoch."""
-
-    def __init__(self, is_first: bool) -> None:
-        super().__init__()
-        self.epoch, self.is_first = 0, is_first
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self.is_first and self.epoch == 1 and batch == 2:
-            raise KeyboardInterrupt
+class StopsOnce(stops_once.StopsOnce, keras.callbacks.Callback):
+    """The same as a callback of this Keras."""
 
 
 def midway(folder: str, epochs: int) -> None:

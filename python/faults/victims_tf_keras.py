@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
+from faults import stops_once
 from rekindle.tf_keras import BackupAndRestore
 
 
@@ -30,19 +31,8 @@ class Holder(tf_keras.callbacks.Callback):
         self.grown[str(epoch)] = [epoch]
 
 
-class StopsOnce(tf_keras.callbacks.Callback):
-    """Ends the first fit() in the middle of its second epoch."""
-
-    def __init__(self, is_first: bool) -> None:
-        super().__init__()
-        self.epoch, self.is_first = 0, is_first
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self.is_first and self.epoch == 1 and batch == 2:
-            raise KeyboardInterrupt
+class StopsOnce(stops_once.StopsOnce, tf_keras.callbacks.Callback):
+    """The same as a callback of this Keras."""
 
 
 def midway(folder: str, epochs: int) -> None:

@@ -120,10 +120,10 @@ def _read_metadata(folder: str, name: str) -> tuple[tuple[int, int], int]:
     with fs.closing(fd):
         if size > _LARGEST_METADATA:
             raise UnusableError(f"{name} is larger than {_LARGEST_METADATA} bytes")
-        text, written = bytearray(size), os.fstat(fd).st_mtime_ns
-        del text[fs.read_into(fd, memoryview(text), 0) :]
+        written = os.fstat(fd).st_mtime_ns
+        text = fs.read_whole(fd, size)
     try:
-        values = json.loads(bytes(text))
+        values = json.loads(text)
         counts = (values["epoch"], values.get("batch", 0))
         if all(type(count) is int and 0 <= count < _MOST for count in counts):
             return counts, written

@@ -16,9 +16,6 @@ import stat
 from rekindle._storage.local import fs, ownership
 from rekindle._storage.local.open_folder import OpenFolder
 
-# The number of links that Linux itself follows.
-_MOST_LINKS = 40
-
 _LIST = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | fs.SAFE
 # A folder of the path need not be readable.
 _PASS = getattr(os, "O_PATH", 0)
@@ -133,7 +130,7 @@ class _Walk:
                     found = os.path.join(self._shown, name)
                     raise NotADirectoryError(errno.ENOTDIR, f"{found!r} is not a folder")
                 links += 1
-                if links > _MOST_LINKS:
+                if links > ownership.MOST_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path)
                 link = os.path.join(self._shown, name)
                 ownership.refuse_planted(link, status, os.fstat(self.at))

@@ -19,7 +19,7 @@ from rekindle._storage.local.trusted import name_of
 from rekindle.errors import ForeignFileError
 
 # The number of links that Linux itself follows.
-_MOST_LINKS = 40
+MOST_LINKS = 40
 
 
 def refuse_planted_links(path: str) -> None:
@@ -31,7 +31,7 @@ def refuse_planted_links(path: str) -> None:
     if not hasattr(os, "geteuid"):
         return
     parts, place, followed = collections.deque(path.split(os.sep)), os.sep, 0
-    while parts and followed <= _MOST_LINKS:
+    while parts and followed <= MOST_LINKS:
         part = parts.popleft()
         if part in ("", os.curdir):
             continue
