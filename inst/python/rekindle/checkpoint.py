@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from rekindle._base import checks
+from rekindle._base import checks, places
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import source
 from rekindle._codec.group import Group
@@ -138,13 +138,13 @@ class Checkpoint(Group):
                 path of the local file system.
         """
         expected = "folder and first part of the name, as a string or an os.PathLike"
-        given = checks.path("file_prefix", file_prefix, expected)
-        directory, name = os.path.split(given)
+        given = checks.place("file_prefix", file_prefix, expected)
+        directory, name = places.split(given)
         name = arguments.checkpoint_name(name)
-        folder = os.path.abspath(directory or os.curdir)
+        folder = places.absolute(directory or os.curdir)
         one = Checkpointer(CheckpointSource(self), folder, name, Retention(last=None), False)
         try:
-            return os.path.join(directory or os.curdir, one.save_unmanaged())
+            return places.join(directory or os.curdir, one.save_unmanaged())
         finally:
             one.close()
 

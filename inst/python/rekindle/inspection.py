@@ -5,7 +5,9 @@ folder meanwhile. If the run replaces a checkpoint that a function is reading, t
 again. Only :func:`restore_weights` and :func:`export_weights` import Keras, or tf_keras for a
 model of Keras 2. No function imports Synalinks.
 
-Give a folder by its path, or by a ``file://`` URL. Another URL is an ``ArgumentError``.
+Give a folder by its path or by a ``file://`` URL, or give a place in an object store by its URL,
+such as ``"s3://bucket/run7"``. `storage_options` are settings of the store, as for
+:class:`rekindle.keras.BackupAndRestore`; what they do not say comes from the environment.
 
 Counts say how much is done: ``epoch`` 3 and ``batch`` 0 is a checkpoint at the end of the third
 epoch.
@@ -24,7 +26,7 @@ from rekindle._frameworks.loaded import loaded
 from rekindle._inspection import delete as _deletion
 from rekindle._inspection import describe, lookup, recorded
 from rekindle._inspection import now as _now
-from rekindle._inspection.lookup import Which
+from rekindle._inspection.lookup import Options, Which
 from rekindle._inspection.moment import Now
 from rekindle._inspection.pages import files
 from rekindle._inspection.pages import report as _report
@@ -57,13 +59,13 @@ __all__ = [
 ]
 
 
-def info(directory: str | os.PathLike[str]) -> FolderInfo:
+def info(directory: str | os.PathLike[str], *, storage_options: Options = None) -> FolderInfo:
     """Describes the content of the folder, and the process that has locked it.
 
     Raises:
         RestoreError: The system refused to list or to read.
     """
-    storage = lookup.storage_at(directory)
+    storage = lookup.storage_at(directory, storage_options)
     for _ in range(reader.ATTEMPTS):
         if not storage.exists:
             return FolderInfo(storage.url, "missing")
@@ -76,7 +78,7 @@ def info(directory: str | os.PathLike[str]) -> FolderInfo:
     return found
 
 
-def verify(directory: str | os.PathLike[str]) -> list[Check]:
+def verify(directory: str | os.PathLike[str], *, storage_options: Options = None) -> list[Check]:
     """Reads every byte of every checkpoint. Returns a result for each, oldest first.
 
     Without checkpoints, the list is empty. A checkpoint that its run removes meanwhile is not in
@@ -85,7 +87,7 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
     Raises:
         RestoreError: The system refused to list or to read.
     """
-    storage = lookup.storage_at(directory)
+    storage = lookup.storage_at(directory, storage_options)
     catalogs = reader.catalogs(storage)
     checks: list[Check] = []
     damaged = [
@@ -103,7 +105,9 @@ def verify(directory: str | os.PathLike[str]) -> list[Check]:
     return describe.placed(checks, damaged)
 
 
-def history(directory: str | os.PathLike[str], which: Which = "latest") -> History:
+def history(
+    directory: str | os.PathLike[str], which: Which = "latest", *, storage_options: Options = None
+) -> History:
     """Returns every epoch and metric of the run, up to the checkpoint.
 
     For each metric, this includes the epochs in which it was reported; and it has the attempts of
@@ -112,16 +116,19 @@ def history(directory: str | os.PathLike[str], which: Which = "latest") -> Histo
     Args:
         directory: The folder.
         which: The checkpoint: ``"latest"``, a number, or a name such as ``"ckpt-12"``.
+        storage_options: dict of settings of an object store, or ``None``.
 
     Raises:
         RestoreError: There is no such checkpoint, or the system refused to read.
         DamageError: The checkpoint is damaged.
         MismatchError: The checkpoint is not of a ``fit()``, and has no history.
     """
-    return recorded.history(lookup.storage_at(directory), which)
+    return recorded.history(lookup.storage_at(directory, storage_options), which)
 
 
-def watch(directory: str | os.PathLike[str], every: float = 1.0) -> Iterator[Now]:
+def watch(
+    directory: str | os.PathLike[str], every: float = 1.0, *, storage_options: Options = None
+) -> Iterator[Now]:
     """Looks at a run again and again, and yields what it is doing, until the run has ended.
 
     The last item says how the run ended. If there is no run yet, this waits for one. Looking takes
@@ -135,16 +142,22 @@ def watch(directory: str | os.PathLike[str], every: float = 1.0) -> Iterator[Now
     Args:
         directory: The folder. It need not exist yet.
         every: Seconds between two looks.
+        storage_options: dict of settings of an object store, or ``None``.
 
     Raises:
         ArgumentError: `every` is not a number above 0. Or there is no such folder, and none that it
             could be made in.
         RestoreError: The system refused to list the folder.
     """
-    return _now.watched(directory, every)
+    return _now.watched(directory, every, storage_options)
 
 
-def report(directory: str | os.PathLike[str], file: str | os.PathLike[str]) -> str:
+def report(
+    directory: str | os.PathLike[str],
+    file: str | os.PathLike[str],
+    *,
+    storage_options: Options = None,
+) -> str:
     """Writes a report of a run: one HTML file that needs nothing beside it.
 
     It shows each metric over the epochs, with the ends and resumes of attempts; a table of the
@@ -154,6 +167,7 @@ def report(directory: str | os.PathLike[str], file: str | os.PathLike[str]) -> s
     Args:
         directory: The folder.
         file: The file to write, whose name ends in ``.html``. An earlier report is replaced.
+        storage_options: dict of settings of an object store, or ``None``.
 
     Returns:
         The absolute path of the file.
@@ -166,11 +180,13 @@ def report(directory: str | os.PathLike[str], file: str | os.PathLike[str]) -> s
         DamageError: Every checkpoint is damaged.
     """
     page = files.Page(file, directory)
-    page.write(_report.html(recorded.run(directory)))
+    page.write(_report.html(recorded.run(directory, storage_options)))
     return page.path
 
 
-def arrays(directory: str | os.PathLike[str], which: Which = "latest") -> list[ArrayInfo]:
+def arrays(
+    directory: str | os.PathLike[str], which: Which = "latest", *, storage_options: Options = None
+) -> list[ArrayInfo]:
     """Describes the arrays of a checkpoint. Arguments and errors are those of :func:`history`."""
 
     def read(_: str, manifest: Manifest) -> list[ArrayInfo]:
@@ -179,13 +195,15 @@ def arrays(directory: str | os.PathLike[str], which: Which = "latest") -> list[A
             for name, row in manifest.arrays.items()
         ]
 
-    return lookup.with_save(lookup.storage_at(directory), which, read)
+    return lookup.with_save(lookup.storage_at(directory, storage_options), which, read)
 
 
 def values(
     directory: str | os.PathLike[str],
     names: Collection[str] | None = None,
     which: Which = "latest",
+    *,
+    storage_options: Options = None,
 ) -> dict[str, AnyArray]:
     """Returns the values of arrays of a checkpoint. rekindle verifies each of them.
 
@@ -193,12 +211,13 @@ def values(
         directory: The folder.
         names: Names of arrays, as :func:`arrays` gives them; by default all.
         which: As in :func:`history`.
+        storage_options: dict of settings of an object store, or ``None``.
 
     Raises:
         ArgumentError: The checkpoint has no array of such a name.
         RestoreError, DamageError: As :func:`history`.
     """
-    storage = lookup.storage_at(directory)
+    storage = lookup.storage_at(directory, storage_options)
 
     def read(prefix: str, manifest: Manifest) -> dict[str, AnyArray]:
         missing = [name for name in names or () if name not in manifest.arrays]
@@ -215,7 +234,13 @@ def values(
     return lookup.with_save(storage, which, read)
 
 
-def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which = "latest") -> str:
+def restore_weights(
+    model: Any,
+    directory: str | os.PathLike[str],
+    which: Which = "latest",
+    *,
+    storage_options: Options = None,
+) -> str:
     """Restores the weights of a checkpoint into a model, outside of ``fit()``.
 
     rekindle restores all variables of the model, variables that are not trained included. It does
@@ -226,6 +251,7 @@ def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which 
         model: A built model of Keras 3, or of Keras 2 (tf_keras), made like the saved model.
         directory: The folder.
         which: As in :func:`history`.
+        storage_options: dict of settings of an object store, or ``None``.
 
     Returns:
         The checkpoint's name.
@@ -235,15 +261,15 @@ def restore_weights(model: Any, directory: str | os.PathLike[str], which: Which 
         ArgumentError: `model` is not a model of Keras 3 or of tf_keras.
         RestoreError, DamageError: As :func:`history`.
     """
-    library = loaded("tf_keras")
+    library, storage = loaded("tf_keras"), lookup.storage_at(directory, storage_options)
     if library is not None and isinstance(model, library.Model):
         from rekindle._tf_keras import weights as weights_of_keras_2
 
-        return weights_of_keras_2.restore(model, lookup.storage_at(directory), which)
+        return weights_of_keras_2.restore(model, storage, which)
     arguments.refuse_keras_2(model)
     from rekindle._keras import weights
 
-    return weights.restore(model, lookup.storage_at(directory), which)[0]
+    return weights.restore(model, storage, which)[0]
 
 
 def export_weights(
@@ -253,6 +279,7 @@ def export_weights(
     which: Which = "latest",
     *,
     force: bool = False,
+    storage_options: Options = None,
 ) -> tuple[str, bool]:
     """Writes the weights of a checkpoint into a file for ``model.load_weights()``.
 
@@ -267,6 +294,7 @@ def export_weights(
             optimizer that fits the checkpoint, the file holds the optimizer's state, too.
         which: As in :func:`history`.
         force: bool. Whether to replace an existing file.
+        storage_options: dict of settings of an object store, or ``None``.
 
     Returns:
         The checkpoint's name, and whether the file holds the optimizer's state.
@@ -280,7 +308,9 @@ def export_weights(
     from rekindle._keras import weights
 
     file = os.path.abspath(checks.path("path", path, checks.A_FILE))
-    return weights.export(lookup.storage_at(directory), file, model, which, force=force)
+    return weights.export(
+        lookup.storage_at(directory, storage_options), file, model, which, force=force
+    )
 
 
 def export_variables(
@@ -289,6 +319,7 @@ def export_variables(
     which: Which = "latest",
     *,
     force: bool = False,
+    storage_options: Options = None,
 ) -> str:
     """Writes the variables of a program into a file for ``program.load_variables()`` of Synalinks.
 
@@ -303,6 +334,7 @@ def export_variables(
         path: The file. Its name ends in ``.variables.json``.
         which: As in :func:`history`.
         force: bool. Whether to replace an existing file.
+        storage_options: dict of settings of an object store, or ``None``.
 
     Returns:
         The checkpoint's name.
@@ -316,10 +348,12 @@ def export_variables(
     from rekindle._synalinks import variables_file
 
     file = os.path.abspath(checks.path("path", path, checks.A_FILE))
-    return variables_file.export(lookup.storage_at(directory), file, which, force=force)
+    return variables_file.export(
+        lookup.storage_at(directory, storage_options), file, which, force=force
+    )
 
 
-def delete(directory: str | os.PathLike[str]) -> Deletion:
+def delete(directory: str | os.PathLike[str], *, storage_options: Options = None) -> Deletion:
     """Removes every checkpoint and the other files that rekindle wrote, and nothing else.
 
     Quarantined files stay. rekindle removes the folder, too, if it is then empty and rekindle
@@ -332,4 +366,4 @@ def delete(directory: str | os.PathLike[str]) -> Deletion:
             was removed.
         RestoreError: The system refused.
     """
-    return _deletion.delete(lookup.storage_at(directory))
+    return _deletion.delete(lookup.storage_at(directory, storage_options))

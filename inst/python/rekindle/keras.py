@@ -62,9 +62,10 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
     Args:
         backup_dir: str or ``os.PathLike``. The folder for the backup. rekindle creates the folder
             if it does not exist. rekindle expands ``~``. A relative path counts from the working
-            directory at the time of this call. rekindle refuses a URL, except
-            ``file:///data/run``, which means the path in it. Only one run at a time can use a
-            folder. rekindle never changes files in the folder that it did not write.
+            directory at the time of this call. Or a place in an object store:
+            ``"s3://bucket/run7"``, ``"gs://..."`` or ``"az://container/run7"``. This needs the
+            package obstore. Only one run at a time can use a place. rekindle never changes foreign
+            files there.
         save_freq: ``"epoch"``, int, str, ``datetime.timedelta``, :class:`rekindle.Auto` or False.
             When to save. ``"epoch"`` saves at the end of every epoch. A whole number from 1 up
             saves after that many batches, counted across epochs. A time, such as ``"90 s"``,
@@ -122,6 +123,9 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
             after the checkpoint. ``"warn"`` gives an ``InexactWarning``, once. ``"raise"`` ends
             training with a ``MismatchError``; the checkpoints stay. A ``Tolerance`` lets losses
             differ a little, as they do on a GPU. Defaults to ``"warn"``.
+        storage_options: dict of str, or ``None``. Settings of an object store, by the names that
+            the package obstore has for them, such as ``{"endpoint": "https://minio.example.org"}``.
+            Others come from the environment. rekindle never prints or saves any.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
@@ -253,6 +257,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
         retention: Retention | None = None,
         save_before_preemption: bool | Preemption = True,
         on_difference: str | Tolerance = "warn",
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self._set_up(
@@ -270,6 +275,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
                 retention=retention,
                 save_before_preemption=save_before_preemption,
                 on_difference=on_difference,
+                storage_options=storage_options,
             )
         )
 

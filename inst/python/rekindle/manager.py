@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from rekindle import _workers
-from rekindle._base import checks
+from rekindle._base import checks, places
 from rekindle._base.given_folder import GivenFolder
 from rekindle._codec.source import CheckpointSource
 from rekindle._codec.tf_checkpoint import TensorFlowCheckpoint, is_tensorflow_checkpoint
@@ -18,7 +18,8 @@ from rekindle._policy.tolerance import Tolerance, tolerance_of
 from rekindle._repository import reader
 from rekindle._saving import arguments
 from rekindle._saving import metadata as records
-from rekindle._saving.checkpointer import Checkpointer, Source
+from rekindle._saving.checkpointer import Checkpointer
+from rekindle._saving.request import Source
 from rekindle._storage.resolve import resolve
 from rekindle._training.witness.loop import LoopWitness
 from rekindle.checkpoint import Checkpoint
@@ -37,12 +38,12 @@ class CheckpointManager:
     Args:
         checkpoint: What to save: a :class:`rekindle.Checkpoint`, or a ``tf.train.Checkpoint``.
         directory: str or ``os.PathLike``. The folder. The first :meth:`save` creates it. Only one
-            manager can save in the folder at a time; another manager gets a ``LockError``. rekindle
-            refuses a URL, except ``file:///data/run``, which means the path in it. A relative path
-            counts from the working directory at the time of this call: a later ``os.chdir()`` does
-            not move the folder. Paths that the manager returns begin with `directory` as you gave
-            it, as with TensorFlow. After an ``os.chdir()`` they are absolute, so that they still
-            lead to the folder.
+            manager can save in the folder at a time; another manager gets a ``LockError``. Or a
+            place in an object store, such as ``"s3://bucket/run7"``. A relative path counts from
+            the working directory at the time of this call: a later ``os.chdir()`` does not move the
+            folder. Paths that the manager returns begin with `directory` as you gave it, as with
+            TensorFlow. After an ``os.chdir()`` they are absolute, so that they still lead to the
+            folder.
         max_to_keep: int from 1 up, or ``None`` to keep all. How many checkpoints to keep. After
             each save, the manager removes the older checkpoints beyond that number.
         keep_checkpoint_every_n_hours: float above 0, hours, or ``None``. A checkpoint that rekindle
@@ -72,6 +73,8 @@ class CheckpointManager:
             to do if a resumed loop reports other batches or losses to :meth:`witness` than the
             interrupted loop did. ``"warn"`` gives an ``InexactWarning``, once. ``"raise"`` raises a
             ``MismatchError``; the checkpoints stay. Defaults to ``"warn"``.
+        storage_options: dict of str, or ``None``. Settings of an object store, as with
+            :class:`rekindle.keras.BackupAndRestore`. Defaults to ``None``.
 
     Attributes:
         waited: float. Seconds that :meth:`save` and :meth:`sync` have waited for checkpoints that
@@ -114,6 +117,7 @@ class CheckpointManager:
         keep_best: tuple[str, str, int] | None = None,
         background: bool = False,
         on_difference: str | Tolerance = "warn",
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._checkpoint = checkpoint
         self._source = _source(checkpoint)
@@ -123,7 +127,7 @@ class CheckpointManager:
             best=arguments.best(keep_best),
             every_hours=hours,
         )
-        self._folder = GivenFolder(checks.path("directory", directory))
+        self._folder = GivenFolder(checks.place("directory", directory))
         self._name = arguments.checkpoint_name(checkpoint_name)
         self._interval = arguments.interval(checkpoint_interval, step_counter)
         self._step_counter = arguments.step_counter(step_counter, checkpoint)
@@ -132,7 +136,12 @@ class CheckpointManager:
         self._looked = self._warned = False
         background = checks.flag("background", background)
         self._checkpointer = Checkpointer(
-            self._source, self._folder.absolute, self._name, rules, background
+            self._source,
+            self._folder.absolute,
+            self._name,
+            rules,
+            background,
+            checks.storage_options(storage_options),
         )
         self._checkpointer.last_step = checks.optional_int(
             "last_checkpoint_step", last_checkpoint_step
@@ -161,7 +170,7 @@ class CheckpointManager:
         self._checkpointer.notice()
         directory = self.directory
         numbers = self._checkpointer.numbers
-        return [os.path.join(directory, f"{self._name}-{number}") for number in numbers]
+        return [places.join(directory, f"{self._name}-{number}") for number in numbers]
 
     @property
     def latest_checkpoint(self) -> str | None:
@@ -350,7 +359,7 @@ class CheckpointManager:
 
     def _restore(self) -> bool:
         self._looked = True
-        save = self._checkpointer.restore() if os.path.isdir(self._folder.absolute) else None
+        save = self._checkpointer.restore() if self._checkpointer.storage.exists else None
         if save is None:
             return False
         self._witness.resumed(save.manifest)
@@ -413,7 +422,9 @@ def _source(checkpoint: Any) -> Source:
     raise checks.invalid("checkpoint", checkpoint, "a rekindle.Checkpoint or a tf.train.Checkpoint")
 
 
-def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
+def latest_checkpoint(
+    directory: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None
+) -> str | None:
     """Path of the newest complete checkpoint in a folder, whichever program saved it.
 
     This changes nothing in the folder, and a run may continue in the folder meanwhile. rekindle
@@ -421,7 +432,8 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
     one.
 
     Args:
-        directory: str or ``os.PathLike``. The folder.
+        directory: str or ``os.PathLike``. The folder, or the URL of a place in an object store.
+        storage_options: dict of settings of the store, or ``None``; as for the manager.
 
     Returns:
         ``<directory>/<name>-<number>``, for :meth:`rekindle.Checkpoint.restore`, or ``None`` if
@@ -432,9 +444,10 @@ def latest_checkpoint(directory: str | os.PathLike[str]) -> str | None:
         DamageError: There are checkpoints, and none is complete.
         RestoreError: The system refused to read.
     """
-    folder = checks.path("directory", directory)
-    name = reader.newest_name(resolve(os.path.abspath(folder)))
+    folder = checks.place("directory", directory)
+    options = checks.storage_options(storage_options)
+    name = reader.newest_name(resolve(places.absolute(folder), options=options))
     if name is None:
-        tf_files.warn(os.path.abspath(folder), stacklevel=3)
+        tf_files.warn(places.absolute(folder), stacklevel=3)
         return None
-    return os.path.join(folder, name)
+    return places.join(folder, name)

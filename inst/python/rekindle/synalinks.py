@@ -54,7 +54,8 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
     :class:`rekindle.keras.BackupAndRestore`, which describes each of them in full.
 
     Args:
-        backup_dir: str or ``os.PathLike``. The folder for the backup.
+        backup_dir: str or ``os.PathLike``. The folder for the backup, or a place in an object
+            store, such as ``"s3://bucket/run7"``.
         save_freq: ``"epoch"``, int, str, ``datetime.timedelta``, :class:`rekindle.Auto` or False.
             When to save: at the end of every epoch; after that many batches, counted across epochs;
             after that much time, such as ``"10 min"``; at intervals that rekindle chooses
@@ -82,6 +83,8 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
         save_before_preemption: bool, or :class:`rekindle.Preemption`. ``True`` saves when a signal
             announces the end of the process, and then ends training. This happens at the end of the
             batch that is being trained, so allow for the time of a batch. Defaults to ``True``.
+        storage_options: dict of str, or ``None``. Settings of an object store, as with
+            :class:`rekindle.keras.BackupAndRestore`. Defaults to ``None``.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.
@@ -142,6 +145,7 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
         retention: Retention | None = None,
         save_before_preemption: bool | Preemption = True,
         on_difference: str | Tolerance = "warn",
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self._set_up(
@@ -159,6 +163,7 @@ class BackupAndRestore(BackupHooks, synalinks.callbacks.Callback):  # type: igno
                 retention=retention,
                 save_before_preemption=save_before_preemption,
                 on_difference=on_difference,
+                storage_options=storage_options,
             )
         )
 

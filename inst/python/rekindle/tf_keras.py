@@ -54,7 +54,8 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
     :class:`rekindle.keras.BackupAndRestore`, which describes each of them in full.
 
     Args:
-        backup_dir: str or ``os.PathLike``. The folder for the backup.
+        backup_dir: str or ``os.PathLike``. The folder for the backup, or a place in an object
+            store, such as ``"s3://bucket/run7"``.
         save_freq: ``"epoch"``, int, str, ``datetime.timedelta``, :class:`rekindle.Auto` or False.
             When to save: at the end of every epoch; after that many batches, counted across epochs;
             after that much time, such as ``"10 min"``; at intervals that rekindle chooses
@@ -86,6 +87,8 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         on_difference: ``"warn"``, ``"raise"``, ``"ignore"`` or :class:`rekindle.Tolerance`. What
             to do if the resumed run sees other losses than the interrupted run saw after the
             checkpoint, as with :class:`rekindle.keras.BackupAndRestore`. Defaults to ``"warn"``.
+        storage_options: dict of str, or ``None``. Settings of an object store, as with
+            :class:`rekindle.keras.BackupAndRestore`. Defaults to ``None``.
         worker_timeout: str or ``datetime.timedelta``, such as ``"10 min"``. With several workers,
             how long they wait for one that does not come. Defaults to ``"10 min"``.
 
@@ -161,6 +164,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
         background: bool = True,
         retention: Retention | None = None,
         on_difference: str | Tolerance = "warn",
+        storage_options: Mapping[str, Any] | None = None,
         worker_timeout: str | timedelta = "10 min",
     ) -> None:
         super().__init__()
@@ -188,6 +192,7 @@ class BackupAndRestore(BackupHooks, tf_keras.callbacks.Callback):  # type: ignor
                 retention=retention,
                 save_before_preemption=save_before_preemption,
                 on_difference=on_difference,
+                storage_options=storage_options,
                 worker_timeout=worker_timeout,
             )
         )

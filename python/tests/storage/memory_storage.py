@@ -37,6 +37,9 @@ class Server:
 class MemoryStorage:
     """See :class:`rekindle._storage.protocol.Storage`."""
 
+    is_remote = False
+    session = 0
+
     def __init__(self, server: Server, url: str = "memory://test") -> None:
         self._server = server
         self.url = url
@@ -79,6 +82,9 @@ class MemoryStorage:
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[MemoryFile]:
         yield MemoryFile(self._data(name))
+
+    def readers(self, size: int) -> int:
+        return 1
 
     def free_bytes(self) -> int | None:
         return None
@@ -186,6 +192,9 @@ class MemoryFile:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.size = len(data)
+
+    def expect(self, start: int, stop: int) -> None:
+        return
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         part = self._data[offset : offset + len(buffer)]

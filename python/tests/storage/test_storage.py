@@ -7,9 +7,9 @@ import warnings
 
 import numpy as np
 import pytest
-from contract import FilesContract, Place
+from contract import FilesContract
 from contract_of_locks import LockContract
-from memory_storage import MemoryStorage, Server
+from kinds import KINDS, made
 
 from rekindle._base import memory, tuning
 from rekindle._format import layout
@@ -20,45 +20,6 @@ from rekindle._repository.repository import Repository
 from rekindle._storage.local import buffered, fs, page_cache, recycle
 from rekindle._storage.local.storage import LocalStorage
 from rekindle.errors import ArgumentError, DamageWarning, RekindleError, SaveWarning
-
-
-class LocalPlace(Place):
-    def __init__(self, folder, past_cache):
-        self._folder = folder
-        self._past_cache = past_cache
-
-    def storage(self):
-        return LocalStorage(str(self._folder), past_cache=self._past_cache)
-
-    def plant(self, name, data):
-        self._folder.mkdir(exist_ok=True)
-        (self._folder / name).write_bytes(data)
-
-
-class MemoryPlace(Place):
-    def __init__(self):
-        self._server = Server()
-
-    def storage(self):
-        return MemoryStorage(self._server)
-
-    def plant(self, name, data):
-        if self._server.files is None:
-            self._server.files = {}
-        self._server.files[name] = data
-
-
-def made(kind, tmp_path, patch):
-    """The place of this kind. Small packs go to the disk like those of a large model."""
-    if kind == "memory":
-        return MemoryPlace()
-    patch.setenv(tuning.VARIABLE, "none" if kind == "plain" else "all")
-    patch.setattr(recycle, "_LEAST", 0)
-    patch.setattr(layout, "LARGE_PACK", 0)
-    return LocalPlace(tmp_path / "backup", past_cache=kind != "waited for")
-
-
-KINDS = ["tuned", "waited for", "plain", "memory"]
 
 
 @pytest.fixture(params=KINDS)
@@ -122,7 +83,8 @@ class TestRepository:
         one = opened(place.storage())
         for index in (1, 2):
             one.commit(snapshot(index))
-        [pack] = [name for name in place.storage().names() if name.startswith("ckpt-2.safe")]
+        names = place.storage().names()
+        [pack] = [name for name in names if name.startswith("ckpt-2.") and name != "ckpt-2.json"]
         data = bytearray(place.storage().read(pack, 1 << 20))
         data[-1] ^= 1
         place.plant(pack, bytes(data))

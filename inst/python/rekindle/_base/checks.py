@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 
+from rekindle._base import places
 from rekindle.errors import ArgumentError
 
-A_FOLDER = "the path of a folder, as a string or an os.PathLike"
+A_FOLDER = "the path of a folder, as a string or an os.PathLike, or a URL such as 's3://bucket/run'"
 
 
 A_FILE = "the path of a file, as a string or an os.PathLike"
@@ -84,7 +85,37 @@ def function(name: str, value: Any) -> Callable[[], Any] | None:
     raise invalid(name, value, "a function without arguments, or None")
 
 
-def path(name: str, value: Any, expected: str = A_FOLDER) -> str:
+def place(name: str, value: Any, expected: str = A_FOLDER) -> str:
+    """Where checkpoints lie, as given: a local path with `~` expanded, or a URL of an object store.
+
+    Raises:
+        ArgumentError: The value is neither.
+    """
+    found = places.remote(_spelled(value))
+    if found is None:
+        return path(name, value, expected)
+    if not found.root or "\0" in found.url:
+        raise invalid(name, value, expected)
+    return found.url
+
+
+def storage_options(value: Any) -> dict[str, Any]:
+    """The options of an object store."""
+    if value is None:
+        return {}
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return dict(value)
+    # The values may be secret.
+    raise ArgumentError(
+        f"Invalid value for argument `storage_options`. Received: a {type(value).__name__}."
+        " Expected a dict of options by name, such as {'endpoint': 'https://minio.example.org'},"
+        " or None.",
+        argument="storage_options",
+        value=None,
+    )
+
+
+def path(name: str, value: Any, expected: str) -> str:
     """A local path with `~` expanded. For a `file://` URL, the path in the URL.
 
     Raises:
@@ -92,7 +123,7 @@ def path(name: str, value: Any, expected: str = A_FOLDER) -> str:
     """
     text = _spelled(value)
     url = _URL.fullmatch(text)
-    found = os.path.expanduser(text) if url is None else _path_of_url(url, name, value)
+    found = os.path.expanduser(text) if url is None else _path_of_url(url, name, value, expected)
     if not found or "\0" in found:
         raise invalid(name, value, expected)
     return found
@@ -114,15 +145,24 @@ def _spelled(value: Any) -> str:
         return ""
 
 
-def _path_of_url(url: re.Match[str], name: str, value: Any) -> str:
+def _accepted(expected: str) -> str:
+    if expected is A_FOLDER:
+        return (
+            "Checkpoints can be in a folder, such as '/data/run' or 'file:///data/run', or in an"
+            " object store: s3://bucket/run, gs://bucket/run (Google) or az://container/run"
+            " (Azure). Other stores cannot create an object only if there is none, and two runs"
+            " could write over each other: write into a folder, and copy it there."
+        )
+    return "Give the path of a file, or a URL of this machine's files such as 'file:///data/x'."
+
+
+def _path_of_url(url: re.Match[str], name: str, value: Any, expected: str) -> str:
     found = _FILE_URL.fullmatch(url["rest"]) if url["scheme"].lower() == "file" else None
     if found is None:
         raise ArgumentError(
-            f"{url[0]!r:.200} is a URL, and rekindle reads and writes local files only. Give a"
-            " path such as '/data/run', or a URL of this machine's files such as"
-            " 'file:///data/run'. To have checkpoints elsewhere, copy the folder there. If the"
-            " name of a local folder looks like a URL, give it as a string that begins with"
-            " './'.",
+            f"{url[0]!r:.200} is a URL of a kind that does not work here. {_accepted(expected)} If"
+            " the name of a local file or folder looks like a URL, give it as a string that begins"
+            " with './'.",
             argument=name,
             value=value,
         )

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
+
+from rekindle._base import places
 
 
 class GivenFolder:
     """A folder as the program named it. A later ``os.chdir()`` does not move the folder.
 
     Args:
-        given: The path. A relative path counts from the working directory at this call.
+        given: The path, or a URL. A relative path counts from the working directory at this call.
 
     Attributes:
         given: The path, as the program gave it.
-        absolute: The absolute path.
+        absolute: The absolute path, or the URL.
     """
 
     def __init__(self, given: str) -> None:
         self.given = given
-        self.absolute = os.path.abspath(given)
+        self.absolute = places.absolute(given)
 
     @property
     def shown(self) -> str:
         """The given path, if it still leads to the folder; else the absolute path."""
         try:
-            leads_there = os.path.abspath(self.given) == self.absolute
+            leads_there = places.absolute(self.given) == self.absolute
         # The working directory itself was removed.
         except FileNotFoundError:
             leads_there = False
@@ -34,7 +35,7 @@ class GivenFolder:
 
     def path(self, name: str) -> str:
         """The path of a file in the folder, as :attr:`shown` has it."""
-        return os.path.join(self.shown, name)
+        return places.join(self.shown, name)
 
     def calls_with_path(self, function: Callable[[str], Any]) -> Callable[[str], Any]:
         """A function of a file's name, which calls `function` with the file's path."""

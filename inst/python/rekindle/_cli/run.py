@@ -147,7 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.max_backoff,
         arguments.preempted_code,
     )
-    folders = [checks.path("backup", folder) for folder in arguments.backup]
+    folders = [checks.place("backup", folder) for folder in arguments.backup]
     log, file = (
         None if given is None else checks.path(name, given, checks.A_FILE)
         for name, given in (("log", arguments.log), ("summary", arguments.summary))

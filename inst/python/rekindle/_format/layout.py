@@ -6,6 +6,7 @@ A folder with the prefix ``ckpt`` holds::
     ckpt-12.safetensors     pack: the arrays that checkpoint 12 was the first to need
     ckpt-12.1.safetensors   a second pack of checkpoint 12; or a pack of a new checkpoint 12,
                             written while the name above was still in use
+    ckpt-12.s17.safetensors a pack in an object store, written in session 17 of the place's lock
     checkpoint              list of the kept checkpoints, for people and other tools; rebuilt from
                             the manifests
     takeover.json           backups of Keras' own callback whose run is complete
@@ -105,13 +106,17 @@ def manifest_name(prefix: str, number: int) -> str:
     return f"{prefix}-{number}.json"
 
 
-def pack_name(prefix: str, number: int, again: int = 0) -> str:
-    return f"{prefix}-{number}.{again}.safetensors" if again else f"{prefix}-{number}.safetensors"
+def pack_name(prefix: str, number: int, again: int = 0, session: int = 0) -> str:
+    written = f".s{session}" if session else ""
+    return f"{prefix}-{number}{written}{f'.{again}' if again else ''}.safetensors"
 
 
 # The names of manifests and packs with any prefix.
 ANY_MANIFEST = re.compile(rf"(?P<prefix>.+)-{_NUMBER}\.json")
-ANY_PACK = re.compile(rf"(?P<prefix>.+)-{_NUMBER}(?:\.[1-9][0-9]{{0,8}})?\.safetensors")
+ANY_PACK = re.compile(
+    rf"(?P<prefix>.+)-{_NUMBER}(?:\.s(?P<session>[1-9][0-9]{{0,10}}))?(?:\.[1-9][0-9]{{0,8}})?"
+    r"\.safetensors"
+)
 
 
 # The ending of a quarantined file's name. It has a number if the name without one was in use.
@@ -122,6 +127,12 @@ def pack_number(name: str, prefix: str) -> int | None:
     """The number of the checkpoint that wrote a pack; ``None`` if `name` is no pack of `prefix`."""
     match = ANY_PACK.fullmatch(name)
     return int(match[2]) if match and match["prefix"] == prefix else None
+
+
+def pack_session(name: str) -> int:
+    """The session in the name of a pack; 0 if it has none."""
+    match = ANY_PACK.fullmatch(name)
+    return int(match["session"] or 0) if match else 0
 
 
 def temporary_name(name: str) -> str:

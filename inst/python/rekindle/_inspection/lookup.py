@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rekindle._base import checks
+from rekindle._base import checks, places
 from rekindle._codec import tree as _tree
 from rekindle._format.manifest import Damage, Manifest, Pack
 from rekindle._format.snapshot import LoadedCheckpoint
@@ -26,18 +26,20 @@ _T = TypeVar("_T")
 _A_SAVE = "the path of a checkpoint, as a string or an os.PathLike"
 
 Which = str | int
+Options = Mapping[str, Any] | None
 
 
-def storage_at(directory: Any) -> Storage:
+def storage_at(directory: Any, options: Options = None) -> Storage:
     """The folder's storage; the path may begin with `~`. Waits for the last save of an ended fit().
 
     Raises:
-        ArgumentError: `directory` is not a path of the local file system.
+        ArgumentError: `directory` is no place for checkpoints, or `options` are not accepted.
     """
-    path = os.path.abspath(checks.path("directory", directory))
+    place = places.absolute(checks.place("directory", directory))
+    found = resolve(place, options=checks.storage_options(options))
     # The last save of a fit() that was interrupted in this session may not be durable yet.
-    open_runs.settle(path)
-    return resolve(path)
+    open_runs.settle(place)
+    return found
 
 
 @contextlib.contextmanager
@@ -248,16 +250,16 @@ def verified(
     return None
 
 
-def find(path: str | os.PathLike[str]) -> tuple[Storage, Manifest]:
+def find(path: str | os.PathLike[str], options: Options = None) -> tuple[Storage, Manifest]:
     """The storage and the manifest of the checkpoint at this path.
 
     Raises:
         DamageError: Its manifest is not whole.
         RestoreError: There is no checkpoint, or the system refused to read.
     """
-    name = checks.path("save_path", path, _A_SAVE)
-    directory, base = os.path.split(os.path.abspath(name))
-    storage = resolve(directory)
+    name = checks.place("save_path", path, _A_SAVE)
+    directory, base = places.split(places.absolute(name))
+    storage = resolve(directory, options=checks.storage_options(options))
     try:
         return storage, reader.find(storage, base)[1]
     except FileNotFoundError as error:
@@ -272,7 +274,7 @@ def find(path: str | os.PathLike[str]) -> tuple[Storage, Manifest]:
         raise _path_is_damaged(name, directory, damage) from None
 
 
-def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
+def load(path: str | os.PathLike[str], options: Options = None) -> LoadedCheckpoint:
     """The checkpoint at this path, with every byte verified.
 
     Raises:
@@ -280,12 +282,12 @@ def load(path: str | os.PathLike[str]) -> LoadedCheckpoint:
         DamageError: The checkpoint is not whole.
         RestoreError: There is no checkpoint, or the system refused to read.
     """
-    storage, manifest = find(path)
+    storage, manifest = find(path, options)
     metadata.refuse_newer(storage.url, manifest)
     try:
         return reader.read(storage, manifest)
     except Damage as damage:
-        name = checks.path("save_path", path, _A_SAVE)
+        name = checks.place("save_path", path, _A_SAVE)
         raise _path_is_damaged(name, storage.url, damage) from None
 
 

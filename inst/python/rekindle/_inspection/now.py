@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from rekindle._base import checks
+from rekindle._base import checks, places
 from rekindle._format import layout, witness
 from rekindle._format.witness import Pulse
 from rekindle._inspection import lookup
@@ -33,22 +33,29 @@ class Watcher:
     Args:
         directory: The folder. It need not exist yet, but the folder that it will be in must.
         clock: Gives POSIX seconds.
+        storage_options: Settings of an object store.
 
     Raises:
         ArgumentError: There is no such folder, and none that it could be made in.
     """
 
-    def __init__(self, directory: Any, clock: Callable[[], float] = time.time) -> None:
-        path = os.path.abspath(checks.path("directory", directory))
+    def __init__(
+        self,
+        directory: Any,
+        clock: Callable[[], float] = time.time,
+        storage_options: lookup.Options = None,
+    ) -> None:
+        path = places.absolute(checks.place("directory", directory))
         parent = os.path.dirname(path)
-        if not os.path.isdir(parent):
+        if not places.is_remote(path) and not os.path.isdir(parent):
             raise ArgumentError(
                 f"There is no folder {path!r}, and no folder {parent!r} that a run could make it"
                 " in. Check the path.",
                 argument="directory",
                 value=directory,
             )
-        self._storage: Storage = resolve(path)
+        options = checks.storage_options(storage_options)
+        self._storage: Storage = resolve(path, options=options)
         self._clock = clock
         self._has_run = False
         self._newest = Newest(self._storage)
@@ -164,10 +171,10 @@ def _with_pulse(now: Now, pulse: Pulse, *, is_old: bool) -> Now:
     )
 
 
-def watched(directory: Any, every: Any) -> Iterator[Now]:
+def watched(directory: Any, every: Any, options: lookup.Options = None) -> Iterator[Now]:
     """What the run is doing, every so many seconds, until it has ended."""
     seconds = interval(every)
-    return _watched(Watcher(directory), seconds)
+    return _watched(Watcher(directory, storage_options=options), seconds)
 
 
 def interval(value: Any) -> float:

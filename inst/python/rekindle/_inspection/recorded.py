@@ -43,15 +43,15 @@ class Run:
     settings: list[tuple[str, str]]
 
 
-def run(directory: Any) -> Run:
+def run(directory: Any, options: lookup.Options = None) -> Run:
     """The run in a folder.
 
     Raises:
         RestoreError: There is neither a checkpoint nor a witness, or the system refused to read.
         DamageError: Every checkpoint is damaged.
     """
-    watcher = Watcher(directory)
-    now, storage = watcher.look(), lookup.storage_at(directory)
+    watcher = Watcher(directory, storage_options=options)
+    now, storage = watcher.look(), lookup.storage_at(directory, options)
     data = _witness(storage)
     steps = [one for one in witness.records(data) if one.kind & witness.STEP]
     steps.sort(key=lambda one: one.attempt)

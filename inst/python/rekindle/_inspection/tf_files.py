@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable
 
+from rekindle._base import places
 from rekindle._format import layout
 from rekindle._storage.local import fs
 from rekindle.errors import TakeoverWarning
@@ -39,6 +40,8 @@ def newest(directory: str) -> str | None:
 
 def complete(directory: str) -> list[str]:
     """Paths of TensorFlow's checkpoints in the folder that have an index and data, newest first."""
+    if places.is_remote(directory):
+        return []
     try:
         names = fs.names_in(directory)
     except OSError:

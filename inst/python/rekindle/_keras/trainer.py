@@ -156,8 +156,8 @@ class KerasTrainer(ModelTrainer):
     def wait_for_hooks(self) -> None:
         internals.wait_for_hooks(self._callback_list())
 
-    def import_backup(self, settings: FitOptions) -> dict[str, Any] | None:
+    def _import_from(self, settings: FitOptions) -> dict[str, Any] | None:
         return keras_import.begin(settings, self._model, self.fit)
 
-    def settle_import(self, directory: str) -> None:
+    def _settle(self, directory: str) -> None:
         keras_files.settle(directory)

@@ -176,7 +176,9 @@ class Commit:
         # if a foreign file has the name.
         again = 0
         while True:
-            name = layout.pack_name(self._prefix, self._identity.number, again)
+            name = layout.pack_name(
+                self._prefix, self._identity.number, again, self._storage.session
+            )
             if self._storage.status(name) is None:
                 return name
             again += 1

@@ -60,12 +60,15 @@ class GarbageCollector:
 
     def _lost_packs(self, catalog: index.Index, names: index.Listing) -> list[str]:
         protected = catalog.protected_packs(names, self._prefix)
+        session = self._storage.session
         return [
             name
             for (prefix, _), packs in names.packs.items()
             for name in packs
             if prefix == self._prefix
             and name not in protected
+            # A later session is another run's, which has the lock by now.
+            and not 0 < session < layout.pack_session(name)
             and pack.is_ours(self._storage, name)
         ]
 

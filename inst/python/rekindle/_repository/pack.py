@@ -12,7 +12,7 @@ import errno
 import functools
 import json
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,9 +149,9 @@ def _read_pack(
         # Threads must not share an open file.
         with _opened(storage, name, pack) as file:
             for block in part:
-                found.update(_read_block(block, file.read_into))
+                found.update(_read_block(block, file))
 
-    readers = parallel.readers(sum(block.stop - block.start for block in blocks))
+    readers = storage.readers(sum(block.stop - block.start for block in blocks))
     parallel.share_out(read_part, blocks, min(readers, max(1, len(blocks))))
     return found
 
@@ -173,18 +173,18 @@ def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
 @contextlib.contextmanager
 def _opened(storage: Storage, name: str, pack: Pack) -> Iterator[StoredFile]:
     """Opens a pack, and checks that its size and its header are those that were written."""
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(storage.open(name))
-        except FileNotFoundError:
-            raise Damage(f"the pack {name!r} is missing") from None
-        except NotRegularError:
-            raise Damage(f"the pack {name!r} is not a regular file") from None
-        if file.size != pack.size:
-            raise Damage(f"the pack {name!r} has {file.size} bytes, not {pack.size}")
-        if _header_digest(file, pack.header) != pack.digest:
-            raise Damage(f"the header of the pack {name!r} does not match its digest")
-        yield file
+    try:
+        with storage.open(name) as file:
+            if file.size != pack.size:
+                raise Damage(f"the pack {name!r} has {file.size} bytes, not {pack.size}")
+            if _header_digest(file, pack.header) != pack.digest:
+                raise Damage(f"the header of the pack {name!r} does not match its digest")
+            yield file
+    # In an object store, a pack may go while it is read.
+    except FileNotFoundError:
+        raise Damage(f"the pack {name!r} is missing") from None
+    except NotRegularError:
+        raise Damage(f"the pack {name!r} is not a regular file") from None
 
 
 def _header_digest(file: StoredFile, size: int) -> str:
@@ -207,13 +207,14 @@ def look(storage: Storage, name: str, pack: Pack) -> None:
         pass
 
 
-def _read_block(block: _Block, read: Callable[[memoryview, int], int]) -> dict[str, AnyArray]:
+def _read_block(block: _Block, file: StoredFile) -> dict[str, AnyArray]:
     data = memory.room(block.stop - block.start)
+    file.expect(block.start, block.stop)
     buffer = as_buffer(data)
     whole = xxhash.xxh3_128()
     for start in range(0, len(buffer), _PIECE):
         piece = buffer[start : start + _PIECE]
-        if read(piece, block.start + start) != len(piece):
+        if file.read_into(piece, block.start + start) != len(piece):
             raise Damage(f"the pack {block.rows[0][1].pack!r} ends too early")
         if len(block.rows) == 1:
             whole.update(piece)

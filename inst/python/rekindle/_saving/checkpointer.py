@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from rekindle._base import collector
 from rekindle._format.manifest import Manifest
@@ -14,43 +14,9 @@ from rekindle._policy.retention import Retention
 from rekindle._repository import reader
 from rekindle._saving import metadata as records
 from rekindle._saving import writer
+from rekindle._saving.request import Request, Source
 from rekindle._storage.resolve import resolve
 from rekindle.errors import SaveError, SaveWarning
-
-
-class Source(Protocol):
-    """The object to save and restore: a :class:`rekindle.Checkpoint`, or a running ``fit()``.
-
-    Attributes:
-        save_counter: How often it was saved.
-        was_restored: Whether a checkpoint was restored into it.
-    """
-
-    save_counter: int
-    was_restored: bool
-
-    def take(self) -> Snapshot:
-        """Captures the state as it is now. The arrays may share memory with the source."""
-
-    def put(self, save: LoadedCheckpoint) -> Any:
-        """Restores a checkpoint, or raises and changes nothing."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """The request for a save, kept until the checkpoint is durable or the save has failed.
-
-    Attributes:
-        counter: How often the source was saved, including this save.
-        step: The training step, or ``None`` if it is not known.
-        name: The checkpoint's name, such as ``ckpt-3``.
-        callbacks: Called with that name once the checkpoint is durable.
-    """
-
-    counter: int
-    step: int | None
-    name: str
-    callbacks: Sequence[Callable[[str], Any]] = ()
 
 
 class Checkpointer:
@@ -58,10 +24,11 @@ class Checkpointer:
 
     Args:
         source: The object to save.
-        directory: The folder. An absolute path.
+        directory: The folder. An absolute path, or a URL.
         name: First part of the names of the checkpoints.
         rules: The retention rules.
         background: Whether a writer thread writes the checkpoints.
+        options: The user's `storage_options`.
 
     Attributes:
         source, storage: The object to save, and the folder's storage.
@@ -71,10 +38,16 @@ class Checkpointer:
     """
 
     def __init__(
-        self, source: Source, directory: str, name: str, rules: Retention, background: bool
+        self,
+        source: Source,
+        directory: str,
+        name: str,
+        rules: Retention,
+        background: bool,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.source = source
-        self.storage = resolve(directory, past_cache=background)
+        self.storage = resolve(directory, past_cache=background, options=options)
         self._name = name
         self._background = background
         self.latest: str | None = None
@@ -89,6 +62,11 @@ class Checkpointer:
     def directory(self) -> str:
         """The folder."""
         return self.storage.url
+
+    @property
+    def may_lag(self) -> bool:
+        """Whether a checkpoint may take any time, beside the caller: a network lies between."""
+        return self._background and self.storage.is_remote
 
     @property
     def newest(self) -> str | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import collections
-import os
 import weakref
 from typing import Protocol
+
+from rekindle._base import places
 
 
 class OpenRun(Protocol):
@@ -27,17 +28,17 @@ _complete: collections.Counter[str] = collections.Counter()
 
 def add(directory: str, run: OpenRun) -> None:
     """Notes that this run has locked the folder."""
-    _runs[os.path.realpath(directory)] = run
+    _runs[places.real(directory)] = run
 
 
 def completed(directory: str) -> None:
     """Notes that a ``fit()`` with this folder has come to its end."""
-    _complete[os.path.realpath(directory)] += 1
+    _complete[places.real(directory)] += 1
 
 
 def count_completed(directory: str) -> int:
     """How many calls of ``fit()`` with this folder have come to their end in this process."""
-    return _complete[os.path.realpath(directory)]
+    return _complete[places.real(directory)]
 
 
 def let_go(directory: str) -> None:
@@ -66,5 +67,5 @@ def settle(directory: str) -> None:
 
 
 def _ended(directory: str) -> OpenRun | None:
-    earlier = _runs.get(os.path.realpath(directory))
+    earlier = _runs.get(places.real(directory))
     return earlier if earlier is not None and not earlier.is_training() else None

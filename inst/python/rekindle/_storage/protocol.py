@@ -89,6 +89,9 @@ class StoredFile(Protocol):
     @property
     def size(self) -> int: ...
 
+    def expect(self, start: int, stop: int) -> None:
+        """Says that the caller will read these bytes next, in order. It need not be called."""
+
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fills `buffer` from `offset` on; returns the number of bytes, fewer if the file ends."""
 
@@ -97,7 +100,7 @@ class FileInPlace(Protocol):
     """A file that is open for writes in place, each of which a power cut may lose."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Writes the bytes from `offset` on. Other programs see them at once."""
+        """Writes the bytes from `offset` on. Other programs see them at once, or after a while."""
 
     def close(self) -> None:
         """Closes the file; ignores errors of the system."""
@@ -136,10 +139,19 @@ class Storage(Protocol):
 
     Attributes:
         url: The folder as messages name it.
+        is_remote: Whether a network lies between: then nothing may wait for a write.
+        session: The number of the turn of this writer, which is greater than those before; 0 if a
+            writer that lost its lock cannot write any more.
     """
 
     @property
     def url(self) -> str: ...
+
+    @property
+    def is_remote(self) -> bool: ...
+
+    @property
+    def session(self) -> int: ...
 
     def where(self, name: str) -> str:
         """The file as messages name it."""
@@ -171,6 +183,9 @@ class Storage(Protocol):
     def open(self, name: str) -> AbstractContextManager[StoredFile]:
         """Opens a file for reads of any part."""
 
+    def readers(self, size: int) -> int:
+        """How many threads read `size` bytes of one file the quickest."""
+
     def free_bytes(self) -> int | None:
         """How many bytes can still be written; ``None`` if that is unknown."""
 
@@ -187,7 +202,10 @@ class Storage(Protocol):
         """Begins to write the file of this name."""
 
     def put_hint(self, name: str, data: bytes) -> None:
-        """Writes or replaces a file that nothing depends on. A power cut may cut it off."""
+        """Writes or replaces a file that nothing depends on, now or at :meth:`sync`.
+
+        A power cut may cut it off.
+        """
 
     def write_in_place(self, name: str) -> FileInPlace | None:
         """Opens an existing file for quick writes; ``None`` if the storage has no such writes."""

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 
+from rekindle._base import places
 from rekindle._repository import reader
 from rekindle._saving import run_report
 from rekindle._saving.run_report import Place
@@ -27,7 +28,7 @@ class Progress:
     """
 
     def __init__(self, directories: Iterable[str]) -> None:
-        self._named = {os.path.realpath(directory) for directory in directories}
+        self._named = {places.real(directory) for directory in directories}
         self._best: dict[tuple[str, str], Place | None] = {}
         self._read = 0
         self._home = tempfile.TemporaryDirectory(prefix="rekindle-run-")
@@ -67,7 +68,7 @@ class Progress:
     def _take_in(self, events: list[run_report.Event]) -> bool:
         """Notes the command's reports. Returns whether the last one says that it is complete."""
         for event in events:
-            key = (os.path.realpath(event.directory), event.prefix)
+            key = (places.real(event.directory), event.prefix)
             if event.cleared:
                 # Later checkpoints are of another training, which begins at its own beginning.
                 self._best[key] = None

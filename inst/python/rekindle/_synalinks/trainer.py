@@ -186,10 +186,10 @@ class SynalinksTrainer(ModelTrainer):
     def wait_for_hooks(self) -> None:
         internals.wait_for_hooks(self._callback_list())
 
-    def import_backup(self, settings: FitOptions) -> Mapping[str, Any] | None:
+    def _import_from(self, settings: FitOptions) -> Mapping[str, Any] | None:
         return theirs.begin(settings.directory, self)
 
-    def settle_import(self, directory: str) -> None:
+    def _settle(self, directory: str) -> None:
         theirs.settle(directory)
 
     def close(self) -> None:

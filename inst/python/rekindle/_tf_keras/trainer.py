@@ -170,7 +170,7 @@ class TfKerasTrainer(ModelTrainer):
     def wait_for_hooks(self) -> None:
         """tf_keras calls all hooks on the training thread."""
 
-    def import_backup(self, settings: FitOptions) -> dict[str, Any] | None:
+    def _import_from(self, settings: FitOptions) -> dict[str, Any] | None:
         folder = settings.directory
         if not tf_import.present(folder):
             tf_import.refuse_keras_3(folder)
@@ -197,7 +197,7 @@ class TfKerasTrainer(ModelTrainer):
             "notes": notes,
         }
 
-    def settle_import(self, directory: str) -> None:
+    def _settle(self, directory: str) -> None:
         if self.team is None or self.team.index == 0:
             tf_import.settle(directory)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, ParamSpec
 
-from rekindle._base import checks, durations
+from rekindle._base import checks, durations, places
 from rekindle._policy.intervals import Auto
 from rekindle._policy.preemption import Preemption
 from rekindle._policy.retention import Retention
@@ -37,6 +36,7 @@ def options(
     save_before_preemption: Any,
     on_difference: Any,
     worker_timeout: Any = "10 min",
+    storage_options: Any = None,
 ) -> FitOptions:
     """The options of a callback, from its arguments; the first that is wrong is an error."""
     directory, when = folder(backup_dir), _save_freq(save_freq)
@@ -56,6 +56,7 @@ def options(
         preemption=_preemption(save_before_preemption, when),
         tolerance=tolerance_of("on_difference", on_difference),
         worker_timeout=_seconds("worker_timeout", worker_timeout),
+        storage_options=checks.storage_options(storage_options),
     )
 
 
@@ -90,7 +91,7 @@ def folder(value: Any) -> str:
             argument="backup_dir",
             value=value,
         )
-    return os.path.abspath(checks.path("backup_dir", value))
+    return places.absolute(checks.place("backup_dir", value))
 
 
 def _save_freq(value: Any) -> str | int | timedelta | Auto:

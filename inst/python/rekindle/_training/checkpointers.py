@@ -13,11 +13,14 @@ from rekindle._training.team_checkpointer import TeamCheckpointer
 def of_fit(state: FitState, settings: FitOptions) -> tuple[Checkpointer, Saves]:
     """The checkpointer of a fit(), and its saves. Neither locks the folder yet."""
     folder, rules, background = settings.directory, settings.retention, settings.background
+    options = settings.storage_options
     given = (settings.on_save_error, settings.verbose, rules.metric)
     team = state.trainer.team
     if team is None:
-        alone = Checkpointer(state, folder, layout.PREFIX, rules, background)
+        alone = Checkpointer(state, folder, layout.PREFIX, rules, background, options)
         return alone, Saves(alone, *given)
     raises = settings.on_save_error == "raise"
-    shared = TeamCheckpointer(team, state, folder, layout.PREFIX, rules, background, raises)
+    shared = TeamCheckpointer(
+        team, state, folder, layout.PREFIX, rules, background, raises, options
+    )
     return shared, Saves(shared, *given, shared.agreed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +21,6 @@ from rekindle._training.saves import Saves
 from rekindle._training.state import FitState
 from rekindle._training.trainer import Replay, Trainer
 from rekindle._training.witness.evidence import Evidence
-from rekindle.errors import SaveError, SaveWarning
 
 
 class Fit:
@@ -96,7 +94,7 @@ class Fit:
         if self._state.is_done:
             self._skip()
         else:
-            self._import() if save is None else self._resume(save)
+            self._resume(save) if save is not None else self._import()
         if not self._state.is_done:
             self._evidence.begin(self.report, None if save is None else save.manifest)
 
@@ -210,6 +208,8 @@ class Fit:
 
     def save(self, epoch: int, batch: int, logs: Any) -> None:
         """Saves the run. It would resume with this batch of this epoch, both counted from 0."""
+        if not (batch == 0 and self.is_last(epoch - 1)) and self._saves.postpones():
+            return
         began = time.perf_counter()
         self._stands_at(epoch, batch, logs)
         self._saves.save(epoch, batch, self._state.logs)
@@ -237,10 +237,7 @@ class Fit:
 
     def settle(self) -> None:
         """Waits for a checkpoint that is still being written. If it fails, this warns."""
-        try:
-            self._saves.look(wait=True)
-        except SaveError as error:
-            warnings.warn(str(error), SaveWarning, stacklevel=4)
+        self._saves.settle()
 
     def save_last(self, epoch: int, batch: int, logs: Any, seconds_left: float) -> bool:
         """Saves before the process ends. Returns whether exactly this position is saved."""
@@ -288,7 +285,7 @@ class Fit:
             self._checkpointer.clear()
 
     def close(self) -> None:
-        """Removes every change to the model, and unlocks the folder. May be called again."""
+        """Undoes every change to the model, and unlocks the folder. May be called again."""
         if (replay := self._replay()) is not None:
             replay.stop()
         self._trainer.start_at(None)

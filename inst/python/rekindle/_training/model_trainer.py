@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from rekindle._base import places
 from rekindle._training import frames
 from rekindle._training.optimizer_settings import OptimizerSettings, is_rate
+from rekindle._training.options import FitOptions
 from rekindle._training.outer_values import OuterValues
 from rekindle._training.own_state import OwnState
 from rekindle._training.replay import Replay
@@ -43,6 +45,23 @@ class ModelTrainer:
         self.team: Team | None = None
         # The user's objects that the data knows, and restores.
         self._of_data: list[Any] = []
+
+    def import_backup(self, settings: FitOptions) -> Mapping[str, Any] | None:
+        # The library's own callback writes into folders.
+        remote = places.is_remote(settings.directory)
+        return None if remote else self._import_from(settings)
+
+    def settle_import(self, directory: str) -> None:
+        if not places.is_remote(directory):
+            self._settle(directory)
+
+    def _import_from(self, settings: FitOptions) -> Mapping[str, Any] | None:
+        """As :meth:`import_backup`, from a folder of this machine."""
+        raise NotImplementedError
+
+    def _settle(self, directory: str) -> None:
+        """As :meth:`settle_import`, in a folder of this machine."""
+        raise NotImplementedError
 
     @property
     def knows_fit(self) -> bool:

@@ -32,3 +32,5 @@ class FitOptions:
     preemption: Preemption | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
     worker_timeout: float = 600.0
+    # It may hold secrets.
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rekindle._base import events
+from rekindle._base import events, places
 from rekindle._frameworks import table as frameworks
 from rekindle._saving import arguments
 from rekindle._saving.checkpointer import Checkpointer
@@ -22,6 +21,9 @@ from rekindle.errors import (
     SaveError,
     SaveWarning,
 )
+
+# A checkpoint that takes so many seconds is worth a word.
+_LONG = 30.0
 
 
 class Saves:
@@ -56,6 +58,9 @@ class Saves:
         self._warned: set[Any] = set()
         # Epoch and batch of the checkpoint that is being written.
         self._place = (0, 0)
+        # When it was begun, and whether another has become due since.
+        self._began = 0.0
+        self._is_late = False
         self.seconds_held = 0.0
         self._count = 0
         self.is_writing = False
@@ -70,6 +75,31 @@ class Saves:
             "seconds_waited": self._checkpointer.waited,
         }
 
+    def postpones(self) -> bool:
+        """Whether a checkpoint that is due now has to wait for the one before, but training not.
+
+        A network may take any time. The checkpoint is overdue from then on.
+        """
+        seconds = time.monotonic() - self._began
+        if not (self._checkpointer.may_lag and self.is_writing):
+            return False
+        self._is_late = True
+        if seconds >= _LONG and "late" not in self._warned:
+            self._warned.add("late")
+            warnings.warn(
+                f"A checkpoint has been on its way to {self.directory!r} for {seconds:.0f} s."
+                " Training does not wait for it: the next checkpoint is taken when this one has"
+                " arrived.",
+                SaveWarning,
+                stacklevel=3,
+            )
+        return True
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether a checkpoint was postponed, and can be taken now."""
+        return self._is_late and not self.is_writing
+
     def save(self, epoch: int, batch: int, logs: Mapping[str, Any]) -> None:
         """Saves the run. It would resume with this batch of this epoch.
 
@@ -79,7 +109,8 @@ class Saves:
         began = time.perf_counter()
         # One checkpoint at a time: first handle the result of the previous one.
         self.look(wait=True)
-        self._place = (epoch, batch)
+        self._place, self._is_late = (epoch, batch), False
+        self._began = time.monotonic()
         metrics = _metrics(logs)
         self._look_for_metric(metrics)
         try:
@@ -135,7 +166,7 @@ class Saves:
         return self._checkpointer.directory
 
     def _path(self, name: str | None) -> str | None:
-        return None if name is None else os.path.join(self.directory, name)
+        return None if name is None else places.join(self.directory, name)
 
     def _look_for_metric(self, metrics: Mapping[str, Any]) -> None:
         metric, found = self._metric, ", ".join(map(repr, metrics)) or "none"
@@ -193,6 +224,13 @@ class Saves:
             SaveWarning,
             stacklevel=3,
         )
+
+    def settle(self) -> None:
+        """Waits for a checkpoint that is still being written. If it fails, this warns."""
+        try:
+            self.look(wait=True)
+        except SaveError as error:
+            warnings.warn(str(error), SaveWarning, stacklevel=5)
 
     def close(self) -> None:
         """Waits for the last checkpoint, and unlocks the folder. A failure is a warning."""

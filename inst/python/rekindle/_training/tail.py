@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from rekindle._base import events
 from rekindle._policy.schedule import Schedule
 from rekindle._storage.resolve import resolve
-from rekindle._training import alone
+from rekindle._training import alone, imports
 from rekindle._training.callbacks.csv_logs import CsvLogs
 from rekindle._training.fit import Fit
 from rekindle._training.options import FitOptions
@@ -170,12 +170,16 @@ class Tail:
             alone.refuse(backups)
 
         # Before anything in the folder is read.
-        resolve(self._settings.directory).refuse_others(also=self.FOREIGN_NAMES)
+        settings = self._settings
+        storage = resolve(settings.directory, options=settings.storage_options)
+        storage.refuse_others(also=self.FOREIGN_NAMES)
         callbacks = [callback for callback in others if not isinstance(callback, left_out)]
         trainer = self._trainer(callbacks, listed, code)
         self._fit = Fit(self._settings, trainer, self._owner._schedule)
         self._trainer_of_fit = trainer
         self.report = self._fit.report
+        if storage.is_remote and self.report is None:
+            imports.warn_of_remote(storage, self.FOREIGN_NAMES)
         asked = self._settings.preemption
         if asked is not None and found is not None:
             verbose = self._settings.verbose
@@ -222,7 +226,7 @@ class Tail:
         if self._fit is None or self._is_behind():
             return
         self._fit.look()
-        is_due = self._agreed(self._owner._take_due())
+        is_due = self._agreed(self._owner._take_due() or self._fit.saves.is_overdue)
         if self._preemption is not None and self._preemption.is_asked_for:
             done = self._batches_done(batch)
             self._preemption.at_batch_end(self._epoch, done, self._plain_logs(logs))
@@ -259,7 +263,8 @@ class Tail:
         self._fit.look()
         logs = self._plain_logs(logs)
         self._fit.epoch_ends(epoch, logs)
-        is_due = self._agreed(self._owner._take_due() or self._must_show_the_end(epoch))
+        is_due = self._owner._take_due() or self._must_show_the_end(epoch)
+        is_due = self._agreed(is_due or self._fit.saves.is_overdue)
         if self._preemption is not None and self._preemption.is_asked_for:
             self._preemption.at_epoch_end(epoch + 1, logs)
         elif is_due:

@@ -63,7 +63,13 @@ class TeamCheckpointer(Checkpointer):
         rules: The retention rules.
         background: Whether a writer thread writes the checkpoints.
         raises: Whether a failed save ends training: then at the next save, in all workers.
+        options: The user's `storage_options`.
+
+    Attributes:
+        may_lag: False: all workers save at the same batch.
     """
+
+    may_lag = False
 
     def __init__(
         self,
@@ -74,9 +80,10 @@ class TeamCheckpointer(Checkpointer):
         rules: Retention,
         background: bool,
         raises: bool,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self._joined = _Joined()
-        super().__init__(self._joined, directory, name, rules, background)
+        super().__init__(self._joined, directory, name, rules, background, options)
         self._team = workers
         self._state = state
         self._raises = raises

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import Any
 
-from rekindle._base import checks
+from rekindle._base import checks, places
 from rekindle._inspection.pages import frame
 from rekindle.errors import ArgumentError, ForeignFileError, SaveError
 
@@ -29,7 +29,7 @@ class Page:
         self.path = os.path.abspath(given)
         if not self.path.lower().endswith((".html", ".htm")):
             raise checks.invalid("file", path, "the path of a file that ends in '.html'")
-        folder = os.path.realpath(checks.path("directory", backup))
+        folder = places.real(checks.place("directory", backup))
         if (os.path.realpath(os.path.dirname(self.path)) + os.sep).startswith(folder + os.sep):
             raise ArgumentError(
                 f"The page {self.path!r} would be in the backup folder {folder!r}, which belongs to"

@@ -23,6 +23,9 @@ class OpenFile:
         self._fd = fd
         self._cached: Cached | None = None
 
+    def expect(self, start: int, stop: int) -> None:
+        """The system reads ahead by itself."""
+
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fills `buffer` from `offset` on; returns the number of bytes, fewer if the file ends.
 

@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from rekindle._base import tuning
+from rekindle._base import parallel, tuning
 from rekindle._format import layout
 from rekindle._storage.local import directory, fs, guard, lock_probe
 from rekindle._storage.local.lock import Lock, read_holder
@@ -36,6 +36,10 @@ class LocalStorage:
         folder: The folder, as an absolute path. It need not exist.
         past_cache: Whether large packs are written past the system's cache; see :class:`PackFile`.
     """
+
+    is_remote = False
+    # A process that lost the lock of a folder has no descriptor of it any more.
+    session = 0
 
     def __init__(self, folder: str, *, past_cache: bool = False) -> None:
         self._folder = folder
@@ -106,6 +110,9 @@ class LocalStorage:
             if self._guard is not None:
                 self._guard.check(self._open, os.fstat(fd), name)
             yield fd, size
+
+    def readers(self, size: int) -> int:
+        return parallel.readers(size)
 
     def free_bytes(self) -> int | None:
         return fs.free_bytes(self._whole)
