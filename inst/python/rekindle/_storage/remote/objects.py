@@ -110,6 +110,9 @@ class Objects:
             raise refusals.of_system(error, self.where(name)) from None
         except self._library.exceptions.BaseError as error:
             raise self._refusal(error, name) from None
+        # A name that no store takes, such as one with a control character.
+        except ValueError as error:
+            raise OSError(errno.EINVAL, str(error), self.where(name)) from None
 
     def _refusal(self, error: Exception, name: str) -> OSError:
         known = self._library.exceptions

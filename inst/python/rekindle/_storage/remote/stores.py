@@ -51,12 +51,11 @@ _ENDPOINTS = (
     "GOOGLE_BASE_URL",
 )
 
-# Seconds for a small request, and for one with a part of a pack in it.
-_SMALL, _LARGE = 20, 120
+# For a small request, and for one with a part of a pack in it: seconds for one try, and seconds
+# after which it is not tried again. A save that failed is tried when the next is due.
+_SMALL, _LARGE = (20, 20), (120, 60)
 
-# After so many seconds a request is not tried again. A save that failed is tried when the next is
-# due.
-_PATIENCE = 60
+_HTTP = re.compile(r"https?://[^/\s]+", re.IGNORECASE)
 
 # Places in memory, by root. They live as long as the process.
 _in_memory: dict[str, Any] = {}
@@ -94,7 +93,7 @@ def pair(place: Remote, options: Mapping[str, Any]) -> tuple[Any, Any]:
             made = _in_memory[place.root] = library(place.url).store.MemoryStore()
         return made, made
     given = _sorted(place, options)
-    return _made(place, given, _SMALL), _made(place, given, _LARGE)
+    return _made(place, given, *_SMALL), _made(place, given, *_LARGE)
 
 
 def _sorted(place: Remote, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +101,7 @@ def _sorted(place: Remote, options: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(options)
     client = dict(given.pop("client_options", None) or {})
     retry = dict(given.pop("retry_config", None) or {})
-    found: dict[str, Any] = {"retry_config": _retries(retry)}
+    found: dict[str, Any] = {"retry_config": retry}
     if "credential_provider" in given:
         found["credential_provider"] = given.pop("credential_provider")
     for name in list(given):
@@ -114,8 +113,17 @@ def _sorted(place: Remote, options: Mapping[str, Any]) -> dict[str, Any]:
             )
         if name.lower() in _OF_CLIENT:
             client[name.lower()] = given.pop(name)
-    endpoints = [value for name, value in given.items() if "endpoint" in name or "url" in name]
-    endpoints += [variable(name) for name in _ENDPOINTS]
+    endpoints = [value for name, value in given.items() if "endpoint" in name]
+    endpoints += filter(None, map(variable, _ENDPOINTS))
+    for value in endpoints:
+        # The library panics at the first call.
+        if not _HTTP.match(str(value)):
+            raise ArgumentError(
+                f"The endpoint {value!r:.200} of the object store is no URL such as"
+                " 'https://minio.example.org:9000'.",
+                argument="storage_options",
+                value="endpoint",
+            )
     if any(str(value).lower().startswith("http://") for value in endpoints):
         client.setdefault("allow_http", True)
     found["client_options"] = client
@@ -127,19 +135,20 @@ def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _retries(given: dict[str, Any]) -> dict[str, Any]:
+def _retries(given: Mapping[str, Any], patience: int) -> dict[str, Any]:
     backoff = {
         "init_backoff": timedelta(seconds=0.2),
         "max_backoff": timedelta(seconds=5),
         "base": 2,
     }
-    usual = {"max_retries": 8, "retry_timeout": timedelta(seconds=_PATIENCE), "backoff": backoff}
+    usual = {"max_retries": 8, "retry_timeout": timedelta(seconds=patience), "backoff": backoff}
     return {**usual, **given}
 
 
-def _made(place: Remote, given: Mapping[str, Any], seconds: int) -> Any:
+def _made(place: Remote, given: Mapping[str, Any], seconds: int, patience: int) -> Any:
     client = {"timeout": timedelta(seconds=seconds), **given["client_options"]}
-    made = {**given, "client_options": client}
+    retries = _retries(given["retry_config"], patience)
+    made = {**given, "client_options": client, "retry_config": retries}
     stores = library(place.url).store
     try:
         if place.kind == "s3":
