@@ -30,16 +30,15 @@ Options = Mapping[str, Any] | None
 
 
 def storage_at(directory: Any, options: Options = None) -> Storage:
-    """The folder's storage; the path may begin with `~`. Waits for the last save of an ended fit().
+    """The folder's storage. Waits for the last save of an ended fit().
 
     Raises:
         ArgumentError: `directory` is no place for checkpoints, or `options` are not accepted.
     """
     place = places.absolute(checks.place("directory", directory))
-    found = resolve(place, options=checks.storage_options(options))
     # The last save of a fit() that was interrupted in this session may not be durable yet.
     open_runs.settle(place)
-    return found
+    return resolve(place, options=checks.storage_options(options))
 
 
 @contextlib.contextmanager
