@@ -117,6 +117,13 @@ def test_so_does_azurite_also_behind_a_proxy():
         assert server.uploads() == []
 
 
+@pytest.mark.skipif(not servers.localstack(), reason="needs a Python that has LocalStack")
+def test_so_does_localstack():
+    with servers.LocalStackServer() as server:
+        check_server(server)
+        assert server.uploads() == []
+
+
 def test_the_environment_is_enough(server, monkeypatch):
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -20,12 +18,12 @@ from urllib.request import Request, urlopen
 import azure_calls
 import boto3
 import obstore
+import server_programs
 from botocore.config import Config
 from obstore.store import from_url
 
 # No other text has these, so that a test can search for them.
 KEY_ID, SECRET = "AKIAREKINDLETESTKEY0", "rekindle-test-secret/that+nothing+may+print"
-_SECONDS = 60
 
 
 def store_of(url, options, client_options=None, **settings):
@@ -175,7 +173,49 @@ class S3Server(Server):
             self._client.create_bucket(Bucket=self.bucket)
 
     def close(self):
-        _end(self._process)
+        server_programs.end(self._process)
+
+
+def localstack():
+    """The path of a Python that has LocalStack, or None. `REKINDLE_LOCALSTACK` names it."""
+    return os.environ.get("REKINDLE_LOCALSTACK")
+
+
+class LocalStackServer(S3Server):
+    """LocalStack's S3, which is another program than moto's, and takes seconds to start.
+
+    A test that uses it is skipped where :func:`localstack` finds none. Version 4.3.0 runs on
+    Python 3.11, in an environment of its own, with cbor2<5.8, pyopenssl<24.3, cryptography<44 and
+    service_identity<24.2 beside `localstack-core[runtime]`.
+    """
+
+    def _started(self):
+        self._folder = tempfile.mkdtemp(prefix="localstack-")
+        port = server_programs.free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        settings = {
+            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+            "LOCALSTACK_VOLUME_DIR": self._folder,
+            "SERVICES": "s3",
+            "STRICT_SERVICE_LOADING": "1",
+            "DISABLE_EVENTS": "1",  # no reports to its makers
+            "SKIP_SSL_CERT_DOWNLOAD": "1",
+            "DNS_ADDRESS": "0",
+        }
+        others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        command = [localstack(), "-m", "localstack.runtime.main"]
+        process = server_programs.program(command, env={**others, **settings})
+        server_programs.wait_for(port, process)
+        return process
+
+    def reset(self):
+        """Goes to a new bucket."""
+        self.bucket = f"rekindle-tests-{uuid.uuid4().hex}"
+        self._client.create_bucket(Bucket=self.bucket)
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def azurite():
@@ -194,18 +234,12 @@ class AzureServer(Server):
     def __init__(self, bucket="rekindle-tests"):
         self.bucket = bucket
         self._folder = tempfile.mkdtemp(prefix="azurite-")
-        port = _free_port()
+        port = server_programs.free_port()
         self.endpoint = f"http://127.0.0.1:{port}/{azure_calls.ACCOUNT}"
-        command = [azurite(), "--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+        options = ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
         where = ["--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", self._folder]
-        self._process = subprocess.Popen(
-            command + where,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        _wait_for(port, self._process)
+        self._process = server_programs.program([azurite(), *options, *where])
+        server_programs.wait_for(port, self._process)
         azure_calls.make_container(self.endpoint, bucket)
 
     def options_at(self, endpoint):
@@ -233,28 +267,5 @@ class AzureServer(Server):
         azure_calls.make_container(self.endpoint, self.bucket)
 
     def close(self):
-        _end(self._process)
+        server_programs.end(self._process)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-def _wait_for(port, process):
-    end = time.monotonic() + _SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    process.kill()
-    raise RuntimeError(f"{process.args[0]} does not answer; its status is {process.wait()}")
-
-
-def _end(process):
-    process.kill()
-    process.wait()
