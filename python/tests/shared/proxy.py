@@ -76,6 +76,7 @@ class Proxy:
         url = urlsplit(upstream)
         self.upstream = (url.hostname, url.port)
         self.requests = []
+        self._forgotten = 0
         self._rules = []
         self._lock = threading.Lock()
         self._pause = 0.0
@@ -112,15 +113,13 @@ class Proxy:
     def forget(self):
         """Empties the record, but goes on with its numbers."""
         with self._lock:
-            self._count = self.count
+            self._forgotten = self.count
             self.requests.clear()
-
-    _count = 0
 
     @property
     def count(self):
         """How many requests there were."""
-        return self._count + len(self.requests)
+        return self._forgotten + len(self.requests)
 
     def wait_for(self, count, seconds=20):
         """Returns when there were so many requests; fails if that takes too long."""
@@ -276,7 +275,8 @@ _Manager.register("Proxy", Proxy, _Remote)
 def apart(upstream):
     """A :class:`Proxy` in a process of its own, which a busy client does not slow down.
 
-    Its actions, predicates and functions are sent there, so that they must be picklable.
+    Its actions, predicates and functions are sent there, so that they must be picklable, and a
+    script that calls this needs the guard of `__main__`, as for every spawned process.
     """
     manager = _Manager(ctx=get_context("spawn"))
     # Ctrl-C goes to every process of the terminal, and this one is to answer until the end.
