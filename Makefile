@@ -81,15 +81,18 @@ test-python: test-python-store $(BACKENDS:%=test-python-%) test-python-tf_keras 
 # their process must not have the threads of the frameworks. Others need every framework in one process.
 ROOMS := base format storage repository policy saving training inspection supervisor cli r faults
 ROOMS_WITH_EVERY_FRAMEWORK := codec manager
+# Apart from the tests that fork: the library for object stores has threads.
+ROOM_WITH_THREADS := objects
 TESTS_OF = $(addprefix python/tests/,$(1))
 ROOMS_THERE := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard python/tests/*/test_*.py)))))
 
 # A folder that is in no list would never be run.
 test-python-store: setup
-	@[ "$(ROOMS_THERE)" = "$(sort $(ROOMS) $(ROOMS_WITH_EVERY_FRAMEWORK) keras synalinks tf_keras)" ] || \
+	@[ "$(ROOMS_THERE)" = "$(sort $(ROOMS) $(ROOMS_WITH_EVERY_FRAMEWORK) $(ROOM_WITH_THREADS) keras synalinks tf_keras)" ] || \
 	  { echo "ROOMS in the Makefile lists other folders than python/tests has: $(ROOMS_THERE)"; exit 1; }
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS)) $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOMS_WITH_EVERY_FRAMEWORK)) $(PYTEST_ARGS)
+	$(PYTHON_HERE)/pytest $(call TESTS_OF,$(ROOM_WITH_THREADS)) $(PYTEST_ARGS)
 
 $(BACKENDS:%=test-python-%): test-python-%: setup
 	KERAS_BACKEND=$* $(PYTHON_HERE)/pytest $(call TESTS_OF,keras) $(PYTEST_ARGS)
@@ -105,6 +108,7 @@ coverage-python: setup
 	rm -rf $(COVERED) && mkdir -p $(COVERED)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/coverage run -m pytest $(call TESTS_OF,$(filter-out faults,$(ROOMS))) $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/coverage run -m pytest $(call TESTS_OF,$(ROOMS_WITH_EVERY_FRAMEWORK)) $(PYTEST_ARGS)
+	$(PYTHON_HERE)/coverage run -m pytest $(call TESTS_OF,$(ROOM_WITH_THREADS)) $(PYTEST_ARGS)
 	KERAS_BACKEND=jax $(PYTHON_HERE)/coverage run -m pytest $(call TESTS_OF,keras) $(PYTEST_ARGS)
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
