@@ -18,6 +18,7 @@ import numpy as np
 
 import rekindle
 from benchmarks import timing
+from rekindle import inspection
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "shared"))
 
@@ -156,7 +157,7 @@ def _requests(server) -> dict[str, dict[str, int]]:
             manager.restore()
             found["restore"] = _counted(proxy)
         proxy.forget()
-        rekindle.inspection.info(place, storage_options=options)
+        inspection.info(place, storage_options=options)
         found["info"] = _counted(proxy)
     return found
 

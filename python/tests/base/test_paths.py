@@ -1,4 +1,4 @@
-"""Local paths are accepted in every form. URLs of other file systems are refused."""
+"""Local paths and places in object stores are known in every form. Other URLs are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import rekindle
 from rekindle import Checkpoint, CheckpointManager, inspection, latest_checkpoint
-from rekindle._base import checks
+from rekindle._base import checks, places
 from rekindle._cli import codes
 from rekindle._cli.main import main
 
@@ -31,28 +31,34 @@ class Downloading(Remote, os.PathLike):
         raise AssertionError("was asked to download")
 
 
-URLS = [
-    "s3://bucket/run",
-    "S3://bucket/run",
-    "gs://bucket",
-    "az://container/run",
-    "abfss://container@account/run",
-    "memory://run",
+REFUSED = [
     "hdfs://host:9000/run",
     "http://host/run",
     "simplecache::s3://bucket/run",
-    " s3://bucket/run",
-    "gs:/bucket",
-    b"s3://bucket/run",
-    pathlib.Path("s3://bucket/run"),
+    "sftp:/host/run",
     pathlib.PurePosixPath("anything://x/y"),
-    Remote("s3://bucket/run"),
-    Downloading("gs://bucket/run"),
+    Remote("gdrive://bucket/run"),
+    Downloading("dropbox://bucket/run"),
     "file://host/run",
     "file://relative",
     "file://",
     pathlib.Path("file://host/run"),
 ]
+
+STORES = {
+    "s3://bucket/run": "s3://bucket/run",
+    "S3://bucket/run/": "s3://bucket/run",
+    "gs://bucket": "gs://bucket",
+    "gs:/bucket//a/": "gs://bucket/a",
+    "az://container/run": "az://container/run",
+    "abfss://container@account/run": "abfss://container@account/run",
+    "memory://run/a b": "memory://run/a b",
+    " s3a://bucket/run\n": "s3a://bucket/run",
+    b"s3://bucket/run": "s3://bucket/run",
+    pathlib.Path("s3://bucket/run"): "s3://bucket/run",
+    Remote("s3://bucket/run"): "s3://bucket/run",
+    Downloading("gs://bucket/run"): "gs://bucket/run",
+}
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(params=URLS, ids=str)
+@pytest.fixture(params=REFUSED, ids=str)
 def url(request, here):
     yield request.param
     assert os.listdir(here) == []
@@ -90,24 +96,49 @@ USES = {
 @pytest.mark.parametrize("use", USES)
 def test_a_url_is_refused_wherever_a_path_is_taken(url, use):
     call, argument = USES[use]
-    with pytest.raises(
-        rekindle.ArgumentError, match="is a URL, and rekindle reads and writes"
-    ) as caught:
+    with pytest.raises(rekindle.ArgumentError, match="is a URL of a kind that") as caught:
         call(url)
     assert (caught.value.argument, caught.value.value) == (argument, url)
-    assert "Give a path such as '/data/run'" in str(caught.value)
+    assert "s3://bucket/run" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", STORES, ids=str)
+def test_a_place_in_an_object_store_is_known_in_every_form(given, here):
+    assert checks.place("directory", given) == STORES[given]
+    assert places.real(STORES[given]) == places.real(places.absolute(STORES[given]))
+    assert os.listdir(here) == []
+
+
+@pytest.mark.parametrize("bad", ["s3://", "gs:/", "memory:///run", "s3:// \0/x"])
+def test_a_url_without_a_bucket_is_refused(bad, here):
+    with pytest.raises(rekindle.ArgumentError):
+        latest_checkpoint(bad)
+
+
+def test_the_parts_of_a_place_come_together_again():
+    for place in ("s3://bucket/a/b", "s3://bucket", "/data/run"):
+        assert places.split(places.join(place, "ckpt-3")) == (place, "ckpt-3")
+    assert places.split("s3://bucket") == ("s3://bucket", "")
+
+
+@pytest.mark.parametrize("function", ["report", "export_weights"])
+def test_a_file_to_write_is_in_no_object_store(function, here):
+    with pytest.raises(rekindle.ArgumentError, match="Give the path of a file"):
+        getattr(inspection, function)(
+            "backup", "s3://bucket/x.html", *[None] * (function != "report")
+        )
 
 
 @pytest.mark.parametrize("command", ["info", "verify", "history"])
 def test_the_shell_commands_refuse_a_url_as_any_bad_argument(command, here, capsys):
-    assert main([command, "s3://bucket/run"]) == codes.USAGE
-    assert capsys.readouterr().err.startswith("rekindle: 's3://bucket/run' is a URL, and rekindle")
+    assert main([command, "hdfs://bucket/run"]) == codes.USAGE
+    assert capsys.readouterr().err.startswith("rekindle: 'hdfs://bucket/run' is a URL of a kind")
     assert os.listdir(here) == []
 
 
 @pytest.mark.parametrize("option", ["--backup", "--log", "--summary"])
 def test_the_supervisor_refuses_a_url_before_it_starts_the_command(option, here, capsys):
-    assert main(["run", option, "s3://bucket/run", "--", "touch", "started"]) == codes.USAGE
+    assert main(["run", option, "hdfs://bucket/run", "--", "touch", "started"]) == codes.USAGE
     assert "is a URL" in capsys.readouterr().err
     assert os.listdir(here) == []
 
@@ -124,7 +155,7 @@ def test_a_local_folder_with_a_colon_in_its_name_is_one(name, kind, here):
 
 def test_a_drive_of_windows_is_no_scheme():
     for path in ("C:\\run", "C:/run", "c://run", pathlib.PureWindowsPath("D:/run")):
-        assert checks.path("directory", path) == str(path)
+        assert checks.place("directory", path) == str(path)
 
 
 @pytest.mark.parametrize(

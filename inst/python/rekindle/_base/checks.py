@@ -19,6 +19,15 @@ A_FOLDER = "the path of a folder, as a string or an os.PathLike, or a URL such a
 
 A_FILE = "the path of a file, as a string or an os.PathLike"
 
+# What to do about a URL, where a file of this machine is meant, and where checkpoints may lie.
+_HERE = "Give the path of a file, or a URL of this machine's files such as 'file:///data/x'."
+_ANYWHERE = (
+    "Checkpoints can be in a folder, such as '/data/run' or 'file:///data/run', or in an object"
+    " store: s3://bucket/run, gs://bucket/run (Google) or az://container/run (Azure). Other stores"
+    " cannot create an object only if there is none, and two runs could write over each other:"
+    " write into a folder, and copy it there."
+)
+
 
 # A URL. Its scheme has at least two letters, because `C:/` is a Windows drive. pathlib.Path turns
 # `s3://` into `s3:/`. fsspec can chain filesystems, as in `simplecache::s3://`.
@@ -93,7 +102,7 @@ def place(name: str, value: Any, expected: str = A_FOLDER) -> str:
     """
     found = places.remote(_spelled(value))
     if found is None:
-        return path(name, value, expected)
+        return path(name, value, expected, _ANYWHERE)
     if not found.root or "\0" in found.url:
         raise invalid(name, value, expected)
     return found.url
@@ -115,7 +124,7 @@ def storage_options(value: Any) -> dict[str, Any]:
     )
 
 
-def path(name: str, value: Any, expected: str) -> str:
+def path(name: str, value: Any, expected: str, accepted: str = _HERE) -> str:
     """A local path with `~` expanded. For a `file://` URL, the path in the URL.
 
     Raises:
@@ -123,7 +132,7 @@ def path(name: str, value: Any, expected: str) -> str:
     """
     text = _spelled(value)
     url = _URL.fullmatch(text)
-    found = os.path.expanduser(text) if url is None else _path_of_url(url, name, value, expected)
+    found = os.path.expanduser(text) if url is None else _path_of_url(url, name, value, accepted)
     if not found or "\0" in found:
         raise invalid(name, value, expected)
     return found
@@ -145,22 +154,11 @@ def _spelled(value: Any) -> str:
         return ""
 
 
-def _accepted(expected: str) -> str:
-    if expected is A_FOLDER:
-        return (
-            "Checkpoints can be in a folder, such as '/data/run' or 'file:///data/run', or in an"
-            " object store: s3://bucket/run, gs://bucket/run (Google) or az://container/run"
-            " (Azure). Other stores cannot create an object only if there is none, and two runs"
-            " could write over each other: write into a folder, and copy it there."
-        )
-    return "Give the path of a file, or a URL of this machine's files such as 'file:///data/x'."
-
-
-def _path_of_url(url: re.Match[str], name: str, value: Any, expected: str) -> str:
+def _path_of_url(url: re.Match[str], name: str, value: Any, accepted: str) -> str:
     found = _FILE_URL.fullmatch(url["rest"]) if url["scheme"].lower() == "file" else None
     if found is None:
         raise ArgumentError(
-            f"{url[0]!r:.200} is a URL of a kind that does not work here. {_accepted(expected)} If"
+            f"{url[0]!r:.200} is a URL of a kind that does not work here. {accepted} If"
             " the name of a local file or folder looks like a URL, give it as a string that begins"
             " with './'.",
             argument=name,

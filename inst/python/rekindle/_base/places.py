@@ -27,7 +27,8 @@ KINDS = {
 
 # pathlib.Path turns `s3://` into `s3:/`.
 _REMOTE = re.compile(
-    rf"(?P<scheme>{'|'.join(KINDS)}):/+(?P<root>[^/]*)(?P<prefix>.*)", re.IGNORECASE | re.DOTALL
+    rf"(?P<scheme>{'|'.join(KINDS)}):/{{1,2}}(?P<root>[^/]*)(?P<prefix>.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 
 

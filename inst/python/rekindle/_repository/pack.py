@@ -12,6 +12,8 @@ import errno
 import functools
 import json
 import struct
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +37,11 @@ _BATCH = 1 << 20
 # The size of one read, small enough that the processor's cache still holds it when it is hashed.
 _PIECE = 1 << 20
 
+
+# The bytes that a thread reads from a network in one go; and the bytes a second that one connection
+# may read without others beside it.
+_RUN = 32 << 20
+_QUICK = 150 << 20
 
 # The first bytes of a pack that show whether rekindle wrote it.
 _HEAD = 64
@@ -144,20 +151,33 @@ def _read_pack(
     storage: Storage, name: str, pack: Pack, blocks: list[_Block]
 ) -> dict[str, AnyArray]:
     found: dict[str, AnyArray] = {}
+    size = sum(block.stop - block.start for block in blocks)
+    caller, pace = threading.get_ident(), _Pace()
 
-    def read_part(part: Iterator[_Block]) -> None:
+    def read_part(part: Iterator[list[_Block]]) -> None:
+        is_first = threading.get_ident() == caller
+        # The first reads all in one go; the others begin elsewhere, in the checked pack.
+        ahead = pack.size if is_first and 2 * size > pack.size else 0
         # Threads must not share an open file.
-        with _opened(storage, name, pack) as file:
-            for block in part:
-                found.update(_read_block(block, file))
+        with _opened(storage, name, pack, ahead=ahead, checked=is_first) as file:
+            for run in part:
+                file.expect(run[0].start, run[-1].stop)
+                for block in run:
+                    found.update(_read_block(block, file))
+                pace.size += run[-1].stop - run[0].start
 
-    readers = storage.readers(sum(block.stop - block.start for block in blocks))
-    parallel.share_out(read_part, blocks, min(readers, max(1, len(blocks))))
+    if storage.is_remote:
+        runs, more = _runs(blocks), pace.is_slow
+    else:
+        # The largest first, so that the threads finish together.
+        order = sorted(blocks, key=lambda block: block.start - block.stop)
+        runs, more = [[block] for block in order], None
+    parallel.share_out(read_part, runs, min(storage.readers(size), max(1, len(runs))), more)
     return found
 
 
 def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
-    """The arrays of one pack in blocks, largest first, so that the threads finish together."""
+    """The arrays of one pack in blocks, in the order in which they lie."""
     blocks: list[_Block] = []
     for key, row in sorted(rows, key=lambda entry: (entry[1].start, entry[1].stop)):
         last = blocks[-1] if blocks else None
@@ -166,18 +186,42 @@ def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
             last.rows.append((key, row))
         else:
             blocks.append(_Block(row.start, row.stop, [(key, row)]))
-    blocks.sort(key=lambda block: block.start - block.stop)
     return blocks
 
 
+def _runs(blocks: list[_Block]) -> list[list[_Block]]:
+    """Runs of blocks side by side: a thread reads each in one go."""
+    runs: list[list[_Block]] = []
+    for block in blocks:
+        if not runs or block.start - runs[-1][0].start >= _RUN:
+            runs.append([])
+        runs[-1].append(block)
+    return runs
+
+
+class _Pace:
+    """How fast the first thread reads; `size` is how many bytes it has read."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.size = 0
+
+    def is_slow(self) -> bool:
+        """Whether others beside it help, as where a network lies between."""
+        return self.size < _QUICK * (time.monotonic() - self._began)
+
+
 @contextlib.contextmanager
-def _opened(storage: Storage, name: str, pack: Pack) -> Iterator[StoredFile]:
+def _opened(
+    storage: Storage, name: str, pack: Pack, *, ahead: int = 0, checked: bool = True
+) -> Iterator[StoredFile]:
     """Opens a pack, and checks that its size and its header are those that were written."""
     try:
         with storage.open(name) as file:
             if file.size != pack.size:
                 raise Damage(f"the pack {name!r} has {file.size} bytes, not {pack.size}")
-            if _header_digest(file, pack.header) != pack.digest:
+            file.expect(0, ahead)
+            if checked and _header_digest(file, pack.header) != pack.digest:
                 raise Damage(f"the header of the pack {name!r} does not match its digest")
             yield file
     # In an object store, a pack may go while it is read.
@@ -209,7 +253,6 @@ def look(storage: Storage, name: str, pack: Pack) -> None:
 
 def _read_block(block: _Block, file: StoredFile) -> dict[str, AnyArray]:
     data = memory.room(block.stop - block.start)
-    file.expect(block.start, block.stop)
     buffer = as_buffer(data)
     whole = xxhash.xxh3_128()
     for start in range(0, len(buffer), _PIECE):

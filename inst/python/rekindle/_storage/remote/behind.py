@@ -39,6 +39,8 @@ class Behind:
         self._objects = objects
         self._pending: dict[str, _Pending] = {}
         self._guard = threading.Condition()
+        # Held while an object is sent: an older content must not arrive after a newer one.
+        self._sending = threading.Lock()
         self._pid = 0
         self._is_ended = False
 
@@ -82,8 +84,8 @@ class Behind:
         """Sends what was not sent yet, now. Ignores errors of the store."""
         with self._guard:
             self._forget_parent()
-            left = [name for name, one in self._pending.items() if one.is_changed]
-        for name in left:
+            known = list(self._pending)
+        for name in known:
             self._send(name)
 
     def end(self) -> None:
@@ -120,16 +122,17 @@ class Behind:
         return (name, None) if left <= 0 else (None, left)
 
     def _send(self, name: str) -> None:
-        with self._guard:
-            pending = self._pending.get(name)
-            if pending is None:
-                return
-            data, pending.is_changed = bytes(pending.data), False
-        with contextlib.suppress(OSError):
-            self._objects.put(name, data)
-        with self._guard:
-            pending.due = now() + pending.pause
-            pending.pause = min(2 * pending.pause, _MOST)
+        with self._sending:
+            with self._guard:
+                pending = self._pending.get(name)
+                if pending is None or not pending.is_changed:
+                    return
+                data, pending.is_changed = bytes(pending.data), False
+            with contextlib.suppress(OSError):
+                self._objects.put(name, data)
+            with self._guard:
+                pending.due = now() + pending.pause
+                pending.pause = min(2 * pending.pause, _MOST)
 
 
 def _run(ref: weakref.ref[Behind], guard: threading.Condition) -> None:

@@ -19,6 +19,9 @@ _PART = 8 << 20
 _MOST_PARTS = 9000
 _AT_ONCE = 6
 
+# Bytes of a large answer that come at once.
+_CHUNK = 4 << 20
+
 # What is smaller is read and written in one request.
 SMALL = 1 << 20
 
@@ -76,6 +79,19 @@ class Chunks:
             raise
 
 
+class Stream:
+    """The bytes of an answer, as they come."""
+
+    def __init__(self, objects: Objects, name: str, chunks: Any) -> None:
+        self._objects = objects
+        self._name = name
+        self._chunks = chunks
+
+    def next(self) -> memoryview:
+        """The next bytes; none at the end."""
+        return memoryview(self._objects.next_of(self._name, self._chunks))
+
+
 class Objects:
     """Reads and writes the objects of one prefix.
 
@@ -102,7 +118,8 @@ class Objects:
     def _call(
         self, kind: str, name: str, work: Callable[[Any], Any], *, large: bool = False
     ) -> Any:
-        self.requests[kind] += 1
+        if kind:
+            self.requests[kind] += 1
         store = self._large if large else self._small
         try:
             return calls.call(lambda: work(store))
@@ -170,15 +187,24 @@ class Objects:
         """Bytes from `start` up to `stop`, which is not beyond the end."""
         if start >= stop:
             return b""
-        return bytes(self.view(name, start, stop))
-
-    def view(self, name: str, start: int, stop: int) -> memoryview:
-        """As :meth:`part`, without a copy; there is at least one byte."""
         key = self._key(name)
         found = self._call(
             "get", name, lambda store: store.get_range(key, start=start, end=stop), large=True
         )
-        return memoryview(found)
+        return bytes(found)
+
+    def stream(self, name: str, start: int, stop: int) -> Stream:
+        """The same, for many bytes: they come in chunks while the caller uses them."""
+        options = {"range": (start, stop)}
+
+        def work(store: Any) -> Any:
+            return store.get(self._key(name), options=options).stream(min_chunk_size=_CHUNK)
+
+        return Stream(self, name, self._call("get", name, work, large=True))
+
+    def next_of(self, name: str, chunks: Any) -> Any:
+        """The next chunk of an answer that was begun."""
+        return self._call("", name, lambda _: next(chunks, b""))
 
     # Writing
 

@@ -2,73 +2,69 @@
 
 from __future__ import annotations
 
-import collections
-from concurrent.futures import Future, ThreadPoolExecutor
+from rekindle._storage.remote.objects import SMALL, Entry, Objects, Stream
 
-from rekindle._storage.remote.objects import Entry, Objects
-
-# One request asks for so many bytes. Requests that are under way at the same time share the
-# memory that a reader may use for them.
-_PIECE = 8 << 20
-_AHEAD = 3
+# A gap of so many bytes between two reads is read, too: that is quicker than another request.
+_GAP = SMALL
 
 
 class RemoteFile:
     """See :class:`rekindle._storage.protocol.StoredFile`.
 
+    Bytes that the caller expects to read come as one stream, in the answer to one request.
+
     Args:
         objects: The objects of the prefix.
         entry: The object.
-        pool: Threads for requests ahead of what is read.
     """
 
-    def __init__(self, objects: Objects, entry: Entry, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, objects: Objects, entry: Entry) -> None:
         self._objects = objects
         self._name = entry.name
         self.size = entry.size
-        self._pool = pool
-        # Where the caller's bytes end, as it said.
-        self._stop = 0
-        self._pieces: collections.OrderedDict[int, Future[memoryview]] = collections.OrderedDict()
-        self._start = 0
+        self._stream: Stream | None = None
+        # The caller's bytes end here, as it said; and the next byte of the stream is this one.
+        self._stop = self._at = 0
+        self._chunk = memoryview(b"")
 
     def expect(self, start: int, stop: int) -> None:
         """The caller reads these bytes next, in order."""
-        self._forget()
-        self._start, self._stop = start, min(stop, self.size)
+        if self._stream is not None and self._is_near(start) and stop <= self._stop:
+            return
+        self._stream = None
+        self._at, self._stop, self._chunk = start, min(stop, self.size), memoryview(b"")
 
-    def _forget(self) -> None:
-        for piece in self._pieces.values():
-            piece.cancel()
-        self._pieces.clear()
+    def _is_near(self, offset: int) -> bool:
+        return self._at <= offset <= self._at + _GAP
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fills `buffer` from `offset` on; returns the number of bytes, fewer if the file ends."""
         length = min(len(buffer), max(0, self.size - offset))
-        if length and not self._start <= offset < offset + length <= self._stop:
+        if not self._is_near(offset) or offset + length > self._stop:
             self.expect(offset, offset + length)
+        self._take(None, offset - self._at)
+        return self._take(buffer, length)
+
+    def _take(self, buffer: memoryview | None, length: int) -> int:
+        """Moves on by so many bytes, and gives them to `buffer`, if there is one."""
         done = 0
         while done < length:
-            at = offset + done
-            first = self._start + (at - self._start) // _PIECE * _PIECE
-            piece = self._piece(first)
-            part = piece[at - first : at - first + length - done]
-            if not part:
+            if not self._chunk and not self._next():
                 break
-            buffer[done : done + len(part)] = part
+            part = self._chunk[: length - done]
+            if buffer is not None:
+                buffer[done : done + len(part)] = part
             done += len(part)
+            self._chunk = self._chunk[len(part) :]
+        self._at += done
         return done
 
-    def _piece(self, first: int) -> memoryview:
-        """The piece that begins there; those after it are asked for as well."""
-        for old in [start for start in self._pieces if start < first]:
-            self._pieces.pop(old).cancel()
-        for start in range(first, min(self._stop, first + _AHEAD * _PIECE), _PIECE):
-            if start not in self._pieces:
-                stop = min(start + _PIECE, self._stop)
-                self._pieces[start] = self._pool.submit(self._objects.view, self._name, start, stop)
-        return self._pieces[first].result()
+    def _next(self) -> bool:
+        if self._stream is None:
+            self._stream = self._objects.stream(self._name, self._at, self._stop)
+        self._chunk = self._stream.next()
+        return bool(self._chunk)
 
     def close(self) -> None:
-        """Ends the requests ahead of what is read."""
-        self._forget()
+        """Ends the request."""
+        self._stream = None

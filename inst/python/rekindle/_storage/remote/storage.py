@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rekindle._base.places import Remote
@@ -20,9 +18,9 @@ from rekindle._storage.remote.reading import RemoteFile
 from rekindle._storage.remote.refusals import is_certain
 from rekindle._storage.remote.staging import RemoteStaging
 
-# Requests at the same time, to read. A store answers each after some milliseconds, however many
-# processors there are here.
-_READERS = 8
+# Streams at the same time, to read, and the bytes for which another one is worth its requests. A
+# store serves each at the same speed, however many processors there are here.
+_READERS, _SHARE = 8, 32 << 20
 
 # Larger objects are not written in place.
 _MOST_IN_PLACE = 1 << 20
@@ -43,7 +41,6 @@ class RemoteStorage:
         self._objects = Objects(place, options)
         self._lease = Lease(self._objects, place.url)
         self._behind = Behind(self._objects)
-        self._pool, self._pid = ThreadPoolExecutor(_READERS, "rekindle-read"), os.getpid()
         self._unsure: dict[str, set[bytes]] = {}
 
     @property
@@ -99,14 +96,11 @@ class RemoteStorage:
         entry = self._objects.head(name)
         if entry is None:
             raise FileNotFoundError(errno.ENOENT, "there is no such object", self.where(name))
-        if self._pid != os.getpid():
-            # A forked child has no threads.
-            self._pool, self._pid = ThreadPoolExecutor(_READERS, "rekindle-read"), os.getpid()
-        with contextlib.closing(RemoteFile(self._objects, entry, self._pool)) as file:
+        with contextlib.closing(RemoteFile(self._objects, entry)) as file:
             yield file
 
     def readers(self, size: int) -> int:
-        return max(1, min(_READERS, size // SMALL))
+        return max(1, min(_READERS, size // _SHARE))
 
     def free_bytes(self) -> int | None:
         return None
