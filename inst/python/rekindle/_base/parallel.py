@@ -6,7 +6,7 @@ import collections
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
 
@@ -31,6 +31,32 @@ def processors() -> int:
         return os.cpu_count() or 1
 
 
+class _Shared(Generic[_T]):
+    """Items that threads take one after the other; after an error, no thread gets another."""
+
+    def __init__(self, work: Callable[[Iterator[_T]], None], items: Iterable[_T]) -> None:
+        self._work = work
+        self._pending = collections.deque(items)
+        self._lock = threading.Lock()
+        self.errors: list[BaseException] = []
+
+    def part(self, *, last: bool = False) -> Iterator[_T]:
+        """The items of one thread, the next or the last of those that are left."""
+        while True:
+            with self._lock:
+                if self.errors or not self._pending:
+                    return
+                item = self._pending.pop() if last else self._pending.popleft()
+            yield item
+
+    def run(self, part: Iterator[_T]) -> None:
+        """Does the work of one thread."""
+        try:
+            self._work(part)
+        except BaseException as error:  # noqa: BLE001  (the calling thread raises it again)
+            self.errors.append(error)
+
+
 def share_out(
     work: Callable[[Iterator[_T]], None],
     items: Iterable[_T],
@@ -52,43 +78,45 @@ def share_out(
     Raises:
         BaseException: The first error that `work` raised, after every thread has ended.
     """
-    pending = collections.deque(items)
-    lock = threading.Lock()
-    errors: list[BaseException] = []
-
-    def part(take: Callable[[], _T]) -> Iterator[_T]:
-        while True:
-            with lock:
-                if errors or not pending:
-                    return
-                item = take()
-            yield item
-
-    def run(mine: Iterator[_T]) -> None:
-        try:
-            work(mine)
-        except BaseException as error:  # noqa: BLE001  (the calling thread raises it again)
-            errors.append(error)
-
-    take_next = pending.popleft if when is None else pending.pop
-    helpers = [
-        threading.Thread(target=lambda: run(part(take_next)), name="rekindle-helper")
+    shared = _Shared(work, items)
+    waiting = [
+        threading.Thread(
+            target=lambda: shared.run(shared.part(last=when is not None)), name="rekindle-helper"
+        )
         for _ in range(max(0, threads - 1))
     ]
     started: list[threading.Thread] = []
 
     def own() -> Iterator[_T]:
-        for item in part(pending.popleft):
+        for item in shared.part():
             yield item
-            if when is not None and not started and helpers and when():
-                _start(helpers, started)
+            if when is not None and waiting and when():
+                _start(waiting, started)
 
     try:
         if when is None:
-            _start(helpers, started)
+            _start(waiting, started)
     except BaseException as error:  # noqa: BLE001  (an interrupt: the started threads end first)
-        errors.append(error)
-    run(own())
+        shared.errors.append(error)
+    shared.run(own())
+    _join(started, shared.errors)
+    if shared.errors:
+        raise shared.errors[0]
+
+
+def _start(waiting: list[threading.Thread], started: list[threading.Thread]) -> None:
+    while waiting:
+        helper = waiting.pop()
+        try:
+            helper.start()
+        except RuntimeError:
+            # The system refuses more threads. The threads that have started do all the work.
+            waiting.clear()
+            return
+        started.append(helper)
+
+
+def _join(started: list[threading.Thread], errors: list[BaseException]) -> None:
     # Join the threads even after interrupts: the caller uses the data of `work` again afterwards.
     while any(helper.is_alive() for helper in started):
         try:
@@ -97,15 +125,3 @@ def share_out(
                     helper.join()
         except BaseException as error:  # noqa: BLE001  (raised after the threads have ended)
             errors.append(error)
-    if errors:
-        raise errors[0]
-
-
-def _start(helpers: list[threading.Thread], started: list[threading.Thread]) -> None:
-    for helper in helpers:
-        try:
-            helper.start()
-            started.append(helper)
-        except RuntimeError:
-            # The system refuses more threads. The threads that have started do all the work.
-            return
