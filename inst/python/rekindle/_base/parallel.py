@@ -106,14 +106,13 @@ def share_out(
 
 def _start(waiting: list[threading.Thread], started: list[threading.Thread]) -> None:
     while waiting:
-        helper = waiting.pop()
+        # Before it starts: an interrupt right after that must not leave it unknown.
+        started.append(waiting.pop())
         try:
-            helper.start()
+            started[-1].start()
         except RuntimeError:
             # The system refuses more threads. The threads that have started do all the work.
             waiting.clear()
-            return
-        started.append(helper)
 
 
 def _join(started: list[threading.Thread], errors: list[BaseException]) -> None:
