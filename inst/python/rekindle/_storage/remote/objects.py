@@ -79,19 +79,6 @@ class Chunks:
             raise
 
 
-class Stream:
-    """The bytes of an answer, as they come."""
-
-    def __init__(self, objects: Objects, name: str, chunks: Any) -> None:
-        self._objects = objects
-        self._name = name
-        self._chunks = chunks
-
-    def next(self) -> memoryview:
-        """The next bytes; none at the end."""
-        return memoryview(self._objects.next_of(self._name, self._chunks))
-
-
 class Objects:
     """Reads and writes the objects of one prefix.
 
@@ -193,18 +180,16 @@ class Objects:
         )
         return bytes(found)
 
-    def stream(self, name: str, start: int, stop: int) -> Stream:
-        """The same, for many bytes: they come in chunks while the caller uses them."""
+    def stream(self, name: str, start: int, stop: int) -> Iterator[memoryview]:
+        """The same, for many bytes, in chunks."""
         options = {"range": (start, stop)}
 
         def work(store: Any) -> Any:
             return store.get(self._key(name), options=options).stream(min_chunk_size=_CHUNK)
 
-        return Stream(self, name, self._call("get", name, work, large=True))
-
-    def next_of(self, name: str, chunks: Any) -> Any:
-        """The next chunk of an answer that was begun."""
-        return self._call("", name, lambda _: next(chunks, b""))
+        chunks = self._call("get", name, work, large=True)
+        while chunk := self._call("", name, lambda _: next(chunks, b"")):
+            yield memoryview(chunk)
 
     # Writing
 

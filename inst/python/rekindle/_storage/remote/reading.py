@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from rekindle._storage.remote.objects import SMALL, Entry, Objects, Stream
+import queue
+import threading
+from collections.abc import Iterator
+
+from rekindle._storage.remote.objects import SMALL, Entry, Objects
 
 # A gap of so many bytes between two reads is read, too: that is quicker than another request.
 _GAP = SMALL
+
+# So many chunks of a stream wait for the reader, who checks the ones before them meanwhile.
+_AHEAD = 4
 
 
 class RemoteFile:
@@ -22,7 +29,7 @@ class RemoteFile:
         self._objects = objects
         self._name = entry.name
         self.size = entry.size
-        self._stream: Stream | None = None
+        self._stream: _Ahead | None = None
         # The caller's bytes end here, as it said; and the next byte of the stream is this one.
         self._stop = self._at = 0
         self._chunk = memoryview(b"")
@@ -31,7 +38,7 @@ class RemoteFile:
         """The caller reads these bytes next, in order."""
         if self._stream is not None and self._is_near(start) and stop <= self._stop:
             return
-        self._stream = None
+        self.close()
         self._at, self._stop, self._chunk = start, min(stop, self.size), memoryview(b"")
 
     def _is_near(self, offset: int) -> bool:
@@ -60,11 +67,57 @@ class RemoteFile:
         return done
 
     def _next(self) -> bool:
-        if self._stream is None:
-            self._stream = self._objects.stream(self._name, self._at, self._stop)
-        self._chunk = self._stream.next()
+        if self._stop - self._at <= SMALL:
+            # One small answer needs no thread.
+            self._chunk = memoryview(self._objects.part(self._name, self._at, self._stop))
+        else:
+            if self._stream is None:
+                chunks = self._objects.stream(self._name, self._at, self._stop)
+                self._stream = _Ahead(chunks)
+            self._chunk = self._stream.next()
         return bool(self._chunk)
 
     def close(self) -> None:
         """Ends the request."""
-        self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+
+class _Ahead:
+    """The chunks of a stream, which a thread fetches ahead of the reader."""
+
+    def __init__(self, chunks: Iterator[memoryview]) -> None:
+        self._waiting: queue.Queue[memoryview | BaseException] = queue.Queue(_AHEAD)
+        self._is_closed = threading.Event()
+        target = (chunks, self._waiting, self._is_closed)
+        threading.Thread(target=_fetch, args=target, name="rekindle-read", daemon=True).start()
+
+    def next(self) -> memoryview:
+        """The next chunk; an empty one at the end."""
+        found = self._waiting.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """Ends the stream, wherever it is."""
+        self._is_closed.set()
+        # The thread may wait for room.
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
+
+def _fetch(
+    chunks: Iterator[memoryview],
+    waiting: queue.Queue[memoryview | BaseException],
+    is_closed: threading.Event,
+) -> None:
+    try:
+        for chunk in chunks:
+            waiting.put(chunk)
+            if is_closed.is_set():
+                return
+        waiting.put(memoryview(b""))
+    except BaseException as error:  # noqa: BLE001  (the reader raises it)
+        waiting.put(error)

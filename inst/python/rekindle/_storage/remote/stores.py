@@ -119,8 +119,8 @@ def _sorted(place: Remote, options: Mapping[str, Any]) -> dict[str, Any]:
         # The library panics at the first call.
         if not _HTTP.match(str(value)):
             raise ArgumentError(
-                f"The endpoint {value!r:.200} of the object store, from `storage_options` or from the"
-                " environment, is no URL such as 'https://minio.example.org:9000'.",
+                f"The endpoint {value!r:.200} of the object store, from `storage_options` or from"
+                " the environment, is no URL such as 'https://minio.example.org:9000'.",
                 argument="storage_options",
                 value="endpoint",
             )
