@@ -170,7 +170,10 @@ class Run:
         self.config = config
         self.source = sources.SOURCES[config["source"]]
         if self.source.seeded:
-            keras.utils.set_random_seed(config.get("seed", 7))
+            seed = config.get("seed", 7)
+            keras.utils.set_random_seed(seed)
+            if "torch" in sys.modules:
+                sys.modules["torch"].manual_seed(seed)  # Keras does so only on PyTorch.
         training = config.get("training", "plain")
         self.model = make_model(self.source, training)
         self.recorder = (Recorder if config["save_freq"] == "epoch" else BatchRecorder)()

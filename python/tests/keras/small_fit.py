@@ -68,28 +68,12 @@ def interrupt(model, callback, epoch, batch=None, more_callbacks=(), **more):
 
 
 def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch", **more):
-    """Runs the scenario of `python/exact`. Returns its exit status.
-
-    A run that resumes and ends is a newly started process; others are forked from one that has only
-    imported Keras.
-    """
+    """Runs the scenario of `python/exact` in a process of its own. Returns its exit status."""
     config = {"source": source, "save_freq": save_freq, "folder": str(folder), "kill": kill} | more
-    if kill is not None or not Path(folder, "backup").exists():
-        status, _, errors = forks.run(EXACT / "scenario.py", json.dumps(config))
-        if status > 0:
-            raise AssertionError(errors)
-        return status
-    done = subprocess.run(
-        [sys.executable, "scenario.py", json.dumps(config)],
-        cwd=EXACT,
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode > 0:
-        raise AssertionError(done.stderr)
-    return done.returncode
+    status, _, errors = forks.run(EXACT / "scenario.py", json.dumps(config))
+    if status > 0:
+        raise AssertionError(errors)
+    return status
 
 
 def run_code(code, *arguments, **environment):

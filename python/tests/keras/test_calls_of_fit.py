@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 
+import forks
 import pytest
 
 SCRIPT = """
@@ -52,13 +51,12 @@ print(json.dumps([np.array(v).tobytes().hex() for v in model.variables]))
 def start(tmp_path):
     def start(kill=None, on_mismatch="error", *, separate=False, name="killed"):
         config = json.dumps([kill, on_mismatch, separate, str(tmp_path / name)])
-        command = [sys.executable, "-c", SCRIPT, config]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        status, out, errors = forks.run_code(SCRIPT, config)
         if kill is not None:
-            assert done.returncode == -signal.SIGKILL, done.stderr
+            assert status == -signal.SIGKILL, errors
             return None
-        assert done.returncode in (0, 3), done.stderr
-        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+        assert status in (0, 3), errors
+        return status, [json.loads(line) for line in out.splitlines()]
 
     return start
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import every_kind
+import forks
 import pytest
 
 
@@ -20,17 +19,12 @@ def ends(tmp_path_factory):
     def run(name, *more):
         (folder / name).mkdir(exist_ok=True)
         script = Path(__file__).with_name("every_kind_run.py")
-        return subprocess.run(
-            [sys.executable, script, folder / name, *more],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        status, out, errors = forks.run(script, folder / name, *more)
+        assert status == (-signal.SIGKILL if more else 0), errors
+        return None if more else json.loads(out)
 
-    never, killed, again = run("never"), run("killed", "die"), run("killed")
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert (never.returncode, again.returncode) == (0, 0), never.stderr + again.stderr
-    return json.loads(never.stdout), json.loads(again.stdout)
+    never, _, again = run("never"), run("killed", "die"), run("killed")
+    return never, again
 
 
 def test_the_resumed_run_is_exact_and_shares_its_list_with_the_script(ends):

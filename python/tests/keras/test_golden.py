@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import every_kind
+import forks
 import keras
 import numpy as np
 import pytest
@@ -68,14 +67,9 @@ def test_the_run_goes_on_where_it_was_killed_with_every_bit_of_its_state(golden)
 
 
 def run(script, folder):
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name(script), folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    status, out, errors = forks.run(Path(__file__).with_name(script), folder)
+    assert status == 0, errors
+    return json.loads(out)
 
 
 def resumed(script, version, folder):

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+
+import forks
 
 RUN = Path(__file__).with_name("outer_values_run.py")
 
 
 def run(*arguments):
-    done = subprocess.run(
-        [sys.executable, RUN, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "InexactWarning" not in done.stderr
-    return done.returncode, done.stdout.strip(), done.stderr
+    status, out, errors = forks.run(RUN, *arguments)
+    assert "InexactWarning" not in errors
+    return status, out.strip(), errors
 
 
 def test_a_killed_run_ends_as_one_that_never_was(tmp_path):

@@ -6,10 +6,10 @@ import faulthandler
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
 
+import forks
 import keras
 import pytest
 from small_fit import fit, make_model
@@ -56,9 +56,8 @@ print("went on")
 def test_sigterm_ends_a_process_whose_training_has_ended_before_it_was_answered(
     backup_dir, how, after
 ):
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, str(backup_dir), how, after]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert (done.returncode, done.stdout) == (-signal.SIGTERM, ""), done.stderr
+    status, out, errors = forks.run_code(PROGRAM, backup_dir, how, after)
+    assert (status, out) == (-signal.SIGTERM, ""), errors
     # The backup has the trained state: the program had no time for anything else.
     assert (rekindle.latest_checkpoint(backup_dir) is not None) == (how == "end")
 

@@ -1,4 +1,4 @@
-"""Runs killed by SIGKILL and resumed by a fresh process: the same bits."""
+"""Runs killed by SIGKILL and resumed by another process: the same bits."""
 
 from __future__ import annotations
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 
+import forks
 import keras
 import pytest
 from small_fit import Interrupt, Probe, assert_same, fit, make_model, values
@@ -243,11 +242,10 @@ print(json.dumps({"values": values, "epochs": seen}))
 @pytest.mark.parametrize("delete_checkpoint", [True, False])
 def test_three_stages_killed_in_each_of_them_end_as_if_they_were_not(tmp_path, delete_checkpoint):
     def run(name, kill=None):
-        command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
-        command += [json.dumps(kill), json.dumps(delete_checkpoint), str(tmp_path / name)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == (-signal.SIGKILL if kill else 0), done.stderr
-        return None if kill else json.loads(done.stdout.splitlines()[-1])
+        how = (json.dumps(kill), json.dumps(delete_checkpoint), tmp_path / name)
+        status, out, errors = forks.run_code(SCRIPT, *how)
+        assert status == (-signal.SIGKILL if kill else 0), errors
+        return None if kill else json.loads(out.splitlines()[-1])
 
     never = run("never")
     assert never["epochs"] == [0, 1, 2, 3, 4, 5]

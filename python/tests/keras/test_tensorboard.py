@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 
+import forks
 import pytest
 
 # The child imports these packages, so the test itself needs neither.
@@ -38,15 +36,9 @@ model.fit(x, x[:, :1], epochs=4, batch_size=8, verbose=0, callbacks=[backup, boa
 
 
 def train(folder, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder), *arguments],
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    status, _, errors = forks.run_code(SCRIPT, folder, *arguments)
+    assert status in (0, -signal.SIGKILL), errors
+    return status
 
 
 def records(folder):

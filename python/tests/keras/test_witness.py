@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
+import forks
 import keras
 import pytest
 from witness_run import BATCHES, run
@@ -31,14 +29,8 @@ ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 def killed(tmp_path_factory):
     """The folder of a run that was killed 8 batches after its checkpoint."""
     folder = tmp_path_factory.mktemp("witness") / "backup"
-    done = subprocess.run(
-        [sys.executable, str(HERE / "witness_run.py"), str(folder)],
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    status, _, errors = forks.run(HERE / "witness_run.py", folder)
+    assert status == -signal.SIGKILL, errors
     return folder
 
 

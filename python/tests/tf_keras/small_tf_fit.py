@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 import tf_keras
@@ -15,6 +13,7 @@ import tf_keras
 from rekindle._tf_keras import variables
 
 EXACT = Path(__file__).parents[2] / "exact" / "keras2"
+IMPORTS = ("tensorflow", "tf_keras", "rekindle.tf_keras")
 
 
 def make_model(*middle, built=True, optimizer="adam", **more):
@@ -92,19 +91,12 @@ def weights(model):
 
 
 def run_scenario(folder, *, kill=None, source="arrays", save_freq="epoch", **more):
-    """Runs the scenario of `python/exact/keras2` in a fresh process. Returns its exit status."""
+    """Runs the scenario of `python/exact/keras2` in a process of its own. Returns its status."""
     config = {"source": source, "save_freq": save_freq, "folder": str(folder), "kill": kill} | more
-    done = subprocess.run(
-        [sys.executable, "scenario.py", json.dumps(config)],
-        cwd=EXACT,
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode > 0:
-        raise AssertionError(done.stderr)
-    return done.returncode
+    status, _, errors = forks.run(EXACT / "scenario.py", json.dumps(config), imports=IMPORTS)
+    if status > 0:
+        raise AssertionError(errors)
+    return status
 
 
 class Probe(tf_keras.callbacks.Callback):

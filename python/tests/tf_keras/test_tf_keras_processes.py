@@ -1,4 +1,4 @@
-"""Killed by SIGKILL and resumed in a fresh process: equal to the run never killed, bit for bit.
+"""Killed by SIGKILL and resumed by another process: equal to the run never killed, bit for bit.
 
 The whole table is made by `make exact`.
 """
