@@ -1,4 +1,4 @@
-"""Custom training loops, killed by SIGKILL and resumed by fresh processes: the same bits."""
+"""Custom training loops, killed by SIGKILL and resumed by other processes: the same bits."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ import signal
 import subprocess
 import sys
 
+import forks
 import pytest
 from programs import ENVIRONMENT
 
 LOOPS = pathlib.Path(__file__).parent / "loops"
 NAMES = ["numpy", "jax", "torch", "tensorflow"]
 
+# The first optimizer imports the second one, which takes longer than the loop.
+TORCH = ("torch", "torch._dynamo")
 
-def start(name, folder, kill=None, background=False):
+
+def config(folder, kill=None, background=False):
     folder.mkdir(exist_ok=True)
-    config = {"folder": str(folder), "kill": kill, "background": background}
+    return json.dumps({"folder": str(folder), "kill": kill, "background": background})
+
+
+def start(name, folder, background=False):
+    """Starts the loop anew, from the first import on."""
     return subprocess.Popen(
-        [sys.executable, f"{name}_loop.py", json.dumps(config)],
+        [sys.executable, f"{name}_loop.py", config(folder, background=background)],
         cwd=LOOPS,
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
@@ -29,9 +37,10 @@ def start(name, folder, kill=None, background=False):
 
 
 def run(name, folder, kill=None, background=False):
-    process = start(name, folder, kill, background)
-    _, err = process.communicate(timeout=600)
-    assert process.returncode == (-signal.SIGKILL if kill else 0), err
+    asked = config(folder, kill, background)
+    imports = (*(TORCH if name == "torch" else (name,)), "rekindle")
+    status, _, errors = forks.run(LOOPS / f"{name}_loop.py", asked, imports=imports)
+    assert status == (-signal.SIGKILL if kill else 0), errors
 
 
 def report(folder):
