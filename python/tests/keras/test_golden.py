@@ -66,17 +66,17 @@ def test_the_run_goes_on_where_it_was_killed_with_every_bit_of_its_state(golden)
     assert stopping.best is not None
 
 
-def run(script, folder):
-    status, out, errors = forks.run(Path(__file__).with_name(script), folder)
+def run(script, folder, *more):
+    status, out, errors = forks.run(Path(__file__).with_name(script), folder, *more)
     assert status == 0, errors
     return json.loads(out)
 
 
-def resumed(script, version, folder):
+def resumed(script, version, folder, *more):
     """What a script has in the end that resumes the golden folder of a version of the state."""
     golden = GOLDEN / f"state-{version}" / keras.backend.backend()
     shutil.copytree(golden, folder / "backup")
-    return run(script, folder)
+    return run(script, folder, *more)
 
 
 def test_state_of_the_second_version_comes_back_from_layers_data_and_callbacks(tmp_path):
@@ -91,7 +91,7 @@ def test_state_of_the_second_version_comes_back_from_layers_data_and_callbacks(t
 
 @pytest.fixture(scope="module")
 def every_kind_found(tmp_path_factory):
-    return resumed("every_kind_run.py", 3, tmp_path_factory.mktemp("state"))
+    return resumed("every_kind_run.py", 3, tmp_path_factory.mktemp("state"), "elsewhere")
 
 
 @pytest.mark.parametrize("place", ["callback", "data", "model", "extra"])
