@@ -62,8 +62,8 @@ class RemoteFile:
             if buffer is not None:
                 buffer[done : done + len(part)] = part
             done += len(part)
+            self._at += len(part)
             self._chunk = self._chunk[len(part) :]
-        self._at += done
         return done
 
     def _next(self) -> bool:
