@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rekindle._format.snapshot import Snapshot
-from rekindle._repository import pack
+from rekindle._repository import pack, runs
 from rekindle._repository.repository import Repository
 from rekindle._storage.remote import objects, reading
 from rekindle._storage.resolve import resolve
@@ -64,8 +64,8 @@ def test_any_order_of_reads_gives_the_bytes_of_the_object(small_chunks, storage,
 def test_one_stream_and_several_give_the_same_arrays(small_chunks, storage, quick, monkeypatch):
     monkeypatch.setattr(pack, "_BATCH", 500)
     monkeypatch.setattr(pack, "_PIECE", 400)
-    monkeypatch.setattr(pack, "_RUN", 3000)
-    monkeypatch.setattr(pack, "_QUICK", quick)
+    monkeypatch.setattr(runs, "_RUN", 3000)
+    monkeypatch.setattr(runs, "_QUICK", quick)
     monkeypatch.setattr("rekindle._storage.remote.storage._SHARE", 4000)
     made = np.random.default_rng(3)
     arrays = {f"a{i}": made.normal(size=made.integers(1, 900)) for i in range(40)}

@@ -13,9 +13,7 @@ import functools
 import json
 import struct
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
@@ -27,6 +25,7 @@ from rekindle._base import memory, parallel
 from rekindle._base.arrays import AnyArray, as_buffer, as_bytes, digest, dtype_name
 from rekindle._format import layout
 from rekindle._format.manifest import Array, Damage, Manifest, Pack
+from rekindle._repository.runs import Block, Pace, in_blocks, in_runs
 from rekindle._storage.protocol import NotRegularError, Storage, StoredFile
 
 # Small arrays are written and read together, in batches of this size. Otherwise ten thousand arrays
@@ -37,11 +36,6 @@ _BATCH = 1 << 20
 # The size of one read, small enough that the processor's cache still holds it when it is hashed.
 _PIECE = 1 << 20
 
-
-# The bytes that a thread reads from a network in one go; and the bytes a second that one connection
-# may read without others beside it.
-_RUN = 32 << 20
-_QUICK = 150 << 20
 
 # The first bytes of a pack that show whether rekindle wrote it.
 _HEAD = 64
@@ -118,15 +112,6 @@ def _batches(header: bytes, parts: Iterator[memoryview]) -> Iterator[memoryview]
         yield memoryview(small)
 
 
-@dataclass
-class _Block:
-    """Bytes of a pack that are read together: one array, or small arrays side by side."""
-
-    start: int
-    stop: int
-    rows: list[tuple[str, Array]]
-
-
 def read(storage: Storage, manifest: Manifest) -> dict[str, AnyArray]:
     """Every array of the checkpoint, checked against its digest, in the manifest's order.
 
@@ -143,23 +128,23 @@ def read(storage: Storage, manifest: Manifest) -> dict[str, AnyArray]:
     for key, row in manifest.arrays.items():
         rows[row.pack].append((key, row))
     for name, pack in manifest.packs.items():
-        found |= _read_pack(storage, name, pack, _blocks(rows[name]))
+        found |= _read_pack(storage, name, pack, in_blocks(rows[name], _BATCH))
     return {key: found[key] for key in manifest.arrays}
 
 
-def _read_pack(
-    storage: Storage, name: str, pack: Pack, blocks: list[_Block]
-) -> dict[str, AnyArray]:
+def _read_pack(storage: Storage, name: str, pack: Pack, blocks: list[Block]) -> dict[str, AnyArray]:
     found: dict[str, AnyArray] = {}
     size = sum(block.stop - block.start for block in blocks)
-    caller, pace = threading.get_ident(), _Pace()
+    caller, pace = threading.get_ident(), Pace()
 
-    def read_part(part: Iterator[list[_Block]]) -> None:
+    def read_part(part: Iterator[list[Block]]) -> None:
         is_first = threading.get_ident() == caller
         # The first reads all in one go; the others begin elsewhere, in the checked pack.
         ahead = pack.size if is_first and 2 * size > pack.size else 0
         # Threads must not share an open file.
         with _opened(storage, name, pack, ahead=ahead, checked=is_first) as file:
+            if is_first:
+                pace.begin()
             for run in part:
                 file.expect(run[0].start, run[-1].stop)
                 for block in run:
@@ -167,48 +152,13 @@ def _read_pack(
                 pace.size += run[-1].stop - run[0].start
 
     if storage.is_remote:
-        runs, more = _runs(blocks), pace.is_slow
+        runs, more = in_runs(blocks), pace.is_slow
     else:
         # The largest first, so that the threads finish together.
         order = sorted(blocks, key=lambda block: block.start - block.stop)
         runs, more = [[block] for block in order], None
     parallel.share_out(read_part, runs, min(storage.readers(size), max(1, len(runs))), more)
     return found
-
-
-def _blocks(rows: list[tuple[str, Array]]) -> list[_Block]:
-    """The arrays of one pack in blocks, in the order in which they lie."""
-    blocks: list[_Block] = []
-    for key, row in sorted(rows, key=lambda entry: (entry[1].start, entry[1].stop)):
-        last = blocks[-1] if blocks else None
-        if last and last.stop == row.start and row.stop - last.start <= _BATCH:
-            last.stop = row.stop
-            last.rows.append((key, row))
-        else:
-            blocks.append(_Block(row.start, row.stop, [(key, row)]))
-    return blocks
-
-
-def _runs(blocks: list[_Block]) -> list[list[_Block]]:
-    """Runs of blocks side by side: a thread reads each in one go."""
-    runs: list[list[_Block]] = []
-    for block in blocks:
-        if not runs or block.start - runs[-1][0].start >= _RUN:
-            runs.append([])
-        runs[-1].append(block)
-    return runs
-
-
-class _Pace:
-    """How fast the first thread reads; `size` is how many bytes it has read."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-        self.size = 0
-
-    def is_slow(self) -> bool:
-        """Whether others beside it help, as where a network lies between."""
-        return self.size < _QUICK * (time.monotonic() - self._began)
 
 
 @contextlib.contextmanager
@@ -251,7 +201,7 @@ def look(storage: Storage, name: str, pack: Pack) -> None:
         pass
 
 
-def _read_block(block: _Block, file: StoredFile) -> dict[str, AnyArray]:
+def _read_block(block: Block, file: StoredFile) -> dict[str, AnyArray]:
     data = memory.room(block.stop - block.start)
     buffer = as_buffer(data)
     whole = xxhash.xxh3_128()
