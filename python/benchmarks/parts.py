@@ -20,6 +20,7 @@ from benchmarks import (
     managers,
     models,
     overhead,
+    stores,
     timing,
     training,
     watching,
@@ -92,6 +93,11 @@ def witness(folder: str) -> dict:
 def watched(folder: str) -> dict:
     """How fast a fit() trains while it is watched, and while it is not, in batches a second."""
     return {"bytes": 0, "rows": watching.measured(folder)}
+
+
+def objects(megabytes: float, rounds: int, folder: str) -> dict:
+    """Saving into an object store, against its library's own upload and download."""
+    return stores.measured(megabytes, rounds, folder)
 
 
 def frozen(megabytes: float, folder: str) -> dict:
@@ -172,6 +178,7 @@ _ALL = (
     saves,
     small,
     many,
+    objects,
     frozen,
     witness,
     watched,

@@ -35,6 +35,7 @@ def write(path: Path) -> None:
         training_report.auto,
         _small,
         _many,
+        _objects,
         _frozen,
         _memory,
         training_report.hooks,
@@ -176,6 +177,33 @@ def _many(answers: Answers) -> list[str]:
         cells.append([bounded.INFO, tables.span(rows[bounded.INFO]), ""])
         lines += ["## Many small arrays, and many foreign files", ""]
         lines += tables.table(["", "s", f"each array / one of {few:,}"], cells)
+    return lines
+
+
+def _objects(answers: Answers) -> list[str]:
+    lines = []
+    for _, answer in answers.of("objects"):
+        rows, kinds = answer["rows"], ("held", "durable", "restore")
+        names = list(dict.fromkeys(row.rpartition(": ")[0] for row in rows))
+        cells = []
+        for name in names:
+            found = [rows[f"{name}: {kind}"] for kind in kinds]
+            ratios = [
+                f"{median(mine) / median(rows[f'obstore: {kind}']):.2f}"
+                for mine, kind in zip(found[1:], kinds[1:], strict=True)
+            ]
+            cells.append([name, *ratios, *map(tables.span, found)])
+        size = f"{answer['bytes'] / 1e6:,.0f} MB"
+        lines += [f"## An object store on this machine (moto's server of S3), {size}", ""]
+        head = ["", "durable / obstore's upload", "restore / its download"]
+        lines += tables.table([*head, "held, s", "durable, s", "restore, s"], cells)
+        requests = answer["requests"]
+        found = list(dict.fromkeys(kind for one in requests.values() for kind in one))
+        counts = [
+            [what, *(str(one.get(kind, 0)) for kind in found)] for what, one in requests.items()
+        ]
+        lines += ["Requests, for a state of 1 MB; a larger pack needs one `put` for each 8 MB:", ""]
+        lines += tables.table(["", *found], counts)
     return lines
 
 

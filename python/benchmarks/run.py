@@ -42,6 +42,7 @@ def plan(options) -> list[dict]:
         job("saves", "jax", megabytes=options.large, rounds=min(rounds, 3), large=True)
     job("small", "tensorflow", count=10_000, rounds=rounds)
     job("many", "jax", rounds=rounds)
+    job("objects", "jax", megabytes=400, rounds=rounds)
     for backend in BACKENDS:
         job("frozen", backend, megabytes=100)
         job("witness", backend)
@@ -98,7 +99,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument(
         "--parts",
-        default="saves,small,many,frozen,witness,watched,fits,turns,tunings,auto,hooks,memory,thousand",
+        default="saves,small,many,objects,frozen,witness,watched,fits,turns,tunings,auto,hooks,memory,thousand",
     )
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--sizes", type=float, nargs="+", default=[1, 100, 400], help="in MB")

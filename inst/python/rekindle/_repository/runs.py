@@ -1,4 +1,4 @@
-"""The order in which the arrays of a pack are read: in blocks, and from a network in runs of them."""
+"""The order in which the arrays of a pack are read: in blocks, from a network in runs of them."""
 
 from __future__ import annotations
 
