@@ -35,25 +35,30 @@
 #' backup_arrays(backup_dir, values = arrays$name[1:2])
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_arrays <- function(backup_dir, which = "latest", ..., values = FALSE) {
+backup_arrays <- function(backup_dir, which = "latest", ..., values = FALSE, storage_options = NULL) {
   check_dots_unused(..., known = names(formals(backup_arrays)))
   check_folder(backup_dir)
   check_which(which)
   check_values(values)
+  check_storage_options(storage_options)
   inspection <- inspection()
   path <- as_python_path(backup_dir)
   which <- as_python_which(which)
+  options <- as_python_storage_options(storage_options)
   if (isFALSE(values)) {
-    found <- convert_exceptions(as_r_list(inspection$arrays(path, which)), call = current_env())
+    found <- convert_exceptions(
+      as_r_list(inspection$arrays(path, which, storage_options = options)),
+      call = current_env()
+    )
     return(arrays_frame(found))
   }
   names <- if (is.character(values)) as.list(values)
-  convert_exceptions(values_of(inspection, path, names, which), call = current_env())
+  convert_exceptions(values_of(inspection, path, names, which, options), call = current_env())
 }
 
-values_of <- function(inspection, path, names, which) {
+values_of <- function(inspection, path, names, which, options) {
   # Convert NumPy arrays to R arrays only at the end: some NumPy types have no counterpart in R.
-  raw <- reticulate::r_to_py(inspection)$values(path, names, which)
+  raw <- reticulate::r_to_py(inspection)$values(path, names, which, storage_options = options)
   reticulate::py_to_r(r_door(convert = FALSE)$as_convertible(raw))
 }
 

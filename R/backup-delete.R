@@ -40,18 +40,22 @@
 #'
 #' backup_delete(backup_dir, ask = FALSE)
 #' dir.exists(backup_dir)
-backup_delete <- function(backup_dir, ..., ask = is_interactive()) {
+backup_delete <- function(backup_dir, ..., ask = is_interactive(), storage_options = NULL) {
   check_dots_unused(..., known = names(formals(backup_delete)))
   check_folder(backup_dir)
   check_flag(ask)
+  check_storage_options(storage_options)
   inspection <- inspection()
-  before <- backup_info(backup_dir)
+  before <- backup_info(backup_dir, storage_options = storage_options)
   if (ask && nrow(before$saves) && !is_agreed(before)) {
     cli::cli_inform(c(i = "Nothing was deleted."))
     return(invisible(FALSE))
   }
   done <- convert_exceptions(
-    as_r_list(inspection$delete(as_python_path(backup_dir))),
+    as_r_list(inspection$delete(
+      as_python_path(backup_dir),
+      storage_options = as_python_storage_options(storage_options)
+    )),
     call = current_env()
   )
   tell_deletion(done, before)
@@ -61,7 +65,7 @@ backup_delete <- function(backup_dir, ..., ask = is_interactive()) {
 is_agreed <- function(info) {
   info <- all_printable(info)
   question <- cli::format_inline(
-    "Delete {nrow(info$saves)} checkpoint{?s} ({size_text(info$size)}) in {.path {info$directory}}?"
+    "Delete {nrow(info$saves)} checkpoint{?s} ({size_text(info$size)}) in {place_text(info$directory)}?"
   )
   isTRUE(utils::askYesNo(question, default = FALSE))
 }
@@ -70,9 +74,9 @@ tell_deletion <- function(done, before) {
   kept <- printable(as.character(unlist(done$kept)))
   before <- all_printable(before)
   if (length(done$removed) == 0) {
-    cli::cli_inform(c(i = "There is no backup in {.path {before$directory}}."))
+    cli::cli_inform(c(i = "There is no backup in {place_text(before$directory)}."))
   } else {
-    cli::cli_inform(c(v = "Deleted {nrow(before$saves)} checkpoint{?s} in {.path {before$directory}}."))
+    cli::cli_inform(c(v = "Deleted {nrow(before$saves)} checkpoint{?s} in {place_text(before$directory)}."))
   }
   if (length(kept)) {
     cli::cli_inform(c(i = "{length(kept)} other file{?s} stay{?s/} there: {.file {kept}}."))

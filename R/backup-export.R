@@ -56,7 +56,8 @@
 #' identical(again$get_weights(), model$get_weights())
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_export <- function(backup_dir, file, model = NULL, which = "latest", ..., force = FALSE) {
+backup_export <- function(backup_dir, file, model = NULL, which = "latest", ..., force = FALSE,
+                          storage_options = NULL) {
   check_dots_unused(..., known = names(formals(backup_export)))
   check_folder(backup_dir)
   check_new_file(file, c(".weights.h5", ".variables.json"))
@@ -64,19 +65,21 @@ backup_export <- function(backup_dir, file, model = NULL, which = "latest", ...,
   check_export(file, model, of_synalinks)
   check_which(which)
   check_flag(force)
+  check_storage_options(storage_options)
   inspection <- inspection()
   directory <- as_python_path(backup_dir)
   path <- as_python_path(file)
   which <- as_python_which(which)
+  options <- as_python_storage_options(storage_options)
   if (!of_synalinks) {
     # If Keras is missing, the error says what to install.
     rekindle_module("keras")
   }
   convert_exceptions(
     if (of_synalinks) {
-      inspection$export_variables(directory, path, which, force = force)
+      inspection$export_variables(directory, path, which, force = force, storage_options = options)
     } else {
-      inspection$export_weights(directory, path, model, which, force = force)
+      inspection$export_weights(directory, path, model, which, force = force, storage_options = options)
     },
     call = current_env()
   )

@@ -63,11 +63,16 @@
 #' plot(history)
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_history <- function(backup_dir, which = "latest") {
+backup_history <- function(backup_dir, which = "latest", ..., storage_options = NULL) {
+  check_dots_unused(..., known = names(formals(backup_history)))
   check_folder(backup_dir)
   check_which(which)
+  check_storage_options(storage_options)
   found <- convert_exceptions(
-    as_r_list(inspection()$history(as_python_path(backup_dir), as_python_which(which))),
+    as_r_list(inspection()$history(
+      as_python_path(backup_dir), as_python_which(which),
+      storage_options = as_python_storage_options(storage_options)
+    )),
     call = current_env()
   )
   last <- max(0, unlist(found$epoch) + 1)

@@ -6,7 +6,10 @@
 #' died, and for a folder from another machine. `backup_info()` does not lock the folder and changes nothing
 #' in it.
 #'
-#' @param backup_dir Path of the folder, as given to [callback_backup_and_restore()].
+#' @param backup_dir Path of the folder, or the URL of a place in an object store, as given to
+#'   [callback_backup_and_restore()].
+#' @param ... Must be empty: the arguments after it must be named.
+#' @inheritParams latest_checkpoint
 #'
 #' @returns A list of class `rekindle_backup_info`, which prints itself, with the elements
 #' * `directory`: the folder, as an absolute path;
@@ -73,10 +76,15 @@
 #' as.data.frame(backup_info(backup_dir))
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_info <- function(backup_dir) {
+backup_info <- function(backup_dir, ..., storage_options = NULL) {
+  check_dots_unused(..., known = names(formals(backup_info)))
   check_folder(backup_dir)
+  check_storage_options(storage_options)
   found <- convert_exceptions(
-    as_r_list(inspection()$info(as_python_path(backup_dir))),
+    as_r_list(inspection()$info(
+      as_python_path(backup_dir),
+      storage_options = as_python_storage_options(storage_options)
+    )),
     call = current_env()
   )
   looked <- Sys.time()
@@ -167,10 +175,11 @@ print.rekindle_backup_info <- function(x, ...) {
 format.rekindle_backup_info <- function(x, ...) {
   x <- all_printable(x)
   if (x$state == "missing") {
-    return(cli::format_inline("There is no folder {.path {x$directory}}."))
+    what <- if (is_url(x$directory)) "There is no backup at " else "There is no folder "
+    return(paste0(what, place_text(x$directory), "."))
   }
   title <- cli::format_inline(
-    "{.strong Backup} in {.path {x$directory}}: {nrow(x$saves)} checkpoint{?s}, {size_text(x$size)}"
+    "{.strong Backup} in {place_text(x$directory)}: {nrow(x$saves)} checkpoint{?s}, {size_text(x$size)}"
   )
   saves <- if (nrow(x$saves)) saves_lines(x) else mark_line("info", without_saves_text(x))
   aside <- if (length(x$set_aside)) {
@@ -192,6 +201,7 @@ mark_line <- function(kind, text) {
 
 holder_line <- function(x) {
   holder <- x$holder
+  place <- if (is_url(x$directory)) "this place" else "the folder"
   who <- if (!is.null(holder) && !is.na(holder$pid)) {
     paste0("process ", format(holder$pid, scientific = FALSE), " on \"", holder$host, "\"")
   } else {
@@ -203,17 +213,17 @@ holder_line <- function(x) {
   }
   if (is.na(x$held)) {
     text <- paste0(
-      "rekindle cannot see from here whether a run has locked the folder. The last one was ", who, since, "."
+      "rekindle cannot see from here whether a run has locked ", place, ". The last one was ", who, since, "."
     )
     return(mark_line("info", text))
   }
   if (!x$held) {
-    return(mark_line("info", "No run has locked the folder."))
+    return(mark_line("info", paste0("No run has locked ", place, ".")))
   }
   text <- if (x$is_here) {
-    "This R session has locked the folder"
+    paste("This R session has locked", place)
   } else {
-    paste("A run has locked the folder:", who)
+    paste0("A run has locked ", place, ": ", who)
   }
   mark_line("running", paste0(text, since, "."))
 }

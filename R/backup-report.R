@@ -45,13 +45,17 @@
 #' backup_report(backup_dir, report, open = FALSE)
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_report <- function(backup_dir, file, ..., open = interactive()) {
+backup_report <- function(backup_dir, file, ..., open = interactive(), storage_options = NULL) {
   check_dots_unused(..., known = names(formals(backup_report)))
   check_folder(backup_dir)
   check_new_file(file, ".html", role = "the HTML file to write")
   check_flag(open)
+  check_storage_options(storage_options)
   path <- convert_exceptions(
-    inspection()$report(as_python_path(backup_dir), as_python_path(file)),
+    inspection()$report(
+      as_python_path(backup_dir), as_python_path(file),
+      storage_options = as_python_storage_options(storage_options)
+    ),
     call = current_env()
   )
   if (open) {

@@ -49,10 +49,12 @@
 #' identical(again$get_weights(), model$get_weights())
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_restore <- function(model, backup_dir, which = "latest") {
+backup_restore <- function(model, backup_dir, which = "latest", ..., storage_options = NULL) {
+  check_dots_unused(..., known = names(formals(backup_restore)))
   check_model(model)
   check_folder(backup_dir)
   check_which(which)
+  check_storage_options(storage_options)
   inspection <- inspection()
   # For a model of Keras 2, no Keras 3 needs to be installed. For another model, this imports Keras 3. If it
   # is missing, the error says what to install.
@@ -60,7 +62,10 @@ backup_restore <- function(model, backup_dir, which = "latest") {
     rekindle_module("keras")
   }
   convert_exceptions(
-    inspection$restore_weights(model, as_python_path(backup_dir), as_python_which(which)),
+    inspection$restore_weights(
+      model, as_python_path(backup_dir), as_python_which(which),
+      storage_options = as_python_storage_options(storage_options)
+    ),
     call = current_env()
   )
   invisible(model)

@@ -41,10 +41,15 @@
 #' backup_verify(backup_dir)
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_verify <- function(backup_dir) {
+backup_verify <- function(backup_dir, ..., storage_options = NULL) {
+  check_dots_unused(..., known = names(formals(backup_verify)))
   check_folder(backup_dir)
+  check_storage_options(storage_options)
   checks <- convert_exceptions(
-    as_r_list(inspection()$verify(as_python_path(backup_dir))),
+    as_r_list(inspection()$verify(
+      as_python_path(backup_dir),
+      storage_options = as_python_storage_options(storage_options)
+    )),
     call = current_env()
   )
   if (length(checks) == 0) {

@@ -14,8 +14,9 @@
 #' If there is no run in the folder yet, `backup_watch()` waits for one. To end it, and not the run,
 #' interrupt it with Ctrl-C, Escape or the Stop button.
 #'
-#' @param backup_dir Path of the folder, as given to [callback_backup_and_restore()]. The folder need not
-#'   exist yet.
+#' @param backup_dir Path of the folder, or the URL of a place in an object store, as given to
+#'   [callback_backup_and_restore()]. The folder need not exist yet.
+#' @inheritParams latest_checkpoint
 #' @param ... Not used. The arguments after it must be named.
 #' @param every Seconds between two looks: a number above 0.
 #' @param page Whether to show a page as well. By default, only in RStudio. Or the path of an HTML file,
@@ -52,15 +53,17 @@
 #' backup_watch(backup_dir)
 #'
 #' backup_delete(backup_dir, ask = FALSE)
-backup_watch <- function(backup_dir, ..., every = 1, page = NULL) {
+backup_watch <- function(backup_dir, ..., every = 1, page = NULL, storage_options = NULL) {
   check_dots_unused(..., known = names(formals(backup_watch)))
   check_folder(backup_dir)
   check_every(every)
   check_page(page)
+  check_storage_options(storage_options)
   file <- page_file(page)
   watching <- convert_exceptions(
     r_door()$Watching(
-      as_python_path(backup_dir), if (!is.null(file)) as_python_path(file), as.double(every)
+      as_python_path(backup_dir), if (!is.null(file)) as_python_path(file), as.double(every),
+      as_python_storage_options(storage_options)
     ),
     call = current_env()
   )

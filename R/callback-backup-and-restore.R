@@ -24,8 +24,7 @@
 #'
 #' @param backup_dir Path of the folder for the backup. rekindle creates the folder if it does not exist. The
 #'   folder belongs to this training run alone: rekindle refuses a second run that tries to use it at the same
-#'   time. The folder is on this machine's file system. rekindle refuses a URL such as `"s3://bucket/run"`;
-#'   `"file:///data/run"` means `"/data/run"`.
+#'   time. Or a place in an object store, such as `"s3://bucket/run7"`: see "Object stores".
 #' @param save_freq When to save. `"epoch"` saves at the end of every epoch. A whole number saves after that
 #'   many batches, counted across epochs. A time, such as `"90 s"`, `"10 min"`, `"1 h 30 min"` or
 #'   `as.difftime(10, units = "mins")`, saves at the first batch end after that much time has passed since the
@@ -66,6 +65,7 @@
 #'   run saw after the checkpoint: see "Is the resumed run the same?", below. `"warn"` gives a warning, once.
 #'   `"raise"` ends training with an error of class `rekindle_mismatch`; the checkpoints stay. `"ignore"` only
 #'   notes it in `resume_report`. A [tolerance()] lets losses differ a little, as they do on a GPU.
+#' @inheritParams latest_checkpoint
 #'
 #' @returns A Python callback object for the `callbacks` argument of `fit()`. You can use it beside other
 #'   Python and R callbacks. After `fit()` has begun, its field `resume_report` is `NULL` if rekindle restored
@@ -199,6 +199,8 @@
 #' files, to note that rekindle has finished with them. A half-written backup is an error (`rekindle_damage`)
 #' that names the file and the remedy. With `double_checkpoint`, rekindle takes the previous pair of files.
 #'
+#' @inheritSection latest_checkpoint Object stores
+#'
 #' @section Conditions:
 #' rekindle does not take a number with a class, such as a date or a period of lubridate, for a plain number.
 #' Where a time is accepted, give a difftime or a string.
@@ -258,7 +260,8 @@ callback_backup_and_restore <- function(backup_dir,
                                         background = TRUE,
                                         retention = NULL,
                                         save_before_preemption = TRUE,
-                                        on_difference = "warn") {
+                                        on_difference = "warn",
+                                        storage_options = NULL) {
   allow_changes <- allowed_changes(allow_changes, ..., known = names(formals(callback_backup_and_restore)))
   check_folder(backup_dir)
   check_save_freq(save_freq)
@@ -269,7 +272,7 @@ callback_backup_and_restore <- function(backup_dir,
   check_extra_state(extra_state)
   check_one_of(verbose, 0:2)
   check_flag(background)
-  check_options(retention, double_checkpoint, save_before_preemption, save_freq, on_difference)
+  check_rules(retention, double_checkpoint, save_before_preemption, save_freq, on_difference, storage_options)
   share_state()
   show_messages()
   convert_exceptions(
@@ -287,13 +290,9 @@ callback_backup_and_restore <- function(backup_dir,
       background = background,
       retention = as_python_retention(retention),
       save_before_preemption = as_python_preemption(save_before_preemption),
-      on_difference = as_python_difference(on_difference)
+      on_difference = as_python_difference(on_difference),
+      storage_options = as_python_storage_options(storage_options)
     ),
     call = current_env()
   )
-}
-
-# Whether the script uses the package keras, and not keras3. The other Keras is not imported without need.
-uses_keras_2 <- function() {
-  isNamespaceLoaded("keras") && !isNamespaceLoaded("keras3")
 }

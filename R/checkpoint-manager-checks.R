@@ -170,6 +170,15 @@ check_keep_best <- function(x, arg = caller_arg(x), call = caller_env(), where =
   }
 }
 
+# The arguments that tf.train's manager does not have.
+check_manager_options <- function(keep_best, background, on_difference, storage_options,
+                                  call = caller_env()) {
+  check_keep_best(keep_best, call = call)
+  check_flag(background, call = call)
+  check_on_difference(on_difference, call = call)
+  check_storage_options(storage_options, call = call)
+}
+
 is_best_rule <- function(x) {
   if (!is_plain_list(x) || length(x) != 3 || !is.null(names(x))) {
     return(FALSE)

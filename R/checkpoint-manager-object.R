@@ -149,7 +149,7 @@ format.rekindle_checkpoint_manager <- function(x, ...) {
   }
   paths <- x$checkpoints
   title <- cli::format_inline(
-    "{.strong Checkpoint manager} in {.path {printable(x$directory)}}: {length(paths)} checkpoint{?s}"
+    "{.strong Checkpoint manager} in {place_text(printable(x$directory))}: {length(paths)} checkpoint{?s}"
   )
   c(title, .subset2(x, "rules"), saves_of(x, basename(paths)))
 }
@@ -159,12 +159,8 @@ saves_of <- function(manager, names) {
   if (length(names) == 0) {
     return(character())
   }
-  saves <- call_python(
-    r_door()$as_lists(
-      rekindle_module("inspection")$info(manager$directory)
-    )$saves,
-    call = NULL
-  )
+  door <- r_door()
+  saves <- call_python(door$as_lists(door$info_of(.subset2(manager, "py")))$saves, call = NULL)
   saves <- set_names(saves, vapply(saves, function(save) save$name, ""))[names]
   ages <- vapply(saves, function(save) {
     if (is.null(save$time)) "" else paste(duration(as.numeric(Sys.time()) - save$time), "ago")

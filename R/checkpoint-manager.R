@@ -12,8 +12,8 @@
 #' @param checkpoint What to save: a [checkpoint()]; or a `tf$train$Checkpoint` or a `rekindle.Checkpoint` of
 #'   Python.
 #' @param directory Path of the folder. The first `$save()` creates it. Only one manager can save in the
-#'   folder at a time. rekindle refuses a URL such as `"s3://bucket/run"`; `"file:///data/run"` means
-#'   `"/data/run"`.
+#'   folder at a time. Or a place in an object store, such as `"s3://bucket/run7"`: see "Object stores",
+#'   below. `"file:///data/run"` means `"/data/run"`.
 #' @param max_to_keep How many checkpoints to keep, a whole number; `NULL` keeps all.
 #' @param keep_checkpoint_every_n_hours `NULL`, or a number of hours. A checkpoint that rekindle would remove
 #'   stays for good if it was saved at least that many hours after the last checkpoint that stayed. The
@@ -37,6 +37,7 @@
 #'   interrupted loop did: see "Is the resumed loop the same?", below. `"warn"` gives a warning, once.
 #'   `"raise"` gives an error of class `rekindle_mismatch`; the checkpoints stay. `"ignore"` only notes it in
 #'   `$resume_report`. A [tolerance()] lets losses differ a little, as they do on a GPU.
+#' @inheritParams latest_checkpoint
 #'
 #' @returns An object of class `rekindle_checkpoint_manager`. It prints the checkpoints that it keeps. It has
 #'   the methods
@@ -82,6 +83,8 @@
 #' `batches` and `losses` were the same, and the `largest` relative difference of a loss. Later checkpoints
 #' keep the result, and [backup_info()] shows it.
 #'
+#' @inheritSection latest_checkpoint Object stores
+#'
 #' @section Differences from TensorFlow:
 #' `vignette("custom-loops", package = "rekindle")` lists them, with the reasons.
 #'
@@ -126,6 +129,19 @@
 #' train(until = 10L)
 #' train(until = 20L) # goes on at step 10
 #' unlink(folder, recursive = TRUE)
+#'
+#' # The same in an object store. This one is in the memory of the session, and needs no account.
+#' if (reticulate::py_module_available("obstore")) {
+#'   ckpt <- checkpoint(step = 0L)
+#'   manager <- checkpoint_manager(ckpt, "memory://demo/run", max_to_keep = 3)
+#'   for (step in 1:5) {
+#'     ckpt$step <- step
+#'     manager$save()
+#'   }
+#'   print(manager)
+#'   manager$close()
+#'   backup_delete("memory://demo/run", ask = FALSE)
+#' }
 checkpoint_manager <- function(checkpoint,
                                directory,
                                max_to_keep,
@@ -138,7 +154,8 @@ checkpoint_manager <- function(checkpoint,
                                ...,
                                keep_best = NULL,
                                background = FALSE,
-                               on_difference = "warn") {
+                               on_difference = "warn",
+                               storage_options = NULL) {
   check_dots_unused(..., known = names(formals(checkpoint_manager)))
   check_checkpoint(checkpoint)
   check_folder(directory, role = "the folder for the checkpoints")
@@ -149,9 +166,7 @@ checkpoint_manager <- function(checkpoint,
   check_interval(checkpoint_interval, step_counter)
   check_function(init_fn)
   check_step(last_checkpoint_step)
-  check_keep_best(keep_best)
-  check_flag(background)
-  check_on_difference(on_difference)
+  check_manager_options(keep_best, background, on_difference, storage_options)
 
   module <- rekindle_module()
   show_messages()
@@ -168,7 +183,8 @@ checkpoint_manager <- function(checkpoint,
       last_checkpoint_step = as_python_int(last_checkpoint_step),
       keep_best = as_python_keep_best(keep_best),
       background = background,
-      on_difference = as_python_difference(on_difference)
+      on_difference = as_python_difference(on_difference),
+      storage_options = as_python_storage_options(storage_options)
     ),
     call = current_env()
   )

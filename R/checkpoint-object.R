@@ -23,7 +23,8 @@ is_checkpoint <- function(x) {
 
 save_checkpoint <- function(ckpt, file_prefix, call) {
   check_path(file_prefix, "file_prefix", call, "folder and first part of the name, as in \"ckpts/final\"")
-  check_place(dirname(as_python_path(file_prefix)), file_prefix, "file_prefix", call)
+  path <- as_python_path(file_prefix)
+  check_place(if (is_url(path)) path else dirname(path), file_prefix, "file_prefix", call)
   invisible(call_python(.subset2(ckpt, "py")$save(as_python_path(file_prefix)), call))
 }
 
@@ -31,16 +32,19 @@ restore_checkpoint <- function(ckpt, save_path, call) {
   if (missing(save_path) || !is.null(save_path)) {
     check_path(save_path, "save_path", call, "the path of a checkpoint, as from `latest_checkpoint()`")
     save_path <- as_python_path(save_path)
+    if (is_url(save_path)) check_url(save_path, "save_path", call)
   }
   invisible(new_status(call_python(.subset2(ckpt, "py")$restore(save_path), call)))
 }
 
 read_checkpoint <- function(save_path, call) {
   check_path(save_path, "save_path", call, "the path of a checkpoint, as from `latest_checkpoint()`")
+  path <- as_python_path(save_path)
+  if (is_url(path)) check_url(path, "save_path", call)
   # Convert values and arrays to R one by one. Otherwise, for example, an empty dict becomes a list of another
   # kind.
   parts <- call_python(
-    r_door()$checkpoint_values(as_python_path(save_path)),
+    r_door()$checkpoint_values(path),
     call
   )
   c(lapply(parts[[1]], decode_value), parts[[2]], parts[[3]])

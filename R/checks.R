@@ -55,7 +55,7 @@ check_folder <- function(x,
 # Checks that `folder` exists, or that it can be made.
 check_place <- function(folder, x, arg, call) {
   if (is_url(folder)) {
-    return(invisible())
+    return(check_url(folder, arg, call))
   }
   there <- folder
   while (!file.exists(there) && dirname(there) != there) there <- dirname(there)
@@ -261,9 +261,10 @@ allowed_changes <- function(allow_changes, ..., on_mismatch = NULL, known, call 
 }
 
 # The arguments of the callback that take options as objects.
-check_options <- function(retention, double_checkpoint, save_before_preemption, save_freq, on_difference,
-                          call = caller_env()) {
+check_rules <- function(retention, double_checkpoint, save_before_preemption, save_freq, on_difference,
+                        storage_options, call = caller_env()) {
   check_retention(retention, double_checkpoint, call = call)
   check_save_before_preemption(save_before_preemption, save_freq, call = call)
   check_on_difference(on_difference, call = call)
+  check_storage_options(storage_options, call = call)
 }

@@ -62,9 +62,9 @@ condition_from_exception <- function(exception, cnd, call) {
   fields <- list(
     # The message of a rekindle exception is complete. For other exceptions, the class name is part of the
     # meaning: str(KeyError("a")) is only 'a'.
-    message = if (ours) text_of(exception) else paste0(name_of(exception), text_of(exception)),
+    message = if (ours) message_of(exception, chain) else paste0(name_of(exception), text_of(exception)),
     # Not the call of `cnd`, which is a function inside reticulate.
-    call = if (!is.null(call)) frame_call(call),
+    call = if (!is.null(call)) without_settings(frame_call(call)),
     traceback = traceback_of(exception),
     exception = exception
   )
@@ -87,6 +87,15 @@ rekindle_classes <- function(chain) {
   snake <- tolower(gsub("([a-z0-9])([A-Z])", "\\1_\\2", nouns))
   snake[snake == "rekindle"] <- "error" # the root of the tree
   if (length(snake)) paste0("rekindle_", snake)
+}
+
+# The complete message of an exception of rekindle, in R's terms.
+message_of <- function(exception, chain) {
+  text <- text_of(exception)
+  if ("rekindle.DependencyError" %in% chain && identical(data_of(exception)$package, "obstore")) {
+    return(text_without_object_store(text))
+  }
+  text
 }
 
 text_of <- function(exception) {

@@ -2,7 +2,8 @@
 
 # Makes a path absolute, in UTF-8, with `~` expanded. The folder may not exist, so normalizePath() cannot do
 # this. `~` means R's home folder, which on Windows is not Python's. A later setwd() must not move the folder.
-# A text that looks like a URL stays unchanged: Python refuses it, or takes the path from a `file://` URL.
+# A text that looks like a URL stays unchanged: Python takes a place in an object store, or the path from a
+# `file://` URL, and refuses other URLs.
 as_python_path <- function(path) {
   path <- enc2utf8(as.character(path))
   # path.expand() converts to the session's encoding, which may lack some of the characters.
@@ -19,6 +20,29 @@ as_python_path <- function(path) {
 # drive.
 is_url <- function(path) {
   grepl("^[[:space:]]*[A-Za-z][A-Za-z0-9+.:-]+:/", path)
+}
+
+# Folders as absolute paths, without `file://`, and URLs of object stores. Another URL is an error that names
+# the argument.
+places <- function(given, arg = caller_arg(given), call = caller_env()) {
+  vapply(given, function(place) {
+    place <- as_python_path(place)
+    if (!is_url(place)) {
+      return(place)
+    }
+    check_url(place, arg, call)
+    convert_exceptions(r_door(call = call)$place(arg, place), call = call)
+  }, "", USE.NAMES = FALSE)
+}
+
+# The path of a file, likewise. A file is on this machine.
+local_file <- function(path, arg = caller_arg(path), call = caller_env()) {
+  force(arg)
+  if (is.null(path)) {
+    return(NULL)
+  }
+  path <- as_python_path(path)
+  if (is_url(path)) convert_exceptions(r_door(call = call)$file_path(arg, path), call = call) else path
 }
 
 # "epoch", "auto" and FALSE stay unchanged. A save_auto() becomes its counterpart in Python, and a number an

@@ -106,7 +106,7 @@ warning_text <- function(facts) {
   notes <- paste0(" Note: ", unlist(facts$notes), ".", recycle0 = TRUE)
   paste0(
     "Resuming from the backup of ", package, "'s own callback in ",
-    cli::format_inline("{.path {facts$directory}}"),
+    place_text(facts$directory),
     ", at ", place(list(epoch = facts$epoch, batch = batch)), again, ". The backup has no random",
     " states, no history and no state of other callbacks, so the run may differ from an uninterrupted one.",
     paste(notes, collapse = ""), " Its files stay as they are."

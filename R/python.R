@@ -7,10 +7,19 @@ python_requirements <- c("keras>=3.6", "ml-dtypes>=0.2", "numpy>=1.23", "xxhash>
 # Newer versions of reticulate make an environment on demand, from the requirements that packages declare.
 # Older versions have no py_require(), and R CMD check would complain about it there. So this code looks it up
 # by name.
-declare_requirements <- function() {
-  if ("py_require" %in% getNamespaceExports("reticulate")) {
-    getExportedValue("reticulate", "py_require")(python_requirements)
+declare_requirements <- function(packages = python_requirements) {
+  if (has_py_require()) {
+    getExportedValue("reticulate", "py_require")(packages)
   }
+}
+
+has_py_require <- function() {
+  "py_require" %in% getNamespaceExports("reticulate")
+}
+
+# Whether the script uses the package keras, and not keras3. The other Keras is not imported without need.
+uses_keras_2 <- function() {
+  isNamespaceLoaded("keras") && !isNamespaceLoaded("keras3")
 }
 
 # The Python package, or a submodule of it such as "keras". The first call loads it. No other function in this

@@ -7,13 +7,16 @@
 #' - **Use a backup outside of `fit()`**: [backup_restore()], [backup_export()], [backup_delete()].
 #' - **Save in a training loop of your own**, with any framework or plain R: [checkpoint()],
 #'   [checkpoint_manager()], [latest_checkpoint()], [r_random_state()].
+#' - **Keep checkpoints in an object store** (S3, Google Cloud Storage, Azure, MinIO): give a URL in place of
+#'   the folder, as in `callback_backup_and_restore("s3://bucket/run7")`. See `vignette("object-stores")`.
 #' - **Catch errors by class**: the section "Conditions" of a help page has the classes. For errors that
 #'   come out of `fit()`: [with_python_conditions()].
 #'
 #' @section Articles:
 #' `vignette("rekindle")` begins with a run that is killed. `vignette("moving-over")` is for users of the
 #' callback of keras3 or keras, `vignette("custom-loops")` for loops of your own,
-#' `vignette("batch-schedulers")` for clusters, `vignette("language-models")` for Synalinks.
+#' `vignette("batch-schedulers")` for clusters, `vignette("object-stores")` for S3 and its like,
+#' `vignette("language-models")` for Synalinks.
 #' `vignette("how-exact")` says what a resumed run repeats, `vignette("untrusted-folders")` what the author of
 #' a folder can do, and `vignette("format-on-disk")` what the files hold.
 #'
@@ -37,6 +40,9 @@ the <- new.env(parent = emptyenv())
 
 # The Python package, once it is loaded: see python.R.
 the$module <- NULL
+
+# TRUE once reticulate knows that the session needs an object store.
+the$declared_object_store <- FALSE
 
 # TRUE after the warning that another copy of the Python package is in use.
 the$told_other_copy <- FALSE

@@ -32,8 +32,8 @@
 #' @param max_restarts The most restarts after failures in all; `Inf` for no limit.
 #' @param max_idle_restarts The most restarts in a row that do not move the backup forward.
 #' @param backoff Seconds before a restart: see Details.
-#' @param backup_dir Paths of folders with backups, beside the folders that the script reports. You seldom
-#'   need this.
+#' @param backup_dir Paths of folders with backups, or URLs of places in an object store, beside those that
+#'   the script reports. You seldom need this. The settings of a store come from the environment.
 #' @param log Path of a file, or `NULL`. rekindle appends the output of the script to the file, with a line at
 #'   each start.
 #'
@@ -91,8 +91,8 @@ run_with_restarts <- function(script,
     option("--max-restarts", if (is.finite(max_restarts)) max_restarts),
     option("--max-idle-restarts", if (is.finite(max_idle_restarts)) max_idle_restarts else 1e9),
     option("--backoff", backoff),
-    option("--backup", local_paths(backup_dir)),
-    option("--log", local_paths(log)),
+    option("--backup", places(backup_dir)),
+    option("--log", local_file(log)),
     option("--summary", report)
   )
   rscript <- file.path(R.home("bin"), "Rscript")
@@ -115,19 +115,6 @@ run_with_restarts <- function(script,
 
 option <- function(name, values) {
   as.vector(rbind(rep(name, length(values)), format_plain(values)))
-}
-
-# Makes paths absolute, without `file://`. A URL that is not a path on this machine is an error that names the
-# argument.
-local_paths <- function(paths, arg = caller_arg(paths), call = caller_env()) {
-  vapply(paths, function(path) {
-    path <- as_python_path(path)
-    if (!is_url(path)) {
-      return(path)
-    }
-    module <- r_door(call = call)
-    convert_exceptions(module$path(arg, path), call = call)
-  }, "", USE.NAMES = FALSE)
 }
 
 format_plain <- function(x) {

@@ -42,8 +42,8 @@ fixed_names <- function(path) {
   written <- vapply(calls$id, function(id) {
     arguments <- parsed[parsed$parent == expression_of(expression_of(id)), ]
     strings <- parsed[parsed$parent %in% arguments$id & parsed$token == "STR_CONST", ]
-    # Strings such as "epoch" are not names of files.
-    any(grepl("[./~]|backup|check", strings$text))
+    # Strings such as "epoch" are not names of files, nor are places in memory.
+    any(grepl("[./~]|backup|check", strings$text) & !startsWith(strings$text, "\"memory://"))
   }, NA)
   sprintf("%s writes under a fixed name: %s()", basename(path), calls$text[written])
 }

@@ -24,7 +24,7 @@ test_that("a URL is left for Python to judge; a colon alone makes none", {
   }
 })
 
-test_that("a URL is refused wherever a folder is taken, and nothing is made", {
+test_that("another URL is refused wherever a folder is taken, and nothing is made", {
   skip_without_keras()
   withr::local_dir(withr::local_tempdir())
   keras <- reticulate::import("keras")
@@ -39,9 +39,9 @@ test_that("a URL is refused wherever a folder is taken, and nothing is made", {
     function(url) checkpoint(step = 1)$read(url),
     latest_checkpoint
   )
-  for (url in list("s3://bucket/run", "gs:/bucket", fs_path("s3:/bucket/run"), "file://host/run")) {
+  for (url in list("hdfs://name/run", "http:/host", fs_path("sftp:/host/run"), "file://host/run")) {
     for (use in uses) {
-      cnd <- expect_error(use(url), "is a URL, and rekindle", class = "rekindle_argument")
+      cnd <- expect_error(use(url), "is a URL of a kind that does not work here", class = "rekindle_argument")
       expect_s3_class(cnd, "rekindle_error")
     }
   }

@@ -8,7 +8,7 @@ test_that("what R declares to need from pip is what pyproject.toml says", {
   pyproject <- test_path("../../pyproject.toml")
   skip_if_not(file.exists(pyproject), "pyproject.toml is only in the source checkout")
   lines <- paste(readLines(pyproject), collapse = "\n")
-  for (requirement in python_requirements) {
+  for (requirement in c(python_requirements, object_store_requirement)) {
     expect_match(lines, paste0('"', requirement, '"'), fixed = TRUE)
   }
 })

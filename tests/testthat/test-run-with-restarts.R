@@ -133,7 +133,7 @@ test_that("a URL is refused before anything runs; a file URL is its path", {
   mark <- withr::local_tempfile()
   script <- script_of("file.create(commandArgs(trailingOnly = TRUE))")
   for (argument in c("backup_dir", "log")) {
-    given <- stats::setNames(list("s3://bucket/run"), argument)
+    given <- stats::setNames(list(if (argument == "log") "s3://bucket/run" else "hdfs://name/run"), argument)
     cnd <- expect_error(
       do.call(run_with_restarts, c(list(script, mark), given)), "is a URL",
       class = "rekindle_argument"

@@ -58,6 +58,6 @@ for (name in names(counterparts)) {
   })
 }
 
-test_that("the callback has at most 13 arguments", {
-  expect_lte(length(setdiff(names(formals(callback_backup_and_restore)), "...")), 13)
+test_that("the callback has at most 14 arguments", {
+  expect_lte(length(setdiff(names(formals(callback_backup_and_restore)), "...")), 14)
 })

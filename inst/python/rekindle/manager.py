@@ -135,13 +135,14 @@ class CheckpointManager:
         # Whether the manager has looked for a checkpoint, and has warned of another format.
         self._looked = self._warned = False
         background = checks.flag("background", background)
+        self._storage_options = checks.storage_options(storage_options)
         self._checkpointer = Checkpointer(
             self._source,
             self._folder.absolute,
             self._name,
             rules,
             background,
-            checks.storage_options(storage_options),
+            self._storage_options,
         )
         self._checkpointer.last_step = checks.optional_int(
             "last_checkpoint_step", last_checkpoint_step
@@ -246,7 +247,7 @@ class CheckpointManager:
             RestoreError: There is no such checkpoint.
             DamageError: The checkpoint is not complete.
         """
-        return records.metadata(lookup.find(path)[1])
+        return records.metadata(lookup.find(path, self._storage_options)[1])
 
     def save(
         self,

@@ -138,6 +138,11 @@ def path(name: str, value: Any, expected: str, accepted: str = _HERE) -> str:
     return found
 
 
+def file_path(name: str, value: Any) -> str:
+    """The path of a file, as :func:`path` gives it."""
+    return path(name, value, A_FILE)
+
+
 def _spelled(value: Any) -> str:
     """The given path as text; empty when the value is not a path."""
     if isinstance(value, str | bytes):

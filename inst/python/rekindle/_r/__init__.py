@@ -3,7 +3,7 @@
 import contextlib
 from typing import Any
 
-from rekindle._base.checks import path
+from rekindle._base.checks import file_path, place
 from rekindle._base.durations import parse as seconds_of
 from rekindle._base.durations import spoken as duration_in_words
 from rekindle._base.events import send_to as send_events_to
@@ -12,7 +12,7 @@ from rekindle._frameworks.loaded import loaded
 from rekindle._r.either_keras import is_of_keras_2
 from rekindle._r.session import Uninterrupted, keep_interrupts
 from rekindle._r.state import ExternalState
-from rekindle._r.values import as_convertible, as_lists, checkpoint_values
+from rekindle._r.values import as_convertible, as_lists, checkpoint_values, info_of
 from rekindle._r.watching import Watching
 from rekindle._saving.open_runs import let_go_ended
 from rekindle._training.outer_values import read_foreign_functions
@@ -76,10 +76,12 @@ __all__ = [
     "backup_and_restore",
     "checkpoint_values",
     "duration_in_words",
+    "file_path",
+    "info_of",
     "is_of_keras_2",
     "keep_interrupts",
     "let_go_ended",
-    "path",
+    "place",
     "read_foreign_functions",
     "restore_handlers",
     "seconds_of",

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from rekindle import inspection
 from rekindle._base.arrays import AnyArray
 from rekindle._codec import tags as _tags
 from rekindle._codec import tree as _tree
 from rekindle._inspection import lookup
+from rekindle.manager import CheckpointManager
 
 _PLAIN = (bool, int, float, str)
 
@@ -38,6 +40,11 @@ def checkpoint_values(path: str) -> tuple[dict[str, Any], dict[str, Any], dict[s
     inside = tuple(f"{place}/" for place in external)
     rest = {name: array for name, array in save.arrays.items() if not name.startswith(inside)}
     return external, plain, as_convertible(rest)
+
+
+def info_of(manager: CheckpointManager) -> inspection.FolderInfo:
+    """What :func:`rekindle.inspection.info` says of a manager's folder, with its settings."""
+    return inspection.info(manager.directory, storage_options=manager._storage_options)
 
 
 def _places(group: Mapping[str, Any], place: str) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rekindle._inspection import words
@@ -17,10 +18,17 @@ class Watching:
         directory: The folder.
         page: The file of the page, or ``None``.
         every: Seconds between two looks.
+        storage_options: Settings of an object store.
     """
 
-    def __init__(self, directory: str, page: str | None, every: float) -> None:
-        self._watcher = Watcher(directory)
+    def __init__(
+        self,
+        directory: str,
+        page: str | None,
+        every: float,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._watcher = Watcher(directory, storage_options=storage_options)
         self._page = None if page is None else files.Page(page, directory)
         self._every = every
         self._last: Now | None = None
