@@ -4,6 +4,7 @@ store_secret <- "rekindle-test-secret/that+nothing+may+print"
 
 # Starts a server of S3 with the bucket `rekindle-tests` for the rest of the test. Returns its endpoint.
 s3_server <- function(env = parent.frame()) {
+  testthat::skip_on_cran()
   testthat::skip_if_not_installed("processx")
   testthat::skip_if_not(
     reticulate::py_module_available("moto.server") && reticulate::py_module_available("obstore"),

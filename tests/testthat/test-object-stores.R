@@ -229,6 +229,32 @@ test_that("a checkpoint manager saves into an object store, and restores from it
   expect_identical(again$read(final)$step, 3L)
 })
 
+test_that("run_with_restarts() sees the progress of a script in an object store", {
+  skip_without_python()
+  skip_on_os("windows")
+  endpoint <- s3_server()
+  withr::local_envvar(store_variables(endpoint))
+  url <- "s3://rekindle-tests/again"
+  script <- withr::local_tempfile(fileext = ".R", lines = c(
+    "ckpt <- rekindle::checkpoint(step = 0)",
+    "manager <- rekindle::checkpoint_manager(ckpt, commandArgs(trailingOnly = TRUE), 2)",
+    "manager$restore_or_initialize()",
+    "ckpt$step <- ckpt$step + 1",
+    "manager$save()",
+    "if (ckpt$step < 3) tools::pskill(Sys.getpid(), tools::SIGKILL)"
+  ))
+  shown <- utils::capture.output(type = "message", {
+    done <- run_with_restarts(
+      script, url,
+      backoff = 0, max_idle_restarts = 0, backup_dir = c("s3:/rekindle-tests/again/", tempdir())
+    )
+  })
+  expect_no_match(shown, store_secret, fixed = TRUE)
+  expect_identical(done$outcome, "completed")
+  expect_identical(done$starts$progress, c(TRUE, TRUE, TRUE))
+  expect_identical(done$backup_dir, url)
+})
+
 test_that("settings that the store does not accept give an error without their values", {
   skip_without_python()
   skip_if_not(reticulate::py_module_available("obstore"))
