@@ -53,7 +53,7 @@ check_storage_options <- function(x, arg = caller_arg(x), call = caller_env()) {
 settings_problem <- function(x, arg) {
   if (!(is.list(x) || is.character(x)) || is.object(x)) {
     accepted <- "must be NULL or a named list of strings, numbers, TRUE or FALSE"
-    return(paste0("`", arg, "` ", accepted, ", not ", kind_of(x), "."))
+    return(paste0("`", arg, "` ", accepted, ", not ", kind_of_setting(x), "."))
   }
   if (length(x) && (!is_named(x) || anyDuplicated(names(x)))) {
     return(paste0("Each setting in `", arg, "` must have a name of its own."))
@@ -61,7 +61,7 @@ settings_problem <- function(x, arg) {
   wrong <- Filter(function(setting) !is_setting(setting), as.list(x))
   if (length(wrong)) {
     accepted <- "must be a string, a number, TRUE or FALSE"
-    paste0("`", arg, "$", names(wrong)[[1]], "` ", accepted, ", not ", kind_of(wrong[[1]]), ".")
+    paste0("`", arg, "$", names(wrong)[[1]], "` ", accepted, ", not ", kind_of_setting(wrong[[1]]), ".")
   }
 }
 
@@ -70,7 +70,7 @@ is_setting <- function(x) {
 }
 
 # What describe() says, without the value.
-kind_of <- function(x) {
+kind_of_setting <- function(x) {
   if (is.object(x) || !is.atomic(x) || length(x) != 1) {
     return(describe(unname(x)))
   }
