@@ -65,6 +65,12 @@ class Exchange:
         self._request.body = http_message.read_body(self._file, self._request)
         self.record.sent = len(self._request.body)
 
+    @property
+    def body(self):
+        """The body of the request."""
+        self.read()
+        return self._request.body
+
     def forward(self):
         """Sends the request to the server; returns its answer, which the client does not have."""
         self.read()

@@ -11,54 +11,21 @@ import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.managers import BaseManager, NamespaceProxy
 from urllib.parse import unquote, urlsplit
 
 import actions
 import http_message
+from proxy_record import Record, Rule
 
 
-@dataclass
-class Record:
-    """One request, as the tests see it later.
-
-    Attributes:
-        number: From 1 on, over the life of the proxy, in the order in which the heads came.
-        fields: The fields of the request's head; the names are in lower case.
-        sent: Bytes of the request's body.
-        status: The status that the client got; None if it got none.
-        served: The status of the server; None if the request did not reach it.
-        received: Bytes of the answer's body that the client was sent.
-        seconds: When the head came, on the monotonic clock.
-    """
-
-    number: int
-    method: str
-    path: str
-    query: str
-    fields: dict[str, str]
-    seconds: float
-    sent: int = 0
-    status: int | None = None
-    served: int | None = None
-    received: int = 0
-
-
-@dataclass
-class _Rule:
-    action: object
-    when: object
-    at: int
-    times: float
-    seen: int = 0
-
-    def picks(self, record):
-        if self.when is not None and not self.when(record):
-            return False
-        self.seen += 1
-        return self.at <= self.seen < self.at + self.times
+def _wait(is_so, seconds, words):
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{words} in {seconds} seconds")
+        time.sleep(0.005)
 
 
 class Proxy:
@@ -79,6 +46,7 @@ class Proxy:
         self._forgotten = 0
         self._rules = []
         self._lock = threading.Lock()
+        self._busy = 0
         self._pause = 0.0
         self._connections = set()
         self._is_cut = False
@@ -101,7 +69,7 @@ class Proxy:
             times: To how many requests in a row; infinity for all that follow.
         """
         with self._lock:
-            self._rules.append(_Rule(action, when, at, times))
+            self._rules.append(Rule(action, when, at, times))
 
     def clear(self):
         """Forgets the plan, and ends every silence."""
@@ -123,11 +91,11 @@ class Proxy:
 
     def wait_for(self, count, seconds=20):
         """Returns when there were so many requests; fails if that takes too long."""
-        end = time.monotonic() + seconds
-        while self.count < count:
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self.count} requests in {seconds} seconds, not {count}")
-            time.sleep(0.005)
+        _wait(lambda: self.count >= count, seconds, f"there were not {count} requests")
+
+    def wait_until_idle(self, but=0, seconds=20):
+        """Returns when at most `but` requests are under way; fails if that takes too long."""
+        _wait(lambda: self._busy <= but, seconds, "requests are under way")
 
     # The network
 
@@ -171,8 +139,7 @@ class Proxy:
     # What :mod:`actions` needs
 
     def pause(self):
-        if self._pause:
-            time.sleep(self._pause)
+        time.sleep(self._pause)
 
     def wait_for_release(self):
         with self._lock:
@@ -236,9 +203,18 @@ class Proxy:
                     record, action = self._recorded(head)
                     exchange = actions.Exchange(self, made, file, head, record)
                     self.pause()
-                    action(exchange)
+                    with self._counted():
+                        action(exchange)
                     if exchange.is_closed or head.closes:
                         return
+
+    @contextlib.contextmanager
+    def _counted(self):
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def _recorded(self, head):
         """The record of a request, and what is to be done to it."""
@@ -248,6 +224,7 @@ class Proxy:
         with self._lock:
             record = Record(self.count + 1, method, unquote(path), query, fields, time.monotonic())
             self.requests.append(record)
+            self._busy += 1
             picked = [rule.action for rule in self._rules if rule.picks(record)]
         return record, picked[0] if picked else actions.forward
 
@@ -259,7 +236,8 @@ class _Manager(BaseManager):
 class _Remote(NamespaceProxy):
     """A :class:`Proxy` in another process. Actions and predicates must be picklable."""
 
-    _calls = ("plan", "clear", "forget", "wait_for", "delay", "release", "cut", "mend", "close")
+    _calls = ("plan", "clear", "forget", "delay", "release", "cut", "mend", "close")
+    _calls += ("wait_for", "wait_until_idle")
     _exposed_ = ("__getattribute__", *_calls)
 
     def __getattr__(self, name):

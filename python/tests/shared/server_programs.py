@@ -34,8 +34,8 @@ def free_port():
 
 
 def wait_for(port, process):
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end and process.poll() is None:
+    last = time.monotonic() + SECONDS
+    while time.monotonic() < last and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
