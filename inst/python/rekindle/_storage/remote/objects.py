@@ -117,6 +117,11 @@ class Objects:
         # A name that no store takes, such as one with a control character.
         except ValueError as error:
             raise OSError(errno.EINVAL, str(error), self.where(name)) from None
+        except BaseException as error:
+            panic = refusals.of_panic(error, self.where(name))
+            if panic is None:
+                raise
+            raise panic from None
 
     def _refusal(self, error: Exception, name: str) -> OSError:
         known = self._library.exceptions
@@ -167,7 +172,9 @@ class Objects:
             entry = _entry(result.meta, name)
             return None if entry.size > at_most else bytes(result.bytes()), entry
 
-        found: tuple[bytes | None, Entry] = self._call("get", name, work, large=True)
+        # A run begins with small objects, and must not wait long to learn that the store is away.
+        large = at_most > SMALL
+        found: tuple[bytes | None, Entry] = self._call("get", name, work, large=large)
         return found
 
     def part(self, name: str, start: int, stop: int) -> bytes:
@@ -176,7 +183,10 @@ class Objects:
             return b""
         key = self._key(name)
         found = self._call(
-            "get", name, lambda store: store.get_range(key, start=start, end=stop), large=True
+            "get",
+            name,
+            lambda store: store.get_range(key, start=start, end=stop),
+            large=stop - start > SMALL,
         )
         return bytes(found)
 
