@@ -49,6 +49,7 @@ PARTS = (
     "states",
     "forged",
     "leaves",
+    "remote",
     "mutants",
 )
 
@@ -175,6 +176,14 @@ def fuzzing(report: Report, arguments: argparse.Namespace) -> None:
     table.show(f"Made-up manifests and packs, seed {arguments.seed}", ["what", "times"], cells)
 
 
+def stores(report: Report, *, quick: bool) -> None:
+    # Only here: it needs the libraries of object stores, and a server of S3.
+    from faults import remote, remote_races
+
+    report.add("remote", remote.show(quick=quick))
+    report.add("remote races", remote_races.show(3 if quick else 100, 8 if quick else 20))
+
+
 def broken(report: Report) -> None:
     """Each broken store must be noticed, or these sweeps prove nothing."""
     cells = []
@@ -220,6 +229,7 @@ def main() -> int:
         "states": lambda: keras_tables.states(report, keras),
         "forged": lambda: keras_tables.forged(report, keras, "forged"),
         "leaves": lambda: keras_tables.forged(report, keras, "leaves"),
+        "remote": lambda: stores(report, quick=quick),
         "peer": lambda: None if quick else peer(keras),
         "mutants": lambda: None if quick else broken(report),
     }

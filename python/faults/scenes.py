@@ -262,9 +262,9 @@ class Acts:
         folder.clear()
 
 
-def scenes(kept: int) -> list[Scene]:
+def scenes(kept: int, store: Store | None = None) -> list[Scene]:
     """The scenes of rekindle's store."""
-    act = Acts(Store(), kept)
+    act = Acts(store or Store(), kept)
     last, end = _SAVES, _SAVES - 1
     ready = LAST_BEFORE_A_SPARE[kept]
     past_over = functools.partial(act.over, past_cache=True)

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-
+import proxy as proxies
 import pytest
-from contract import Place
+from clocks import Clock
 from servers import AzureServer, S3Server, azurite
+from store_places import StorePlace
 
-from rekindle._base import places
-from rekindle._storage.remote.storage import RemoteStorage
-
-# No test waits for the usual times of a network.
-QUICK = {
-    "client_options": {"timeout": "3s"},
-    "retry_config": {"max_retries": 1, "backoff": {}},
-}
-
-
-class StorePlace(Place):
-    """A prefix of a bucket, seen by clients that go to this endpoint."""
-
-    def __init__(self, server, endpoint=None):
-        self.server = server
-        self.prefix = f"runs/{uuid.uuid4().hex}"
-        self.url = f"{server.url}/{self.prefix}"
-        self.options = {**server.options_at(endpoint or server.endpoint), **QUICK}
-
-    def storage(self):
-        return RemoteStorage(places.remote(self.url), self.options)
-
-    def plant(self, name, data):
-        self.server.put(f"{self.prefix}/{name}", data)
+from rekindle._storage.remote import clock as time_of_leases
+from rekindle._storage.remote import heart
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +37,18 @@ def storage(place):
     made.hold()
     yield made
     made.release()
+
+
+@pytest.fixture
+def proxy(s3):
+    with proxies.Proxy(s3.endpoint) as one:
+        yield one
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of every lease of this process; and no heart beats by itself."""
+    one = Clock(1000.0)
+    monkeypatch.setattr(time_of_leases, "now", one)
+    monkeypatch.setattr(heart, "start", lambda *given: None)
+    return one

@@ -150,9 +150,9 @@ def final_name(name: str) -> str | None:
 
 
 def is_own_name(name: str, prefix: str) -> bool:
-    """Whether `name` is a manifest or a pack of the prefix, or a file that describes them."""
+    """Whether `name` is a manifest or a pack of the prefix, or a file beside them."""
     match = ANY_MANIFEST.fullmatch(name) or ANY_PACK.fullmatch(name)
-    return name in (STATE, WITNESS) or (match is not None and match["prefix"] == prefix)
+    return name in (LOCK, STATE, WITNESS) or (match is not None and match["prefix"] == prefix)
 
 
 # The name of a checkpoint in the file `checkpoint`.

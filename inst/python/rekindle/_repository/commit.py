@@ -44,6 +44,26 @@ class Identity:
     version: str
 
 
+class PackNumbers:
+    """The numbers at the end of the names of packs, of one run.
+
+    In an object store, a request may take effect after it has failed. It would put old bytes into a
+    later pack of the same name, or remove it. So after a failure no name is given again.
+
+    Attributes:
+        first: The lowest number for the next checkpoint.
+        unused: A number that no pack of this run has, nor a higher one.
+    """
+
+    def __init__(self) -> None:
+        self.first = self.unused = 0
+
+    def leave(self, storage: Storage) -> None:
+        """Gives no name again that was given until now."""
+        if storage.session:
+            self.first = self.unused
+
+
 class Commit:
     """Writes one checkpoint."""
 
@@ -54,8 +74,18 @@ class Commit:
         identity: Identity,
         snapshot: Snapshot,
         base: Manifest | None,
+        numbers: PackNumbers,
     ) -> None:
-        """Decides which arrays to write; `base` is a whole checkpoint whose arrays it may share."""
+        """Decides which arrays to write.
+
+        Args:
+            storage: The folder's storage.
+            prefix: First part of the checkpoint's names.
+            identity: The identity.
+            snapshot: The state to save.
+            base: A whole checkpoint whose arrays this one may share.
+            numbers: The numbers of the packs of this run.
+        """
         self._storage = storage
         self._prefix = prefix
         self._identity = identity
@@ -70,6 +100,7 @@ class Commit:
         self._base_packs = dict(base.packs) if base else {}
         self._written: list[str] = []
         self._staging: Staging | None = None
+        self._numbers = numbers
 
     @property
     def written(self) -> list[str]:
@@ -128,6 +159,7 @@ class Commit:
 
     def abandon(self) -> None:
         """Removes the written files, if the system allows it; a later save sweeps the rest."""
+        self._numbers.leave(self._storage)
         self._staged().abandon()
         for name in self._written:
             self._storage.discard(name)
@@ -174,14 +206,15 @@ class Commit:
     def _free_pack_name(self) -> str:
         # A name is in use if this checkpoint already has a pack, if its number was saved before, or
         # if a foreign file has the name.
-        again = 0
+        again = self._numbers.first
         while True:
             name = layout.pack_name(
                 self._prefix, self._identity.number, again, self._storage.session
             )
-            if self._storage.status(name) is None:
-                return name
             again += 1
+            if self._storage.status(name) is None:
+                self._numbers.unused = max(self._numbers.unused, again)
+                return name
 
     def _manifest_name(self) -> str:
         return layout.manifest_name(self._prefix, self._identity.number)

@@ -146,9 +146,18 @@ def read_manifest(storage: Storage, prefix: str, number: int) -> Manifest:
         FormatError: The manifest has a newer format.
         OSError: The manifest does not exist, or the system refused to read it.
     """
+    try:
+        return _decoded(storage, prefix, number)
+    except Damage:
+        # A network may have damaged the bytes on their way.
+        if not storage.is_remote:
+            raise
+        return _decoded(storage, prefix, number)
+
+
+def _decoded(storage: Storage, prefix: str, number: int) -> Manifest:
     name = layout.manifest_name(prefix, number)
-    text = _read(storage, name)
-    return decode(text, prefix=prefix, number=number, path=storage.where(name))
+    return decode(_read(storage, name), prefix=prefix, number=number, path=storage.where(name))
 
 
 def read_serial(storage: Storage, prefix: str, number: int) -> int:

@@ -128,7 +128,14 @@ def read(storage: Storage, manifest: Manifest) -> dict[str, AnyArray]:
     for key, row in manifest.arrays.items():
         rows[row.pack].append((key, row))
     for name, pack in manifest.packs.items():
-        found |= _read_pack(storage, name, pack, in_blocks(rows[name], _BATCH))
+        blocks = in_blocks(rows[name], _BATCH)
+        try:
+            found |= _read_pack(storage, name, pack, blocks)
+        except Damage:
+            # A network may have damaged the bytes on their way, or a server may err for once.
+            if not storage.is_remote:
+                raise
+            found |= _read_pack(storage, name, pack, blocks)
     return {key: found[key] for key in manifest.arrays}
 
 

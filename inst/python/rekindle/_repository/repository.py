@@ -12,7 +12,7 @@ from rekindle._format import layout
 from rekindle._format.manifest import Damage, Manifest
 from rekindle._format.snapshot import LoadedCheckpoint, Snapshot
 from rekindle._repository import index, pack, reader
-from rekindle._repository.commit import Commit, Identity
+from rekindle._repository.commit import Commit, Identity, PackNumbers
 from rekindle._repository.garbage import GarbageCollector
 from rekindle._storage import os_errors
 from rekindle._storage.protocol import Storage
@@ -54,6 +54,7 @@ class Repository:
         self._run = uuid.uuid4().hex
         self._garbage = GarbageCollector(storage, prefix)
         self._index = index.Index()
+        self._numbers = PackNumbers()
         # Names of the packs that the last save wrote.
         self._written: list[str] = []
         # Numbers of checkpoints known to be whole. Later checkpoints may share their arrays.
@@ -140,9 +141,8 @@ class Repository:
         number = self._index.next_number() if given is None else given
         if number > layout.MAX_NUMBER:
             raise OSError(errno.EOVERFLOW, f"checkpoints have numbers up to {layout.MAX_NUMBER}")
-        known = number in self._index.manifests or number in self._index.damaged
         manifest = layout.manifest_name(self.prefix, number)
-        if not known and self.storage.status(manifest) is not None:
+        if number not in self.taken and self.storage.status(manifest) is not None:
             # The manifest appeared after our scan, or a signal interrupted us right after a commit.
             self._index = index.scan(self.storage, self.prefix)
             number = self._index.next_number() if given is None else given
@@ -152,7 +152,7 @@ class Repository:
         # A clock can have any time, but readers accept only times within these limits.
         now = max(-layout.LAST_TIME, min(layout.LAST_TIME, time.time()))
         identity = Identity(number, serial, self._run, now, self._version)
-        return Commit(self.storage, self.prefix, identity, snapshot, self._base())
+        return Commit(self.storage, self.prefix, identity, snapshot, self._base(), self._numbers)
 
     def _carry_out(self, commit: Commit) -> Manifest:
         manifest = commit.prepare()
@@ -248,8 +248,7 @@ class Repository:
             catalog.manifests.pop(number, None)
             catalog.damaged[number] = damage
         lines = []
-        numbers = sorted(damages, reverse=True)
-        for number, done in self._garbage.quarantine(catalog, numbers).items():
+        for number, done in self._garbage.quarantine(catalog, sorted(damages)[::-1]).items():
             # The checkpoint that rekindle uses is whole, even if a damaged one stays.
             if not isinstance(done, OSError):
                 del catalog.damaged[number]
@@ -296,4 +295,5 @@ class Repository:
         self.storage.unmake()
 
     def _warn_uncleared(self, error: OSError) -> None:
+        self._numbers.leave(self.storage)
         self._tell(os_errors.not_removed(self.storage.url, error), SaveWarning)

@@ -1,16 +1,17 @@
 """Small objects that are written behind the caller, which never waits for the store.
 
-Nothing depends on them: what was not sent yet when the process was killed is lost.
+Nothing depends on them: what was not sent yet when the process was killed is lost. In a forked
+child nothing is sent, and no lock is taken: a thread that does not exist there may hold it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import weakref
+from collections.abc import Callable
 
-from rekindle._storage.remote.clock import now
+from rekindle._storage.remote import calls, clock
 from rekindle._storage.remote.objects import Objects
 
 # Seconds between two requests for one object: few right after a checkpoint, so that a run killed
@@ -33,31 +34,38 @@ class Behind:
 
     Args:
         objects: The objects of the prefix.
+        may_send: Whether no other process can be the writer by now.
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, may_send: Callable[[], bool]) -> None:
         self._objects = objects
+        self._may_send = may_send
         self._pending: dict[str, _Pending] = {}
         self._guard = threading.Condition()
         # Held while an object is sent: an older content must not arrive after a newer one.
         self._sending = threading.Lock()
-        self._pid = 0
+        self._has_thread = False
         self._is_ended = False
 
     def put(self, name: str, data: bytes) -> None:
         """Gives an object this content."""
+        if calls.is_forked():
+            return
         with self._guard:
-            self._forget_parent()
             self._pending[name] = _Pending(data)
             self._wake()
 
     def open(self, name: str) -> InPlace | None:
         """The object, for writes in place; ``None`` if no content of it is known here."""
+        if calls.is_forked():
+            return InPlace(self, name)
         with self._guard:
             return InPlace(self, name) if name in self._pending else None
 
     def write(self, name: str, offset: int, data: bytes) -> None:
         """Changes a part of the content."""
+        if calls.is_forked():
+            return
         with self._guard:
             pending = self._pending.get(name)
             if pending is None or self._is_ended:
@@ -69,43 +77,46 @@ class Behind:
 
     def hurry(self) -> None:
         """A checkpoint was taken: what comes next is sent sooner."""
+        if calls.is_forked():
+            return
         with self._guard:
             for pending in self._pending.values():
                 pending.pause = _FIRST
-                pending.due = min(pending.due, now() + _FIRST)
+                pending.due = min(pending.due, clock.now() + _FIRST)
             self._guard.notify_all()
 
     def drop(self, name: str) -> None:
         """Forgets an object, which is about to be removed."""
+        if calls.is_forked():
+            return
         with self._guard:
             self._pending.pop(name, None)
 
     def flush(self) -> None:
         """Sends what was not sent yet, now. Ignores errors of the store."""
+        if calls.is_forked():
+            return
         with self._guard:
-            self._forget_parent()
             known = list(self._pending)
         for name in known:
-            self._send(name)
+            if not self._send(name):
+                # The others would wait as long for a store that does not answer.
+                return
 
     def end(self) -> None:
         """Sends what was not sent yet, and forgets all."""
+        if calls.is_forked():
+            return
         self.flush()
         with self._guard:
             self._pending.clear()
             self._is_ended = True
             self._guard.notify_all()
 
-    def _forget_parent(self) -> None:
-        # A forked child has the content, but not the thread, and is not the writer.
-        if self._pid and self._pid != os.getpid():
-            self._pending.clear()
-            self._pid = 0
-
     def _wake(self) -> None:
         self._is_ended = False
-        if not self._pid:
-            self._pid = os.getpid()
+        if not self._has_thread:
+            self._has_thread = True
             ref = weakref.ref(self)
             threading.Thread(
                 target=_run, args=(ref, self._guard), name="rekindle-behind", daemon=True
@@ -118,21 +129,28 @@ class Behind:
         if not waiting:
             return None, None
         due, name = min(waiting)
-        left = due - now()
+        left = due - clock.now()
         return (name, None) if left <= 0 else (None, left)
 
-    def _send(self, name: str) -> None:
+    def _send(self, name: str) -> bool:
+        """Sends an object. Returns whether the store answered."""
         with self._sending:
             with self._guard:
                 pending = self._pending.get(name)
                 if pending is None or not pending.is_changed:
-                    return
+                    return True
                 data, pending.is_changed = bytes(pending.data), False
-            with contextlib.suppress(OSError):
-                self._objects.put(name, data)
+            is_sent = False
+            # A process that was stopped for long must not write over what the next writer wrote.
+            if self._may_send():
+                with contextlib.suppress(OSError):
+                    self._objects.put(name, data)
+                    is_sent = True
             with self._guard:
-                pending.due = now() + pending.pause
+                pending.is_changed |= not is_sent
+                pending.due = clock.now() + pending.pause
                 pending.pause = min(2 * pending.pause, _MOST)
+            return is_sent
 
 
 def _run(ref: weakref.ref[Behind], guard: threading.Condition) -> None:
@@ -143,7 +161,7 @@ def _run(ref: weakref.ref[Behind], guard: threading.Condition) -> None:
         with guard:
             name, left = behind._next()
             if behind._is_ended:
-                behind._pid = 0
+                behind._has_thread = False
                 return
         if name is not None:
             behind._send(name)

@@ -16,6 +16,11 @@ _T = TypeVar("_T")
 _first_pid = 0
 
 
+def is_forked() -> bool:
+    """Whether a process before a fork used the library."""
+    return _first_pid not in (0, os.getpid())
+
+
 def call(work: Callable[[], _T]) -> _T:
     """The result of a call. In the main thread, an interrupt ends the wait, but not the request.
 
@@ -24,7 +29,7 @@ def call(work: Callable[[], _T]) -> _T:
     """
     global _first_pid
     _first_pid = _first_pid or os.getpid()
-    if _first_pid != os.getpid():
+    if is_forked():
         raise OSError(
             errno.ENOTSUP,
             "this process was forked from one that used an object store, and cannot use any. Start"

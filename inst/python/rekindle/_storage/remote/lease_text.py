@@ -26,8 +26,9 @@ MARGIN = 1.0
 # Larger objects are not ours.
 MOST_BYTES = 4096
 
-# A number that no clock gives in this century is a damaged one.
-_MOST_SESSION = 10**11
+# A number that no clock gives in this century is a damaged one. The names of packs have room for
+# eleven digits, and each holder counts on.
+_MOST_SESSION = 9 * 10**10
 
 
 def seconds() -> float:
@@ -47,6 +48,12 @@ def seconds() -> float:
         argument=_VARIABLE,
         value=given,
     )
+
+
+def next_session(before: LeaseText | None) -> int:
+    """The number of the turn after this one: the time, unless a clock was ahead."""
+    by_clock = min(max(1, int(time.time())), _MOST_SESSION)
+    return max(by_clock, 0 if before is None else before.session + 1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +83,7 @@ class LeaseText:
     @staticmethod
     def of_this_process(session: int, token: str, seconds: float) -> LeaseText:
         holder = Holder(socket.gethostname(), os.getpid(), time.time())
-        return LeaseText(holder, session, token, seconds, _system(), _born(os.getpid()))
+        return LeaseText(holder, session, token, seconds, _system(), _process(os.getpid())[0])
 
     def next_beat(self) -> LeaseText:
         return dataclasses.replace(self, beat=self.beat + 1)
@@ -94,6 +101,10 @@ class LeaseText:
             socket.gethostname(),
             _system(),
         )
+
+    def is_of_this_process(self) -> bool:
+        """Whether the holder is this process."""
+        return self.holder.pid == os.getpid() and self.is_of_live_process()
 
     def is_of_dead_process(self) -> bool:
         """Whether the holder ran on this system, and is gone."""
@@ -113,8 +124,9 @@ class LeaseText:
             return False
         except OSError:
             pass
-        # A later process may have the number.
-        return not self.born or _born(pid) in (self.born, "")
+        born, is_ended = _process(pid)
+        # A later process may have the number. One that was killed keeps it until its parent asks.
+        return not is_ended and (not self.born or born in (self.born, ""))
 
     def name(self) -> str:
         """The holder as messages name it."""
@@ -139,13 +151,15 @@ def _system() -> str:
         return ""
 
 
-def _born(pid: int) -> str:
+def _process(pid: int) -> tuple[str, bool]:
+    """When a process began, as the system counts, and whether it has ended; "" if unknown."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             # The name of the program is in parentheses, and may have any character in it.
-            return file.read().rpartition(b")")[2].split()[19].decode("ascii")
-    except (OSError, IndexError):
-        return ""
+            fields = file.read().rpartition(b")")[2].split()
+        return fields[19].decode("ascii"), fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
+    except (OSError, IndexError, ValueError):
+        return "", False
 
 
 def encode(text: LeaseText) -> bytes:

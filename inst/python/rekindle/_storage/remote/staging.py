@@ -49,9 +49,6 @@ class RemoteStaging:
             try:
                 self._put(tag)
             except OSError as error:
-                if is_certain(error):
-                    self.may_be_published = False
-                    raise
                 written, tag = self._look(error)
                 if not written:
                     continue
@@ -71,20 +68,23 @@ class RemoteStaging:
 
         "It exists already" is no answer: it may be ours, if the answer to our own request was lost.
         """
-        is_conflict = isinstance(error, ConflictError)
-        if not is_conflict:
+        is_conflict, is_refusal = isinstance(error, ConflictError), is_certain(error)
+        if not is_conflict and not is_refusal:
             self._unsure.add(self._data)
         try:
             found, entry = self._objects.get(self._name, _MOST)
         except FileNotFoundError:
             if is_conflict:
                 return False, None
+            self.may_be_published = not is_refusal
             raise error from None
         except OSError:
             raise error from None
         if found == self._data:
             return True, None
         if not is_conflict:
+            # A refusal alone says little: it may be of a second try, after a lost reply.
+            self.may_be_published = not is_refusal
             raise error
         if found in self._unsure:
             return False, entry.tag

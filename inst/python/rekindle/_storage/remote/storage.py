@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from rekindle._storage.remote.objects import SMALL, Chunks, Objects
 from rekindle._storage.remote.reading import RemoteFile
 from rekindle._storage.remote.refusals import is_certain
 from rekindle._storage.remote.staging import RemoteStaging
+from rekindle._storage.remote.watch import is_left, lives
 
 # Streams at the same time, to read, and the bytes for which another one is worth its requests. A
 # store serves each at the same speed, however many processors there are here.
@@ -40,7 +42,8 @@ class RemoteStorage:
         self._place = place
         self._objects = Objects(place, options)
         self._lease = Lease(self._objects, place.url)
-        self._behind = Behind(self._objects)
+        lease = self._lease
+        self._behind = Behind(self._objects, lambda: lease.is_fresh)
         self._unsure: dict[str, set[bytes]] = {}
 
     @property
@@ -157,6 +160,9 @@ class RemoteStorage:
 
     def discard(self, name: str) -> None:
         self._behind.drop(name)
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit):
+            # An interrupt does not wait for a store that may not answer. A later save sweeps it.
+            return
         with contextlib.suppress(OSError):
             self._objects.delete(name)
 
@@ -205,13 +211,13 @@ class RemoteStorage:
         self._lease.release(remove=True)
 
     def probe(self) -> LockStatus:
-        found, unchanged, age = self._lease.look()
+        found, unchanged, age = self._lease.watch.look()
         if found is None or found.is_free():
             return LockStatus()
-        if self._lease.is_held or found.is_of_live_process():
+        if self._lease.is_held or lives(found):
             return LockStatus(True, found.holder)
         lasts = found.seconds + lease_text.MARGIN
-        if found.is_of_dead_process() or unchanged > lasts:
+        if is_left(found) or unchanged > lasts:
             return LockStatus(False)
         # The clocks of the store and of this machine may differ.
         return LockStatus(True if abs(age) <= lasts else None, found.holder)
