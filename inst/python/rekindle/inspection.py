@@ -67,9 +67,8 @@ def info(directory: str | os.PathLike[str], *, storage_options: Options = None) 
     """
     storage = lookup.storage_at(directory, storage_options)
     for _ in range(reader.ATTEMPTS):
-        with lookup.refusals(storage):
-            if not storage.exists:
-                return FolderInfo(storage.url, "missing")
+        if not reader.exists(storage):
+            return FolderInfo(storage.url, "missing")
         catalogs = reader.catalogs(storage)
         found = describe.describe(storage, catalogs)
         # If a run has removed a checkpoint meanwhile, the result shows no real moment: look again.

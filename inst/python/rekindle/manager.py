@@ -360,7 +360,8 @@ class CheckpointManager:
 
     def _restore(self) -> bool:
         self._looked = True
-        save = self._checkpointer.restore() if self._checkpointer.storage.exists else None
+        there = reader.exists(self._checkpointer.storage)
+        save = self._checkpointer.restore() if there else None
         if save is None:
             return False
         self._witness.resumed(save.manifest)

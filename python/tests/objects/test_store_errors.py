@@ -203,6 +203,21 @@ def test_without_the_right_to_delete_saves_go_on_with_a_warning(place, proxy, de
             assert "No checkpoint was lost" in words[0]
 
 
+def test_every_request_of_a_restore_may_be_refused(place, proxy):
+    with contextlib.closing(manager(place)) as one:
+        said = []
+        for number in range(1, 30):
+            proxy.plan(actions.status(403), at=number, times=ALWAYS)
+            with contextlib.suppress(RestoreError):
+                said.append(one.restore_or_initialize())
+            proxy.clear()
+            one.close()
+            if said:
+                break
+    assert said == [f"{place.url}/ckpt-1"]
+    assert number > 5
+
+
 # How soon, with the usual settings of a user who set none
 
 

@@ -16,7 +16,7 @@ from rekindle.errors import RestoreError, SaveWarning
 
 
 def delete(storage: Storage) -> Deletion:
-    if not storage.exists:
+    if not reader.exists(storage):
         return Deletion([], [], False)
     prefixes = list(reader.catalogs(storage))
     with lookup.refusals(storage):
@@ -39,7 +39,7 @@ def delete(storage: Storage) -> Deletion:
             directory=storage.url,
             errno=None,
         )
-    return Deletion(removed, sorted(left), not storage.exists)
+    return Deletion(removed, sorted(left), not reader.exists(storage))
 
 
 def _clear(storage: Storage, prefixes: list[str]) -> str | None:

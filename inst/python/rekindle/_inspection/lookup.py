@@ -97,7 +97,7 @@ def _find(storage: Storage, which: Which, *, whole: bool) -> tuple[str, Manifest
 
 def absent(storage: Storage) -> RestoreError:
     """The error of a folder without checkpoints. A misspelt path is no empty folder."""
-    what = "checkpoint in" if storage.exists else "folder"
+    what = "checkpoint in" if reader.exists(storage) else "folder"
     return RestoreError(f"There is no {what} {storage.url!r}.", directory=storage.url, errno=None)
 
 

@@ -113,6 +113,19 @@ def newest(storage: Storage) -> tuple[str, Manifest] | None:
     return None if found is None else found[:2]
 
 
+def exists(storage: Storage) -> bool:
+    """Whether there is such a folder.
+
+    Raises:
+        RestoreError: The system refused to say, as an object store may.
+    """
+    try:
+        return storage.exists
+    except OSError as error:
+        what = f"The folder {storage.url!r} cannot be read"
+        raise os_errors.not_restored(what, storage.url, error) from error
+
+
 def load_newest(storage: Storage) -> tuple[str, LoadedCheckpoint] | None:
     """Prefix and content of the newest whole checkpoint; otherwise as :func:`newest`."""
     found = _first_whole(storage, read)

@@ -41,9 +41,9 @@ class Behind:
         self._objects = objects
         self._may_send = may_send
         self._pending: dict[str, _Pending] = {}
-        self._guard = threading.Condition()
-        # Held while an object is sent: an older content must not arrive after a newer one.
+        # One at a time: older bytes must not come after newer ones, nor after a flush.
         self._sending = threading.Lock()
+        self._guard = threading.Condition()
         self._has_thread = False
         self._is_ended = False
 
@@ -97,8 +97,8 @@ class Behind:
         if calls.is_forked():
             return
         with self._guard:
-            known = list(self._pending)
-        for name in known:
+            left = list(self._pending)
+        for name in left:
             if not self._send(name):
                 # The others would wait as long for a store that does not answer.
                 return
@@ -135,22 +135,25 @@ class Behind:
     def _send(self, name: str) -> bool:
         """Sends an object. Returns whether the store answered."""
         with self._sending:
-            with self._guard:
-                pending = self._pending.get(name)
-                if pending is None or not pending.is_changed:
-                    return True
-                data, pending.is_changed = bytes(pending.data), False
-            is_sent = False
-            # A process that was stopped for long must not write over what the next writer wrote.
-            if self._may_send():
-                with contextlib.suppress(OSError):
-                    self._objects.put(name, data)
-                    is_sent = True
-            with self._guard:
-                pending.is_changed |= not is_sent
-                pending.due = clock.now() + pending.pause
-                pending.pause = min(2 * pending.pause, _MOST)
-            return is_sent
+            return self._send_now(name)
+
+    def _send_now(self, name: str) -> bool:
+        with self._guard:
+            pending = self._pending.get(name)
+            if pending is None or not pending.is_changed:
+                return True
+            data, pending.is_changed = bytes(pending.data), False
+        is_sent = False
+        # A process that was stopped for long must not write over what the next writer wrote.
+        if self._may_send():
+            with contextlib.suppress(OSError):
+                self._objects.put(name, data)
+                is_sent = True
+        with self._guard:
+            pending.is_changed |= not is_sent
+            pending.due = clock.now() + pending.pause
+            pending.pause = min(2 * pending.pause, _MOST)
+        return is_sent
 
 
 def _run(ref: weakref.ref[Behind], guard: threading.Condition) -> None:

@@ -19,8 +19,8 @@ _PART = 8 << 20
 _MOST_PARTS = 9000
 _AT_ONCE = 6
 
-# Bytes of a large answer that come at once.
-_CHUNK = 4 << 20
+# Bytes of a large answer that come at once: with all readers of a pack, less than 64 MB wait.
+_CHUNK = 2 << 20
 
 # What is smaller is read and written in one request.
 SMALL = 1 << 20

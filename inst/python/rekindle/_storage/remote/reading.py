@@ -12,7 +12,7 @@ from rekindle._storage.remote.objects import SMALL, Entry, Objects
 _GAP = SMALL
 
 # So many chunks of a stream wait for the reader, who checks the ones before them meanwhile.
-_AHEAD = 4
+_AHEAD = 2
 
 
 class RemoteFile:
