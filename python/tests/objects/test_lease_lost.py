@@ -224,3 +224,42 @@ class TestHolding:
         assert one.is_held
         assert text_of(place).beat == 8
         one.release()
+
+
+class TestLateRequests:
+    """Requests that take effect after the client has given them up."""
+
+    def test_a_late_pack_does_not_replace_a_later_one(self, place, proxy):
+        with contextlib.closing(repository(through(place, proxy))) as folder:
+            folder.open()
+            proxy.plan(actions.late, when=actions.is_a("PUT", ".safetensors"))
+            with pytest.raises(SaveError, match="did not answer"):
+                folder.commit(lease_child.snapshot(1))
+            folder.commit(lease_child.snapshot(2))
+            proxy.release()
+            proxy.wait_until_idle()
+            assert newest(place) == 2
+
+    def test_a_late_removal_does_not_remove_a_later_pack(self, place, proxy):
+        with contextlib.closing(repository(through(place, proxy))) as folder:
+            folder.open()
+            proxy.plan(actions.status(500), when=actions.is_a("PUT", ".safetensors"))
+            proxy.plan(actions.late, when=actions.is_a("POST", asks="delete"))
+            with pytest.raises(SaveError, match="the store failed"):
+                folder.commit(lease_child.snapshot(1))
+            folder.commit(lease_child.snapshot(2))
+            proxy.release()
+            proxy.wait_until_idle()
+            assert newest(place) == 2
+
+    def test_a_refusal_after_a_lost_reply_keeps_the_packs_of_what_was_written(self, place, proxy):
+        other = through(place, proxy)
+        other.options["retry_config"] = {"max_retries": 1}
+        with contextlib.closing(repository(other)) as folder:
+            folder.open()
+            is_commit = actions.is_a("PUT", "ckpt-1.json")
+            proxy.plan(actions.lose_reply, when=is_commit)
+            proxy.plan(actions.status(403), at=2, when=is_commit)
+            with contextlib.suppress(SaveError):
+                folder.commit(lease_child.snapshot(1))
+            assert newest(place) == 1
