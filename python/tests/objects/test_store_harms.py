@@ -6,6 +6,9 @@ import pytest
 
 from faults import remote, remote_races
 
+# Those that differ for the client; `make faults` has the other statuses.
+HARMS = [harm for harm in remote.HARMS if harm not in ("clock skew", "429", "500", "closed")]
+
 
 @pytest.fixture(scope="module")
 def sweep():
@@ -20,7 +23,7 @@ def count(sweep):
 
 # For each harm the requests that it is done to, so that all together meet every request: those
 # that cost a client its time, one.
-@pytest.mark.parametrize(("at", "harm"), list(enumerate(remote.HARMS)))
+@pytest.mark.parametrize(("at", "harm"), list(enumerate(HARMS)))
 def test_a_harm_to_a_request_loses_no_save(sweep, count, at, harm):
     tally = remote.Tally()
     step = count if harm in remote.SLOW else 15

@@ -77,8 +77,9 @@ def forked(work):
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 class TestForks:
-    @pytest.mark.parametrize("name", CALLS)
-    @pytest.mark.parametrize("beats", [False, True])
+    @pytest.mark.parametrize(
+        ("name", "beats"), [("save", False), *((name, True) for name in CALLS)]
+    )
     def test_a_child_gets_one_clear_error_and_the_parent_goes_on(self, place, proxy, name, beats):
         with contextlib.closing(manager(place)) as one:
             one.save()
