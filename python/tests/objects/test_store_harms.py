@@ -42,5 +42,12 @@ def test_the_commit_of_the_same_number_again_is_as_safe(sweep, harm):
     assert not tally.wrong
 
 
+def test_a_removal_that_the_store_denies_having_had_is_not_believed(sweep):
+    tally = remote.Tally()
+    for number in (2, 3, 4):
+        sweep.tried("clean-up", "404", number, 0, tally)
+    assert not tally.wrong
+
+
 def test_one_of_eight_processes_holds_a_prefix():
     assert list(remote_races.races(4, 8)) == [None] * 4

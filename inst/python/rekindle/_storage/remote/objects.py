@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -251,8 +250,12 @@ class Objects:
 
     def delete(self, name: str) -> None:
         """Removes an object, if it is there."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             self._call("delete", name, lambda store: store.delete(self._key(name)))
+        except FileNotFoundError:
+            # Believed without a look, it could leave a manifest without its packs.
+            if self.head(name) is not None:
+                raise OSError(errno.EIO, "the store did not remove it", self.where(name)) from None
 
     def copy(self, source: str, target: str) -> None:
         """Copies an object within the store."""
