@@ -163,7 +163,7 @@ def _made(place: Remote, given: Mapping[str, Any], seconds: int, patience: int) 
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        text = str(error).partition("\n\nDebug source")[0].strip()
+        text = str(error).partition("\n\nDebug source")[0].strip().rstrip(".")
         raise ArgumentError(
             f"The object store {place.url!r} cannot be used with these settings:"
             f" {_without_secrets(text, given['config'])}. Settings come from `storage_options` and"
