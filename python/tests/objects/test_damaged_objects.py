@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import StorePlace
+from store_places import StorePlace
 
 from rekindle._format.manifest import Position
 from rekindle._format.snapshot import Snapshot

@@ -177,7 +177,7 @@ class Objects:
         return found
 
     def part(self, name: str, start: int, stop: int) -> bytes:
-        """Bytes from `start` up to `stop`, which is not beyond the end."""
+        """Bytes from `start` up to `stop`, or to the end; `start` is not beyond the end."""
         if start >= stop:
             return b""
         key = self._key(name)
