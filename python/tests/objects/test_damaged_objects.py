@@ -51,7 +51,7 @@ def newest(place):
 
 
 def put_back(place):
-    for name, _ in place.server.objects(place.prefix).items():
+    for name in place.server.objects(place.prefix):
         place.server.delete(name)
     for name, data in place.bytes.items():
         place.plant(name, data)
