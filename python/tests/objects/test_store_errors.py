@@ -68,7 +68,10 @@ STATUSES = {
     ),
     "SlowDown": (actions.status(503), f"{SLOW} (HTTP 503, SlowDown)"),
     "TooManyRequests": (actions.status(429), f"{SLOW} (HTTP 429, TooManyRequests)"),
-    "InternalError": (actions.status(500), "the store failed (HTTP 500, InternalError)"),
+    "InternalError": (
+        actions.status(500),
+        "the store itself failed: try again later (HTTP 500, InternalError)",
+    ),
     "silence": (actions.silence, AWAY),
     "an end": (actions.close, AWAY),
 }
@@ -127,13 +130,13 @@ def check(error):
 def test_a_refusal_at_the_start_says_what_to_do(place, proxy, name):
     action, words = STATUSES[name]
     proxy.plan(action, times=ALWAYS)
-    expected = f"The folder {place.url!r} cannot be read: {words}. Nothing was changed."
+    expected = f"The backup {place.url!r} cannot be read: {words}. Nothing was changed."
     assert list(refusals(place)) == [expected] * 3
 
 
 def test_a_bucket_that_is_not_there_is_named(place, s3):
     place.url = "s3://there-is-no-such-bucket/run7"
-    expected = f"The folder {place.url!r} cannot be read: {BUCKET}. Nothing was changed."
+    expected = f"The backup {place.url!r} cannot be read: {BUCKET}. Nothing was changed."
     assert list(refusals(place)) == [expected] * 3
 
 
@@ -258,7 +261,7 @@ def encrypted(tmp_path):
 
 
 def test_a_certificate_that_is_not_accepted_is_named(place, encrypted):
-    expected = f"The folder {place.url!r} cannot be read: {TLS}. Nothing was changed."
+    expected = f"The backup {place.url!r} cannot be read: {TLS}. Nothing was changed."
     assert list(refusals(place, endpoint=encrypted)) == [expected] * 3
 
 

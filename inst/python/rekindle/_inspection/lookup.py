@@ -49,7 +49,7 @@ def refusals(storage: Storage) -> Iterator[None]:
     except RestoreError:
         raise
     except (OSError, MemoryError) as error:
-        what = f"The folder {storage.url!r} cannot be read"
+        what = f"The backup {storage.url!r} cannot be read"
         raise os_errors.not_restored(what, storage.url, error) from error
 
 

@@ -43,7 +43,7 @@ def catalogs(storage: Storage) -> dict[str, index.Index]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, MemoryError) as error:
-        what = f"The folder {storage.url!r} cannot be read"
+        what = f"The backup {storage.url!r} cannot be read"
         raise os_errors.not_restored(what, storage.url, error) from error
     return found
 
@@ -122,7 +122,7 @@ def exists(storage: Storage) -> bool:
     try:
         return storage.exists
     except OSError as error:
-        what = f"The folder {storage.url!r} cannot be read"
+        what = f"The backup {storage.url!r} cannot be read"
         raise os_errors.not_restored(what, storage.url, error) from error
 
 

@@ -82,7 +82,7 @@ class Repository:
                 self.storage.withdraw()
                 raise
         except (OSError, MemoryError) as error:
-            what = f"The backup folder {self.storage.url!r} cannot be opened"
+            what = f"The backup {self.storage.url!r} cannot be opened"
             raise os_errors.not_restored(what, self.storage.url, error) from error
         self._verified = set()
         self._garbage = GarbageCollector(self.storage, self.prefix)

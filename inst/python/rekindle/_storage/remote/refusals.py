@@ -27,6 +27,7 @@ _CREDENTIALS = (
 )
 _EXPIRED = "the credentials have expired. Renew them"
 _NONE = "no credentials were found, in `storage_options`, the environment or the machine's own role"
+_FAILED = "the store itself failed: try again later"
 _SLOW = "the store asks for fewer requests. Save less often, or try again later"
 _AWAY = (
     "the store cannot be reached, or did not answer in time. Check the endpoint, the region and the"
@@ -57,7 +58,7 @@ _BY_STATUS = {
     404: (errno.ENXIO, _BUCKET),
     411: (errno.EINVAL, _REQUEST),
     429: (errno.EAGAIN, _SLOW),
-    500: (errno.EIO, "the store failed"),
+    500: (errno.EIO, _FAILED),
     503: (errno.EAGAIN, _SLOW),
     507: (errno.ENOSPC, "the store is full"),
 }
@@ -90,7 +91,7 @@ def _cause(error: Exception, text: str, known: Any) -> tuple[int, str]:
     if isinstance(error, known.PermissionDeniedError):
         return errno.EACCES, _DENIED
     if status is not None:
-        return _BY_STATUS.get(int(status[1]), (errno.EIO, "the store failed"))
+        return _BY_STATUS.get(int(status[1]), (errno.EIO, _FAILED))
     # The cause of a failed connection is only in what the library tells its developers.
     plain = _GIVEN.sub(_only_metadata, str(error))
     for sign, number, words in _BY_TEXT:
