@@ -242,7 +242,13 @@ def discard(path: Where) -> None:
 
 
 def names_in(folder: str | int) -> list[str]:
-    return retrying(os.listdir, folder)
+    if not isinstance(folder, int):
+        return retrying(os.listdir, folder)
+    # Threads that list one descriptor share its place in the list, and each would miss names.
+    flags = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+    own = retrying(os.open, os.curdir, flags, dir_fd=folder)
+    with closing(own):
+        return retrying(os.listdir, own)
 
 
 def lstat(where: Where) -> os.stat_result:
