@@ -64,8 +64,7 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
             if it does not exist. rekindle expands ``~``. A relative path counts from the working
             directory at the time of this call. Or a place in an object store:
             ``"s3://bucket/run7"``, ``"gs://..."`` or ``"az://container/run7"``. This needs the
-            package obstore. Only one run at a time can use a place. rekindle never changes foreign
-            files there.
+            package obstore. Only one run can use a place. rekindle never changes foreign files.
         save_freq: ``"epoch"``, int, str, ``datetime.timedelta``, :class:`rekindle.Auto` or False.
             When to save. ``"epoch"`` saves at the end of every epoch. A whole number from 1 up
             saves after that many batches, counted across epochs. A time, such as ``"90 s"``,
@@ -123,9 +122,10 @@ class BackupAndRestore(BackupHooks, keras.callbacks.Callback):  # type: ignore[m
             after the checkpoint. ``"warn"`` gives an ``InexactWarning``, once. ``"raise"`` ends
             training with a ``MismatchError``; the checkpoints stay. A ``Tolerance`` lets losses
             differ a little, as they do on a GPU. Defaults to ``"warn"``.
-        storage_options: dict of str, or ``None``. Settings of an object store, by the names that
-            the package obstore has for them, such as ``{"endpoint": "https://minio.example.org"}``.
-            Others come from the environment. rekindle never prints or saves any.
+        storage_options: dict of str, or ``None``. Settings of an object store, by the names of the
+            package obstore, such as ``{"endpoint": "https://minio.example.org"}``; others come from
+            the environment. rekindle never prints or saves any. With ``local_cache``, a folder,
+            checkpoints go there first, and into the store behind it.
 
     Attributes:
         backup_dir: str. The folder, as an absolute path.

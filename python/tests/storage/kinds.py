@@ -54,16 +54,35 @@ class RemotePlace(Place):
         RemoteStorage(places.remote(self._url), {})._objects.put(name, data)
 
 
+class CachedPlace(RemotePlace):
+    """The same with a folder in front of it: the programs run on one machine."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self._folder = folder
+
+    def storage(self):
+        cache = {"local_cache": str(self._folder)}
+        return resolve(self._url, options=cache)
+
+    def plant(self, name, data):
+        super().plant(name, data)
+        self._folder.mkdir(exist_ok=True)
+        (self._folder / name).write_bytes(data)
+
+
 def made(kind, tmp_path, patch):
     """The place of this kind. Small packs go to the disk like those of a large model."""
     if kind == "memory":
         return MemoryPlace()
     if kind == "remote":
         return RemotePlace()
+    if kind == "cached":
+        return CachedPlace(tmp_path / "cache")
     patch.setenv(tuning.VARIABLE, "none" if kind == "plain" else "all")
     patch.setattr(recycle, "_LEAST", 0)
     patch.setattr(layout, "LARGE_PACK", 0)
     return LocalPlace(tmp_path / "backup", past_cache=kind != "waited for")
 
 
-KINDS = ["tuned", "waited for", "plain", "memory", "remote"]
+KINDS = ["tuned", "waited for", "plain", "memory", "remote", "cached"]

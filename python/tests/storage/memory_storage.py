@@ -39,6 +39,7 @@ class MemoryStorage:
 
     is_remote = False
     session = 0
+    trouble = None
 
     def __init__(self, server: Server, url: str = "memory://test") -> None:
         self._server = server

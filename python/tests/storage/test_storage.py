@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 
 import numpy as np
@@ -246,3 +247,21 @@ def test_a_relative_folder_is_below_the_working_directory(tmp_path, monkeypatch)
         storage.release()
         assert (tmp_path / folder).is_dir()
     assert not os.path.exists("/relative")
+
+
+def test_threads_that_list_the_folder_at_the_same_time_all_see_every_name(storage):
+    names = {f"ckpt-{number}.safetensors" for number in range(1, 40)}
+    for name in names:
+        storage.write_pack(name, 3, [memoryview(b"abc")])
+    missed = []
+
+    def look():
+        for _ in range(60):
+            missed.append(names.difference(storage.names()))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not any(missed)

@@ -113,7 +113,11 @@ def storage_options(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-        return dict(value)
+        found = dict(value)
+        if found.get("local_cache") is not None:
+            cache = path("local_cache", found["local_cache"], "the path of a folder, as a string")
+            found["local_cache"] = places.absolute(cache)
+        return found
     # The values may be secret.
     raise ArgumentError(
         f"Invalid value for argument `storage_options`. Received: a {type(value).__name__}."

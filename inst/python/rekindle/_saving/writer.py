@@ -21,7 +21,13 @@ from rekindle._saving.host_buffers import HostBuffers
 from rekindle._saving.metadata import Record
 from rekindle._saving.writer_thread import WriterThread
 from rekindle._storage.protocol import Storage
-from rekindle.errors import DamageError, FormatError, RekindleWarning, RestoreError
+from rekindle.errors import (
+    DamageError,
+    FormatError,
+    RekindleWarning,
+    RestoreError,
+    SaveWarning,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class CheckpointWriter:
         # The repository may report on another thread, where no caller listens and R must not be
         # called.
         self._told: list[tuple[str, type[Warning]]] = []
+        # The last trouble of the storage that was told.
+        self._trouble: str | None = None
         self._repository = Repository(storage, __version__, name, tell=_Listener(self._told))
         self._name = name
         self._rules = rules
@@ -227,9 +235,14 @@ class CheckpointWriter:
         self._thread.end()
         self._repository.close()
         self._buffers.release()
+        self._warn()
 
     def _warn(self) -> None:
         told, self._told[:] = list(self._told), []
+        trouble = self._repository.storage.trouble
+        if trouble is not None and trouble != self._trouble:
+            self._trouble = trouble
+            told.append((trouble, SaveWarning))
         for text, category in told:
             warnings.warn(text, category, stacklevel=5)
 

@@ -142,6 +142,7 @@ class Storage(Protocol):
         is_remote: Whether a network lies between: then nothing may wait for a write.
         session: The number of the turn of this writer, which is greater than those before; 0 if a
             writer that lost its lock cannot write any more.
+        trouble: What the user should know of work that failed behind the caller; else ``None``.
     """
 
     @property
@@ -152,6 +153,9 @@ class Storage(Protocol):
 
     @property
     def session(self) -> int: ...
+
+    @property
+    def trouble(self) -> str | None: ...
 
     def where(self, name: str) -> str:
         """The file as messages name it."""

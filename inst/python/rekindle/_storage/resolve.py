@@ -19,7 +19,8 @@ def resolve(
         place: See :mod:`rekindle._base.places`; :func:`rekindle._base.checks.place` refuses others.
         past_cache: Whether large packs are written past the system's cache, which is best beside a
             training. A caller that waits for the save gets it sooner through the cache.
-        options: The user's `storage_options`, for an object store.
+        options: The user's `storage_options`, checked, for an object store. With a `local_cache`,
+            that folder is in front of it.
 
     Raises:
         DependencyError: The place is in an object store, and the library for it is not installed.
@@ -31,4 +32,11 @@ def resolve(
     # Only here: a folder needs no library for object stores.
     from rekindle._storage.remote.storage import RemoteStorage
 
-    return RemoteStorage(remote, options or {})
+    given = dict(options or {})
+    cache = given.pop("local_cache", None)
+    store = RemoteStorage(remote, given)
+    if cache is None:
+        return store
+    from rekindle._storage.cached.storage import CachedStorage
+
+    return CachedStorage(LocalStorage(cache, past_cache=past_cache), store)

@@ -38,8 +38,8 @@ class LocalStorage:
     """
 
     is_remote = False
-    # A process that lost the lock of a folder has no descriptor of it any more.
     session = 0
+    trouble = None
 
     def __init__(self, folder: str, *, past_cache: bool = False) -> None:
         self._folder = folder

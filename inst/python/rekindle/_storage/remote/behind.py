@@ -90,7 +90,11 @@ class Behind:
         if calls.is_forked():
             return
         with self._guard:
-            self._pending.pop(name, None)
+            was_known = self._pending.pop(name, None) is not None
+        if was_known:
+            # What is being sent must not arrive after the removal.
+            with self._sending:
+                pass
 
     def flush(self) -> None:
         """Sends what was not sent yet, now. Ignores errors of the store."""

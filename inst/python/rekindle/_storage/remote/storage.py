@@ -37,6 +37,7 @@ class RemoteStorage:
     """
 
     is_remote = True
+    trouble = None
 
     def __init__(self, place: Remote, options: Mapping[str, Any]) -> None:
         self._place = place
