@@ -34,19 +34,21 @@ def processors() -> int:
 class _Shared(Generic[_T]):
     """Items that threads take one after the other; after an error, no thread gets another."""
 
-    def __init__(self, work: Callable[[Iterator[_T]], None], items: Iterable[_T]) -> None:
+    def __init__(self, work: Callable[[Iterator[_T]], None]) -> None:
         self._work = work
-        self._pending = collections.deque(items)
         self._lock = threading.Lock()
         self.errors: list[BaseException] = []
 
-    def part(self, *, last: bool = False) -> Iterator[_T]:
-        """The items of one thread, the next or the last of those that are left."""
+    def part(self, take: Callable[[], _T]) -> Iterator[_T]:
+        """The items of one thread; `take` gives one that is left."""
         while True:
             with self._lock:
-                if self.errors or not self._pending:
+                if self.errors:
                     return
-                item = self._pending.pop() if last else self._pending.popleft()
+                try:
+                    item = take()
+                except (StopIteration, IndexError):
+                    return
             yield item
 
     def run(self, part: Iterator[_T]) -> None:
@@ -70,7 +72,7 @@ def share_out(
 
     Args:
         work: Called on each thread with an iterator of its items.
-        items: The items.
+        items: The items; with `when`, a collection.
         threads: How many threads.
         when: Called after each item of the calling thread. The other threads start when it returns
             True, and take the last items first. ``None``: they start at once.
@@ -78,17 +80,19 @@ def share_out(
     Raises:
         BaseException: The first error that `work` raised, after every thread has ended.
     """
-    shared = _Shared(work, items)
+    shared = _Shared(work)
+    take_next = take_last = iter(items).__next__
+    if when is not None:
+        known = collections.deque(items)
+        take_next, take_last = known.popleft, known.pop
     waiting = [
-        threading.Thread(
-            target=lambda: shared.run(shared.part(last=when is not None)), name="rekindle-helper"
-        )
+        threading.Thread(target=lambda: shared.run(shared.part(take_last)), name="rekindle-helper")
         for _ in range(max(0, threads - 1))
     ]
     started: list[threading.Thread] = []
 
     def own() -> Iterator[_T]:
-        for item in shared.part():
+        for item in shared.part(take_next):
             yield item
             if when is not None and waiting and when():
                 _start(waiting, started)
