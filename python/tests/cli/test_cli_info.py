@@ -207,7 +207,7 @@ class TestInfo:
         monkeypatch.setattr("rekindle._storage.local.fs.names_in", refuse)
         code, out, err = call("info")
         assert (code, out) == (codes.FAILED, "")
-        assert err.startswith("rekindle: The folder")
+        assert err.startswith("rekindle: The backup")
         assert "Permission denied" in err
 
 
