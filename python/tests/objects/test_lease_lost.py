@@ -245,7 +245,7 @@ class TestLateRequests:
             folder.open()
             proxy.plan(actions.status(500), when=actions.is_a("PUT", ".safetensors"))
             proxy.plan(actions.late, when=actions.is_a("POST", asks="delete"))
-            with pytest.raises(SaveError, match="the store failed"):
+            with pytest.raises(SaveError, match="the store itself failed"):
                 folder.commit(lease_child.snapshot(1))
             folder.commit(lease_child.snapshot(2))
             proxy.release()

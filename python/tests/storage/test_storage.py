@@ -256,8 +256,7 @@ def test_threads_that_list_the_folder_at_the_same_time_all_see_every_name(storag
     missed = []
 
     def look():
-        for _ in range(60):
-            missed.append(names.difference(storage.names()))
+        missed.extend(names.difference(storage.names()) for _ in range(60))
 
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
