@@ -160,7 +160,7 @@ class CachedStorage:
     def _pull(self) -> None:
         """Makes the checkpoints of the folder those of the store.
 
-        If this is interrupted, the store is still the newer one, and the next run begins anew.
+        If this is interrupted, the store is still the newer one, and the next run copies again.
         """
         there, here = contents.of(self._remote), contents.of(self._local)
         for name in there.in_order:
