@@ -307,7 +307,7 @@ def export_weights(
     arguments.refuse_keras_2(model)
     from rekindle._keras import weights
 
-    file = os.path.abspath(checks.path("path", path, checks.A_FILE))
+    file = os.path.abspath(checks.file_path("path", path))
     return weights.export(
         lookup.storage_at(directory, storage_options), file, model, which, force=force
     )
@@ -347,7 +347,7 @@ def export_variables(
     """
     from rekindle._synalinks import variables_file
 
-    file = os.path.abspath(checks.path("path", path, checks.A_FILE))
+    file = os.path.abspath(checks.file_path("path", path))
     return variables_file.export(
         lookup.storage_at(directory, storage_options), file, which, force=force
     )

@@ -120,10 +120,7 @@ class MemoryStorage:
         self.remove(name)
 
     def quarantine(self, name: str) -> str:
-        target, again = name + layout.DAMAGED_SUFFIX, 1
-        while target in self._files:
-            again += 1
-            target = f"{name}{layout.DAMAGED_SUFFIX}-{again}"
+        target = layout.damaged_name(name, self._files.__contains__)
         if name in self._files:
             self._files[target] = self._files.pop(name)
         return target

@@ -149,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     folders = [checks.place("backup", folder) for folder in arguments.backup]
     log, file = (
-        None if given is None else checks.path(name, given, checks.A_FILE)
+        None if given is None else checks.file_path(name, given)
         for name, given in (("log", arguments.log), ("summary", arguments.summary))
     )
     output = Output(log)

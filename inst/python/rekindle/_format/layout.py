@@ -19,6 +19,7 @@ A folder with the prefix ``ckpt`` holds::
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 FORMAT = 1
 
@@ -123,6 +124,20 @@ ANY_PACK = re.compile(
 DAMAGED_ENDING = re.compile(rf"{re.escape(DAMAGED_SUFFIX)}(?:-[1-9][0-9]*)?$")
 
 
+def of_checkpoint(name: str) -> re.Match[str] | None:
+    """The parts of the name of a manifest or a pack, of any prefix; ``None`` for other names."""
+    return ANY_MANIFEST.fullmatch(name) or ANY_PACK.fullmatch(name)
+
+
+def damaged_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """The name for a file that is quarantined, which no other file has."""
+    target, again = name + DAMAGED_SUFFIX, 1
+    while is_taken(target):
+        again += 1
+        target = f"{name}{DAMAGED_SUFFIX}-{again}"
+    return target
+
+
 def pack_number(name: str, prefix: str) -> int | None:
     """The number of the checkpoint that wrote a pack; ``None`` if `name` is no pack of `prefix`."""
     match = ANY_PACK.fullmatch(name)
@@ -151,7 +166,7 @@ def final_name(name: str) -> str | None:
 
 def is_own_name(name: str, prefix: str) -> bool:
     """Whether `name` is a manifest or a pack of the prefix, or a file beside them."""
-    match = ANY_MANIFEST.fullmatch(name) or ANY_PACK.fullmatch(name)
+    match = of_checkpoint(name)
     return name in (LOCK, STATE, WITNESS) or (match is not None and match["prefix"] == prefix)
 
 

@@ -113,7 +113,7 @@ def _sizes(found: inventory.Inventory) -> dict[tuple[str, int], int]:
     """Bytes of the files of each checkpoint, by prefix and number."""
     sizes: dict[tuple[str, int], int] = {}
     for name, size in found.ours.items():
-        match = layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name)
+        match = layout.of_checkpoint(name)
         if match:
             key = match["prefix"], int(match[2])
             sizes[key] = sizes.get(key, 0) + size

@@ -95,7 +95,7 @@ def _begins_with(storage: Storage, name: str, magic: bytes) -> bool:
 
 
 def _is_name_of_save(name: str, prefixes: Container[str]) -> bool:
-    match = layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name)
+    match = layout.of_checkpoint(name)
     return match is not None and (match["prefix"] == layout.PREFIX or match["prefix"] in prefixes)
 
 

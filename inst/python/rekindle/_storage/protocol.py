@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -51,6 +52,17 @@ class Holder:
     pid: int | None = None
     started: float | None = None
     made_folder: bool = False
+
+    def in_words(self, *, is_here: bool) -> str:
+        """The holder as messages name it; `is_here`: it is this process."""
+        if self.pid is None:
+            return "another run"
+        elsewhere = f"process {self.pid} on {self.host!r}"
+        who = "another run in this process" if is_here else elsewhere
+        if self.started is None:
+            return who
+        began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started))
+        return f"{who}, since {began}"
 
 
 @dataclass(frozen=True)

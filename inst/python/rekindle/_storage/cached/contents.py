@@ -21,10 +21,12 @@ class Contents:
     """The manifests that can be read.
 
     Attributes:
+        names: The names of all files.
         texts: Their bytes, by the name of the file.
         manifests: The same, decoded.
     """
 
+    names: list[str]
     texts: dict[str, bytes]
     manifests: dict[str, Manifest]
 
@@ -46,8 +48,12 @@ def _age(manifest: Manifest) -> tuple[int, int]:
 
 def of(storage: Storage) -> Contents:
     """Reads all manifests, of any prefix. Those that are damaged or newer are left out."""
+    try:
+        names = storage.names()
+    except (FileNotFoundError, NotADirectoryError):
+        names = []
     texts, manifests = {}, {}
-    for name in storage.names() if storage.exists else ():
+    for name in names:
         match = layout.ANY_MANIFEST.fullmatch(name)
         if match is None:
             continue
@@ -59,7 +65,7 @@ def of(storage: Storage) -> Contents:
         except (Damage, FormatError, FileNotFoundError):
             continue
         texts[name], manifests[name] = text, found
-    return Contents(texts, manifests)
+    return Contents(names, texts, manifests)
 
 
 def is_whole(storage: Storage, manifest: Manifest) -> bool:

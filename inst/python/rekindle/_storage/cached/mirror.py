@@ -11,8 +11,8 @@ import xxhash
 
 from rekindle._format import layout
 from rekindle._format.manifest import Manifest
-from rekindle._storage import os_errors
 from rekindle._storage.cached import contents
+from rekindle._storage.cached.contents import Contents
 from rekindle._storage.protocol import Storage
 from rekindle.errors import ForeignFileError, LockError
 
@@ -48,17 +48,17 @@ class Mirror:
         self._postponed: set[str] = set()
         self.error: Exception | None = None
 
-    def begin(self) -> None:
+    def begin(self, there: Contents) -> None:
         """Takes note of what is in the store, and starts to work."""
-        there = contents.of(self._remote)
-        names = self._remote.names() if self._remote.exists else []
-        self._there = {name: _digest(there.texts.get(name, b"")) for name in names}
+        self._there = {name: _digest(there.texts.get(name, b"")) for name in there.names}
         kept = set(self._local.names())
         session = self._remote.session
         self._gone = {
             name: None
-            for name in names
-            if name not in kept and _is_ours(name) and layout.pack_session(name) <= session
+            for name in there.names
+            if name not in kept
+            and layout.of_checkpoint(name)
+            and layout.pack_session(name) <= session
         }
         self._ended = threading.Event()
         self.notify()
@@ -170,7 +170,7 @@ class Mirror:
             self._gone.clear()
         try:
             for name in sorted(gone, key=lambda one: layout.ANY_MANIFEST.fullmatch(one) is None):
-                if name in self._there or not _is_ours(name):
+                if name in self._there or layout.of_checkpoint(name) is None:
                     self._remote.remove(name)
                     self._there.pop(name, None)
         except BaseException:
@@ -199,14 +199,5 @@ def _run(ref: weakref.ref[Mirror], ended: threading.Event) -> None:
         del mirror
 
 
-def _is_ours(name: str) -> bool:
-    return bool(layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name))
-
-
 def _digest(text: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(text) if text else ""
-
-
-def in_words(error: Exception) -> str:
-    """Why the store has not got what the folder has."""
-    return os_errors.reason(error)

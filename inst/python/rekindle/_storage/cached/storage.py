@@ -10,8 +10,10 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
 
 from rekindle._format import layout
+from rekindle._storage import os_errors
 from rekindle._storage.cached import contents
-from rekindle._storage.cached.mirror import Mirror, in_words
+from rekindle._storage.cached.contents import Contents
+from rekindle._storage.cached.mirror import Mirror
 from rekindle._storage.protocol import (
     FileInPlace,
     FileStatus,
@@ -58,18 +60,20 @@ class CachedStorage:
 
     def names(self) -> list[str]:
         self._read = self._local
-        if not self.is_held and (not self._local.exists or self._is_behind()):
+        if not self.is_held and (not self._local.exists or self._is_behind(*self._both())):
             self._read = self._remote
         return self._read.names()
 
-    def _is_behind(self) -> bool:
+    def _is_behind(self, there: Contents, here: Contents) -> bool:
         """Whether the store has what this folder does not have, or has damaged."""
-        there, here = contents.of(self._remote), contents.of(self._local)
-        if not there.manifests or there.age < here.age:
-            return False
-        newest = here.in_order[-1:]
-        is_whole = all(contents.is_whole(self._local, here.manifests[name]) for name in newest)
-        return there.age > here.age or not is_whole
+        if not there.manifests or there.age != here.age:
+            return there.age > here.age
+        newest = here.manifests[here.in_order[-1]]
+        return not contents.is_whole(self._local, newest)
+
+    def _both(self) -> tuple[Contents, Contents]:
+        """What the store has, and what the folder has."""
+        return contents.of(self._remote), contents.of(self._local)
 
     def status(self, name: str) -> FileStatus | None:
         return self._read.status(name)
@@ -145,9 +149,10 @@ class CachedStorage:
         try:
             self._local.hold()
             try:
-                if self._is_behind():
-                    self._pull()
-                self._mirror.begin()
+                there, here = self._both()
+                if self._is_behind(there, here):
+                    self._pull(there, here)
+                self._mirror.begin(there)
             except BaseException:
                 self._local.release()
                 raise
@@ -157,30 +162,30 @@ class CachedStorage:
         self._read = self._local
         return True
 
-    def _pull(self) -> None:
+    def _pull(self, there: Contents, here: Contents) -> None:
         """Makes the checkpoints of the folder those of the store.
 
         If this is interrupted, the store is still the newer one, and the next run copies again.
         """
-        there, here = contents.of(self._remote), contents.of(self._local)
+        copied: set[str] = set()
         for name in there.in_order:
-            manifest = there.manifests[name]
-            for pack, facts in manifest.packs.items():
-                if self._local.status(pack) is not None:
-                    if name in here.texts and contents.is_whole(self._local, manifest):
-                        continue
-                    self._local.remove(pack)
+            manifest, text = there.manifests[name], there.texts[name]
+            if here.texts.get(name) == text and contents.is_whole(self._local, manifest):
+                continue
+            for pack in manifest.packs.keys() - copied:
+                self._local.remove(pack)
                 with self._remote.open(pack) as file:
-                    chunks = contents.pieces(file, 0, facts.size)
+                    chunks = contents.pieces(file, 0, file.size)
                     self._local.write_pack(pack, file.size, chunks)
+                copied.add(pack)
             staging = self._local.stage(name)
-            staging.write(there.texts[name])
+            staging.write(text)
             staging.publish()
             staging.acknowledge()
         for name in here.texts.keys() - there.texts.keys():
             self._local.remove(name)
         for name in (layout.STATE, layout.WITNESS):
-            if self._remote.status(name) is not None:
+            if name in there.names:
                 self._local.put_hint(name, self._remote.read(name, layout.MAX_STATE_BYTES))
 
     @property
@@ -219,8 +224,8 @@ class CachedStorage:
             return None
         return (
             f"The newest checkpoint is in the folder {self._local.url!r} alone: it could not be"
-            f" sent to {self.url!r} ({in_words(error)}). rekindle sends it when that works again,"
-            " or when the script runs again on this machine."
+            f" sent to {self.url!r} ({os_errors.reason(error)}). rekindle sends it when that works"
+            " again, or when the script runs again on this machine."
         )
 
 

@@ -129,5 +129,4 @@ def refuse_others(directory: str, also: Collection[str] = ()) -> Guard | None:
 
 
 def _is_of_save(name: str) -> bool:
-    is_of_checkpoint = layout.ANY_MANIFEST.fullmatch(name) or layout.ANY_PACK.fullmatch(name)
-    return bool(is_of_checkpoint) or name == layout.WITNESS
+    return layout.of_checkpoint(name) is not None or name == layout.WITNESS

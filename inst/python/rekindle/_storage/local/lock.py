@@ -206,13 +206,8 @@ def may_be_alive(holder: Holder) -> bool:
 
 
 def _name(holder: Holder) -> str:
-    if holder.pid is None:
-        return "another run"
-    here = holder.pid == os.getpid() and holder.host == socket.gethostname()
-    who = "another run in this process" if here else f"process {holder.pid} on {holder.host!r}"
-    if holder.started is None:
-        return who
-    return f"{who}, since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(holder.started))}"
+    is_here = holder.pid == os.getpid() and holder.host == socket.gethostname()
+    return holder.in_words(is_here=is_here)
 
 
 def _not_ours(path: str) -> ForeignFileError:

@@ -159,10 +159,7 @@ class LocalStorage:
 
     def quarantine(self, name: str) -> str:
         # The rename is not synced. If a power cut undoes it, rekindle finds the damage again.
-        target, again = name + layout.DAMAGED_SUFFIX, 1
-        while fs.exists(self._at(target)):
-            again += 1
-            target = f"{name}{layout.DAMAGED_SUFFIX}-{again}"
+        target = layout.damaged_name(name, lambda taken: fs.exists(self._at(taken)))
         with contextlib.suppress(FileNotFoundError):
             fs.rename(self._at(name), self._at(target))
         return target

@@ -17,7 +17,6 @@ import secrets
 import threading
 
 from rekindle._format import layout
-from rekindle._storage.protocol import Holder
 from rekindle._storage.remote import clock, heart, lease_text
 from rekindle._storage.remote.lease_text import LeaseText
 from rekindle._storage.remote.objects import ConflictError, Objects, Tag
@@ -74,11 +73,6 @@ class Lease:
     def is_fresh(self) -> bool:
         """Whether no other process can have taken the lease since it was renewed."""
         return self.is_held and clock.now() - self._renewed < self._seconds
-
-    @property
-    def holder(self) -> Holder:
-        """The process that holds the lease: this one."""
-        return Holder() if self._mine is None else self._mine.holder
 
     def acquire(self) -> None:
         """Takes the lease. The first call waits for one that was left by a killed process.

@@ -130,15 +130,8 @@ class LeaseText:
 
     def name(self) -> str:
         """The holder as messages name it."""
-        holder = self.holder
-        if holder.pid is None:
-            return "another run"
-        here = holder.pid == os.getpid() and self._is_of_this_system()
-        who = "another run in this process" if here else f"process {holder.pid} on {holder.host!r}"
-        if holder.started is None:
-            return who
-        began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.started))
-        return f"{who}, since {began}"
+        is_here = self.holder.pid == os.getpid() and self._is_of_this_system()
+        return self.holder.in_words(is_here=is_here)
 
 
 def _system() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -87,10 +86,6 @@ class Objects:
     Args:
         place: The prefix.
         options: The user's `storage_options`.
-
-    Attributes:
-        requests: How many calls of each kind were made; a call may need several requests.
-        sent: How many bytes were uploaded.
     """
 
     def __init__(self, place: Remote, options: Mapping[str, Any]) -> None:
@@ -98,14 +93,8 @@ class Objects:
         self._prefix = f"{place.prefix}/" if place.prefix else ""
         self._library = stores.library(place.url)
         self._small, self._large = stores.pair(place, options)
-        self.requests: collections.Counter[str] = collections.Counter()
-        self.sent = 0
 
-    def _call(
-        self, kind: str, name: str, work: Callable[[Any], Any], *, large: bool = False
-    ) -> Any:
-        if kind:
-            self.requests[kind] += 1
+    def _call(self, name: str, work: Callable[[Any], Any], *, large: bool = False) -> Any:
         store = self._large if large else self._small
         try:
             return calls.call(lambda: work(store))
@@ -140,9 +129,7 @@ class Objects:
     def names(self) -> list[str]:
         """The names in the prefix; of names with a further slash, the first part."""
         beyond = len(self._prefix)
-        found = self._call(
-            "list", "", lambda store: store.list_with_delimiter(self._place.prefix or None)
-        )
+        found = self._call("", lambda store: store.list_with_delimiter(self._place.prefix or None))
         keys = [
             *(str(one["path"]) for one in found["objects"]),
             *map(str, found["common_prefixes"]),
@@ -152,7 +139,7 @@ class Objects:
     def head(self, name: str) -> Entry | None:
         """The object; ``None`` if there is none."""
         try:
-            return _entry(self._call("head", name, lambda store: store.head(self._key(name))), name)
+            return _entry(self._call(name, lambda store: store.head(self._key(name))), name)
         except FileNotFoundError:
             return None
 
@@ -173,7 +160,7 @@ class Objects:
 
         # A run begins with small objects, and must not wait long to learn that the store is away.
         large = at_most > SMALL
-        found: tuple[bytes | None, Entry] = self._call("get", name, work, large=large)
+        found: tuple[bytes | None, Entry] = self._call(name, work, large=large)
         return found
 
     def part(self, name: str, start: int, stop: int) -> bytes:
@@ -182,7 +169,6 @@ class Objects:
             return b""
         key = self._key(name)
         found = self._call(
-            "get",
             name,
             lambda store: store.get_range(key, start=start, end=stop),
             large=stop - start > SMALL,
@@ -196,8 +182,8 @@ class Objects:
         def work(store: Any) -> Any:
             return store.get(self._key(name), options=options).stream(min_chunk_size=_CHUNK)
 
-        chunks = self._call("get", name, work, large=True)
-        while chunk := self._call("", name, lambda _: next(chunks, b"")):
+        chunks = self._call(name, work, large=True)
+        while chunk := self._call(name, lambda _: next(chunks, b"")):
             yield memoryview(chunk)
 
     # Writing
@@ -219,8 +205,7 @@ class Objects:
         def work(store: Any) -> Any:
             return store.put(self._key(name), data, use_multipart=False, **mode)
 
-        self.sent += len(data)
-        return _tag(self._call("put", name, work, large=len(data) > SMALL))
+        return _tag(self._call(name, work, large=len(data) > SMALL))
 
     def upload(self, name: str, size: int, given: Chunks) -> None:
         """Writes an object of this size. It is visible when all of it was written, or never."""
@@ -238,7 +223,7 @@ class Objects:
             )
 
         try:
-            self._call("upload", name, work, large=True)
+            self._call(name, work, large=True)
         except BaseException as error:
             # After an interrupt, the request must not go on to read the caller's memory.
             given.is_ended = True
@@ -246,12 +231,11 @@ class Objects:
                 # The answer to the last request was lost, and then there was nothing to give up.
                 raise OSError(errno.ECONNRESET, "the end of the upload was not answered") from None
             raise
-        self.sent += size
 
     def delete(self, name: str) -> None:
         """Removes an object, if it is there."""
         try:
-            self._call("delete", name, lambda store: store.delete(self._key(name)))
+            self._call(name, lambda store: store.delete(self._key(name)))
         except FileNotFoundError:
             # Believed without a look, it could leave a manifest without its packs.
             if self.head(name) is not None:
@@ -260,7 +244,7 @@ class Objects:
     def copy(self, source: str, target: str) -> None:
         """Copies an object within the store."""
         keys = self._key(source), self._key(target)
-        self._call("copy", source, lambda store: store.copy(*keys), large=True)
+        self._call(source, lambda store: store.copy(*keys), large=True)
 
 
 def _entry(meta: Mapping[str, Any], name: str) -> Entry:

@@ -183,10 +183,7 @@ class RemoteStorage:
 
     def quarantine(self, name: str) -> str:
         self._lease.confirm()
-        target, again = name + layout.DAMAGED_SUFFIX, 1
-        while self._objects.head(target) is not None:
-            again += 1
-            target = f"{name}{layout.DAMAGED_SUFFIX}-{again}"
+        target = layout.damaged_name(name, lambda taken: self._objects.head(taken) is not None)
         # If the process is killed in between, rekindle finds the damage again.
         with contextlib.suppress(FileNotFoundError):
             self._objects.copy(name, target)
